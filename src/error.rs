@@ -1,0 +1,137 @@
+//! The one error type. JAX: `jax.errors`.
+//!
+//! An [`Error`] is opaque: ask it for its [`kind`](Error::kind), its [`location`](Error::location) (the user's file
+//! and line, where one is known) and print it for the message.
+
+use std::fmt;
+use std::panic::Location;
+
+/// `Result` with raxla's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in JAX's vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Shapes, axes or sizes that an operation does not accept.
+    Shape,
+    /// Element types that an operation does not accept (JAX: `TypeError`, `TypePromotionError`).
+    DType,
+    /// Any other argument that an operation or a transformation does not accept.
+    InvalidArgument,
+    /// A tracer was used as a Rust `bool` (JAX: `TracerBoolConversionError`).
+    TracerBoolConversion,
+    /// The value of a tracer was read (JAX: `ConcretizationTypeError`).
+    Concretization,
+    /// A tracer outlived its trace or reached another thread (JAX: `UnexpectedTracerError`).
+    UnexpectedTracer,
+    /// Two pytrees that had to agree in structure do not.
+    TreeMismatch,
+    /// A loop's carry changes type from one iteration to the next.
+    Carry,
+    /// The branches of a conditional differ in type.
+    Branch,
+    /// Differentiation of something that has no derivative as asked (integers, non-scalar outputs, `while_loop`).
+    Differentiation,
+    /// An axis name that no enclosing `vmap` binds.
+    UnboundAxisName,
+    /// "Buffer has been deleted or donated".
+    DeletedBuffer,
+    /// A plugin could not be found, loaded or initialised.
+    Plugin,
+    /// XLA rejected or failed to compile a program.
+    Compile,
+    /// XLA failed while running a program or moving data.
+    Runtime,
+    /// Something that raxla or the plugin below cannot do.
+    Unimplemented,
+    /// Reading or writing a file.
+    Io,
+    /// A bug in raxla.
+    Internal,
+}
+
+/// An error of raxla, XLA or a plugin. It prints as one message; see [`kind`](Error::kind).
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    location: Option<&'static Location<'static>>,
+}
+
+impl Error {
+    /// An error of the given kind, without a location.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner { kind, message: message.into(), location: None }))
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The message, without the location.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The user's file and line, where one is known.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.0.location
+    }
+
+    /// The same error, at `location` unless it already has one.
+    #[must_use]
+    pub fn at(mut self, location: &'static Location<'static>) -> Self {
+        self.0.location.get_or_insert(location);
+        self
+    }
+
+    /// The same error, with `context: ` before its message.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match self.0.location {
+            Some(at) => write!(f, "\n  at {}:{}:{}", at.file(), at.line(), at.column()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<std::io::Error> for Error {
+    fn from(e: std::io::Error) -> Self {
+        Error::new(ErrorKind::Io, e.to_string())
+    }
+}
+
+/// Returns early with an [`Error`] of kind `$kind` and a formatted message.
+macro_rules! bail {
+    ($kind:ident, $($arg:tt)*) => {
+        return Err($crate::error::Error::new($crate::error::ErrorKind::$kind, format!($($arg)*)))
+    };
+}
+/// An [`Error`] of kind `$kind` with a formatted message.
+macro_rules! err {
+    ($kind:ident, $($arg:tt)*) => {
+        $crate::error::Error::new($crate::error::ErrorKind::$kind, format!($($arg)*))
+    };
+}
+pub(crate) use {bail, err};
