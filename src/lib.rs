@@ -1,8 +1,18 @@
 //! raxla: JAX's programming model for Rust.
 #![deny(unsafe_code)]
 
+// The derive macro writes `::raxla::` paths, also inside this crate.
+extern crate self as raxla;
+
+pub mod api;
+pub mod core;
 pub mod dtype;
 pub mod error;
+pub mod tree;
 
+pub use core::array::Array;
 pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result};
+/// `#[derive(Pytree)]`, and the trait of the same name.
+pub use raxla_derive::Pytree;
+pub use tree::Pytree;

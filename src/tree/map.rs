@@ -1,0 +1,176 @@
+//! Functions over the leaves of trees. JAX: `jax.tree.map`, `leaves`, `reduce`, `all`, `leaves_with_path`.
+
+use super::flatten::{Flattener, Leaves, Pytree, Unflattener};
+use super::path::Path;
+use super::token::Token;
+use super::treedef::{first_difference, leaf_paths};
+use crate::core::array::Array;
+use crate::error::{Result, err, throw};
+
+fn flat<T: Pytree>(tree: &T) -> Flattener {
+    let mut out = Flattener::new();
+    tree.flatten_into(&mut out);
+    out
+}
+
+fn rebuild<T: Pytree>(tokens: &[Token], leaves: Result<Leaves>) -> Result<T> {
+    T::unflatten_from(&mut Unflattener::new(tokens, &mut leaves?.into_iter()))
+}
+
+/// A closure would hide the caller's line, so this is not `unwrap_or_else(|e| throw(e))`.
+#[track_caller]
+fn or_throw<T>(result: Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => throw(error),
+    }
+}
+
+fn check_structure(op: &str, first: &[Token], other: &[Token]) -> Result<()> {
+    match first == other {
+        true => Ok(()),
+        false => {
+            let difference = first_difference(first, other).unwrap_or_default();
+            Err(err!(TreeMismatch, "{op}: the trees differ in structure {difference}"))
+        }
+    }
+}
+
+/// `f` of each leaf, in a tree of the same structure.
+/// ```
+/// # use raxla::{tree, Array};
+/// # fn example(params: &Vec<Array>) -> Vec<Array> {
+/// tree::map(|x| x * 2.0, params)
+/// # }
+/// ```
+#[track_caller]
+pub fn map<T: Pytree>(mut f: impl FnMut(&Array) -> Array, tree: &T) -> T {
+    or_throw(try_map(|x| Ok(f(x)), tree))
+}
+
+/// [`map`] with a function that may fail.
+///
+/// # Errors
+/// The first error of `f`.
+pub fn try_map<T: Pytree>(f: impl FnMut(&Array) -> Result<Array>, tree: &T) -> Result<T> {
+    let Flattener { leaves, tokens } = flat(tree);
+    rebuild(&tokens, leaves.iter().map(f).collect())
+}
+
+/// `f` of the path and the value of each leaf, in a tree of the same structure.
+#[track_caller]
+pub fn map_with_path<T: Pytree>(mut f: impl FnMut(&Path, &Array) -> Array, tree: &T) -> T {
+    let Flattener { leaves, tokens } = flat(tree);
+    let mapped = leaf_paths(&tokens).iter().zip(&leaves).map(|(path, leaf)| Ok(f(path, leaf))).collect();
+    or_throw(rebuild(&tokens, mapped))
+}
+
+/// `f` of the corresponding leaves of `N` trees of one structure, in a tree of that structure.
+fn zip<T: Pytree, const N: usize>(
+    op: &str,
+    mut f: impl FnMut([&Array; N]) -> Result<Array>,
+    trees: [&T; N],
+) -> Result<T> {
+    let flat = trees.map(flat);
+    for other in &flat[1..] {
+        check_structure(op, &flat[0].tokens, &other.tokens)?;
+    }
+    let mapped = (0..flat[0].leaves.len()).map(|i| f(std::array::from_fn(|tree| &flat[tree].leaves[i])));
+    rebuild(&flat[0].tokens, mapped.collect())
+}
+
+/// `f` of the corresponding leaves of two trees, in a tree of their structure.
+/// ```
+/// # use raxla::{tree, Array};
+/// # fn example(params: &Vec<Array>, grads: &Vec<Array>) -> Vec<Array> {
+/// tree::map2(|p, g| p - g * 0.1, params, grads)
+/// # }
+/// ```
+///
+/// # Panics
+/// `tree::map2: the trees differ in structure at layers[2]: a leaf, and None`, at the caller's line. Inside a
+/// transformation it is an `Err` of the transformed call instead.
+#[track_caller]
+pub fn map2<T: Pytree>(mut f: impl FnMut(&Array, &Array) -> Array, a: &T, b: &T) -> T {
+    or_throw(zip("tree::map2", |[a, b]| Ok(f(a, b)), [a, b]))
+}
+
+/// [`map2`] for three trees.
+///
+/// # Panics
+/// As [`map2`] does.
+#[track_caller]
+pub fn map3<T: Pytree>(mut f: impl FnMut(&Array, &Array, &Array) -> Array, a: &T, b: &T, c: &T) -> T {
+    or_throw(zip("tree::map3", |[a, b, c]| Ok(f(a, b, c)), [a, b, c]))
+}
+
+/// [`map2`] for four trees.
+///
+/// # Panics
+/// As [`map2`] does.
+#[track_caller]
+pub fn map4<T: Pytree>(
+    mut f: impl FnMut(&Array, &Array, &Array, &Array) -> Array,
+    a: &T,
+    b: &T,
+    c: &T,
+    d: &T,
+) -> T {
+    or_throw(zip("tree::map4", |[a, b, c, d]| Ok(f(a, b, c, d)), [a, b, c, d]))
+}
+
+/// [`map2`] with a function that may fail.
+///
+/// # Errors
+/// The first error of `f`; `TreeMismatch` if the trees differ in structure.
+pub fn try_map2<T: Pytree>(mut f: impl FnMut(&Array, &Array) -> Result<Array>, a: &T, b: &T) -> Result<T> {
+    zip("tree::try_map2", |[a, b]| f(a, b), [a, b])
+}
+
+/// [`map3`] with a function that may fail.
+///
+/// # Errors
+/// As [`try_map2`].
+pub fn try_map3<T: Pytree>(
+    mut f: impl FnMut(&Array, &Array, &Array) -> Result<Array>,
+    a: &T,
+    b: &T,
+    c: &T,
+) -> Result<T> {
+    zip("tree::try_map3", |[a, b, c]| f(a, b, c), [a, b, c])
+}
+
+/// [`map4`] with a function that may fail.
+///
+/// # Errors
+/// As [`try_map2`].
+pub fn try_map4<T: Pytree>(
+    mut f: impl FnMut(&Array, &Array, &Array, &Array) -> Result<Array>,
+    a: &T,
+    b: &T,
+    c: &T,
+    d: &T,
+) -> Result<T> {
+    zip("tree::try_map4", |[a, b, c, d]| f(a, b, c, d), [a, b, c, d])
+}
+
+/// The leaves, in order.
+pub fn leaves<T: Pytree>(tree: &T) -> Vec<Array> {
+    flat(tree).leaves.into_vec()
+}
+
+/// The leaves, each with its path: `layers[2].weight`.
+pub fn leaves_with_path<T: Pytree>(tree: &T) -> Vec<(Path, Array)> {
+    let Flattener { leaves, tokens } = flat(tree);
+    leaf_paths(&tokens).into_iter().zip(leaves).collect()
+}
+
+/// Folds the leaves, in order. JAX: `jax.tree.reduce`.
+pub fn reduce<T: Pytree, R>(f: impl FnMut(R, &Array) -> R, tree: &T, init: R) -> R {
+    flat(tree).leaves.iter().fold(init, f)
+}
+
+/// Is `f` true of every leaf?
+pub fn all<T: Pytree>(f: impl FnMut(&Array) -> bool, tree: &T) -> bool {
+    flat(tree).leaves.iter().all(f)
+}
