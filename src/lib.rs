@@ -8,6 +8,7 @@ pub mod api;
 pub mod core;
 pub mod dtype;
 pub mod error;
+pub mod pjrt;
 pub mod tree;
 
 pub use core::array::Array;

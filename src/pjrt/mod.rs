@@ -1,0 +1,47 @@
+//! PJRT: the one interface to XLA, and the one place in the crate with `unsafe`. JAX: `xla_client`, `xla_bridge`.
+//!
+//! A [`Plugin`] is a shared library that exports `GetPjrtApi`; a [`Client`] is one instance of its platform with
+//! [`Device`]s; it compiles a [`Program`] into an [`Executable`], which maps [`Buffer`]s to [`Buffer`]s.
+//!
+//! Invariant: every handle owns what keeps it valid. A [`Buffer`], [`Executable`], [`Event`] or [`Device`] holds its
+//! client, a client holds its plugin, and a plugin is never unloaded, so handles may be dropped in any order and on any
+//! thread.
+//!
+//! Invariant: no call takes a process-wide lock except the loading of a plugin.
+#![allow(unsafe_code)]
+
+#[macro_use]
+mod api;
+mod buffer;
+mod client;
+mod compiled;
+mod device;
+pub mod discovery;
+mod event;
+mod executable;
+mod host;
+mod memory;
+mod options;
+mod plugin;
+mod program;
+mod search;
+#[rustfmt::skip]
+pub(crate) mod sys;
+mod topology;
+mod transfer;
+mod value;
+
+pub use buffer::{Buffer, ExternalReference};
+pub use client::{Client, CpuOptions};
+pub use compiled::{CompiledProgram, MemoryStats};
+pub use device::{Device, DeviceDescription, DeviceMemoryStats};
+pub use event::Event;
+pub use executable::{Executable, Outputs};
+pub use host::{HostBufferSemantics, HostTransfer};
+pub use memory::Memory;
+pub use options::{CompileOptions, DeviceAssignment, OptionOverride};
+pub use plugin::Plugin;
+pub use program::{Program, ProgramFormat};
+pub use topology::Topology;
+pub use transfer::AsyncTransferManager;
+pub use value::{NamedValue, OptionValue};

@@ -1,0 +1,243 @@
+//! [`CompileOptions`], and the protocol buffers that carry them to a plugin.
+//!
+//! The messages are written by hand and have only the fields that raxla sets: `xla/pjrt/proto/compile_options.proto`
+//! and `xla/xla_data.proto`.
+
+use std::collections::BTreeMap;
+
+/// A value for one of XLA's debug options.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OptionOverride {
+    /// Text, or the name of an enum's value.
+    String(String),
+    /// A flag.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number.
+    Double(f64),
+}
+
+/// Which device runs which part of a program: `ids[replica][partition]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceAssignment {
+    replicas: usize,
+    partitions: usize,
+    /// Replica-major.
+    ids: Vec<i64>,
+}
+
+impl DeviceAssignment {
+    /// One replica whose partition `i` runs on the device with id `ids[i]`.
+    pub fn partitions(ids: &[i32]) -> Self {
+        DeviceAssignment {
+            replicas: 1,
+            partitions: ids.len(),
+            ids: ids.iter().map(|&i| i64::from(i)).collect(),
+        }
+    }
+
+    /// One partition whose replica `i` runs on the device with id `ids[i]`.
+    pub fn replicas(ids: &[i32]) -> Self {
+        DeviceAssignment { replicas: ids.len(), partitions: 1, ..DeviceAssignment::partitions(ids) }
+    }
+}
+
+/// How a program is compiled. JAX: `compiler_options`, `CompileOptions`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CompileOptions {
+    /// Copies of the program that run side by side on different data (JAX: `pmap`).
+    pub num_replicas: usize,
+    /// Devices that the program is partitioned over.
+    pub num_partitions: usize,
+    /// Which devices run it; unset: the platform's choice.
+    pub device_assignment: Option<DeviceAssignment>,
+    /// Partition by sharding annotations; off, a program for several partitions is taken to be partitioned already.
+    pub use_spmd_partitioning: bool,
+    /// Partition with Shardy (`sdy` operations) and not with GSPMD (`mhlo.sharding` attributes).
+    pub use_shardy_partitioner: bool,
+    /// Per output, or one for all: may XLA choose its sharding?
+    pub allow_spmd_sharding_propagation_to_output: Vec<bool>,
+    /// Per parameter, or one for all: may XLA choose its sharding?
+    pub allow_spmd_sharding_propagation_to_parameters: Vec<bool>,
+    /// Let outputs that are parameters share their memory.
+    pub alias_passthrough_params: bool,
+    /// Compile for any device of the kind, so that the executable can be told where to run on each call.
+    pub compile_portable_executable: bool,
+    /// Take the parameters as one tuple.
+    pub parameter_is_tupled_arguments: bool,
+    /// XLA's debug options by name (`xla_…`), as JAX's `compiler_options` takes them.
+    pub debug_options: BTreeMap<String, OptionOverride>,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        CompileOptions {
+            num_replicas: 1,
+            num_partitions: 1,
+            device_assignment: None,
+            use_spmd_partitioning: false,
+            use_shardy_partitioner: false,
+            allow_spmd_sharding_propagation_to_output: Vec::new(),
+            allow_spmd_sharding_propagation_to_parameters: Vec::new(),
+            alias_passthrough_params: false,
+            compile_portable_executable: false,
+            parameter_is_tupled_arguments: false,
+            debug_options: BTreeMap::new(),
+        }
+    }
+}
+
+impl CompileOptions {
+    /// For one device, the platform's first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For the one device with the given id.
+    pub fn for_device(id: i32) -> Self {
+        CompileOptions { device_assignment: Some(DeviceAssignment::partitions(&[id])), ..Self::default() }
+    }
+
+    /// Partitioned by Shardy over `partitions` devices.
+    pub fn partitioned(partitions: usize) -> Self {
+        CompileOptions {
+            num_partitions: partitions,
+            use_spmd_partitioning: true,
+            use_shardy_partitioner: true,
+            ..Self::default()
+        }
+    }
+
+    /// Sets one of XLA's debug options.
+    #[must_use]
+    pub fn with_debug_option(mut self, name: impl Into<String>, value: OptionOverride) -> Self {
+        self.debug_options.insert(name.into(), value);
+        self
+    }
+
+    /// The serialised `CompileOptionsProto`. Equal options give equal bytes, so they can be part of a cache key.
+    pub fn encode(&self) -> Vec<u8> {
+        let build = proto::ExecutableBuildOptions {
+            // -1: not chosen here.
+            device_ordinal: -1,
+            num_replicas: self.num_replicas as i64,
+            num_partitions: self.num_partitions as i64,
+            use_spmd_partitioning: self.use_spmd_partitioning,
+            device_assignment: self.device_assignment.as_ref().map(proto_assignment),
+            alias_passthrough_params: self.alias_passthrough_params,
+            allow_spmd_sharding_propagation_to_output: self.allow_spmd_sharding_propagation_to_output.clone(),
+            allow_spmd_sharding_propagation_to_parameters: self
+                .allow_spmd_sharding_propagation_to_parameters
+                .clone(),
+            use_shardy_partitioner: self.use_shardy_partitioner,
+        };
+        let options = proto::CompileOptions {
+            parameter_is_tupled_arguments: self.parameter_is_tupled_arguments,
+            executable_build_options: Some(build),
+            compile_portable_executable: self.compile_portable_executable,
+            env_option_overrides: self.debug_options.iter().map(proto_override).collect(),
+        };
+        prost::Message::encode_to_vec(&options)
+    }
+}
+
+fn proto_assignment(assignment: &DeviceAssignment) -> proto::DeviceAssignment {
+    let computation = |partition: usize| proto::ComputationDevice {
+        replica_device_ids: (0..assignment.replicas)
+            .map(|replica| assignment.ids[replica * assignment.partitions + partition])
+            .collect(),
+    };
+    proto::DeviceAssignment {
+        replica_count: assignment.replicas as i32,
+        computation_count: assignment.partitions as i32,
+        computation_devices: (0..assignment.partitions).map(computation).collect(),
+    }
+}
+
+fn proto_override((name, value): (&String, &OptionOverride)) -> (String, proto::OptionOverride) {
+    use proto::option_override::Value;
+    let value = match value {
+        OptionOverride::String(v) => Value::String(v.clone()),
+        OptionOverride::Bool(v) => Value::Bool(*v),
+        OptionOverride::Int(v) => Value::Int(*v),
+        OptionOverride::Double(v) => Value::Double(*v),
+    };
+    (name.clone(), proto::OptionOverride { value: Some(value) })
+}
+
+/// XLA's messages, under XLA's names without `Proto`.
+mod proto {
+    use std::collections::BTreeMap;
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct CompileOptions {
+        #[prost(bool, tag = "2")]
+        pub parameter_is_tupled_arguments: bool,
+        #[prost(message, optional, tag = "3")]
+        pub executable_build_options: Option<ExecutableBuildOptions>,
+        #[prost(bool, tag = "4")]
+        pub compile_portable_executable: bool,
+        #[prost(btree_map = "string, message", tag = "7")]
+        pub env_option_overrides: BTreeMap<String, OptionOverride>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct ExecutableBuildOptions {
+        #[prost(int64, tag = "1")]
+        pub device_ordinal: i64,
+        #[prost(int64, tag = "4")]
+        pub num_replicas: i64,
+        #[prost(int64, tag = "5")]
+        pub num_partitions: i64,
+        #[prost(bool, tag = "6")]
+        pub use_spmd_partitioning: bool,
+        #[prost(message, optional, tag = "9")]
+        pub device_assignment: Option<DeviceAssignment>,
+        #[prost(bool, tag = "10")]
+        pub alias_passthrough_params: bool,
+        #[prost(bool, repeated, tag = "12")]
+        pub allow_spmd_sharding_propagation_to_output: Vec<bool>,
+        #[prost(bool, repeated, tag = "18")]
+        pub allow_spmd_sharding_propagation_to_parameters: Vec<bool>,
+        #[prost(bool, tag = "19")]
+        pub use_shardy_partitioner: bool,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct DeviceAssignment {
+        #[prost(int32, tag = "1")]
+        pub replica_count: i32,
+        #[prost(int32, tag = "2")]
+        pub computation_count: i32,
+        #[prost(message, repeated, tag = "3")]
+        pub computation_devices: Vec<ComputationDevice>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct ComputationDevice {
+        #[prost(int64, repeated, tag = "1")]
+        pub replica_device_ids: Vec<i64>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct OptionOverride {
+        #[prost(oneof = "option_override::Value", tags = "1, 2, 3, 4")]
+        pub value: Option<option_override::Value>,
+    }
+
+    pub mod option_override {
+        #[derive(Clone, PartialEq, prost::Oneof)]
+        pub enum Value {
+            #[prost(string, tag = "1")]
+            String(String),
+            #[prost(bool, tag = "2")]
+            Bool(bool),
+            #[prost(int64, tag = "3")]
+            Int(i64),
+            #[prost(double, tag = "4")]
+            Double(f64),
+        }
+    }
+}
