@@ -3,6 +3,7 @@
 //! An [`Error`] is opaque: ask it for its [`kind`](Error::kind), its [`location`](Error::location) (the user's file
 //! and line, where one is known) and print it for the message.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 
@@ -141,3 +142,60 @@ macro_rules! err {
     };
 }
 pub(crate) use {bail, err};
+
+/// What [`throw`] unwinds with inside a transformation. Not a panic: no hook runs and nothing is printed.
+struct Thrown(Error);
+
+thread_local! {
+    /// How many transformations enclose the code that this thread is running.
+    static TRANSFORMATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Fails with `error` from a function that returns no `Result`: a panic at the caller's line in eager code; inside a
+/// transformation an unwind that [`catch`] turns back into `Err(error)`.
+#[track_caller]
+pub(crate) fn throw(error: Error) -> ! {
+    let error = error.at(Location::caller());
+    if TRANSFORMATIONS.get() == 0 {
+        panic!("{error}");
+    }
+    std::panic::resume_unwind(Box::new(Thrown(error)))
+}
+
+/// Runs the body of a transformation: what it [`throw`]s comes back as `Err`. A panic of the user's own goes on.
+pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Depth;
+    impl Drop for Depth {
+        fn drop(&mut self) {
+            TRANSFORMATIONS.set(TRANSFORMATIONS.get() - 1);
+        }
+    }
+    TRANSFORMATIONS.set(TRANSFORMATIONS.get() + 1);
+    let depth = Depth;
+    // Whatever the body leaves half done belongs to its own trace, which the guards on the way have discarded.
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+    drop(depth);
+    match result {
+        Ok(result) => result,
+        Err(payload) => match payload.downcast::<Thrown>() {
+            Ok(thrown) => Err(thrown.0),
+            Err(payload) => std::panic::resume_unwind(payload),
+        },
+    }
+}
+
+/// The value, or [`throw`]s the error.
+pub(crate) trait OrThrow<T> {
+    /// The value, or [`throw`]s the error at the caller's line.
+    fn or_throw(self) -> T;
+}
+
+impl<T> OrThrow<T> for Result<T> {
+    #[track_caller]
+    fn or_throw(self) -> T {
+        match self {
+            Ok(value) => value,
+            Err(error) => throw(error),
+        }
+    }
+}

@@ -1,33 +1,477 @@
-//! Placeholder.
+//! [`Array`]: the one type that users compute with. JAX: `jax.Array`.
+
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
-/// placeholder
+
+use half::{bf16, f16};
+use num_complex::Complex;
+
+use crate::core::aval::{Shape, ShapedArray};
+use crate::core::config::canonicalize;
+use crate::core::eval;
+use crate::core::scalar::Scalar;
+use crate::core::trace::{Tracer, TracerKind, is_live, unexpected_tracer};
+use crate::dtype::DType;
+use crate::error::{Error, OrThrow, Result, bail, err};
+use crate::pjrt::Buffer;
+
+/// An n-dimensional array: on a device, or a tracer that stands for one while a function is traced.
+///
+/// It is cheap to clone, `Send + Sync`, and has no lifetime, backend or dtype parameter.
+///
+/// ```
+/// use raxla::prelude::*;
+///
+/// let x = Array::from([1.0f32, 2.0, 3.0]);
+/// assert_eq!(x.shape(), [3]);
+/// assert_eq!((&x * 2.0).to_vec::<f32>()?, [2.0, 4.0, 6.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[derive(Clone)]
-pub struct Array(Arc<f32>);
-impl std::fmt::Debug for Array {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.0)
+pub struct Array(pub(crate) Repr);
+
+#[derive(Clone)]
+pub(crate) enum Repr {
+    /// A buffer on a device.
+    Device(Arc<DeviceArray>),
+    /// A Rust number that no device has seen yet.
+    Scalar(Scalar),
+    /// A value of a running trace.
+    Tracer(Tracer),
+}
+
+pub(crate) struct DeviceArray {
+    pub aval: ShapedArray,
+    pub buffer: Buffer,
+    pub device: i32,
+}
+
+impl Array {
+    pub(crate) fn on_device(buffer: Buffer, aval: ShapedArray, device: i32) -> Self {
+        Array(Repr::Device(Arc::new(DeviceArray { aval, buffer, device })))
+    }
+
+    /// An array of this shape from its elements in row-major order.
+    ///
+    /// 64-bit elements narrow to 32 bits while x64 is off, as in JAX.
+    ///
+    /// # Panics
+    /// If `shape` does not hold `elements.len()` elements, or no platform could be initialised.
+    #[track_caller]
+    pub fn from_slice<T: Element>(elements: &[T], shape: &[usize]) -> Self {
+        Self::try_from_slice(elements, shape).or_throw()
+    }
+
+    /// [`from_slice`](Self::from_slice) with an error instead of a panic.
+    ///
+    /// # Errors
+    /// If `shape` does not hold `elements.len()` elements, or no platform could be initialised.
+    pub fn try_from_slice<T: Element>(elements: &[T], shape: &[usize]) -> Result<Self> {
+        Self::from_bytes(&T::to_bytes(elements), T::DTYPE, shape)
+    }
+
+    /// An array from the little-endian bytes of its elements in row-major order.
+    ///
+    /// # Errors
+    /// If `bytes` is not as long as `dtype` and `shape` say, or no platform could be initialised.
+    pub fn from_bytes(bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Self> {
+        let size: usize = shape.iter().product();
+        if bytes.len() != size * dtype.size() {
+            bail!(
+                Shape,
+                "array: shape {shape:?} holds {size} elements, got {}",
+                bytes.len().checked_div(dtype.size()).unwrap_or(0)
+            );
+        }
+        let narrow = canonicalize(dtype);
+        let bytes = if narrow == dtype {
+            Cow::Borrowed(bytes)
+        } else {
+            let elements = bytes.chunks_exact(dtype.size());
+            Cow::Owned(
+                elements
+                    .flat_map(|e| {
+                        let narrow = Scalar::from_bytes(dtype, e).convert(narrow);
+                        narrow.bytes().into_iter().take(narrow.dtype().size())
+                    })
+                    .collect(),
+            )
+        };
+        let aval = ShapedArray::new(narrow, shape);
+        let device = eval::default_device_id()?;
+        let buffer = eval::put(&bytes, &aval, device)?;
+        Ok(Self::on_device(buffer, aval, device))
+    }
+
+    /// A strongly typed scalar.
+    pub fn scalar<T: Element>(value: T) -> Self {
+        let x = Scalar::from_bytes(T::DTYPE, &T::to_bytes(&[value]));
+        Array(Repr::Scalar(x.convert(canonicalize(T::DTYPE))))
+    }
+
+    /// Shape, dtype and weak type.
+    pub fn aval(&self) -> ShapedArray {
+        match &self.0 {
+            Repr::Device(x) => x.aval.clone(),
+            Repr::Scalar(x) => x.aval(),
+            Repr::Tracer(t) => t.0.aval.clone(),
+        }
+    }
+
+    /// Is this its aval, weak type included?
+    pub(crate) fn has_aval(&self, aval: &ShapedArray) -> bool {
+        match &self.0 {
+            Repr::Device(x) => x.aval == *aval,
+            Repr::Scalar(x) => aval.shape.is_empty() && aval.dtype == x.dtype() && aval.weak_type == x.weak_type(),
+            Repr::Tracer(t) => t.0.aval == *aval,
+        }
+    }
+
+    /// Sizes along each axis.
+    pub fn shape(&self) -> &[usize] {
+        match &self.0 {
+            Repr::Device(x) => &x.aval.shape,
+            Repr::Scalar(_) => &[],
+            Repr::Tracer(t) => &t.0.aval.shape,
+        }
+    }
+
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        match &self.0 {
+            Repr::Device(x) => x.aval.dtype,
+            Repr::Scalar(x) => x.dtype(),
+            Repr::Tracer(t) => t.0.aval.dtype,
+        }
+    }
+
+    /// Does the dtype yield to strong dtypes in promotion? True of Rust numbers and what is computed from them alone.
+    pub fn weak_type(&self) -> bool {
+        match &self.0 {
+            Repr::Device(x) => x.aval.weak_type,
+            Repr::Scalar(x) => x.weak_type(),
+            Repr::Tracer(t) => t.0.aval.weak_type,
+        }
+    }
+
+    /// Number of axes.
+    pub fn ndim(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// Number of elements.
+    pub fn size(&self) -> usize {
+        self.shape().iter().product()
+    }
+
+    /// Is it a tracer, so that its value cannot be read?
+    pub fn is_tracer(&self) -> bool {
+        matches!(self.0, Repr::Tracer(_))
+    }
+
+    /// The address of what it shares with its clones: identity, as Python's `id`.
+    pub(crate) fn identity(&self) -> usize {
+        match &self.0 {
+            Repr::Device(x) => Arc::as_ptr(x).addr(),
+            Repr::Scalar(_) => 0,
+            Repr::Tracer(t) => Arc::as_ptr(&t.0).addr(),
+        }
+    }
+
+    /// The elements in row-major order as little-endian bytes. Waits for the value.
+    ///
+    /// # Errors
+    /// Reading a tracer; a failed computation; a deleted buffer.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        match &self.0 {
+            Repr::Device(x) => {
+                let mut bytes = vec![0; x.aval.size() * x.aval.dtype.size()];
+                x.buffer.to_host_sync(&mut bytes)?;
+                Ok(bytes)
+            }
+            Repr::Scalar(x) => Ok(x.bytes()[..x.dtype().size()].to_vec()),
+            Repr::Tracer(t) => Err(concretization(t)),
+        }
+    }
+
+    /// The elements in row-major order. Waits for the value.
+    ///
+    /// # Errors
+    /// `T` is not the array's dtype; reading a tracer; a failed computation; a deleted buffer.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        if let Repr::Tracer(t) = &self.0 {
+            return Err(concretization(t));
+        }
+        if T::DTYPE != self.dtype() {
+            bail!(DType, "to_vec::<{}>: the array is {}", T::DTYPE.name(), self.aval());
+        }
+        Ok(T::from_bytes(&self.to_bytes()?))
+    }
+
+    /// The value of an array of one element. Waits for the value.
+    ///
+    /// # Errors
+    /// More than one element; `T` is not the array's dtype; reading a tracer; a failed computation.
+    pub fn item<T: Element>(&self) -> Result<T> {
+        if self.size() != 1 {
+            bail!(Shape, "item: only an array of one element can be read as a number, got {}", self.aval());
+        }
+        Ok(self.to_vec::<T>()?[0])
+    }
+
+    /// The element of an array of one element, whatever its dtype.
+    pub(crate) fn to_scalar(&self) -> Result<Scalar> {
+        match &self.0 {
+            Repr::Scalar(x) => Ok(*x),
+            Repr::Tracer(t) => Err(concretization(t)),
+            Repr::Device(x) if x.aval.size() != 1 => {
+                bail!(Shape, "only an array of one element can be read as a number, got {}", x.aval)
+            }
+            Repr::Device(x) => {
+                Ok(Scalar::from_bytes(x.aval.dtype, &self.to_bytes()?).with_weak_type(x.aval.weak_type))
+            }
+        }
+    }
+
+    /// The value of an array of one element as a condition: `if x.truth()? {`.
+    ///
+    /// # Errors
+    /// A tracer has no value yet (JAX: `TracerBoolConversionError`); more than one element is ambiguous.
+    #[track_caller]
+    pub fn truth(&self) -> Result<bool> {
+        if let Repr::Tracer(t) = &self.0 {
+            if !is_live(t.0.trace) {
+                return Err(unexpected_tracer(t).at(std::panic::Location::caller()));
+            }
+            // A tracer of `grad` outside of `jit` has a value.
+            if let TracerKind::Dual { primal, .. } = &t.0.kind {
+                return primal.truth();
+            }
+            return Err(err!(
+                TracerBoolConversion,
+                "attempted boolean conversion of traced array {} of shape {}. A condition on a traced value cannot \
+                 decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the \
+                 argument as static",
+                t.kind_name(),
+                t.0.aval
+            )
+            .at(std::panic::Location::caller()));
+        }
+        if self.size() != 1 {
+            bail!(
+                Shape,
+                "the truth value of an array with {} elements is ambiguous: use numpy::any or numpy::all",
+                self.size()
+            );
+        }
+        let x = self.to_scalar()?;
+        Ok(x.to_f64() != 0.0 || x.imag() != 0.0)
+    }
+
+    /// Waits until the value is there. JAX: `block_until_ready`.
+    ///
+    /// # Errors
+    /// The computation failed.
+    pub fn block_until_ready(&self) -> Result<&Self> {
+        if let Repr::Device(x) = &self.0 {
+            x.buffer.ready_event()?.wait()?;
+        }
+        Ok(self)
+    }
+
+    /// Has the device buffer been donated or deleted?
+    pub fn is_deleted(&self) -> bool {
+        match &self.0 {
+            Repr::Device(x) => x.buffer.is_deleted(),
+            _ => false,
+        }
     }
 }
-impl From<f32> for Array {
-    fn from(x: f32) -> Self {
-        Array(Arc::new(x))
+
+/// The error for reading a tracer's value. A tracer of `grad` outside of `jit` holds a value, but JAX does not give it
+/// either: only control flow may look.
+fn concretization(t: &Tracer) -> Error {
+    if !is_live(t.0.trace) {
+        return unexpected_tracer(t);
+    }
+    err!(
+        Concretization,
+        "the value of a tracer was read where a concrete value is needed: {}({}). The function is being traced, so the \
+         value is not known yet; return it and read it outside, or compute with it by array operations",
+        t.kind_name(),
+        t.0.aval
+    )
+}
+
+/// A Rust type that is the element of an array.
+pub trait Element: Copy + Send + Sync + 'static {
+    /// The dtype of such elements.
+    const DTYPE: DType;
+    /// Little-endian bytes of the elements.
+    fn to_bytes(elements: &[Self]) -> Cow<'_, [u8]>;
+    /// The elements that these bytes hold.
+    fn from_bytes(bytes: &[u8]) -> Vec<Self>;
+}
+
+macro_rules! element {
+    ($($t:ty: $dtype:ident),*) => {$(
+        impl Element for $t {
+            const DTYPE: DType = DType::$dtype;
+            fn to_bytes(elements: &[Self]) -> Cow<'_, [u8]> {
+                Cow::Borrowed(bytemuck::cast_slice(elements))
+            }
+            fn from_bytes(bytes: &[u8]) -> Vec<Self> {
+                bytes.chunks_exact(size_of::<$t>()).map(bytemuck::pod_read_unaligned).collect()
+            }
+        }
+    )*};
+}
+element!(i8: I8, i16: I16, i32: I32, i64: I64, u8: U8, u16: U16, u32: U32, u64: U64, bf16: BF16, f16: F16);
+element!(f32: F32, f64: F64, Complex<f32>: C64, Complex<f64>: C128);
+
+impl Element for bool {
+    const DTYPE: DType = DType::Bool;
+    fn to_bytes(elements: &[Self]) -> Cow<'_, [u8]> {
+        Cow::Borrowed(bytemuck::cast_slice(elements))
+    }
+    fn from_bytes(bytes: &[u8]) -> Vec<Self> {
+        bytes.iter().map(|b| *b != 0).collect()
     }
 }
-macro_rules! op { ($($tr:ident $f:ident $op:tt, $l:ty, $r:ty;)*) => {$(
-    impl std::ops::$tr<$r> for $l { type Output = Array; fn $f(self, r: $r) -> Array { Array::from(*self.0 $op *r.0) } }
-)*}}
-op! { Sub sub -, &Array, &Array; Sub sub -, &Array, Array; Sub sub -, Array, Array; Sub sub -, Array, &Array;
-Add add +, &Array, &Array; Add add +, &Array, Array; Add add +, Array, Array; Add add +, Array, &Array;
-Mul mul *, &Array, &Array; Mul mul *, &Array, Array; Mul mul *, Array, Array; Mul mul *, Array, &Array; }
-impl std::ops::Mul<f32> for &Array {
-    type Output = Array;
-    fn mul(self, r: f32) -> Array {
-        Array::from(*self.0 * r)
+
+impl From<Scalar> for Array {
+    fn from(x: Scalar) -> Self {
+        Array(Repr::Scalar(x))
     }
 }
-impl std::ops::Mul<f32> for Array {
-    type Output = Array;
-    fn mul(self, r: f32) -> Array {
-        Array::from(*self.0 * r)
+
+impl From<&Array> for Array {
+    fn from(x: &Array) -> Self {
+        x.clone()
     }
+}
+
+/// Rust numbers, as Python's in JAX: `i32` and its like become weak `int32`, floats weak `float32` (`int64` and
+/// `float64` with x64 on), so that `x * 2.0` keeps the dtype of `x`. Types that Python lacks are strong.
+macro_rules! from_number {
+    ($($t:ty: $dtype:ident $weak:literal),*) => {$(
+        impl From<$t> for Array {
+            fn from(value: $t) -> Self {
+                let x = Scalar::from_bytes(<$t as Element>::DTYPE, &<$t as Element>::to_bytes(&[value]));
+                Array(Repr::Scalar(x.convert(canonicalize(DType::$dtype)).with_weak_type($weak)))
+            }
+        }
+    )*};
+}
+from_number!(i32: I64 true, i64: I64 true, f32: F64 true, f64: F64 true, bool: Bool false);
+from_number!(i8: I8 false, i16: I16 false, u8: U8 false, u16: U16 false, u32: U32 false, u64: U64 false);
+from_number!(bf16: BF16 false, f16: F16 false, Complex<f32>: C128 true, Complex<f64>: C128 true);
+
+impl From<usize> for Array {
+    fn from(value: usize) -> Self {
+        Array(Repr::Scalar(Scalar::from_i128(canonicalize(DType::I64), value as i128).with_weak_type(true)))
+    }
+}
+
+impl<T: Element> From<Vec<T>> for Array {
+    #[track_caller]
+    fn from(elements: Vec<T>) -> Self {
+        Array::from_slice(&elements, &[elements.len()])
+    }
+}
+
+impl<T: Element> From<&[T]> for Array {
+    #[track_caller]
+    fn from(elements: &[T]) -> Self {
+        Array::from_slice(elements, &[elements.len()])
+    }
+}
+
+impl<T: Element, const N: usize> From<[T; N]> for Array {
+    #[track_caller]
+    fn from(elements: [T; N]) -> Self {
+        Array::from_slice(&elements, &[N])
+    }
+}
+
+impl<T: Element, const N: usize, const M: usize> From<[[T; N]; M]> for Array {
+    #[track_caller]
+    fn from(rows: [[T; N]; M]) -> Self {
+        Array::from_slice(rows.as_flattened(), &[M, N])
+    }
+}
+
+impl<T: Element, const N: usize, const M: usize, const L: usize> From<[[[T; N]; M]; L]> for Array {
+    #[track_caller]
+    fn from(blocks: [[[T; N]; M]; L]) -> Self {
+        Array::from_slice(blocks.as_flattened().as_flattened(), &[L, M, N])
+    }
+}
+
+/// Prints the value as NumPy does, a tracer as JAX does: `JitTracer(float32[2,3])`.
+impl fmt::Display for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Repr::Tracer(t) = &self.0 {
+            let aval = &t.0.aval;
+            let sizes: Vec<String> = aval.shape.iter().map(usize::to_string).collect();
+            return write!(f, "{}({}[{}])", t.kind_name(), aval.dtype.name(), sizes.join(","));
+        }
+        let bytes = match self.to_bytes() {
+            Ok(bytes) => bytes,
+            Err(e) => return write!(f, "<{}: {}>", self.aval(), e.message()),
+        };
+        let dtype = self.dtype();
+        let elements: Vec<Scalar> = bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
+        write_nested(f, &elements, self.shape(), 0)
+    }
+}
+
+/// Elements of an axis that are printed before an ellipsis stands for the rest.
+const MAX_PRINTED: usize = 1000;
+
+fn write_nested(f: &mut fmt::Formatter<'_>, elements: &[Scalar], shape: &[usize], depth: usize) -> fmt::Result {
+    let Some((&n, rest)) = shape.split_first() else {
+        return match elements.first() {
+            Some(x) => fmt::Display::fmt(x, f),
+            None => Ok(()),
+        };
+    };
+    let stride: usize = rest.iter().product();
+    f.write_str("[")?;
+    for i in 0..n {
+        let skip = elements.len() > MAX_PRINTED && n > 6 && (3..n - 3).contains(&i);
+        if skip {
+            if i == 3 {
+                f.write_str(" ...")?;
+            }
+            continue;
+        }
+        if i > 0 {
+            if rest.is_empty() { f.write_str(" ")? } else { write!(f, "\n{:1$}", "", depth + 1)? }
+        }
+        write_nested(f, &elements[i * stride..(i + 1) * stride], rest, depth + 1)?;
+    }
+    f.write_str("]")
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_tracer() {
+            return fmt::Display::fmt(self, f);
+        }
+        write!(f, "Array({self}, dtype={}{})", self.dtype().name(), if self.weak_type() { ", weak" } else { "" })
+    }
+}
+
+impl Default for Array {
+    /// A weakly typed zero, so that structs of arrays can be `Default`.
+    fn default() -> Self {
+        Array::from(0.0)
+    }
+}
+
+/// The shape of an array as an owned value.
+pub(crate) fn shape_of(x: &Array) -> Shape {
+    Shape::from_slice(x.shape())
 }

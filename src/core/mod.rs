@@ -1,2 +1,13 @@
-//! placeholder
-pub mod array;
+//! Layer 2: values, traces and jaxprs. JAX: `jax._src.core`.
+
+pub(crate) mod array;
+pub(crate) mod aval;
+pub(crate) mod check;
+pub mod config;
+pub(crate) mod eval;
+pub(crate) mod jaxpr;
+pub(crate) mod lowering;
+pub(crate) mod pretty;
+pub(crate) mod primitive;
+pub(crate) mod scalar;
+pub(crate) mod trace;

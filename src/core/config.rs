@@ -1,0 +1,97 @@
+//! Settings that change what a program means. Each is part of every cache key. JAX: `jax.config`.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::dtype::DType;
+
+/// Precision of `f32` matrix products on hardware that has several. JAX: `jax_default_matmul_precision`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// The platform's fastest (JAX's default).
+    #[default]
+    Default,
+    /// Better than the default where the platform has something between.
+    High,
+    /// Full precision of the operands' dtype.
+    Highest,
+}
+
+/// The settings in force on one thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Config {
+    pub x64: bool,
+    pub matmul_precision: Precision,
+}
+
+/// 0: not read from the environment yet; 1: x64 off; 2: x64 on.
+static GLOBAL_X64: AtomicU8 = AtomicU8::new(0);
+
+thread_local! {
+    static LOCAL: Cell<(Option<bool>, Precision)> = const { Cell::new((None, Precision::Default)) };
+}
+
+/// The settings in force here.
+pub(crate) fn current() -> Config {
+    let (x64, matmul_precision) = LOCAL.get();
+    Config { x64: x64.unwrap_or_else(global_x64), matmul_precision }
+}
+
+fn global_x64() -> bool {
+    match GLOBAL_X64.load(Ordering::Relaxed) {
+        0 => {
+            let on = std::env::var("RAXLA_ENABLE_X64").is_ok_and(|v| !matches!(v.as_str(), "" | "0" | "false"));
+            GLOBAL_X64.store(1 + u8::from(on), Ordering::Relaxed);
+            on
+        }
+        value => value == 2,
+    }
+}
+
+/// Are 64-bit dtypes in force? While they are not, `i64`, `u64`, `f64` and `c128` narrow to their 32-bit halves.
+pub fn x64_enabled() -> bool {
+    LOCAL.get().0.unwrap_or_else(global_x64)
+}
+
+/// Turns 64-bit dtypes on or off for the whole process. JAX: `jax_enable_x64`. The environment variable
+/// `RAXLA_ENABLE_X64=1` sets the value that a process starts with.
+pub fn enable_x64(on: bool) {
+    GLOBAL_X64.store(1 + u8::from(on), Ordering::Relaxed);
+}
+
+/// Runs `body` with 64-bit dtypes on or off, on this thread only. JAX: `jax.enable_x64` as a context manager.
+pub fn with_x64<R>(on: bool, body: impl FnOnce() -> R) -> R {
+    let (_, precision) = LOCAL.get();
+    with_local((Some(on), precision), body)
+}
+
+/// Runs `body` with another default precision of matrix products, on this thread only.
+pub fn with_matmul_precision<R>(precision: Precision, body: impl FnOnce() -> R) -> R {
+    let (x64, _) = LOCAL.get();
+    with_local((x64, precision), body)
+}
+
+fn with_local<R>(value: (Option<bool>, Precision), body: impl FnOnce() -> R) -> R {
+    struct Restore((Option<bool>, Precision));
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            LOCAL.set(self.0);
+        }
+    }
+    let _restore = Restore(LOCAL.replace(value));
+    body()
+}
+
+/// The dtype that `dtype` becomes under the settings in force: 64-bit ones narrow while x64 is off.
+pub(crate) fn canonicalize(dtype: DType) -> DType {
+    if x64_enabled() {
+        return dtype;
+    }
+    match dtype {
+        DType::I64 => DType::I32,
+        DType::U64 => DType::U32,
+        DType::F64 => DType::F32,
+        DType::C128 => DType::C64,
+        other => other,
+    }
+}

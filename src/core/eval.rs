@@ -1,0 +1,216 @@
+//! Evaluation: what `bind` does when nothing is being traced. JAX: `core.EvalTrace`, `dispatch.apply_primitive`.
+//!
+//! There is no second implementation of an operation: its lowering is compiled as a program of its own, once for each
+//! combination of primitive, avals, settings and device, and run.
+
+use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use hashbrown::HashTable;
+use rustc_hash::{FxHashMap, FxHasher};
+use smallvec::SmallVec;
+
+use crate::core::array::{Array, DeviceArray, Repr};
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::config::{self, Config};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{Arrays, Prim};
+use crate::core::scalar::Scalar;
+use crate::core::trace::unexpected_tracer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::pjrt::{Buffer, Client, CompileOptions, Executable, Program, discovery};
+
+/// One compiled application of a primitive.
+struct Entry {
+    prim: Prim,
+    ins: SmallVec<[ShapedArray; 2]>,
+    config: Config,
+    device: i32,
+    /// Filled by the first thread that needs it; the others wait for it alone.
+    compiled: OnceLock<Result<Compiled>>,
+}
+
+struct Compiled {
+    executable: Executable,
+    outs: Avals,
+}
+
+type Cache = HashTable<(u64, Arc<Entry>)>;
+
+static SHARED: Mutex<Cache> = Mutex::new(HashTable::new());
+
+thread_local! {
+    /// In front of `SHARED`, so that a hit takes no lock.
+    static LOCAL: RefCell<Cache> = const { RefCell::new(HashTable::new()) };
+    /// Host scalars that are on a device already.
+    static SCALARS: RefCell<FxHashMap<(Scalar, i32), Arc<Buffer>>> = RefCell::default();
+}
+
+/// Scalars kept on the device by one thread.
+const MAX_SCALARS: usize = 256;
+
+/// The client that eager operations and `jit` use.
+pub(crate) fn client() -> Result<&'static Client> {
+    discovery::default_client()
+}
+
+/// Where arrays go that say nothing else.
+pub(crate) fn default_device_id() -> Result<i32> {
+    static ID: OnceLock<i32> = OnceLock::new();
+    match ID.get() {
+        Some(id) => Ok(*id),
+        None => {
+            let id = client()?.default_device()?.id();
+            Ok(*ID.get_or_init(|| id))
+        }
+    }
+}
+
+/// A device buffer: an array's own, or that of a host scalar.
+pub(crate) enum BufferRef<'a> {
+    Array(&'a Arc<DeviceArray>),
+    Scalar(Arc<Buffer>),
+}
+
+impl BufferRef<'_> {
+    pub(crate) fn buffer(&self) -> &Buffer {
+        match self {
+            BufferRef::Array(x) => &x.buffer,
+            BufferRef::Scalar(x) => x,
+        }
+    }
+}
+
+/// The device buffer of an array that is no tracer.
+pub(crate) fn buffer_on(x: &Array, device: i32) -> Result<BufferRef<'_>> {
+    match &x.0 {
+        Repr::Device(x) => Ok(BufferRef::Array(x)),
+        Repr::Scalar(x) => scalar_on(x.with_weak_type(false), device).map(BufferRef::Scalar),
+        Repr::Tracer(t) => Err(unexpected_tracer(t)),
+    }
+}
+
+fn scalar_on(x: Scalar, device: i32) -> Result<Arc<Buffer>> {
+    SCALARS.with_borrow_mut(|scalars| {
+        if let Some(buffer) = scalars.get(&(x, device)) {
+            return Ok(buffer.clone());
+        }
+        let buffer = Arc::new(put(&x.bytes()[..x.dtype().size()], &x.aval(), device)?);
+        if scalars.len() >= MAX_SCALARS {
+            scalars.clear();
+        }
+        scalars.insert((x, device), buffer.clone());
+        Ok(buffer)
+    })
+}
+
+/// Copies host bytes to a device.
+pub(crate) fn put(bytes: &[u8], aval: &ShapedArray, device: i32) -> Result<Buffer> {
+    let client = client()?;
+    let device = client
+        .device(device)
+        .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, format!("there is no device {device}")))?;
+    client.buffer_from_host(bytes, aval.dtype, &aval.shape, &device)
+}
+
+/// The device that the arguments are on: they must agree.
+pub(crate) fn common_device<'a>(args: impl Iterator<Item = &'a Array>) -> Result<i32> {
+    let mut found = None;
+    for x in args {
+        if let Repr::Device(x) = &x.0 {
+            match found {
+                None => found = Some(x.device),
+                Some(device) if device == x.device => {}
+                Some(device) => {
+                    return Err(Error::new(
+                        ErrorKind::InvalidArgument,
+                        format!(
+                            "received incompatible devices for one computation: an argument is on device {device}, \
+                             another ({}) on device {}",
+                            x.aval, x.device
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+    match found {
+        Some(device) => Ok(device),
+        None => default_device_id(),
+    }
+}
+
+/// Applies a primitive to arrays on a device.
+pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
+    let device = common_device(args.iter().copied())?;
+    let config = config::current();
+    let mut hasher = FxHasher::default();
+    prim.hash(&mut hasher);
+    for x in args {
+        match &x.0 {
+            Repr::Device(x) => x.aval.hash(&mut hasher),
+            Repr::Scalar(x) => (x.dtype(), x.weak_type()).hash(&mut hasher),
+            Repr::Tracer(t) => return Err(unexpected_tracer(t)),
+        }
+    }
+    config.hash(&mut hasher);
+    device.hash(&mut hasher);
+    let hash = hasher.finish();
+    let same = |(h, e): &(u64, Arc<Entry>)| {
+        *h == hash
+            && e.device == device
+            && e.config == config
+            && e.ins.len() == args.len()
+            && e.ins.iter().zip(args).all(|(aval, x)| x.has_aval(aval))
+            && e.prim == *prim
+    };
+    let entry = LOCAL.with_borrow(|cache| cache.find(hash, same).map(|(_, e)| e.clone()));
+    let entry = match entry {
+        Some(entry) => entry,
+        None => {
+            let new = || {
+                let ins = args.iter().map(|x| x.aval()).collect();
+                (hash, Arc::new(Entry { prim: prim.clone(), ins, config, device, compiled: OnceLock::new() }))
+            };
+            let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+            let entry = shared.entry(hash, same, |(h, _)| *h).or_insert_with(new).get().1.clone();
+            drop(shared);
+            LOCAL.with_borrow_mut(|cache| cache.insert_unique(hash, (hash, entry.clone()), |(h, _)| *h));
+            entry
+        }
+    };
+    let compiled = entry.compiled.get_or_init(|| compile(&entry)).as_ref().map_err(Clone::clone)?;
+    let buffers = args.iter().map(|x| buffer_on(x, device)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
+    let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
+    let outs = compiled.executable.execute(&refs, &[])?;
+    let outs = outs.into_iter().zip(&compiled.outs);
+    Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), device)).collect())
+}
+
+fn compile(entry: &Entry) -> Result<Compiled> {
+    let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
+    let outs = entry.prim.abstract_eval(&ins)?;
+    let mut ctx = LoweringCtx::default();
+    let arg_types: Vec<_> = ins.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
+    let result_types: Vec<_> = outs.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
+    let args = ctx.begin_function("main", true, &arg_types, &result_types);
+    let results = entry.prim.lower(&mut ctx, &args, &outs)?;
+    ctx.end_function(&results);
+    let text = ctx.finish(&format!("jit_{}", entry.prim.name()), 1);
+    let executable = compile_text(&text, entry.device)?;
+    Ok(Compiled { executable, outs })
+}
+
+/// Compiles a module for one device.
+pub(crate) fn compile_text(text: &str, device: i32) -> Result<Executable> {
+    tracing::debug!(target: "raxla::lowering", "{text}");
+    client()?.compile(&Program::mlir_text(text), &CompileOptions::for_device(device))
+}
+
+/// Empties this thread's and the shared cache of compiled primitives. JAX: `jax.clear_caches`.
+pub fn clear_caches() {
+    LOCAL.with_borrow_mut(HashTable::clear);
+    SCALARS.with_borrow_mut(FxHashMap::clear);
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}

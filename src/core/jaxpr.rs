@@ -1,0 +1,277 @@
+//! Jaxprs: traced programs as values. JAX: `core.Jaxpr`, `core.ClosedJaxpr`.
+
+use std::any::Any;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::core::primitive::{Arrays, Prim};
+use crate::core::scalar::Scalar;
+use crate::core::trace::bind_at;
+use crate::error::{Result, bail};
+
+/// The line of user code that an equation comes from.
+pub(crate) type Loc = &'static Location<'static>;
+
+/// A variable: an index into [`Jaxpr::avals`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Var(pub(crate) u32);
+
+/// An operand: a variable or a scalar literal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Atom {
+    /// A variable.
+    Var(Var),
+    /// A scalar literal.
+    Literal(Scalar),
+}
+
+/// One application of a primitive.
+#[derive(Clone, Debug)]
+pub struct Eqn {
+    /// The primitive with its parameters.
+    pub prim: Prim,
+    /// Operands.
+    pub inputs: SmallVec<[Atom; 2]>,
+    /// Variables that the results define.
+    pub outputs: SmallVec<[Var; 2]>,
+    /// Where in the user's program it was applied.
+    pub loc: Loc,
+}
+
+/// A traced program: `lambda constvars ; invars . let eqns in outvars`.
+///
+/// Two jaxprs are equal if they are the same up to the names of variables (locations aside), which holds because
+/// variables are numbered in the order of their definition.
+pub struct Jaxpr {
+    /// Variables bound to captured arrays.
+    pub constvars: Vec<Var>,
+    /// Parameters.
+    pub invars: Vec<Var>,
+    /// Results.
+    pub outvars: Vec<Atom>,
+    /// The program, in order.
+    pub eqns: Vec<Eqn>,
+    /// The aval of every variable.
+    pub avals: Vec<ShapedArray>,
+    /// Transformed versions of this jaxpr, which live as long as it does.
+    memo: Mutex<Vec<(MemoKey, Arc<dyn Any + Send + Sync>)>>,
+}
+
+/// Names a transformation of a jaxpr: which, and its parameters.
+pub(crate) type MemoKey = (&'static str, Vec<usize>);
+
+/// A jaxpr together with the arrays that it captured.
+#[derive(Clone, Debug)]
+pub struct ClosedJaxpr {
+    /// The program.
+    pub jaxpr: Arc<Jaxpr>,
+    /// One array for each of its `constvars`.
+    pub consts: Vec<Array>,
+}
+
+impl Jaxpr {
+    pub(crate) fn new(
+        constvars: Vec<Var>,
+        invars: Vec<Var>,
+        outvars: Vec<Atom>,
+        eqns: Vec<Eqn>,
+        avals: Vec<ShapedArray>,
+    ) -> Self {
+        Jaxpr { constvars, invars, outvars, eqns, avals, memo: Mutex::default() }
+    }
+
+    /// The aval of a variable.
+    pub fn aval(&self, var: Var) -> &ShapedArray {
+        &self.avals[var.0 as usize]
+    }
+
+    /// The aval of an operand.
+    pub fn atom_aval(&self, atom: &Atom) -> ShapedArray {
+        match atom {
+            Atom::Var(v) => self.aval(*v).clone(),
+            Atom::Literal(x) => x.aval(),
+        }
+    }
+
+    /// Avals of the parameters.
+    pub fn in_avals(&self) -> Vec<ShapedArray> {
+        self.invars.iter().map(|v| self.aval(*v).clone()).collect()
+    }
+
+    /// Avals of the results.
+    pub fn out_avals(&self) -> Vec<ShapedArray> {
+        self.outvars.iter().map(|a| self.atom_aval(a)).collect()
+    }
+
+    /// The number of equations, those of nested jaxprs included.
+    pub fn eqn_count(&self) -> usize {
+        self.eqns.iter().map(|e| 1 + e.prim.sub_jaxprs().iter().map(|j| j.eqn_count()).sum::<usize>()).sum()
+    }
+
+    /// The transformed version that `make` gives, made once for this jaxpr and key.
+    pub(crate) fn memo<T: Send + Sync + 'static>(
+        &self,
+        name: &'static str,
+        key: impl IntoIterator<Item = usize>,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let key = (name, key.into_iter().collect::<Vec<_>>());
+        let find = || {
+            let memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+            memo.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone())
+        };
+        if let Some(Ok(found)) = find().map(Arc::downcast) {
+            return Ok(found);
+        }
+        // Not under the lock: `make` may ask this jaxpr for other versions.
+        let made = Arc::new(make()?);
+        self.memo.lock().unwrap_or_else(PoisonError::into_inner).push((key, made.clone()));
+        Ok(made)
+    }
+
+    /// The same with `constvars` as leading parameters.
+    pub(crate) fn with_consts_as_invars(self) -> Jaxpr {
+        let invars = self.constvars.into_iter().chain(self.invars).collect();
+        Jaxpr::new(Vec::new(), invars, self.outvars, self.eqns, self.avals)
+    }
+}
+
+impl Clone for Jaxpr {
+    fn clone(&self) -> Self {
+        Jaxpr::new(
+            self.constvars.clone(),
+            self.invars.clone(),
+            self.outvars.clone(),
+            self.eqns.clone(),
+            self.avals.clone(),
+        )
+    }
+}
+
+impl PartialEq for Jaxpr {
+    fn eq(&self, other: &Self) -> bool {
+        self.constvars == other.constvars
+            && self.invars == other.invars
+            && self.outvars == other.outvars
+            && self.avals == other.avals
+            && self.eqns.len() == other.eqns.len()
+            && self
+                .eqns
+                .iter()
+                .zip(&other.eqns)
+                .all(|(a, b)| a.inputs == b.inputs && a.outputs == b.outputs && a.prim == b.prim)
+    }
+}
+impl Eq for Jaxpr {}
+
+impl Hash for Jaxpr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.constvars, &self.invars, &self.outvars, self.eqns.len(), self.avals.len()).hash(state);
+        for eqn in &self.eqns {
+            (&eqn.prim, &eqn.inputs, &eqn.outputs).hash(state);
+        }
+    }
+}
+
+impl fmt::Debug for Jaxpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for ClosedJaxpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.jaxpr, f)
+    }
+}
+
+/// Runs a jaxpr: binds each of its equations under the current trace. JAX: `core.eval_jaxpr`.
+pub(crate) fn eval_jaxpr(jaxpr: &Jaxpr, consts: &[Array], args: &[Array]) -> Result<Vec<Array>> {
+    if consts.len() != jaxpr.constvars.len() || args.len() != jaxpr.invars.len() {
+        bail!(
+            Internal,
+            "eval_jaxpr: {} constants and {} arguments for a jaxpr of {} and {}",
+            consts.len(),
+            args.len(),
+            jaxpr.constvars.len(),
+            jaxpr.invars.len()
+        );
+    }
+    let mut env: Vec<Option<Array>> = vec![None; jaxpr.avals.len()];
+    // An array dies after its last use, so that a long program holds no more than it needs.
+    let last_use = last_uses(jaxpr);
+    for (var, value) in jaxpr.constvars.iter().zip(consts).chain(jaxpr.invars.iter().zip(args)) {
+        env[var.0 as usize] = Some(value.clone());
+    }
+    for (i, eqn) in jaxpr.eqns.iter().enumerate() {
+        let inputs = eqn.inputs.iter().map(|a| read(&env, a)).collect::<Result<Arrays>>()?;
+        for atom in &eqn.inputs {
+            if let Atom::Var(v) = atom
+                && last_use[v.0 as usize] == i
+            {
+                env[v.0 as usize] = None;
+            }
+        }
+        let refs: SmallVec<[&Array; 4]> = inputs.iter().collect();
+        let outs = bind_at(&eqn.prim, &refs, eqn.loc)?;
+        for (var, value) in eqn.outputs.iter().zip(outs) {
+            env[var.0 as usize] = Some(value);
+        }
+    }
+    jaxpr.outvars.iter().map(|a| read(&env, a)).collect()
+}
+
+fn read(env: &[Option<Array>], atom: &Atom) -> Result<Array> {
+    match atom {
+        Atom::Literal(x) => Ok(Array::from(*x)),
+        Atom::Var(v) => match &env[v.0 as usize] {
+            Some(x) => Ok(x.clone()),
+            None => bail!(Internal, "jaxpr: variable {} is read before it is defined", v.0),
+        },
+    }
+}
+
+/// For each variable the index of the last equation that reads it; `usize::MAX` if it is a result.
+fn last_uses(jaxpr: &Jaxpr) -> Vec<usize> {
+    let mut last = vec![0; jaxpr.avals.len()];
+    for (i, eqn) in jaxpr.eqns.iter().enumerate() {
+        for atom in &eqn.inputs {
+            if let Atom::Var(v) = atom {
+                last[v.0 as usize] = i;
+            }
+        }
+    }
+    for atom in &jaxpr.outvars {
+        if let Atom::Var(v) = atom {
+            last[v.0 as usize] = usize::MAX;
+        }
+    }
+    last
+}
+
+impl Jaxpr {
+    /// Which equations the results (or effects) depend on.
+    pub(crate) fn live_eqns(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.avals.len()];
+        let mut need = |atom: &Atom, needed: &mut Vec<bool>| {
+            if let Atom::Var(v) = atom {
+                needed[v.0 as usize] = true;
+            }
+        };
+        self.outvars.iter().for_each(|a| need(a, &mut needed));
+        let mut live = vec![false; self.eqns.len()];
+        for (eqn, live) in self.eqns.iter().zip(&mut live).rev() {
+            *live = eqn.prim.has_effects() || eqn.outputs.iter().any(|v| needed[v.0 as usize]);
+            if *live {
+                eqn.inputs.iter().for_each(|a| need(a, &mut needed));
+            }
+        }
+        live
+    }
+}

@@ -1,0 +1,240 @@
+//! What a primitive is: one value with all of its rules. JAX: `core.Primitive` and the rule tables of its interpreters.
+
+use std::any::Any;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::jaxpr::Jaxpr;
+use crate::core::lowering::LoweringCtx;
+use crate::error::{Result, bail};
+use crate::mlir::{Value, Values};
+
+/// A primitive's arguments or results.
+pub type Arrays = SmallVec<[Array; 2]>;
+
+/// A tangent; `None` is a symbolic zero, which is never materialised. JAX: `ad.Zero`.
+pub type Tangent = Option<Array>;
+
+/// A cotangent; `None` is a symbolic zero.
+pub type Ct = Option<Array>;
+
+/// Where an argument or result carries the mapped axis; `None` is not mapped. JAX: `batching.not_mapped`.
+pub type BatchDim = Option<usize>;
+
+/// What [`Primitive::jvp`] returns: the results and their tangents.
+pub type Jvp = Result<(Arrays, SmallVec<[Tangent; 2]>)>;
+
+/// What [`Primitive::transpose`] returns: a cotangent for each argument (`None` for a known one).
+pub type Transposed = Result<SmallVec<[Ct; 2]>>;
+
+/// What [`Primitive::batch`] returns: the results and where each carries the mapped axis.
+pub type Batched = Result<(Arrays, SmallVec<[BatchDim; 2]>)>;
+
+/// What [`Primitive::lower`] returns: one value for each result.
+pub type Lowered = Result<Values>;
+
+/// An argument of a linear equation that is being transposed.
+#[derive(Clone, Debug)]
+pub enum LinearInput {
+    /// Not linear in this argument: its value.
+    Known(Array),
+    /// Linear in this argument: its aval (JAX: `UndefinedPrimal`).
+    Linear(ShapedArray),
+}
+
+impl LinearInput {
+    /// Is it an argument that needs a cotangent?
+    pub fn is_linear(&self) -> bool {
+        matches!(self, LinearInput::Linear(_))
+    }
+
+    /// Its aval.
+    pub fn aval(&self) -> ShapedArray {
+        match self {
+            LinearInput::Known(x) => x.aval(),
+            LinearInput::Linear(aval) => aval.clone(),
+        }
+    }
+
+    /// The value of a known argument.
+    pub fn known(&self) -> Option<&Array> {
+        match self {
+            LinearInput::Known(x) => Some(x),
+            LinearInput::Linear(_) => None,
+        }
+    }
+}
+
+/// One parameter as a jaxpr prints it.
+#[derive(Clone, Debug)]
+pub enum Param {
+    /// Printed as it is.
+    Text(String),
+    /// A jaxpr, printed indented.
+    Jaxpr(Arc<Jaxpr>),
+    /// A tuple of jaxprs.
+    Jaxprs(Vec<Arc<Jaxpr>>),
+}
+
+/// An operation that traces record, with its typed parameters as fields and all of its rules as methods.
+///
+/// Every rule but the transpose of a non-linear primitive must be there, so an incomplete primitive does not compile.
+/// Inside a rule `bind` (and so every `lax` function) goes to the parent trace; what a rule throws becomes the
+/// transformation's error.
+pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
+    /// JAX's name of the primitive, without the `_p`.
+    fn name(&self) -> &'static str;
+
+    /// The parameters in alphabetical order, as JAX prints them.
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        Vec::new()
+    }
+
+    /// Avals of the results. All checks of shapes and dtypes stand here.
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals>;
+
+    /// Emits StableHLO for one equation.
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered;
+
+    /// Results and tangents. At least one of `tangents` is not a symbolic zero.
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp;
+
+    /// Cotangents of the linear arguments. `cts` has one entry per result, not all of them symbolic zeros.
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let _ = (cts, ins);
+        bail!(Differentiation, "{}: transpose is not defined, since it is not linear", self.name())
+    }
+
+    /// The same over an extra axis, which argument `i` carries at `dims[i]`. At least one argument is mapped.
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched;
+
+    /// Names of mapped axes that the primitive refers to (collectives).
+    fn axis_names(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// [`batch`](Self::batch) for the trace that binds `axis_name`, one of [`axis_names`](Self::axis_names).
+    fn batch_named(&self, axis_name: &'static str, axis_size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let _ = (axis_size, args, dims);
+        bail!(Internal, "{}: no rule for the named axis {axis_name}", self.name())
+    }
+
+    /// Linearisation, where it is not simply [`jvp`](Self::jvp) with the tangents unknown: primitives that hold jaxprs
+    /// split them into a known and a linear part. `None` asks for the simple way.
+    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
+        let _ = (primals, nonzero);
+        Ok(None)
+    }
+
+    /// Jaxprs among the parameters.
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        Vec::new()
+    }
+
+    /// For dead code elimination: an equivalent primitive that computes only the results marked in `used`, with the
+    /// indices of the inputs that it still needs. `None`: all or nothing.
+    fn dce(&self, used: &[bool]) -> Option<(Prim, Vec<usize>)> {
+        let _ = used;
+        None
+    }
+
+    /// Must it stay although nobody uses its results?
+    fn has_effects(&self) -> bool {
+        false
+    }
+}
+
+/// A linearised application of a primitive: the results, and a linear primitive that maps `residuals` followed by the
+/// nonzero tangents to the tangents of those results that are marked in `nonzero_out`.
+#[derive(Debug)]
+pub struct Linearized {
+    /// The results.
+    pub primals_out: Arrays,
+    /// The linear equation's primitive.
+    pub linear: Prim,
+    /// Its leading, known arguments.
+    pub residuals: Vec<Array>,
+    /// Which results have a nonzero tangent: the linear primitive returns just these, in order.
+    pub nonzero_out: Vec<bool>,
+}
+
+/// Comparison and hashing of primitives behind `dyn`; implemented for whatever is `Eq + Hash`.
+pub trait PrimitiveKey {
+    /// Same type, equal parameters.
+    fn key_eq(&self, other: &dyn Primitive) -> bool;
+    /// Hash of type and parameters.
+    fn key_hash(&self, state: &mut dyn Hasher);
+    /// For downcasts.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Primitive + Eq + Hash> PrimitiveKey for T {
+    fn key_eq(&self, other: &dyn Primitive) -> bool {
+        other.as_any().downcast_ref::<T>() == Some(self)
+    }
+    fn key_hash(&self, mut state: &mut dyn Hasher) {
+        state.write_usize(self.name().as_ptr() as usize);
+        self.hash(&mut state);
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A shared primitive. One without parameters costs no allocation.
+#[derive(Clone)]
+pub enum Prim {
+    /// A primitive without parameters.
+    Static(&'static dyn Primitive),
+    /// A primitive with parameters.
+    Shared(Arc<dyn Primitive>),
+}
+
+impl<P: Primitive> From<P> for Prim {
+    fn from(primitive: P) -> Self {
+        if size_of::<P>() == 0 {
+            // Boxing a zero-sized value allocates nothing, so nothing leaks.
+            Prim::Static(Box::leak(Box::new(primitive)))
+        } else {
+            Prim::Shared(Arc::new(primitive))
+        }
+    }
+}
+
+impl Deref for Prim {
+    type Target = dyn Primitive;
+    fn deref(&self) -> &(dyn Primitive + 'static) {
+        match self {
+            Prim::Static(p) => *p,
+            Prim::Shared(p) => &**p,
+        }
+    }
+}
+
+impl PartialEq for Prim {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Prim::Shared(a), Prim::Shared(b)) if Arc::ptr_eq(a, b) => true,
+            _ => self.key_eq(&**other),
+        }
+    }
+}
+impl Eq for Prim {}
+
+impl Hash for Prim {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key_hash(state);
+    }
+}
+
+impl fmt::Debug for Prim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,181 @@
+//! Host scalars: Rust numbers that no device has seen yet, and the literals of a jaxpr. JAX: `core.Literal`.
+
+use std::fmt;
+
+use half::{bf16, f16};
+use num_complex::Complex;
+
+use crate::core::aval::{Shape, ShapedArray};
+use crate::dtype::DType;
+
+/// One element of any dtype, by its bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scalar {
+    /// Little-endian bits of the element; a `c128` uses both words.
+    bits: [u64; 2],
+    dtype: DType,
+    weak_type: bool,
+}
+
+impl Scalar {
+    /// The element whose little-endian bytes are the first `dtype.size()` of `bytes`.
+    pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Self {
+        let mut raw = [0u8; 16];
+        raw[..dtype.size()].copy_from_slice(&bytes[..dtype.size()]);
+        let word = |i: usize| u64::from_le_bytes(std::array::from_fn(|j| raw[8 * i + j]));
+        Scalar { bits: [word(0), word(1)], dtype, weak_type: false }
+    }
+
+    /// `value` rounded to `dtype`; integers wrap, a complex dtype gets it as the real part.
+    pub fn from_f64(dtype: DType, value: f64) -> Self {
+        match dtype {
+            DType::BF16 => Self::from_bytes(dtype, &bf16::from_f64(value).to_le_bytes()),
+            DType::F16 => Self::from_bytes(dtype, &f16::from_f64(value).to_le_bytes()),
+            DType::F32 => Self::from_bytes(dtype, &(value as f32).to_le_bytes()),
+            DType::F64 => Self::from_bytes(dtype, &value.to_le_bytes()),
+            DType::C64 | DType::C128 => Self::from_complex(dtype, Complex::new(value, 0.0)),
+            DType::Bool => Self::from_i128(dtype, i128::from(value != 0.0)),
+            _ => Self::from_i128(dtype, value as i128),
+        }
+    }
+
+    /// `value` rounded to the complex `dtype`.
+    pub fn from_complex(dtype: DType, value: Complex<f64>) -> Self {
+        let mut raw = [0u8; 16];
+        if dtype == DType::C128 {
+            raw[..8].copy_from_slice(&value.re.to_le_bytes());
+            raw[8..].copy_from_slice(&value.im.to_le_bytes());
+        } else {
+            raw[..4].copy_from_slice(&(value.re as f32).to_le_bytes());
+            raw[4..8].copy_from_slice(&(value.im as f32).to_le_bytes());
+        }
+        Self::from_bytes(if dtype == DType::C128 { DType::C128 } else { DType::C64 }, &raw)
+    }
+
+    /// `value` in `dtype`; integers wrap, `bool` is `value != 0`.
+    pub fn from_i128(dtype: DType, value: i128) -> Self {
+        match dtype {
+            DType::Bool => Self::from_bytes(dtype, &[u8::from(value != 0)]),
+            d if d.is_inexact() => Self::from_f64(dtype, value as f64),
+            _ => Self::from_bytes(dtype, &value.to_le_bytes()),
+        }
+    }
+
+    /// The same, weakly typed or not.
+    #[must_use]
+    pub fn with_weak_type(mut self, weak_type: bool) -> Self {
+        self.weak_type = weak_type;
+        self
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Does it yield to strong dtypes?
+    pub fn weak_type(&self) -> bool {
+        self.weak_type
+    }
+
+    /// The aval: rank 0.
+    pub fn aval(&self) -> ShapedArray {
+        ShapedArray { shape: Shape::new(), dtype: self.dtype, weak_type: self.weak_type }
+    }
+
+    /// All sixteen bytes; the first `dtype().size()` are the element, little-endian.
+    pub fn bytes(&self) -> [u8; 16] {
+        let mut raw = [0u8; 16];
+        raw[..8].copy_from_slice(&self.bits[0].to_le_bytes());
+        raw[8..].copy_from_slice(&self.bits[1].to_le_bytes());
+        raw
+    }
+
+    /// The value as `f64` (complex: the real part).
+    pub fn to_f64(self) -> f64 {
+        let bits = self.bits[0];
+        match self.dtype {
+            DType::BF16 => bf16::from_bits(bits as u16).to_f64(),
+            DType::F16 => f16::from_bits(bits as u16).to_f64(),
+            DType::F32 | DType::C64 => f64::from(f32::from_bits(bits as u32)),
+            DType::F64 | DType::C128 => f64::from_bits(bits),
+            _ => self.to_i128() as f64,
+        }
+    }
+
+    /// The imaginary part; 0 for a real dtype.
+    pub fn imag(self) -> f64 {
+        match self.dtype {
+            DType::C64 => f64::from(f32::from_bits((self.bits[0] >> 32) as u32)),
+            DType::C128 => f64::from_bits(self.bits[1]),
+            _ => 0.0,
+        }
+    }
+
+    /// The value of an integer or `bool`; floats are truncated.
+    pub fn to_i128(self) -> i128 {
+        let bits = self.bits[0];
+        match self.dtype {
+            DType::Bool => i128::from(bits & 0xff != 0),
+            DType::I8 => i128::from(bits as i8),
+            DType::I16 => i128::from(bits as i16),
+            DType::I32 => i128::from(bits as i32),
+            DType::I64 => i128::from(bits as i64),
+            DType::U8 => i128::from(bits as u8),
+            DType::U16 => i128::from(bits as u16),
+            DType::U32 => i128::from(bits as u32),
+            DType::U64 => i128::from(bits),
+            _ => self.to_f64() as i128,
+        }
+    }
+
+    /// The same value in another dtype, as `convert_element_type` would give it.
+    #[must_use]
+    pub fn convert(self, dtype: DType) -> Self {
+        if dtype == self.dtype {
+            return self;
+        }
+        let out = if self.dtype.is_complex() && dtype.is_complex() {
+            Self::from_complex(dtype, Complex::new(self.to_f64(), self.imag()))
+        } else if self.dtype.is_inexact() {
+            Self::from_f64(dtype, self.to_f64())
+        } else {
+            Self::from_i128(dtype, self.to_i128())
+        };
+        out.with_weak_type(self.weak_type)
+    }
+}
+
+fn float(f: &mut fmt::Formatter<'_>, dtype: DType, value: f64) -> fmt::Result {
+    match dtype {
+        _ if value.is_nan() => f.write_str("nan"),
+        _ if value.is_infinite() => f.write_str(if value > 0.0 { "inf" } else { "-inf" }),
+        DType::F64 | DType::C128 => write!(f, "{value:?}"),
+        _ => write!(f, "{:?}", value as f32),
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.dtype {
+            DType::Bool => f.write_str(if self.to_i128() != 0 { "true" } else { "false" }),
+            d if d.is_complex() => {
+                f.write_str("(")?;
+                float(f, d, self.to_f64())?;
+                if self.imag() >= 0.0 {
+                    f.write_str("+")?;
+                }
+                float(f, d, self.imag())?;
+                f.write_str("j)")
+            }
+            d if d.is_float() => float(f, d, self.to_f64()),
+            _ => write!(f, "{}", self.to_i128()),
+        }
+    }
+}
+
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}:{:?}", self.aval())
+    }
+}

@@ -1,0 +1,276 @@
+//! The current trace and `bind`. JAX: `core.Trace`, `core.trace_ctx`, `Primitive.bind`.
+//!
+//! Tracing is final-style and stackless: each thread has one current trace, and a trace that is done with an operation
+//! hands it to its parent. No trace at all is evaluation.
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::core::array::{Array, Repr};
+use crate::core::aval::ShapedArray;
+use crate::core::eval;
+use crate::core::jaxpr::{Loc, Var};
+use crate::core::primitive::{Arrays, Prim};
+use crate::error::{Error, OrThrow, Result, bail, err};
+
+/// Names one trace for ever. The upper bits are the number of the thread that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TraceId(u64);
+
+const SERIAL_BITS: u32 = 40;
+
+/// A value of a trace that is still running; what it stands for depends on the trace.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracer(pub(crate) Arc<TracerData>);
+
+#[derive(Debug)]
+pub(crate) struct TracerData {
+    pub trace: TraceId,
+    pub aval: ShapedArray,
+    pub kind: TracerKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum TracerKind {
+    /// A variable of a jaxpr that is being recorded.
+    Var(Var),
+    /// A primal value with its tangent (`jvp`, `linearize`).
+    Dual { primal: Array, tangent: Array },
+    /// A value with the mapped axis at `axis` (`vmap`).
+    Batched { value: Array, axis: usize },
+}
+
+impl Tracer {
+    pub(crate) fn new(trace: TraceId, aval: ShapedArray, kind: TracerKind) -> Array {
+        Array(Repr::Tracer(Tracer(Arc::new(TracerData { trace, aval, kind }))))
+    }
+
+    /// JAX's name for a tracer of this kind.
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self.0.kind {
+            TracerKind::Var(_) => "JitTracer",
+            TracerKind::Dual { .. } => "JVPTracer",
+            TracerKind::Batched { .. } => "BatchTracer",
+        }
+    }
+}
+
+/// An interpretation of operations.
+pub(crate) trait Trace {
+    /// Applies a primitive to arguments of which some are this trace's own.
+    fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays>;
+
+    /// Applies a function with a custom derivative; `None` asks for it as an equation of a jaxpr.
+    fn process_custom(self: Rc<Self>, call: &dyn CustomCall, args: &[Array]) -> Option<Result<Vec<Array>>> {
+        let _ = (call, args);
+        None
+    }
+}
+
+/// A function with a custom derivative, as traces see it.
+pub(crate) trait CustomCall {
+    /// Applies it anew under the current trace.
+    fn call(&self, args: &[Array]) -> Result<Vec<Array>>;
+    /// Results and tangents by the custom rule.
+    fn jvp(&self, primals: &[Array], tangents: &[Option<Array>]) -> Result<(Vec<Array>, Vec<Option<Array>>)>;
+}
+
+pub(crate) type TraceRef = Option<Rc<dyn Trace>>;
+
+struct Context {
+    /// `None`: evaluation.
+    current: RefCell<TraceRef>,
+    /// The user's line while a rule runs on behalf of it.
+    loc: Cell<Option<Loc>>,
+    /// Traces of this thread that are still running.
+    live: RefCell<Vec<TraceId>>,
+    /// Named axes that enclosing `vmap`s bind, innermost last.
+    axes: RefCell<Vec<(&'static str, usize)>>,
+    thread: Cell<u64>,
+    serial: Cell<u64>,
+}
+
+thread_local! {
+    static CONTEXT: Context = const { Context {
+        current: RefCell::new(None),
+        loc: Cell::new(None),
+        live: RefCell::new(Vec::new()),
+        axes: RefCell::new(Vec::new()),
+        thread: Cell::new(0),
+        serial: Cell::new(0),
+    } };
+}
+
+static THREADS: AtomicU64 = AtomicU64::new(1);
+
+fn this_thread(c: &Context) -> u64 {
+    if c.thread.get() == 0 {
+        c.thread.set(THREADS.fetch_add(1, Ordering::Relaxed));
+    }
+    c.thread.get()
+}
+
+/// Keeps a trace's id alive; dropping it makes the trace's tracers dead.
+pub(crate) struct LiveTrace(pub TraceId);
+
+impl LiveTrace {
+    pub(crate) fn new() -> Self {
+        CONTEXT.with(|c| {
+            c.serial.set(c.serial.get() + 1);
+            let id = TraceId(this_thread(c) << SERIAL_BITS | c.serial.get());
+            c.live.borrow_mut().push(id);
+            LiveTrace(id)
+        })
+    }
+}
+
+impl Drop for LiveTrace {
+    fn drop(&mut self) {
+        CONTEXT.with(|c| c.live.borrow_mut().retain(|id| *id != self.0));
+    }
+}
+
+/// Is this trace of this thread still running?
+pub(crate) fn is_live(id: TraceId) -> bool {
+    CONTEXT.with(|c| c.live.borrow().contains(&id))
+}
+
+/// An error if `x` is a tracer whose trace is over or runs on another thread.
+pub(crate) fn check_live(x: &Array) -> Result<()> {
+    match &x.0 {
+        Repr::Tracer(t) if !is_live(t.0.trace) => Err(unexpected_tracer(t)),
+        _ => Ok(()),
+    }
+}
+
+/// The error for a tracer that reached a place where its trace does not run.
+pub(crate) fn unexpected_tracer(t: &Tracer) -> Error {
+    let thread = CONTEXT.with(this_thread);
+    let (name, aval) = (t.kind_name(), &t.0.aval);
+    if t.0.trace.0 >> SERIAL_BITS != thread {
+        return err!(
+            UnexpectedTracer,
+            "{name}({aval}) was used on a thread other than the one that traces it: a tracer stands for a value only \
+             within the call of the traced function that received it"
+        );
+    }
+    err!(
+        UnexpectedTracer,
+        "encountered an unexpected tracer: {name}({aval}) escaped the transformation that made it. A function \
+         transformed by jit, grad or vmap must not store intermediate values through side effects (in a Mutex, a static, \
+         a captured variable); return them instead"
+    )
+}
+
+/// The current trace.
+pub(crate) fn current_trace() -> TraceRef {
+    CONTEXT.with(|c| c.current.borrow().clone())
+}
+
+/// Is this thread evaluating, not tracing?
+pub(crate) fn is_eval() -> bool {
+    CONTEXT.with(|c| c.current.borrow().is_none())
+}
+
+/// Runs `body` with another current trace, and restores the old one even on unwind.
+pub(crate) fn with_trace<R>(trace: TraceRef, body: impl FnOnce() -> R) -> R {
+    struct Restore(TraceRef);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let old = CONTEXT.with(|c| c.current.replace(self.0.take()));
+            drop(old);
+        }
+    }
+    let _restore = Restore(CONTEXT.with(|c| c.current.replace(trace)));
+    body()
+}
+
+/// Runs `body` on behalf of the user's line `loc`: operations that it binds are recorded as coming from there.
+pub(crate) fn with_location<R>(loc: Loc, body: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Loc>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CONTEXT.with(|c| c.loc.set(self.0));
+        }
+    }
+    let _restore = Restore(CONTEXT.with(|c| c.loc.replace(Some(loc))));
+    body()
+}
+
+/// Runs a user's function from inside a rule: its own lines count again.
+pub(crate) fn without_location<R>(body: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Loc>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CONTEXT.with(|c| c.loc.set(self.0));
+        }
+    }
+    let _restore = Restore(CONTEXT.with(|c| c.loc.replace(None)));
+    body()
+}
+
+/// The line on whose behalf this code runs: that of the rule's equation, or the caller's.
+#[track_caller]
+pub(crate) fn caller() -> Loc {
+    CONTEXT.with(|c| c.loc.get()).unwrap_or(Location::caller())
+}
+
+/// Runs `body` with a named axis bound.
+pub(crate) fn with_axis<R>(name: Option<&'static str>, size: usize, body: impl FnOnce() -> R) -> R {
+    struct Restore(usize);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CONTEXT.with(|c| c.axes.borrow_mut().truncate(self.0));
+        }
+    }
+    let _restore = Restore(CONTEXT.with(|c| c.axes.borrow().len()));
+    if let Some(name) = name {
+        CONTEXT.with(|c| c.axes.borrow_mut().push((name, size)));
+    }
+    body()
+}
+
+/// The size of a named axis.
+pub(crate) fn axis_size(name: &str) -> Result<usize> {
+    CONTEXT.with(|c| match c.axes.borrow().iter().rev().find(|(n, _)| *n == name) {
+        Some((_, size)) => Ok(*size),
+        None => bail!(UnboundAxisName, "unbound axis name: {name}. No enclosing vmap binds it"),
+    })
+}
+
+/// The named axes in force: part of every cache key.
+pub(crate) fn axis_env() -> Vec<(&'static str, usize)> {
+    CONTEXT.with(|c| c.axes.borrow().clone())
+}
+
+/// Applies a primitive under the current trace, on behalf of the line `loc`.
+pub(crate) fn bind_at(prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+    let (trace, loc) = CONTEXT.with(|c| (c.current.borrow().clone(), c.loc.get().unwrap_or(loc)));
+    let result = match trace {
+        None => eval::process(prim, args),
+        Some(trace) => trace.process(prim, args, loc),
+    };
+    result.map_err(|e| e.at(loc))
+}
+
+/// Applies a primitive under the current trace.
+#[track_caller]
+pub(crate) fn bind(prim: impl Into<Prim>, args: &[&Array]) -> Result<Arrays> {
+    bind_at(&prim.into(), args, Location::caller())
+}
+
+/// Applies a primitive with one result. Fails at the caller's line (see [`crate::error`]).
+#[track_caller]
+pub(crate) fn bind1(prim: impl Into<Prim>, args: &[&Array]) -> Array {
+    let mut outs = bind(prim, args).or_throw();
+    outs.swap_remove(0)
+}
+
+/// Applies a primitive with several results. Fails at the caller's line.
+#[track_caller]
+pub(crate) fn bind_all(prim: impl Into<Prim>, args: &[&Array]) -> Arrays {
+    bind(prim, args).or_throw()
+}

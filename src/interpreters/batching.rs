@@ -1,0 +1,146 @@
+//! Vectorisation. JAX: `interpreters/batching.py` (`BatchTrace`).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::core::array::{Array, Repr};
+use crate::core::jaxpr::{Jaxpr, Loc, eval_jaxpr};
+use crate::core::primitive::{Arrays, BatchDim, Prim};
+use crate::core::trace::{
+    LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace, with_axis, with_location, with_trace,
+};
+use crate::error::{Result, catch};
+use crate::interpreters::partial_eval::trace_to_jaxpr_with;
+use crate::lax;
+
+/// Carries one mapped axis through every operation.
+struct BatchTrace {
+    live: LiveTrace,
+    parent: TraceRef,
+    axis_name: Option<&'static str>,
+    axis_size: usize,
+}
+
+fn unpack(id: TraceId, x: &Array) -> (Array, BatchDim) {
+    if let Repr::Tracer(t) = &x.0
+        && t.0.trace == id
+        && let TracerKind::Batched { value, axis } = &t.0.kind
+    {
+        return (value.clone(), Some(*axis));
+    }
+    (x.clone(), None)
+}
+
+fn batched(id: TraceId, value: Array, dim: BatchDim) -> Array {
+    match dim {
+        None => value,
+        Some(axis) => {
+            let mut aval = value.aval();
+            aval.shape.remove(axis);
+            Tracer::new(id, aval, TracerKind::Batched { value, axis })
+        }
+    }
+}
+
+impl Trace for BatchTrace {
+    fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        let id = self.live.0;
+        let (values, dims): (Arrays, SmallVec<[BatchDim; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
+        let named = self.axis_name.filter(|name| prim.axis_names().contains(name));
+        with_trace(self.parent.clone(), || {
+            if named.is_none() && dims.iter().all(Option::is_none) {
+                let refs: SmallVec<[&Array; 4]> = values.iter().collect();
+                return bind_at(prim, &refs, loc);
+            }
+            let (outs, out_dims) = with_location(loc, || match named {
+                Some(name) => prim.batch_named(name, self.axis_size, &values, &dims),
+                None => prim.batch(&values, &dims),
+            })?;
+            Ok(outs.into_iter().zip(out_dims).map(|(x, dim)| batched(id, x, dim)).collect())
+        })
+    }
+}
+
+/// Runs `f` with an extra axis that argument `i` carries at `dims[i]`; gives where the results carry it.
+pub(crate) fn batch<T>(
+    f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
+    args: &[Array],
+    dims: &[BatchDim],
+    axis_name: Option<&'static str>,
+    axis_size: usize,
+) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
+    let live = LiveTrace::new();
+    let id = live.0;
+    let trace = Rc::new(BatchTrace { live, parent: current_trace(), axis_name, axis_size });
+    let args: Vec<Array> = args.iter().zip(dims).map(|(x, dim)| batched(id, x.clone(), *dim)).collect();
+    let (outs, extra) =
+        with_trace(Some(trace), || with_axis(axis_name, axis_size, || catch(|| f(&args))))?;
+    let (outs, dims) = outs.iter().map(|x| unpack(id, x)).unzip();
+    Ok((outs, dims, extra))
+}
+
+/// `x` with the mapped axis at `to`: moved there, or made by broadcasting if `x` is not mapped.
+pub(crate) fn move_batch_axis(x: &Array, dim: BatchDim, to: usize, axis_size: usize) -> Array {
+    match dim {
+        Some(from) => lax::move_axis(x, from, to),
+        None => {
+            let mut shape = x.shape().to_vec();
+            shape.insert(to, axis_size);
+            let dims: Vec<usize> = (0..shape.len()).filter(|i| *i != to).collect();
+            lax::broadcast_in_dim(x, &shape, &dims)
+        }
+    }
+}
+
+/// A batched jaxpr, with all mapped axes in front.
+pub(crate) struct BatchedJaxpr {
+    pub jaxpr: Arc<Jaxpr>,
+    /// Which results are mapped.
+    pub mapped_out: Vec<bool>,
+}
+
+/// Batches a jaxpr without constants: parameters marked in `mapped` carry the axis in front, and so do the mapped
+/// results; those marked in `force_out` are mapped in any case. Made once for each pattern.
+pub(crate) fn batch_jaxpr(
+    jaxpr: &Jaxpr,
+    axis_size: usize,
+    mapped: &[bool],
+    force_out: &[bool],
+) -> Result<Arc<BatchedJaxpr>> {
+    batch_jaxpr_named(jaxpr, axis_size, None, mapped, force_out)
+}
+
+/// [`batch_jaxpr`] that binds a named axis.
+pub(crate) fn batch_jaxpr_named(
+    jaxpr: &Jaxpr,
+    axis_size: usize,
+    axis_name: Option<&'static str>,
+    mapped: &[bool],
+    force_out: &[bool],
+) -> Result<Arc<BatchedJaxpr>> {
+    let name_key = axis_name.map_or(0, |n| n.as_ptr().addr());
+    let key = [axis_size, name_key].into_iter().chain(mapped.iter().chain(force_out).map(|b| usize::from(*b)));
+    jaxpr.memo("batch", key, || {
+        let avals: Vec<_> = jaxpr
+            .in_avals()
+            .into_iter()
+            .zip(mapped)
+            .map(|(a, mapped)| if *mapped { a.with_axis(0, axis_size) } else { a })
+            .collect();
+        let dims: Vec<BatchDim> = mapped.iter().map(|m| m.then_some(0)).collect();
+        let (closed, mapped_out) = trace_to_jaxpr_with(&avals, |args| {
+            let (outs, dims, ()) =
+                batch(|args| Ok((eval_jaxpr(jaxpr, &[], args)?, ())), args, &dims, axis_name, axis_size)?;
+            let mut mapped_out = Vec::new();
+            let outs = outs.iter().zip(dims).zip(force_out).map(|((x, dim), force)| {
+                mapped_out.push(*force || dim.is_some());
+                if *force || dim.is_some() { move_batch_axis(x, dim, 0, axis_size) } else { x.clone() }
+            });
+            let outs = outs.collect();
+            Ok((outs, mapped_out))
+        })?;
+        Ok(BatchedJaxpr { jaxpr: closed.jaxpr, mapped_out })
+    })
+}

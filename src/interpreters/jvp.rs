@@ -1,0 +1,126 @@
+//! Forward mode. JAX: `interpreters/ad.py` (`JVPTrace`).
+
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+
+use crate::core::array::{Array, Repr};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, eval_jaxpr};
+use crate::core::primitive::{Arrays, Prim, Tangent};
+use crate::core::trace::{
+    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace, with_location,
+    with_trace,
+};
+use crate::error::{Result, catch};
+use crate::interpreters::partial_eval::trace_to_jaxpr;
+use crate::lax;
+
+/// Computes results and tangents side by side.
+pub(crate) struct JvpTrace {
+    live: LiveTrace,
+    parent: TraceRef,
+}
+
+/// The primal value and tangent of `x` under the trace `id`.
+pub(crate) fn unpack(id: TraceId, x: &Array) -> (Array, Tangent) {
+    if let Repr::Tracer(t) = &x.0
+        && t.0.trace == id
+        && let TracerKind::Dual { primal, tangent } = &t.0.kind
+    {
+        return (primal.clone(), Some(tangent.clone()));
+    }
+    (x.clone(), None)
+}
+
+/// The tracer that pairs `primal` with `tangent`; the primal itself if the tangent is a symbolic zero.
+pub(crate) fn dual(id: TraceId, primal: Array, tangent: Tangent) -> Array {
+    match tangent {
+        None => primal,
+        Some(tangent) => Tracer::new(id, primal.aval(), TracerKind::Dual { primal, tangent }),
+    }
+}
+
+impl Trace for JvpTrace {
+    fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        let id = self.live.0;
+        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
+        with_trace(self.parent.clone(), || {
+            if tangents.iter().all(Option::is_none) {
+                let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
+                return bind_at(prim, &refs, loc);
+            }
+            let (outs, out_tangents) = with_location(loc, || prim.jvp(&primals, &tangents))?;
+            Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
+        })
+    }
+
+    fn process_custom(self: Rc<Self>, call: &dyn CustomCall, args: &[Array]) -> Option<Result<Vec<Array>>> {
+        let id = self.live.0;
+        let (primals, tangents): (Vec<Array>, Vec<Tangent>) = args.iter().map(|x| unpack(id, x)).unzip();
+        Some(with_trace(self.parent.clone(), || {
+            if tangents.iter().all(Option::is_none) {
+                return call.call(&primals);
+            }
+            let (outs, out_tangents) = call.jvp(&primals, &tangents)?;
+            Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
+        }))
+    }
+}
+
+/// Runs `f` on `primals`, and pushes `tangents` forward through it.
+pub(crate) fn jvp(
+    f: impl FnOnce(&[Array]) -> Result<Vec<Array>>,
+    primals: &[Array],
+    tangents: &[Tangent],
+) -> Result<(Vec<Array>, Vec<Tangent>)> {
+    let live = LiveTrace::new();
+    let id = live.0;
+    let trace = Rc::new(JvpTrace { live, parent: current_trace() });
+    let args: Vec<Array> =
+        primals.iter().zip(tangents).map(|(x, dx)| dual(id, x.clone(), dx.clone())).collect();
+    let outs = with_trace(Some(trace), || catch(|| f(&args)))?;
+    Ok(outs.iter().map(|x| unpack(id, x)).unzip())
+}
+
+/// A tangent as an array: a symbolic zero is materialised.
+pub(crate) fn instantiate(tangent: Tangent, primal: &Array) -> Array {
+    tangent.unwrap_or_else(|| lax::zeros_like(primal))
+}
+
+/// The jaxpr of a jaxpr's jvp, and which of its results have a nonzero tangent.
+///
+/// Parameters: all primals, then the tangents marked in `nonzero`. Results: all primals, then the nonzero tangents;
+/// those marked in `instantiate` count as nonzero.
+pub(crate) struct JvpJaxpr {
+    pub jaxpr: std::sync::Arc<Jaxpr>,
+    pub nonzero_out: Vec<bool>,
+}
+
+/// [`JvpJaxpr`] of a jaxpr without constants; made once for each pattern.
+pub(crate) fn jvp_jaxpr(jaxpr: &Jaxpr, nonzero: &[bool], instantiate_out: &[bool]) -> Result<std::sync::Arc<JvpJaxpr>> {
+    let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
+    jaxpr.memo("jvp", key, || {
+        let mut avals = jaxpr.in_avals();
+        let tangents: Vec<_> =
+            avals.iter().zip(nonzero).filter(|(_, nz)| **nz).map(|(a, _)| a.clone().with_weak_type(false)).collect();
+        let n = avals.len();
+        avals.extend(tangents);
+        let mut nonzero_out = Vec::new();
+        let closed: ClosedJaxpr = trace_to_jaxpr(&avals, |args| {
+            let mut rest = args[n..].iter();
+            let tangents: Vec<Tangent> =
+                nonzero.iter().map(|nz| if *nz { rest.next().cloned() } else { None }).collect();
+            let (mut outs, out_tangents) = jvp(|args| eval_jaxpr(jaxpr, &[], args), &args[..n], &tangents)?;
+            let mut extra = Vec::new();
+            for ((out, dx), force) in outs.iter().zip(out_tangents).zip(instantiate_out) {
+                nonzero_out.push(*force || dx.is_some());
+                if *force || dx.is_some() {
+                    extra.push(instantiate(dx, out));
+                }
+            }
+            outs.extend(extra);
+            Ok(outs)
+        })?;
+        Ok(JvpJaxpr { jaxpr: closed.jaxpr, nonzero_out })
+    })
+}

@@ -1,0 +1,178 @@
+//! Linearisation: runs a function and records its derivative as a linear jaxpr. JAX: `ad.LinearizeTrace`.
+//!
+//! Operations on primal values go to the parent trace; those on tangents are recorded. What a recorded operation needs
+//! of the primal values is captured: these are the residuals, forwarded without a copy.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::core::array::{Array, Repr};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, eval_jaxpr};
+use crate::core::primitive::{Arrays, Prim, Tangent};
+use crate::core::trace::{
+    CustomCall, LiveTrace, Trace, TraceRef, bind_at, current_trace, with_location, with_trace,
+};
+use crate::error::{Result, catch};
+use crate::interpreters::jvp::{dual, instantiate, unpack};
+use crate::interpreters::partial_eval::{JaxprTrace, convert_constvars, trace_to_jaxpr_with};
+
+/// The tangent side: records what depends on a tangent, and passes the rest to the parent.
+struct TangentTrace {
+    jaxpr: Rc<JaxprTrace>,
+    parent: TraceRef,
+}
+
+impl TangentTrace {
+    fn is_tangent(&self, x: &Array) -> bool {
+        matches!(&x.0, Repr::Tracer(t) if t.0.trace == self.jaxpr.live.0)
+    }
+}
+
+impl Trace for TangentTrace {
+    fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        if args.iter().any(|x| self.is_tangent(x)) {
+            return self.jaxpr.record(prim, args, loc);
+        }
+        with_trace(self.parent.clone(), || bind_at(prim, args, loc))
+    }
+}
+
+/// Computes results under the parent trace and records tangents.
+struct LinearizeTrace {
+    live: LiveTrace,
+    parent: TraceRef,
+    tangent: Rc<TangentTrace>,
+}
+
+impl Trace for LinearizeTrace {
+    fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        let id = self.live.0;
+        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
+        if tangents.iter().all(Option::is_none) {
+            let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
+            return with_trace(self.parent.clone(), || bind_at(prim, &refs, loc));
+        }
+        let nonzero: SmallVec<[bool; 8]> = tangents.iter().map(Option::is_some).collect();
+        let split = with_trace(self.parent.clone(), || with_location(loc, || prim.linearize(&primals, &nonzero)))?;
+        if let Some(split) = split {
+            let mut inputs: SmallVec<[&Array; 4]> = split.residuals.iter().collect();
+            inputs.extend(tangents.iter().flatten());
+            let mut linear = self.tangent.jaxpr.record(&split.linear, &inputs, loc)?.into_iter();
+            let outs = split.primals_out.into_iter().zip(split.nonzero_out);
+            return Ok(outs.map(|(x, nz)| dual(id, x, if nz { linear.next() } else { None })).collect());
+        }
+        let (outs, out_tangents) = with_trace(Some(self.tangent.clone()), || {
+            with_location(loc, || prim.jvp(&primals, &tangents))
+        })?;
+        Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
+    }
+
+    fn process_custom(self: Rc<Self>, call: &dyn CustomCall, args: &[Array]) -> Option<Result<Vec<Array>>> {
+        let id = self.live.0;
+        let (primals, tangents): (Vec<Array>, Vec<Tangent>) = args.iter().map(|x| unpack(id, x)).unzip();
+        if tangents.iter().all(Option::is_none) {
+            return Some(with_trace(self.parent.clone(), || call.call(&primals)));
+        }
+        Some(with_trace(Some(self.tangent.clone()), || {
+            let (outs, out_tangents) = call.jvp(&primals, &tangents)?;
+            Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
+        }))
+    }
+}
+
+/// A linearised function: its results, and its derivative as a linear jaxpr.
+pub(crate) struct Linear {
+    pub primals_out: Vec<Array>,
+    /// From the tangents marked nonzero to the nonzero tangents of the results; its constants are the residuals.
+    pub jaxpr: ClosedJaxpr,
+    /// Which results have a nonzero tangent.
+    pub nonzero_out: Vec<bool>,
+}
+
+/// Runs `f` on `primals` and linearises it in those marked in `nonzero`.
+pub(crate) fn linearize<T>(
+    f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
+    primals: &[Array],
+    nonzero: &[bool],
+) -> Result<(Linear, T)> {
+    let parent = current_trace();
+    let tangent = Rc::new(TangentTrace { jaxpr: JaxprTrace::new(), parent: parent.clone() });
+    let live = LiveTrace::new();
+    let id = live.0;
+    let trace = Rc::new(LinearizeTrace { live, parent, tangent: tangent.clone() });
+    let args: Vec<Array> = primals
+        .iter()
+        .zip(nonzero)
+        .map(|(x, nz)| {
+            let tangent = nz.then(|| tangent.jaxpr.new_arg(x.aval().with_weak_type(false)));
+            dual(id, x.clone(), tangent)
+        })
+        .collect();
+    let (outs, extra) = with_trace(Some(trace), || catch(|| f(&args)))?;
+    let (primals_out, tangents): (Vec<Array>, Vec<Tangent>) = outs.iter().map(|x| unpack(id, x)).unzip();
+    let nonzero_out = tangents.iter().map(Option::is_some).collect();
+    let tangents: Vec<Array> = tangents.into_iter().flatten().collect();
+    let jaxpr = tangent.jaxpr.finish(&tangents)?;
+    Ok((Linear { primals_out, jaxpr, nonzero_out }, extra))
+}
+
+/// A jaxpr split for linearisation; see [`linearize_jaxpr`].
+pub(crate) struct LinearizedJaxpr {
+    /// Parameters as the original; results: the original's, then the residuals.
+    pub primal: Arc<Jaxpr>,
+    /// Parameters: the residuals, then the tangents marked nonzero; results: the nonzero tangents.
+    pub tangent: Arc<Jaxpr>,
+    pub residuals: usize,
+    pub nonzero_out: Vec<bool>,
+}
+
+/// Splits a jaxpr without constants in a primal and a linear part; made once for each pattern.
+///
+/// Results marked in `instantiate_out` get a tangent even if it is zero.
+pub(crate) fn linearize_jaxpr(
+    jaxpr: &Jaxpr,
+    nonzero: &[bool],
+    instantiate_out: &[bool],
+) -> Result<Arc<LinearizedJaxpr>> {
+    let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
+    jaxpr.memo("linearize", key, || {
+        let (primal, (tangent, residuals, nonzero_out)) = trace_to_jaxpr_with(&jaxpr.in_avals(), |args| {
+            let force = |outs: Vec<Array>| outs;
+            let (linear, ()) =
+                linearize(|args| Ok((force(eval_jaxpr(jaxpr, &[], args)?), ())), args, nonzero)?;
+            let linear = instantiate_tangents(linear, instantiate_out)?;
+            let mut outs = linear.primals_out;
+            let (tangent, residuals) = convert_constvars(linear.jaxpr);
+            let n = residuals.len();
+            outs.extend(residuals);
+            Ok((outs, (tangent, n, linear.nonzero_out)))
+        })?;
+        Ok(LinearizedJaxpr { primal: primal.jaxpr, tangent, residuals, nonzero_out })
+    })
+}
+
+/// The same with a zero tangent for each result that `force` marks and that has none.
+fn instantiate_tangents(linear: Linear, force: &[bool]) -> Result<Linear> {
+    if linear.nonzero_out.iter().zip(force).all(|(nz, force)| *nz || !*force) {
+        return Ok(linear);
+    }
+    let trace = JaxprTrace::new();
+    let args: Vec<Array> = linear.jaxpr.jaxpr.in_avals().into_iter().map(|a| trace.new_arg(a)).collect();
+    let outs = with_trace(Some(trace.clone()), || -> Result<Vec<Array>> {
+        let mut tangents = eval_jaxpr(&linear.jaxpr.jaxpr, &linear.jaxpr.consts, &args)?.into_iter();
+        let mut outs = Vec::new();
+        for ((x, nz), force) in linear.primals_out.iter().zip(&linear.nonzero_out).zip(force) {
+            if *nz {
+                outs.extend(tangents.next());
+            } else if *force {
+                outs.push(instantiate(None, x));
+            }
+        }
+        Ok(outs)
+    })?;
+    let jaxpr = trace.finish(&outs)?;
+    let nonzero_out = linear.nonzero_out.iter().zip(force).map(|(nz, force)| *nz || *force).collect();
+    Ok(Linear { primals_out: linear.primals_out, jaxpr, nonzero_out })
+}

@@ -1,0 +1,7 @@
+//! Layer 4: what can be done with a program besides running it. JAX: `jax._src.interpreters`.
+
+pub(crate) mod backward_pass;
+pub(crate) mod batching;
+pub(crate) mod jvp;
+pub(crate) mod linearize;
+pub(crate) mod partial_eval;

@@ -1,0 +1,157 @@
+//! Tracing to a jaxpr. JAX: `interpreters/partial_eval.py` (`DynamicJaxprTrace`).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::core::array::{Array, Repr};
+use crate::core::aval::ShapedArray;
+use crate::core::jaxpr::{Atom, ClosedJaxpr, Eqn, Jaxpr, Loc, Var};
+use crate::core::primitive::{Arrays, Prim};
+use crate::core::trace::{LiveTrace, Trace, Tracer, TracerKind, check_live, with_trace, without_location};
+use crate::error::{Result, catch};
+
+/// Records every operation.
+pub(crate) struct JaxprTrace {
+    pub live: LiveTrace,
+    pub builder: RefCell<JaxprBuilder>,
+}
+
+/// A jaxpr that is being recorded.
+#[derive(Default)]
+pub(crate) struct JaxprBuilder {
+    avals: Vec<ShapedArray>,
+    invars: Vec<Var>,
+    eqns: Vec<Eqn>,
+    /// Captured arrays: concrete ones, and tracers of enclosing traces.
+    consts: Vec<Array>,
+    constvars: Vec<Var>,
+    const_index: FxHashMap<usize, Var>,
+}
+
+impl JaxprTrace {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(JaxprTrace { live: LiveTrace::new(), builder: RefCell::default() })
+    }
+
+    /// A new parameter.
+    pub(crate) fn new_arg(&self, aval: ShapedArray) -> Array {
+        let mut b = self.builder.borrow_mut();
+        let var = b.new_var(aval.clone());
+        b.invars.push(var);
+        Tracer::new(self.live.0, aval, TracerKind::Var(var))
+    }
+
+    /// The operand that stands for `x`: its variable, a literal, or a constant.
+    pub(crate) fn atom(&self, x: &Array) -> Result<Atom> {
+        match &x.0 {
+            Repr::Scalar(x) => Ok(Atom::Literal(*x)),
+            Repr::Tracer(t) if t.0.trace == self.live.0 => match t.0.kind {
+                TracerKind::Var(v) => Ok(Atom::Var(v)),
+                _ => Ok(Atom::Var(self.builder.borrow_mut().const_var(x))),
+            },
+            _ => {
+                check_live(x)?;
+                Ok(Atom::Var(self.builder.borrow_mut().const_var(x)))
+            }
+        }
+    }
+
+    /// Records one equation.
+    pub(crate) fn record(&self, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        let inputs = args.iter().map(|x| self.atom(x)).collect::<Result<SmallVec<[Atom; 2]>>>()?;
+        let outs = {
+            let mut scalars: SmallVec<[ShapedArray; 2]> = SmallVec::new();
+            for x in args {
+                if let Repr::Scalar(x) = &x.0 {
+                    scalars.push(x.aval());
+                }
+            }
+            let mut scalars = scalars.iter();
+            let ins: SmallVec<[&ShapedArray; 4]> = args
+                .iter()
+                .filter_map(|x| match &x.0 {
+                    Repr::Scalar(_) => scalars.next(),
+                    Repr::Device(x) => Some(&x.aval),
+                    Repr::Tracer(t) => Some(&t.0.aval),
+                })
+                .collect();
+            prim.abstract_eval(&ins)?
+        };
+        let mut b = self.builder.borrow_mut();
+        let mut outputs = SmallVec::new();
+        let mut tracers = Arrays::new();
+        for aval in outs {
+            let var = b.new_var(aval.clone());
+            outputs.push(var);
+            tracers.push(Tracer::new(self.live.0, aval, TracerKind::Var(var)));
+        }
+        b.eqns.push(Eqn { prim: prim.clone(), inputs, outputs, loc });
+        Ok(tracers)
+    }
+
+    /// The finished jaxpr with these results.
+    pub(crate) fn finish(&self, outs: &[Array]) -> Result<ClosedJaxpr> {
+        let outvars = outs.iter().map(|x| self.atom(x)).collect::<Result<Vec<_>>>()?;
+        let b = self.builder.take();
+        let jaxpr = Jaxpr::new(b.constvars, b.invars, outvars, b.eqns, b.avals);
+        Ok(ClosedJaxpr { jaxpr: jaxpr.into(), consts: b.consts })
+    }
+}
+
+impl JaxprBuilder {
+    fn new_var(&mut self, aval: ShapedArray) -> Var {
+        self.avals.push(aval);
+        Var(self.avals.len() as u32 - 1)
+    }
+
+    fn const_var(&mut self, x: &Array) -> Var {
+        if let Some(var) = self.const_index.get(&x.identity()) {
+            return *var;
+        }
+        let var = self.new_var(x.aval());
+        self.const_index.insert(x.identity(), var);
+        self.consts.push(x.clone());
+        self.constvars.push(var);
+        var
+    }
+}
+
+impl Trace for JaxprTrace {
+    fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        self.record(prim, args, loc)
+    }
+}
+
+/// Traces `f` to a jaxpr. What it captures becomes constants. Also gives whatever else `f` returns.
+pub(crate) fn trace_to_jaxpr_with<T>(
+    avals: &[ShapedArray],
+    f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
+) -> Result<(ClosedJaxpr, T)> {
+    let trace = JaxprTrace::new();
+    let args: Vec<Array> = avals.iter().map(|aval| trace.new_arg(aval.clone())).collect();
+    let (outs, extra) = with_trace(Some(trace.clone()), || without_location(|| catch(|| f(&args))))?;
+    let closed = trace.finish(&outs)?;
+    #[cfg(debug_assertions)]
+    crate::core::check::check_jaxpr(&closed.jaxpr)?;
+    Ok((closed, extra))
+}
+
+/// Traces `f` to a jaxpr. What it captures becomes constants.
+pub(crate) fn trace_to_jaxpr(
+    avals: &[ShapedArray],
+    f: impl FnOnce(&[Array]) -> Result<Vec<Array>>,
+) -> Result<ClosedJaxpr> {
+    Ok(trace_to_jaxpr_with(avals, |args| Ok((f(args)?, ())))?.0)
+}
+
+/// The same jaxpr with its constants as leading parameters, and the constants.
+pub(crate) fn convert_constvars(closed: ClosedJaxpr) -> (std::sync::Arc<Jaxpr>, Vec<Array>) {
+    if closed.consts.is_empty() {
+        return (closed.jaxpr, closed.consts);
+    }
+    let jaxpr = std::sync::Arc::unwrap_or_clone(closed.jaxpr);
+    (jaxpr.with_consts_as_invars().into(), closed.consts)
+}

@@ -1,0 +1,389 @@
+//! Layer 1: a writer of StableHLO text. It names no primitive. StableHLO spec: "Programs".
+//!
+//! Values and types are small numbers, and a type is rendered once, so that emitting an operation is little more than
+//! copying its text. Elementwise operations are written in StableHLO's short form, all others in MLIR's generic form.
+
+use std::fmt::Write;
+use std::panic::Location;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::dtype::DType;
+
+/// A type of a module that is being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Type(u32);
+
+/// A value of a module that is being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Value {
+    id: u32,
+    ty: Type,
+}
+
+impl Value {
+    /// The value's type.
+    pub fn ty(self) -> Type {
+        self.ty
+    }
+}
+
+/// The results of one operation.
+pub type Values = SmallVec<[Value; 2]>;
+
+/// Attributes of an argument or result of a function, each already written as `name = value`.
+#[derive(Clone, Debug, Default)]
+pub struct Attrs(pub Vec<String>);
+
+#[derive(Debug)]
+struct TypeData {
+    text: String,
+    /// `None` for types that are not ranked tensors.
+    tensor: Option<(DType, SmallVec<[usize; 4]>)>,
+}
+
+type TensorKey = (DType, SmallVec<[usize; 4]>);
+
+/// A module that is being written.
+#[derive(Debug, Default)]
+pub struct Builder {
+    types: Vec<TypeData>,
+    tensors: FxHashMap<TensorKey, Type>,
+    next_value: u32,
+    /// Text of the function that is being written.
+    out: String,
+    /// Text of functions that are interrupted by a nested one.
+    interrupted: Vec<String>,
+    /// Finished functions.
+    functions: String,
+    /// Locations by address: they are `'static`, so an address names one.
+    locations: FxHashMap<usize, u32>,
+    location_defs: String,
+    loc: Option<&'static Location<'static>>,
+    /// The text `" loc(#loc3)"` for `loc`.
+    loc_text: String,
+}
+
+impl Builder {
+    /// An empty module.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The ranked tensor type of this dtype and shape.
+    pub fn tensor(&mut self, dtype: DType, shape: &[usize]) -> Type {
+        let key = (dtype, SmallVec::from_slice(shape));
+        if let Some(ty) = self.tensors.get(&key) {
+            return *ty;
+        }
+        let mut text = String::from("tensor<");
+        for n in shape {
+            let _ = write!(text, "{n}x");
+        }
+        text.push_str(dtype.mlir_name());
+        text.push('>');
+        let ty = Type(self.types.len() as u32);
+        self.types.push(TypeData { text, tensor: Some(key.clone()) });
+        self.tensors.insert(key, ty);
+        ty
+    }
+
+    /// A type that is not a ranked tensor, by its text.
+    pub fn other_type(&mut self, text: &str) -> Type {
+        if let Some(i) = self.types.iter().position(|t| t.text == text) {
+            return Type(i as u32);
+        }
+        self.types.push(TypeData { text: text.to_owned(), tensor: None });
+        Type(self.types.len() as u32 - 1)
+    }
+
+    /// The text of a type.
+    pub fn type_text(&self, ty: Type) -> &str {
+        &self.types[ty.0 as usize].text
+    }
+
+    /// The shape of a tensor value; empty for other types.
+    pub fn shape(&self, value: Value) -> SmallVec<[usize; 4]> {
+        self.types[value.ty.0 as usize].tensor.as_ref().map(|(_, s)| s.clone()).unwrap_or_default()
+    }
+
+    /// The dtype of a tensor value; `bool` for other types.
+    pub fn dtype(&self, value: Value) -> DType {
+        self.types[value.ty.0 as usize].tensor.as_ref().map_or(DType::Bool, |(d, _)| *d)
+    }
+
+    /// Operations that follow come from this line.
+    pub fn set_location(&mut self, loc: &'static Location<'static>) {
+        if self.loc.is_some_and(|old| std::ptr::eq(old, loc)) {
+            return;
+        }
+        self.loc = Some(loc);
+        let n = self.locations.len() as u32 + 1;
+        let id = *self.locations.entry(std::ptr::from_ref(loc) as usize).or_insert_with(|| {
+            let _ = writeln!(
+                self.location_defs,
+                "#loc{n} = loc(\"{}\":{}:{})",
+                loc.file().escape_default(),
+                loc.line(),
+                loc.column()
+            );
+            n
+        });
+        self.loc_text.clear();
+        let _ = write!(self.loc_text, " loc(#loc{id})\n");
+    }
+
+    fn end_op(&mut self) {
+        if self.loc_text.is_empty() {
+            self.out.push('\n');
+        } else {
+            self.out.push_str(&self.loc_text);
+        }
+    }
+
+    fn push_number(&mut self, mut n: u32) {
+        let mut digits = [0u8; 10];
+        let mut i = digits.len();
+        loop {
+            i -= 1;
+            digits[i] = b'0' + (n % 10) as u8;
+            n /= 10;
+            if n == 0 {
+                break;
+            }
+        }
+        for d in &digits[i..] {
+            self.out.push(char::from(*d));
+        }
+    }
+
+    fn push_value(&mut self, value: Value) {
+        self.out.push('%');
+        self.push_number(value.id);
+    }
+
+    fn push_values(&mut self, values: &[Value]) {
+        for (i, v) in values.iter().enumerate() {
+            if i > 0 {
+                self.out.push_str(", ");
+            }
+            self.push_value(*v);
+        }
+    }
+
+    fn push_type(&mut self, ty: Type) {
+        self.out.push_str(&self.types[ty.0 as usize].text);
+    }
+
+    fn push_types(&mut self, types: impl Iterator<Item = Type>) {
+        for (i, ty) in types.enumerate() {
+            if i > 0 {
+                self.out.push_str(", ");
+            }
+            self.push_type(ty);
+        }
+    }
+
+    /// A fresh value that nothing defines yet: block arguments.
+    fn fresh(&mut self, ty: Type) -> Value {
+        self.next_value += 1;
+        Value { id: self.next_value, ty }
+    }
+
+    /// An operation whose operands and result have one type, in short form: `%2 = stablehlo.add %0, %1 : t`.
+    pub fn elementwise(&mut self, name: &str, operands: &[Value], ty: Type) -> Value {
+        let result = self.fresh(ty);
+        self.push_value(result);
+        self.out.push_str(" = ");
+        self.out.push_str(name);
+        self.out.push(' ');
+        self.push_values(operands);
+        self.out.push_str(" : ");
+        self.push_type(ty);
+        self.end_op();
+        result
+    }
+
+    /// An operation in generic form. `attrs` is the inside of the attribute dictionary.
+    pub fn op(&mut self, name: &str, operands: &[Value], attrs: &str, results: &[Type]) -> Values {
+        self.op_head(name, operands, results, |b, values| {
+            b.op_tail(operands, attrs, values);
+        })
+    }
+
+    /// An operation with one result in generic form.
+    pub fn op1(&mut self, name: &str, operands: &[Value], attrs: &str, result: Type) -> Value {
+        self.op(name, operands, attrs, &[result])[0]
+    }
+
+    fn op_head(
+        &mut self,
+        name: &str,
+        operands: &[Value],
+        results: &[Type],
+        tail: impl FnOnce(&mut Self, &Values),
+    ) -> Values {
+        let values: Values = results.iter().map(|ty| self.fresh(*ty)).collect();
+        if !values.is_empty() {
+            self.push_values(&values);
+            self.out.push_str(" = ");
+        }
+        self.out.push('"');
+        self.out.push_str(name);
+        self.out.push_str("\"(");
+        self.push_values(operands);
+        self.out.push(')');
+        tail(self, &values);
+        values
+    }
+
+    fn op_tail(&mut self, operands: &[Value], attrs: &str, results: &[Value]) {
+        if !attrs.is_empty() {
+            self.out.push_str(" {");
+            self.out.push_str(attrs);
+            self.out.push('}');
+        }
+        self.out.push_str(" : (");
+        self.push_types(operands.iter().map(|v| v.ty));
+        self.out.push_str(") -> (");
+        self.push_types(results.iter().map(|v| v.ty));
+        self.out.push(')');
+        self.end_op();
+    }
+
+    /// Begins an operation with regions; follow with [`begin_region`](Self::begin_region) and
+    /// [`end_region`](Self::end_region) for each region and with [`end_op_with_regions`](Self::end_op_with_regions).
+    pub fn begin_op_with_regions(&mut self, name: &str, operands: &[Value], results: &[Type]) -> Values {
+        self.op_head(name, operands, results, |b, _| b.out.push_str(" ("))
+    }
+
+    /// Begins a region with one block, and gives the block's arguments.
+    pub fn begin_region(&mut self, args: &[Type]) -> Values {
+        if self.out.ends_with('}') {
+            self.out.push_str(", ");
+        }
+        self.out.push('{');
+        let values: Values = args.iter().map(|ty| self.fresh(*ty)).collect();
+        if !values.is_empty() {
+            self.out.push_str("\n^bb0(");
+            for (i, v) in values.iter().enumerate() {
+                if i > 0 {
+                    self.out.push_str(", ");
+                }
+                self.push_value(*v);
+                self.out.push_str(": ");
+                self.push_type(v.ty);
+            }
+            self.out.push_str("):");
+        }
+        self.out.push('\n');
+        values
+    }
+
+    /// Ends a region with `stablehlo.return`.
+    pub fn end_region(&mut self, results: &[Value]) {
+        self.op("stablehlo.return", results, "", &[]);
+        self.out.push('}');
+    }
+
+    /// Ends an operation with regions; `operands` and `results` as at its beginning.
+    pub fn end_op_with_regions(&mut self, operands: &[Value], attrs: &str, results: &[Value]) {
+        self.out.push(')');
+        self.op_tail(operands, attrs, results);
+    }
+
+    /// Begins a function, interrupting the one that is being written. `args` and `results` carry their attributes.
+    pub fn begin_function(
+        &mut self,
+        name: &str,
+        public: bool,
+        args: &[(Type, Attrs)],
+        results: &[(Type, Attrs)],
+    ) -> Values {
+        let outer = std::mem::take(&mut self.out);
+        self.interrupted.push(outer);
+        let visibility = if public { "public" } else { "private" };
+        let _ = write!(self.out, "func.func {visibility} @{name}(");
+        let mut values = Values::new();
+        for (i, (ty, attrs)) in args.iter().enumerate() {
+            if i > 0 {
+                self.out.push_str(", ");
+            }
+            let value = self.fresh(*ty);
+            self.push_value(value);
+            self.out.push_str(": ");
+            self.push_type(*ty);
+            self.push_attrs(attrs);
+            values.push(value);
+        }
+        self.out.push_str(") -> (");
+        for (i, (ty, attrs)) in results.iter().enumerate() {
+            if i > 0 {
+                self.out.push_str(", ");
+            }
+            self.push_type(*ty);
+            self.push_attrs(attrs);
+        }
+        self.out.push_str(") {\n");
+        values
+    }
+
+    fn push_attrs(&mut self, attrs: &Attrs) {
+        if !attrs.0.is_empty() {
+            let _ = write!(self.out, " {{{}}}", attrs.0.join(", "));
+        }
+    }
+
+    /// Ends the function that is being written, and goes on with the one that it interrupted.
+    pub fn end_function(&mut self, results: &[Value]) {
+        self.out.push_str("return");
+        if !results.is_empty() {
+            self.out.push(' ');
+            self.push_values(results);
+            self.out.push_str(" : ");
+            self.push_types(results.iter().map(|v| v.ty));
+        }
+        self.end_op();
+        self.out.push_str("}\n");
+        let outer = self.interrupted.pop().unwrap_or_default();
+        let done = std::mem::replace(&mut self.out, outer);
+        self.functions.push_str(&done);
+    }
+
+    /// Calls a function of this module.
+    pub fn call(&mut self, name: &str, operands: &[Value], results: &[Type]) -> Values {
+        self.op("func.call", operands, &format!("callee = @{name}"), results)
+    }
+
+    /// The whole module, named `name`.
+    pub fn finish(self, name: &str, num_partitions: usize) -> String {
+        let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        format!(
+            "module @{clean} attributes {{mhlo.num_partitions = {num_partitions} : i32, mhlo.num_replicas = 1 : i32}} \
+             {{\n{}}}\n{}",
+            self.functions, self.location_defs
+        )
+    }
+}
+
+/// `array<i64: 1, 2>`: how StableHLO writes lists of axes and sizes.
+pub fn i64_array(values: impl IntoIterator<Item = impl Into<i128>>) -> String {
+    let mut text = String::from("array<i64");
+    for (i, v) in values.into_iter().enumerate() {
+        let _ = write!(text, "{} {}", if i == 0 { ":" } else { "," }, v.into());
+    }
+    text.push('>');
+    text
+}
+
+/// [`i64_array`] of sizes or axes.
+pub fn usize_array(values: &[usize]) -> String {
+    i64_array(values.iter().map(|v| *v as i64))
+}
+
+/// `[1, 2]`: how attributes of StableHLO write lists of axes.
+pub fn list(values: &[usize]) -> String {
+    let items: Vec<String> = values.iter().map(usize::to_string).collect();
+    format!("[{}]", items.join(", "))
+}
