@@ -123,12 +123,6 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// Fails where the signature has no room for an error: panics at the user's line.
-#[track_caller]
-pub(crate) fn throw(e: Error) -> ! {
-    panic!("{e}")
-}
-
 /// Returns early with an [`Error`] of kind `$kind` and a formatted message.
 macro_rules! bail {
     ($kind:ident, $($arg:tt)*) => {

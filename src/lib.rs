@@ -8,6 +8,9 @@ pub mod api;
 pub mod core;
 pub mod dtype;
 pub mod error;
+pub(crate) mod interpreters;
+pub mod lax;
+pub mod mlir;
 pub mod pjrt;
 pub mod tree;
 

@@ -123,7 +123,9 @@ impl Array {
     pub(crate) fn has_aval(&self, aval: &ShapedArray) -> bool {
         match &self.0 {
             Repr::Device(x) => x.aval == *aval,
-            Repr::Scalar(x) => aval.shape.is_empty() && aval.dtype == x.dtype() && aval.weak_type == x.weak_type(),
+            Repr::Scalar(x) => {
+                aval.shape.is_empty() && aval.dtype == x.dtype() && aval.weak_type == x.weak_type()
+            }
             Repr::Tracer(t) => t.0.aval == *aval,
         }
     }
@@ -422,7 +424,8 @@ impl fmt::Display for Array {
             Err(e) => return write!(f, "<{}: {}>", self.aval(), e.message()),
         };
         let dtype = self.dtype();
-        let elements: Vec<Scalar> = bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
+        let elements: Vec<Scalar> =
+            bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
         write_nested(f, &elements, self.shape(), 0)
     }
 }
@@ -430,7 +433,12 @@ impl fmt::Display for Array {
 /// Elements of an axis that are printed before an ellipsis stands for the rest.
 const MAX_PRINTED: usize = 1000;
 
-fn write_nested(f: &mut fmt::Formatter<'_>, elements: &[Scalar], shape: &[usize], depth: usize) -> fmt::Result {
+fn write_nested(
+    f: &mut fmt::Formatter<'_>,
+    elements: &[Scalar],
+    shape: &[usize],
+    depth: usize,
+) -> fmt::Result {
     let Some((&n, rest)) = shape.split_first() else {
         return match elements.first() {
             Some(x) => fmt::Display::fmt(x, f),
@@ -460,7 +468,12 @@ impl fmt::Debug for Array {
         if self.is_tracer() {
             return fmt::Display::fmt(self, f);
         }
-        write!(f, "Array({self}, dtype={}{})", self.dtype().name(), if self.weak_type() { ", weak" } else { "" })
+        write!(
+            f,
+            "Array({self}, dtype={}{})",
+            self.dtype().name(),
+            if self.weak_type() { ", weak" } else { "" }
+        )
     }
 }
 

@@ -51,7 +51,8 @@ impl ShapedArray {
     /// The same without `axes`, which need not be sorted.
     #[must_use]
     pub fn without_axes(&self, axes: &[usize]) -> Self {
-        let shape = self.shape.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, &n)| n).collect();
+        let shape =
+            self.shape.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, &n)| n).collect();
         ShapedArray { shape, dtype: self.dtype, weak_type: self.weak_type }
     }
 

@@ -40,7 +40,8 @@ pub(crate) fn current() -> Config {
 fn global_x64() -> bool {
     match GLOBAL_X64.load(Ordering::Relaxed) {
         0 => {
-            let on = std::env::var("RAXLA_ENABLE_X64").is_ok_and(|v| !matches!(v.as_str(), "" | "0" | "false"));
+            let on =
+                std::env::var("RAXLA_ENABLE_X64").is_ok_and(|v| !matches!(v.as_str(), "" | "0" | "false"));
             GLOBAL_X64.store(1 + u8::from(on), Ordering::Relaxed);
             on
         }

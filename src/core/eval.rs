@@ -176,12 +176,15 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = shared.entry(hash, same, |(h, _)| *h).or_insert_with(new).get().1.clone();
             drop(shared);
-            LOCAL.with_borrow_mut(|cache| cache.insert_unique(hash, (hash, entry.clone()), |(h, _)| *h));
+            LOCAL.with_borrow_mut(|cache| {
+                cache.insert_unique(hash, (hash, entry.clone()), |(h, _)| *h);
+            });
             entry
         }
     };
     let compiled = entry.compiled.get_or_init(|| compile(&entry)).as_ref().map_err(Clone::clone)?;
-    let buffers = args.iter().map(|x| buffer_on(x, device)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
+    let buffers =
+        args.iter().map(|x| buffer_on(x, device)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
     let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
     let outs = compiled.executable.execute(&refs, &[])?;
     let outs = outs.into_iter().zip(&compiled.outs);

@@ -259,7 +259,7 @@ impl Jaxpr {
     /// Which equations the results (or effects) depend on.
     pub(crate) fn live_eqns(&self) -> Vec<bool> {
         let mut needed = vec![false; self.avals.len()];
-        let mut need = |atom: &Atom, needed: &mut Vec<bool>| {
+        let need = |atom: &Atom, needed: &mut Vec<bool>| {
             if let Atom::Var(v) = atom {
                 needed[v.0 as usize] = true;
             }

@@ -82,7 +82,8 @@ impl LoweringCtx {
         if self.shape(x).as_slice() == shape {
             return x;
         }
-        let ty = self.tensor(self.builder.dtype(x), shape);
+        let dtype = self.dtype(x);
+        let ty = self.tensor(dtype, shape);
         let attrs = format!("broadcast_dimensions = {}", usize_array(dims));
         self.op1("stablehlo.broadcast_in_dim", &[x], &attrs, ty)
     }
@@ -102,7 +103,8 @@ impl LoweringCtx {
         if self.shape(x).as_slice() == shape {
             return x;
         }
-        let ty = self.tensor(self.builder.dtype(x), shape);
+        let dtype = self.dtype(x);
+        let ty = self.tensor(dtype, shape);
         self.op1("stablehlo.reshape", &[x], "", ty)
     }
 
@@ -110,7 +112,8 @@ impl LoweringCtx {
     pub fn transpose(&mut self, x: Value, permutation: &[usize]) -> Value {
         let shape = self.shape(x);
         let shape: SmallVec<[usize; 4]> = permutation.iter().map(|p| shape[*p]).collect();
-        let ty = self.tensor(self.builder.dtype(x), &shape);
+        let dtype = self.dtype(x);
+        let ty = self.tensor(dtype, &shape);
         self.op1("stablehlo.transpose", &[x], &format!("permutation = {}", usize_array(permutation)), ty)
     }
 
@@ -155,7 +158,8 @@ impl LoweringCtx {
             let full = self.shape(x);
             full.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n).collect()
         };
-        let ty = self.tensor(self.builder.dtype(x), &shape);
+        let dtype = self.dtype(x);
+        let ty = self.tensor(dtype, &shape);
         let out = self.op_with_region(
             "stablehlo.reduce",
             &[x, init],
@@ -197,7 +201,8 @@ impl LoweringCtx {
         for (eqn, _) in jaxpr.eqns.iter().zip(&live).filter(|(_, live)| **live) {
             self.set_location(eqn.loc);
             let ins = eqn.inputs.iter().map(|a| self.read(&env, a)).collect::<Result<Values>>()?;
-            let outs: SmallVec<[ShapedArray; 2]> = eqn.outputs.iter().map(|v| jaxpr.aval(*v).clone()).collect();
+            let outs: SmallVec<[ShapedArray; 2]> =
+                eqn.outputs.iter().map(|v| jaxpr.aval(*v).clone()).collect();
             let values = eqn.prim.lower(self, &ins, &outs).map_err(|e| e.at(eqn.loc))?;
             for (var, value) in eqn.outputs.iter().zip(values) {
                 env[var.0 as usize] = Some(value);
@@ -280,7 +285,11 @@ pub(crate) fn mlir_literal(x: Scalar) -> String {
             )
         }
         DType::C128 => {
-            format!("({},{})", real(DType::F64, x.to_f64(), &bytes[..8]), real(DType::F64, x.imag(), &bytes[8..]))
+            format!(
+                "({},{})",
+                real(DType::F64, x.to_f64(), &bytes[..8]),
+                real(DType::F64, x.imag(), &bytes[8..])
+            )
         }
         d if d.is_float() => real(d, x.to_f64(), &bytes),
         _ => x.to_string(),

@@ -120,7 +120,13 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     }
 
     /// [`batch`](Self::batch) for the trace that binds `axis_name`, one of [`axis_names`](Self::axis_names).
-    fn batch_named(&self, axis_name: &'static str, axis_size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch_named(
+        &self,
+        axis_name: &'static str,
+        axis_size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
         let _ = (axis_size, args, dims);
         bail!(Internal, "{}: no rule for the named axis {axis_name}", self.name())
     }

@@ -23,7 +23,12 @@ pub(crate) fn backward_pass(linear: &ClosedJaxpr, cts_out: &[Ct]) -> Result<Vec<
 
 /// Cotangents of the parameters marked in `linear` of a jaxpr without constants, the others being known: `args` has a
 /// value for each of those, in order.
-pub(crate) fn backward_pass_jaxpr(jaxpr: &Jaxpr, linear: &[bool], args: &[Array], cts_out: &[Ct]) -> Result<Vec<Ct>> {
+pub(crate) fn backward_pass_jaxpr(
+    jaxpr: &Jaxpr,
+    linear: &[bool],
+    args: &[Array],
+    cts_out: &[Ct],
+) -> Result<Vec<Ct>> {
     let mut known: Vec<Option<Array>> = vec![None; jaxpr.avals.len()];
     let values = jaxpr.invars.iter().zip(linear).filter(|(_, linear)| !**linear).map(|(v, _)| v);
     for (var, value) in values.zip(args) {
@@ -32,7 +37,12 @@ pub(crate) fn backward_pass_jaxpr(jaxpr: &Jaxpr, linear: &[bool], args: &[Array]
     backward(jaxpr, known, linear, cts_out)
 }
 
-fn backward(jaxpr: &Jaxpr, mut known: Vec<Option<Array>>, linear: &[bool], cts_out: &[Ct]) -> Result<Vec<Ct>> {
+fn backward(
+    jaxpr: &Jaxpr,
+    mut known: Vec<Option<Array>>,
+    linear: &[bool],
+    cts_out: &[Ct],
+) -> Result<Vec<Ct>> {
     // What depends on no linear parameter is computed first, forwards.
     let mut is_linear = vec![false; jaxpr.avals.len()];
     for (var, linear) in jaxpr.invars.iter().zip(linear) {
@@ -73,13 +83,24 @@ fn backward(jaxpr: &Jaxpr, mut known: Vec<Option<Array>>, linear: &[bool], cts_o
         with_location(eqn.loc, || -> Result<()> {
             let found = catch(|| eqn.prim.transpose(&cts_in, &ins)).map_err(|e| e.at(eqn.loc))?;
             if found.len() != ins.len() {
-                bail!(Internal, "{}: transpose gave {} cotangents for {}", eqn.prim.name(), found.len(), ins.len());
+                bail!(
+                    Internal,
+                    "{}: transpose gave {} cotangents for {}",
+                    eqn.prim.name(),
+                    found.len(),
+                    ins.len()
+                );
             }
             for (atom, ct) in eqn.inputs.iter().zip(found) {
                 if let (Atom::Var(v), Some(ct)) = (atom, ct)
                     && is_linear[v.0 as usize]
                 {
-                    debug_assert_eq!(ct.shape(), jaxpr.aval(*v).shape.as_slice(), "transpose of {}", eqn.prim.name());
+                    debug_assert_eq!(
+                        ct.shape(),
+                        jaxpr.aval(*v).shape.as_slice(),
+                        "transpose of {}",
+                        eqn.prim.name()
+                    );
                     accumulate(&mut cts, *v, ct);
                 }
             }
@@ -133,7 +154,8 @@ pub(crate) fn transpose_jaxpr(
         ins.extend(jaxpr.out_avals().into_iter().zip(nonzero_ct).filter(|(_, nz)| **nz).map(|(a, _)| a));
         let (closed, nonzero_in) = trace_to_jaxpr_with(&ins, |args| {
             let mut rest = args[n..].iter();
-            let cts: Vec<Ct> = nonzero_ct.iter().map(|nz| if *nz { rest.next().cloned() } else { None }).collect();
+            let cts: Vec<Ct> =
+                nonzero_ct.iter().map(|nz| if *nz { rest.next().cloned() } else { None }).collect();
             let found = backward_pass_jaxpr(jaxpr, linear, &args[..n], &cts)?;
             let found = found.into_iter().zip(linear).filter(|(_, linear)| **linear).map(|(ct, _)| ct);
             let avals = avals.iter().zip(linear).filter(|(_, linear)| **linear).map(|(a, _)| a);

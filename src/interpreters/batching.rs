@@ -9,7 +9,8 @@ use crate::core::array::{Array, Repr};
 use crate::core::jaxpr::{Jaxpr, Loc, eval_jaxpr};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
 use crate::core::trace::{
-    LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace, with_axis, with_location, with_trace,
+    LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace, with_axis,
+    with_location, with_trace,
 };
 use crate::error::{Result, catch};
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
@@ -75,8 +76,7 @@ pub(crate) fn batch<T>(
     let id = live.0;
     let trace = Rc::new(BatchTrace { live, parent: current_trace(), axis_name, axis_size });
     let args: Vec<Array> = args.iter().zip(dims).map(|(x, dim)| batched(id, x.clone(), *dim)).collect();
-    let (outs, extra) =
-        with_trace(Some(trace), || with_axis(axis_name, axis_size, || catch(|| f(&args))))?;
+    let (outs, extra) = with_trace(Some(trace), || with_axis(axis_name, axis_size, || catch(|| f(&args))))?;
     let (outs, dims) = outs.iter().map(|x| unpack(id, x)).unzip();
     Ok((outs, dims, extra))
 }
@@ -121,7 +121,8 @@ pub(crate) fn batch_jaxpr_named(
     force_out: &[bool],
 ) -> Result<Arc<BatchedJaxpr>> {
     let name_key = axis_name.map_or(0, |n| n.as_ptr().addr());
-    let key = [axis_size, name_key].into_iter().chain(mapped.iter().chain(force_out).map(|b| usize::from(*b)));
+    let key =
+        [axis_size, name_key].into_iter().chain(mapped.iter().chain(force_out).map(|b| usize::from(*b)));
     jaxpr.memo("batch", key, || {
         let avals: Vec<_> = jaxpr
             .in_avals()

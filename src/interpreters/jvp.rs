@@ -8,8 +8,8 @@ use crate::core::array::{Array, Repr};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, eval_jaxpr};
 use crate::core::primitive::{Arrays, Prim, Tangent};
 use crate::core::trace::{
-    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace, with_location,
-    with_trace,
+    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace,
+    with_location, with_trace,
 };
 use crate::error::{Result, catch};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
@@ -43,7 +43,8 @@ pub(crate) fn dual(id: TraceId, primal: Array, tangent: Tangent) -> Array {
 impl Trace for JvpTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.live.0;
-        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
+        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) =
+            args.iter().map(|x| unpack(id, x)).unzip();
         with_trace(self.parent.clone(), || {
             if tangents.iter().all(Option::is_none) {
                 let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
@@ -97,12 +98,20 @@ pub(crate) struct JvpJaxpr {
 }
 
 /// [`JvpJaxpr`] of a jaxpr without constants; made once for each pattern.
-pub(crate) fn jvp_jaxpr(jaxpr: &Jaxpr, nonzero: &[bool], instantiate_out: &[bool]) -> Result<std::sync::Arc<JvpJaxpr>> {
+pub(crate) fn jvp_jaxpr(
+    jaxpr: &Jaxpr,
+    nonzero: &[bool],
+    instantiate_out: &[bool],
+) -> Result<std::sync::Arc<JvpJaxpr>> {
     let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
     jaxpr.memo("jvp", key, || {
         let mut avals = jaxpr.in_avals();
-        let tangents: Vec<_> =
-            avals.iter().zip(nonzero).filter(|(_, nz)| **nz).map(|(a, _)| a.clone().with_weak_type(false)).collect();
+        let tangents: Vec<_> = avals
+            .iter()
+            .zip(nonzero)
+            .filter(|(_, nz)| **nz)
+            .map(|(a, _)| a.clone().with_weak_type(false))
+            .collect();
         let n = avals.len();
         avals.extend(tangents);
         let mut nonzero_out = Vec::new();

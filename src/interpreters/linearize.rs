@@ -49,13 +49,15 @@ struct LinearizeTrace {
 impl Trace for LinearizeTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.live.0;
-        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
+        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) =
+            args.iter().map(|x| unpack(id, x)).unzip();
         if tangents.iter().all(Option::is_none) {
             let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
             return with_trace(self.parent.clone(), || bind_at(prim, &refs, loc));
         }
         let nonzero: SmallVec<[bool; 8]> = tangents.iter().map(Option::is_some).collect();
-        let split = with_trace(self.parent.clone(), || with_location(loc, || prim.linearize(&primals, &nonzero)))?;
+        let split =
+            with_trace(self.parent.clone(), || with_location(loc, || prim.linearize(&primals, &nonzero)))?;
         if let Some(split) = split {
             let mut inputs: SmallVec<[&Array; 4]> = split.residuals.iter().collect();
             inputs.extend(tangents.iter().flatten());
@@ -63,9 +65,8 @@ impl Trace for LinearizeTrace {
             let outs = split.primals_out.into_iter().zip(split.nonzero_out);
             return Ok(outs.map(|(x, nz)| dual(id, x, if nz { linear.next() } else { None })).collect());
         }
-        let (outs, out_tangents) = with_trace(Some(self.tangent.clone()), || {
-            with_location(loc, || prim.jvp(&primals, &tangents))
-        })?;
+        let (outs, out_tangents) =
+            with_trace(Some(self.tangent.clone()), || with_location(loc, || prim.jvp(&primals, &tangents)))?;
         Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
     }
 
@@ -139,9 +140,7 @@ pub(crate) fn linearize_jaxpr(
     let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
     jaxpr.memo("linearize", key, || {
         let (primal, (tangent, residuals, nonzero_out)) = trace_to_jaxpr_with(&jaxpr.in_avals(), |args| {
-            let force = |outs: Vec<Array>| outs;
-            let (linear, ()) =
-                linearize(|args| Ok((force(eval_jaxpr(jaxpr, &[], args)?), ())), args, nonzero)?;
+            let (linear, ()) = linearize(|args| Ok((eval_jaxpr(jaxpr, &[], args)?, ())), args, nonzero)?;
             let linear = instantiate_tangents(linear, instantiate_out)?;
             let mut outs = linear.primals_out;
             let (tangent, residuals) = convert_constvars(linear.jaxpr);

@@ -1,0 +1,98 @@
+//! `add` and `add_any`: elementwise sum; linear. JAX: `add_p`, `add_jaxvals_p`. StableHLO: `add`.
+
+use smallvec::smallvec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::Result;
+use crate::lax::elementwise::{
+    ANY, add_tangents, broadcast_tangent, nary_aval, nary_batch, nary_lower, one, unbroadcast,
+};
+use crate::mlir::Value;
+
+/// Elementwise sum `x + y` of operands of one dtype; `bool` is logical or.
+///
+/// # Errors
+/// `add got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+#[track_caller]
+pub fn add(x: &Array, y: &Array) -> Array {
+    bind1(Add, &[x, y])
+}
+
+/// The sum that differentiation inserts where a value is used more than once.
+#[track_caller]
+pub fn add_any(x: &Array, y: &Array) -> Array {
+    bind1(AddAny, &[x, y])
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Add;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct AddAny;
+
+/// d(x + y) = dx + dy
+fn sum_jvp(prim: impl Primitive, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+    let out = bind1(prim, &[&primals[0], &primals[1]]);
+    let stretch = |dx: &Tangent| dx.clone().map(|dx| broadcast_tangent(dx, &out));
+    let tangent = add_tangents(stretch(&tangents[0]), stretch(&tangents[1]));
+    Ok((one(out), one(tangent)))
+}
+
+/// x̄ = z̄, ȳ = z̄
+fn sum_transpose(cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+    Ok(ins
+        .iter()
+        .map(|x| cts[0].as_ref().filter(|_| x.is_linear()).map(|ct| unbroadcast(ct, &x.aval())))
+        .collect())
+}
+
+impl Primitive for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        nary_aval(self, ins, 2, ANY)
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        nary_lower(ctx, "stablehlo.add", ins, outs)
+    }
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        sum_jvp(*self, primals, tangents)
+    }
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        sum_transpose(cts, ins)
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        nary_batch(*self, args, dims)
+    }
+}
+
+impl Primitive for AddAny {
+    fn name(&self) -> &'static str {
+        "add_any"
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        // Tangents are strongly typed whatever their primal values are.
+        let mut outs = nary_aval(self, ins, 2, ANY)?;
+        outs[0].weak_type = false;
+        Ok(smallvec![outs.swap_remove(0)])
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        nary_lower(ctx, "stablehlo.add", ins, outs)
+    }
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        sum_jvp(*self, primals, tangents)
+    }
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        sum_transpose(cts, ins)
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        nary_batch(*self, args, dims)
+    }
+}

@@ -1,0 +1,113 @@
+//! `broadcast_in_dim`: copies along new axes and axes of size one; linear. JAX: `broadcast_in_dim_p`. StableHLO:
+//! `broadcast_in_dim`.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::{move_axis, reduce_sum, reshape};
+use crate::mlir::Value;
+
+/// Copies `operand` along the axes of `shape`: its axis `i` becomes axis `broadcast_dimensions[i]` of the result.
+///
+/// `f32[3]`, shape `[2, 3]`, dimensions `[1]` -> `f32[2,3]`: two equal rows.
+///
+/// # Errors
+/// Dimensions that are not strictly increasing, out of range, or of a size other than the operand's (1 is stretched).
+#[track_caller]
+pub fn broadcast_in_dim(operand: &Array, shape: &[usize], broadcast_dimensions: &[usize]) -> Array {
+    let identity = operand.shape() == shape && broadcast_dimensions.iter().enumerate().all(|(i, d)| i == *d);
+    if identity && operand.ndim() == broadcast_dimensions.len() {
+        return operand.clone();
+    }
+    bind1(
+        BroadcastInDim { shape: Shape::from_slice(shape), broadcast_dimensions: broadcast_dimensions.into() },
+        &[operand],
+    )
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct BroadcastInDim {
+    shape: Shape,
+    broadcast_dimensions: Shape,
+}
+
+impl Primitive for BroadcastInDim {
+    fn name(&self) -> &'static str {
+        "broadcast_in_dim"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("broadcast_dimensions", Param::Text(tuple(&self.broadcast_dimensions))),
+            ("shape", Param::Text(tuple(&self.shape))),
+            ("sharding", Param::Text("None".into())),
+        ]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        let dims = &self.broadcast_dimensions;
+        if dims.len() != x.ndim() {
+            bail!(
+                Shape,
+                "broadcast_in_dim: broadcast_dimensions must have one entry for each axis of operand {x}, got {}",
+                tuple(dims)
+            );
+        }
+        for (i, (d, n)) in dims.iter().zip(&x.shape).enumerate() {
+            if i > 0 && *d <= dims[i - 1] {
+                bail!(
+                    Shape,
+                    "broadcast_in_dim: broadcast_dimensions must be strictly increasing, got {}",
+                    tuple(dims)
+                );
+            }
+            match self.shape.get(*d) {
+                Some(m) if m == n || *n == 1 => {}
+                _ => bail!(
+                    Shape,
+                    "broadcast_in_dim: axis {i} of operand {x} does not fit axis {d} of shape {}",
+                    tuple(&self.shape)
+                ),
+            }
+        }
+        Ok(one(x.with_shape(&self.shape)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        Ok(one(ctx.broadcast_in_dim(ins[0], &self.shape, &self.broadcast_dimensions)))
+    }
+    /// dy = dx copied
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| {
+            broadcast_in_dim(dx, &self.shape, &self.broadcast_dimensions)
+        })
+    }
+    /// x̄ = ȳ summed over the axes that were copied along
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| {
+            let operand = ins[0].aval().shape;
+            let dims = &self.broadcast_dimensions;
+            let copied = |axis: &usize| match dims.iter().position(|d| d == axis) {
+                None => true,
+                Some(i) => operand[i] == 1 && self.shape[*axis] != 1,
+            };
+            let axes: Vec<usize> = (0..self.shape.len()).filter(copied).collect();
+            reshape(&reduce_sum(ct, &axes), &operand)
+        }))
+    }
+    /// the mapped axis goes in front of the result
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "broadcast_in_dim: nothing is mapped") };
+        let x = move_axis(&args[0], dim, 0);
+        let mut shape = self.shape.clone();
+        shape.insert(0, x.shape()[0]);
+        let dims: Vec<usize> =
+            std::iter::once(0).chain(self.broadcast_dimensions.iter().map(|d| d + 1)).collect();
+        one_batched(broadcast_in_dim(&x, &shape, &dims), Some(0))
+    }
+}

@@ -1,0 +1,249 @@
+//! What elementwise primitives share. JAX: `lax.broadcasting_shape_rule`, `naryop`, `batching.broadcast_batcher`.
+//!
+//! Operands have equal shapes, up to scalars and axes of size one, which are broadcast.
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Primitive, Tangent};
+use crate::core::trace::bind1;
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::lax;
+use crate::mlir::{Value, Values};
+
+/// Sets of dtypes that an operation accepts.
+pub(crate) const ANY: fn(DType) -> bool = |_| true;
+pub(crate) const NUMBER: fn(DType) -> bool = |d| !d.is_bool();
+pub(crate) const REAL: fn(DType) -> bool = |d| !d.is_bool() && !d.is_complex();
+pub(crate) const INTEGER: fn(DType) -> bool = DType::is_integer;
+pub(crate) const INTEGER_OR_BOOL: fn(DType) -> bool = |d| d.is_integer() || d.is_bool();
+pub(crate) const FLOAT: fn(DType) -> bool = DType::is_float;
+pub(crate) const INEXACT: fn(DType) -> bool = DType::is_inexact;
+pub(crate) const COMPLEX: fn(DType) -> bool = DType::is_complex;
+
+/// The names of these sets in messages, as NumPy has them.
+fn domain_name(accepts: fn(DType) -> bool) -> String {
+    let names: Vec<&str> = DType::ALL.into_iter().filter(|d| accepts(*d)).map(DType::name).collect();
+    names.join(", ")
+}
+
+/// The one dtype of the operands, which must be in `accepts`.
+pub(crate) fn one_dtype(
+    prim: &dyn Primitive,
+    ins: &[&ShapedArray],
+    accepts: fn(DType) -> bool,
+) -> Result<DType> {
+    let Some(first) = ins.first() else { bail!(Internal, "{}: takes operands", prim.name()) };
+    if let Some(other) = ins.iter().find(|a| a.dtype != first.dtype) {
+        bail!(
+            DType,
+            "{} requires arguments to have the same dtypes, got {}, {} (numpy functions promote)",
+            prim.name(),
+            first.dtype.name(),
+            other.dtype.name()
+        );
+    }
+    if !accepts(first.dtype) {
+        bail!(
+            DType,
+            "{} does not accept dtype {}. Accepted dtypes are {}",
+            prim.name(),
+            first.dtype.name(),
+            domain_name(accepts)
+        );
+    }
+    Ok(first.dtype)
+}
+
+/// `(3,)`, `(2, 3)`: a shape as Python prints it, for messages.
+pub(crate) fn tuple(shape: &[usize]) -> String {
+    match shape {
+        [n] => format!("({n},)"),
+        _ => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// The common shape of operands: equal, up to scalars and axes of size one.
+pub(crate) fn broadcast_shape(prim: &dyn Primitive, ins: &[&ShapedArray]) -> Result<Shape> {
+    let mut out: Option<Shape> = None;
+    for a in ins.iter().filter(|a| !a.shape.is_empty()) {
+        let Some(shape) = &mut out else {
+            out = Some(a.shape.clone());
+            continue;
+        };
+        if *shape == a.shape {
+            continue;
+        }
+        let fits = shape.len() == a.shape.len()
+            && shape.iter().zip(&a.shape).all(|(m, n)| m == n || *m == 1 || *n == 1);
+        if !fits {
+            let shapes: Vec<String> = ins.iter().map(|a| tuple(&a.shape)).collect();
+            bail!(Shape, "{} got incompatible shapes for broadcasting: {}", prim.name(), shapes.join(", "));
+        }
+        for (m, n) in shape.iter_mut().zip(&a.shape) {
+            if *m == 1 {
+                *m = *n;
+            }
+        }
+    }
+    Ok(out.unwrap_or_default())
+}
+
+/// The aval of an elementwise operation whose result has its operands' dtype.
+pub(crate) fn nary_aval(
+    prim: &dyn Primitive,
+    ins: &[&ShapedArray],
+    arity: usize,
+    accepts: fn(DType) -> bool,
+) -> Result<Avals> {
+    if ins.len() != arity {
+        bail!(Internal, "{}: takes {arity} operands, got {}", prim.name(), ins.len());
+    }
+    let dtype = one_dtype(prim, ins, accepts)?;
+    let shape = broadcast_shape(prim, ins)?;
+    Ok(SmallVec::from_elem(ShapedArray { shape, dtype, weak_type: check::all_weak(ins) }, 1))
+}
+
+/// The operands broadcast to a common shape.
+pub(crate) fn broadcast_values(ctx: &mut LoweringCtx, ins: &[Value], shape: &[usize]) -> Values {
+    ins.iter()
+        .map(|x| {
+            let rank = ctx.shape(*x).len();
+            let dims: SmallVec<[usize; 4]> = if rank == 0 { SmallVec::new() } else { (0..rank).collect() };
+            broadcast_ones(ctx, *x, shape, &dims)
+        })
+        .collect()
+}
+
+/// `broadcast_in_dim` that also stretches axes of size one.
+fn broadcast_ones(ctx: &mut LoweringCtx, x: Value, shape: &[usize], dims: &[usize]) -> Value {
+    ctx.broadcast_in_dim(x, shape, dims)
+}
+
+/// Lowers to one operation in short form, such as `stablehlo.add`.
+pub(crate) fn nary_lower(
+    ctx: &mut LoweringCtx,
+    op: &str,
+    ins: &[Value],
+    outs: &[ShapedArray],
+) -> Result<Values> {
+    let ins = broadcast_values(ctx, ins, &outs[0].shape);
+    let ty = ctx.ty(&outs[0]);
+    Ok(Values::from_slice(&[ctx.elementwise(op, &ins, ty)]))
+}
+
+/// The batching rule of elementwise operations: mapped operands get the mapped axis in one place, or in front if they
+/// differ in rank.
+pub(crate) fn nary_batch(prim: impl Primitive, args: &[Array], dims: &[BatchDim]) -> Batched {
+    let mapped = args.iter().zip(dims).filter_map(|(x, d)| d.map(|d| (x, d)));
+    let (rank, first) =
+        mapped.clone().map(|(x, d)| (x.ndim(), d)).max_by_key(|(rank, _)| *rank).unwrap_or((0, 0));
+    // The common case: all mapped in one place, at one rank, and what is not mapped is a scalar.
+    let aligned = args.iter().zip(dims).all(|(x, d)| match d {
+        Some(d) => *d == first && x.ndim() == rank,
+        None => x.ndim() == 0,
+    });
+    if aligned {
+        let refs: SmallVec<[&Array; 4]> = args.iter().collect();
+        let out = bind1(prim, &refs);
+        return Ok((SmallVec::from_elem(out, 1), SmallVec::from_elem(Some(first), 1)));
+    }
+    let unmapped_rank = args.iter().zip(dims).filter(|(_, d)| d.is_none()).map(|(x, _)| x.ndim() + 1).max();
+    let rank = rank.max(unmapped_rank.unwrap_or(0));
+    let moved: SmallVec<[Array; 4]> = args
+        .iter()
+        .zip(dims)
+        .map(|(x, d)| match d {
+            Some(d) => {
+                let x = lax::move_axis(x, *d, 0);
+                // A scalar of each example, next to operands of higher rank: trailing axes of size one.
+                let missing: Vec<usize> = (x.ndim()..rank).collect();
+                if missing.is_empty() { x } else { lax::expand_dims(&x, &missing) }
+            }
+            None if x.ndim() == 0 => x.clone(),
+            None => lax::expand_dims(x, &[0]),
+        })
+        .collect();
+    let refs: SmallVec<[&Array; 4]> = moved.iter().collect();
+    let out = bind1(prim, &refs);
+    Ok((SmallVec::from_elem(out, 1), SmallVec::from_elem(Some(0), 1)))
+}
+
+/// The cotangent of an operand that was broadcast: summed over the axes that it was stretched along.
+pub(crate) fn unbroadcast(ct: &Array, operand: &ShapedArray) -> Array {
+    if ct.shape() == operand.shape.as_slice() {
+        return ct.clone();
+    }
+    if operand.shape.is_empty() {
+        let axes: Vec<usize> = (0..ct.ndim()).collect();
+        return lax::reduce_sum(ct, &axes);
+    }
+    let axes: Vec<usize> = (0..ct.ndim()).filter(|i| operand.shape[*i] == 1 && ct.shape()[*i] != 1).collect();
+    lax::reshape(&lax::reduce_sum(ct, &axes), &operand.shape)
+}
+
+/// A tangent of one operand, broadcast to the shape of the result.
+pub(crate) fn broadcast_tangent(dx: Array, out: &Array) -> Array {
+    if dx.shape() == out.shape() {
+        return dx;
+    }
+    let dims: Vec<usize> = if dx.ndim() == 0 { Vec::new() } else { (0..dx.ndim()).collect() };
+    lax::broadcast_in_dim(&dx, out.shape(), &dims)
+}
+
+/// The sum of two tangents, either of which may be zero.
+pub(crate) fn add_tangents(a: Tangent, b: Tangent) -> Tangent {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(lax::add_any(&a, &b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The jvp of an operation with one operand: `dy = f'(x) dx`, given as a function of `x`, `y` and `dx`.
+pub(crate) fn unary_jvp(
+    prim: impl Primitive,
+    primals: &[Array],
+    tangents: &[Tangent],
+    rule: impl FnOnce(&Array, &Array, &Array) -> Array,
+) -> Jvp {
+    let x = &primals[0];
+    let y = bind1(prim, &[x]);
+    let dy = tangents[0].as_ref().map(|dx| rule(x, &y, dx));
+    Ok((SmallVec::from_elem(y, 1), SmallVec::from_elem(dy, 1)))
+}
+
+/// The jvp of an operation with a zero derivative (`sign`, `floor`, comparisons).
+pub(crate) fn zero_jvp(prim: impl Primitive, primals: &[Array]) -> Jvp {
+    let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
+    let y = bind1(prim, &refs);
+    Ok((SmallVec::from_elem(y, 1), SmallVec::from_elem(None, 1)))
+}
+
+/// One result.
+pub(crate) fn one<T, A: smallvec::Array<Item = T>>(x: T) -> SmallVec<A> {
+    let mut out = SmallVec::new();
+    out.push(x);
+    out
+}
+
+/// The cotangents of an operation that is linear in one operand.
+pub(crate) fn linear_ct(
+    cts: &[Ct],
+    ins: &[LinearInput],
+    rule: impl FnOnce(&Array) -> Array,
+) -> SmallVec<[Ct; 2]> {
+    let ct = match &ins[0] {
+        LinearInput::Linear(_) => cts[0].as_ref().map(rule),
+        LinearInput::Known(_) => None,
+    };
+    one(ct)
+}
+
+/// One result and where it is mapped.
+pub(crate) fn one_batched(x: Array, dim: BatchDim) -> Batched {
+    Ok((one::<_, [Array; 2]>(x) as Arrays, one(dim)))
+}

@@ -1,0 +1,58 @@
+//! `mul`: elementwise product; linear in each operand. JAX: `mul_p`. StableHLO: `multiply`.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::{ANY, add_tangents, nary_aval, nary_batch, nary_lower, one, unbroadcast};
+use crate::mlir::Value;
+
+/// Elementwise product `x y` of operands of one dtype; `bool` is logical and.
+///
+/// # Errors
+/// `mul got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+#[track_caller]
+pub fn mul(x: &Array, y: &Array) -> Array {
+    bind1(Mul, &[x, y])
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Mul;
+
+impl Primitive for Mul {
+    fn name(&self) -> &'static str {
+        "mul"
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        nary_aval(self, ins, 2, ANY)
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        nary_lower(ctx, "stablehlo.multiply", ins, outs)
+    }
+    /// d(x y) = dx y + x dy
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let [x, y] = primals else { bail!(Internal, "mul: takes 2 operands") };
+        let out = mul(x, y);
+        let left = tangents[0].as_ref().map(|dx| mul(dx, y));
+        let right = tangents[1].as_ref().map(|dy| mul(x, dy));
+        Ok((one(out), one(add_tangents(left, right))))
+    }
+    /// x̄ = z̄ y, or ȳ = x z̄
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let [x, y] = ins else { bail!(Internal, "mul: takes 2 operands") };
+        let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
+        Ok([
+            y.known().filter(|_| x.is_linear()).map(|y| unbroadcast(&mul(ct, y), &x.aval())),
+            x.known().filter(|_| y.is_linear()).map(|x| unbroadcast(&mul(x, ct), &y.aval())),
+        ]
+        .into_iter()
+        .collect())
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        nary_batch(*self, args, dims)
+    }
+}

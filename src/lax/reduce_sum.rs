@@ -1,0 +1,82 @@
+//! `reduce_sum`: sum over `axes`; linear. JAX: `reduce_sum_p`. StableHLO: `reduce` with an `add` body.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::scalar::Scalar;
+use crate::core::trace::bind1;
+use crate::error::{Result, bail};
+use crate::lax::broadcast_in_dim;
+use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::mlir::Value;
+
+/// Sums `operand` over `axes` and drops them: `f32[2,3]`, axes `[1]` -> `f32[2]`. Numbers of any dtype.
+///
+/// # Errors
+/// `reduce_sum: axes[0] = 2 is out of range for operand f32[2,3] (rank 2)`; a repeated axis.
+#[track_caller]
+pub fn reduce_sum(operand: &Array, axes: &[usize]) -> Array {
+    if axes.is_empty() {
+        return operand.clone();
+    }
+    bind1(ReduceSum { axes: axes.into() }, &[operand])
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ReduceSum {
+    axes: Shape,
+}
+
+/// Axes of each example, in an array that carries the mapped axis at `dim`.
+pub(crate) fn shift_axes(axes: &[usize], dim: usize) -> Shape {
+    axes.iter().map(|a| if *a >= dim { a + 1 } else { *a }).collect()
+}
+
+/// Where the mapped axis is once `axes` (of each example) have been dropped.
+pub(crate) fn dim_after_reduce(axes: &[usize], dim: usize) -> usize {
+    dim - axes.iter().filter(|a| **a < dim).count()
+}
+
+impl Primitive for ReduceSum {
+    fn name(&self) -> &'static str {
+        "reduce_sum"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("axes", Param::Text(tuple(&self.axes))), ("out_sharding", Param::Text("None".into()))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        check::axes(self, "axes", &self.axes, x)?;
+        if x.dtype.is_bool() {
+            bail!(DType, "reduce_sum does not accept dtype bool: convert to an integer dtype first");
+        }
+        Ok(one(x.without_axes(&self.axes)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        Ok(one(ctx.reduce("stablehlo.add", ins[0], Scalar::from_f64(outs[0].dtype, 0.0), &self.axes)))
+    }
+    /// dy = sum(dx)
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| reduce_sum(dx, &self.axes))
+    }
+    /// x̄ = ȳ copied along the summed axes
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| {
+            let shape = ins[0].aval().shape;
+            let kept: Vec<usize> = (0..shape.len()).filter(|i| !self.axes.contains(i)).collect();
+            broadcast_in_dim(ct, &shape, &kept)
+        }))
+    }
+    /// axes at or after the mapped axis shift by one
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "reduce_sum: nothing is mapped") };
+        one_batched(
+            reduce_sum(&args[0], &shift_axes(&self.axes, dim)),
+            Some(dim_after_reduce(&self.axes, dim)),
+        )
+    }
+}

@@ -1,0 +1,102 @@
+//! `reshape`: the same elements in row-major order under another shape; linear. JAX: `reshape_p`. StableHLO: `reshape`.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::move_axis;
+use crate::mlir::Value;
+
+/// The same elements under another shape of the same size, both in row-major order.
+///
+/// # Errors
+/// `reshape total size must be unchanged, got new_sizes (2, 2) for operand f32[3]`
+#[track_caller]
+pub fn reshape(operand: &Array, shape: &[usize]) -> Array {
+    if operand.shape() == shape {
+        return operand.clone();
+    }
+    bind1(Reshape { new_sizes: Shape::from_slice(shape) }, &[operand])
+}
+
+/// Inserts axes of size one, so that they stand at `axes` of the result.
+///
+/// # Errors
+/// An axis out of range.
+#[track_caller]
+pub fn expand_dims(operand: &Array, axes: &[usize]) -> Array {
+    let rank = operand.ndim() + axes.len();
+    let mut sizes = operand.shape().iter();
+    let shape: Shape =
+        (0..rank).map(|i| if axes.contains(&i) { 1 } else { sizes.next().copied().unwrap_or(1) }).collect();
+    crate::lax::broadcast_in_dim(
+        operand,
+        &shape,
+        &(0..rank).filter(|i| !axes.contains(i)).collect::<Vec<_>>(),
+    )
+}
+
+/// Drops axes of size one.
+///
+/// # Errors
+/// An axis whose size is not one.
+#[track_caller]
+pub fn squeeze_axes(operand: &Array, axes: &[usize]) -> Array {
+    let kept: Shape =
+        operand.shape().iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n).collect();
+    reshape(operand, &kept)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Reshape {
+    new_sizes: Shape,
+}
+
+impl Primitive for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("dimensions", Param::Text("None".into())),
+            ("new_sizes", Param::Text(tuple(&self.new_sizes))),
+            ("sharding", Param::Text("None".into())),
+        ]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        if x.size() != self.new_sizes.iter().product::<usize>() {
+            bail!(
+                Shape,
+                "reshape total size must be unchanged, got new_sizes {} for operand {x}",
+                tuple(&self.new_sizes)
+            );
+        }
+        Ok(one(x.with_shape(&self.new_sizes)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        Ok(one(ctx.reshape(ins[0], &self.new_sizes)))
+    }
+    /// dy = dx reshaped
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| reshape(dx, &self.new_sizes))
+    }
+    /// x̄ = ȳ reshaped back
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| reshape(ct, &ins[0].aval().shape)))
+    }
+    /// the mapped axis goes in front
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "reshape: nothing is mapped") };
+        let x = move_axis(&args[0], dim, 0);
+        let mut shape = self.new_sizes.clone();
+        shape.insert(0, x.shape()[0]);
+        one_batched(reshape(&x, &shape), Some(0))
+    }
+}

@@ -1,0 +1,85 @@
+//! `transpose`: permutes axes; linear. JAX: `transpose_p`. StableHLO: `transpose`.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::mlir::Value;
+
+/// Permutes axes: axis `i` of the result is axis `permutation[i]` of `operand`.
+///
+/// # Errors
+/// `transpose permutation isn't a permutation of operand dimensions, got permutation (0, 0) for operand f32[2,3]`
+#[track_caller]
+pub fn transpose(operand: &Array, permutation: &[usize]) -> Array {
+    if permutation.len() == operand.ndim() && permutation.iter().enumerate().all(|(i, p)| i == *p) {
+        return operand.clone();
+    }
+    bind1(Transpose { permutation: permutation.into() }, &[operand])
+}
+
+/// Moves axis `from` to position `to`.
+#[track_caller]
+pub(crate) fn move_axis(x: &Array, from: usize, to: usize) -> Array {
+    if from == to {
+        return x.clone();
+    }
+    let mut permutation: Vec<usize> = (0..x.ndim()).filter(|i| *i != from).collect();
+    permutation.insert(to, from);
+    transpose(x, &permutation)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Transpose {
+    permutation: Shape,
+}
+
+impl Primitive for Transpose {
+    fn name(&self) -> &'static str {
+        "transpose"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("permutation", Param::Text(tuple(&self.permutation)))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        let p = &self.permutation;
+        if p.len() != x.ndim() || (0..x.ndim()).any(|i| !p.contains(&i)) {
+            bail!(
+                Shape,
+                "transpose permutation isn't a permutation of operand dimensions, got permutation {} for operand {x}",
+                tuple(p)
+            );
+        }
+        let shape: Shape = p.iter().map(|i| x.shape[*i]).collect();
+        Ok(one(x.with_shape(&shape)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        Ok(one(ctx.transpose(ins[0], &self.permutation)))
+    }
+    /// dy = dx permuted
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| transpose(dx, &self.permutation))
+    }
+    /// x̄ = ȳ permuted back
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| {
+            let mut inverse = vec![0; self.permutation.len()];
+            self.permutation.iter().enumerate().for_each(|(i, p)| inverse[*p] = i);
+            transpose(ct, &inverse)
+        }))
+    }
+    /// the mapped axis stays where it is in the result's front
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "transpose: nothing is mapped") };
+        let shifted = self.permutation.iter().map(|p| if *p >= dim { p + 1 } else { *p });
+        let permutation: Vec<usize> = std::iter::once(dim).chain(shifted).collect();
+        one_batched(transpose(&args[0], &permutation), Some(0))
+    }
+}
