@@ -1,6 +1,10 @@
 //! Element types. JAX: `jax.dtypes`. StableHLO: "Types".
 
+mod promote;
+
 use std::fmt;
+
+pub use promote::{canonicalize, promote_types, result_type};
 
 /// The element type of an [`Array`](crate::Array).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
