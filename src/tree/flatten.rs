@@ -143,9 +143,10 @@ impl<'a> Unflattener<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a Token> {
-        let token = self.tokens.get(self.position)?;
+        let token = self.tokens.get(self.position);
+        // Also past the end, so that the error is about the end and not about the node before it.
         self.position += 1;
-        Some(token)
+        token
     }
 
     /// The next node, not taken.
@@ -257,7 +258,7 @@ impl<'a> Unflattener<'a> {
     /// The error for the node taken last.
     #[cold]
     fn mismatch(&self, expected: &str) -> Error {
-        let at = self.position.saturating_sub(1);
+        let at = self.position - 1;
         let place = place(self.tokens, at);
         match self.tokens.get(at) {
             Some(token) => err!(TreeMismatch, "tree::unflatten: expected {expected} {place}, got {token}"),
@@ -267,7 +268,7 @@ impl<'a> Unflattener<'a> {
 
     #[cold]
     fn too_few_leaves(&self) -> Error {
-        let place = place(self.tokens, self.position.saturating_sub(1));
+        let place = place(self.tokens, self.position - 1);
         err!(
             TreeMismatch,
             "tree::unflatten: fewer leaves than the structure has: none is left for the leaf {place}"

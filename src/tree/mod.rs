@@ -20,7 +20,6 @@ pub use map::{
 pub use path::{Path, Step};
 pub use token::{F32Bits, F64Bits, Key, KeyToken, NodeInfo, StaticToken, StaticValue, Token};
 pub use treedef::TreeDef;
-pub(crate) use treedef::{first_difference, leaf_paths};
 
 use crate::core::array::Array;
 use crate::error::Result;

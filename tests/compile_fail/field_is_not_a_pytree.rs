@@ -1,0 +1,9 @@
+use raxla::{Array, Pytree};
+
+#[derive(Pytree)]
+struct Params {
+    weight: Array,
+    rate: f32,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use raxla::{Array, Pytree};
+
+struct Mode;
+
+#[derive(Pytree)]
+struct Params {
+    weight: Array,
+    #[pytree(static)]
+    mode: Mode,
+}
+
+fn main() {}
