@@ -214,7 +214,8 @@ fn unflatten_field(f: &NodeField<'_>) -> TokenStream {
     let (ty, span) = (&f.field.ty, f.field.ty.span());
     match f.kind {
         Kind::Child => quote_spanned!(span=> <#ty as ::raxla::tree::Pytree>::unflatten_from(src)?),
-        Kind::Static => quote_spanned!(span=> src.static_value::<#ty>()?),
+        // Without the type, which `flatten_field` has complained about already.
+        Kind::Static => quote!(src.static_value()?),
         Kind::StaticFloat(method) => {
             let method = Ident::new(method, Span::call_site());
             quote!(src.#method()?)

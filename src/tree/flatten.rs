@@ -223,7 +223,7 @@ impl<'a> Unflattener<'a> {
     }
 
     /// A value that belongs to the structure.
-    pub fn static_value<T: Clone + StaticValue>(&mut self) -> Result<T> {
+    pub fn static_value<T: Clone + 'static>(&mut self) -> Result<T> {
         match self.next() {
             Some(Token::Static(value)) => value.get(),
             _ => None,
