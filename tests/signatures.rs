@@ -79,25 +79,26 @@ struct Params {
 fn params() -> Params {
     Params { w: Array::from(1.0), b: Array::from(0.5) }
 }
-fn loss(p: &Params, x: &Array, y: &Array) -> Array {
-    &p.w * x + &p.b - y
+// These compute nothing, so that what is tested here needs no engine.
+fn loss(_: &Params, x: &Array, _: &Array) -> Array {
+    x.clone()
 }
 fn loss_with_aux(p: &Params, x: &Array) -> (Array, Vec<Array>) {
-    (&p.w * x, vec![p.b.clone()])
+    (x.clone(), vec![p.b.clone()])
 }
 fn update(p: Params, x: &Array, y: &Array) -> Result<Params> {
     let g = grad(loss)(&p, x, y)?;
     Ok(Params { w: g.w, b: p.b })
 }
 fn count(n: Array) -> (Array, Array) {
-    (&n + &n, n)
+    (n.clone(), n)
 }
 struct Layer {
     scale: f32,
 }
 impl Layer {
     fn apply(&self, p: &Params, x: &Array) -> Array {
-        &p.w * x * self.scale
+        if self.scale > 1.0 { p.w.clone() } else { x.clone() }
     }
 }
 
@@ -115,7 +116,7 @@ fn every_call_form_compiles() -> Result<()> {
         let _value;
         (_value, state) = fast_count(state)?;
     }
-    jit(|p: &Params, x: &Array| &p.w * x)(&p, &x)?; // closure
+    jit(|_: &Params, x: &Array| x.clone())(&p, &x)?; // closure
     jit(vmap(grad(loss)))(&p, &x, &y)?; // composition
     grad(grad(loss))(&p, &x, &y)?;
     let (_value, _grads): (Array, Params) = jit(value_and_grad(loss))(&p, &x, &y)?;
@@ -127,7 +128,7 @@ fn every_call_form_compiles() -> Result<()> {
     jit(move |p: &Params, x: &Array| layer.apply(p, x))(&p, &x)?; // captured value
     let nested = jit(|p: &Params, x: &Array| {
         // `?` inside a traced closure
-        let g = grad(|p: &Params, x: &Array| &p.w * x)(p, x)?;
+        let g = grad(|_: &Params, x: &Array| x.clone())(p, x)?;
         Ok(g)
     });
     let _: Params = nested(&p, &x)?;
@@ -150,17 +151,17 @@ fn functions_of_zero_to_eight_arguments() -> Result<()> {
     zero()?;
     zero()?;
     assert_eq!(calls.load(Relaxed), 2);
-    fn eight(a: Array, b: &Array, c: Array, d: &Array, e: Array, f: &Array, g: Array, h: &Array) -> Array {
-        a + b + c + d + e + f + g + h
+    type Eight = (Array, Array, Array, Array, Array, Array, Array, Array);
+    #[allow(clippy::too_many_arguments)]
+    fn eight(a: Array, b: &Array, c: Array, d: &Array, e: Array, f: &Array, g: Array, h: &Array) -> Eight {
+        (a, b.clone(), c, d.clone(), e, f.clone(), g, h.clone())
     }
-    let one = || Array::from(1.0);
-    let sum = jit(eight)(one(), &one(), one(), &one(), one(), &one(), one(), &one())?;
-    assert!(format!("{sum:?}").contains('8'), "{sum:?}");
-    jit(|pair: (Array, Array), list: &[Array], n: Static<usize>| pair.0 + pair.1 + &list[*n])(
-        (one(), one()),
-        &[one(), one()],
-        Static(1),
-    )?;
+    let n = |n: i32| Array::from(n);
+    let out = jit(eight)(n(1), &n(2), n(3), &n(4), n(5), &n(6), n(7), &n(8))?;
+    assert_eq!(format!("{out:?}"), format!("{:?}", (n(1), n(2), n(3), n(4), n(5), n(6), n(7), n(8))));
+    let pick = jit(|pair: (Array, Array), list: &[Array], i: Static<usize>| (pair.1, list[*i].clone()));
+    let picked = pick((n(1), n(2)), &[n(3), n(4)], Static(1))?;
+    assert_eq!(format!("{picked:?}"), format!("{:?}", (n(2), n(4))));
     Ok(())
 }
 
@@ -225,7 +226,7 @@ fn functions_know_their_names_and_whether_their_type_is_their_identity() {
     assert_eq!(flat.type_key(), jit_less(update).type_key());
     assert!(flat.type_key().is_some());
     let scale = 2.0;
-    let capturing = jit_less(move |x: &Array| x * scale);
+    let capturing = jit_less(move |x: &Array| if scale > 1.0 { x.clone() } else { Array::from(scale) });
     assert_eq!(capturing.name(), "<lambda>");
     assert_eq!(capturing.type_key(), None);
 }

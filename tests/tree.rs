@@ -135,14 +135,6 @@ fn maps_keep_the_structure() {
 }
 
 #[test]
-fn the_tutorials_update_compiles() {
-    fn update(params: &Model, grads: &Model) -> Result<Model> {
-        Ok(tree::map2(|p, g| p - g * 0.1, params, grads))
-    }
-    let _: fn(&Model, &Model) -> Result<Model> = update;
-}
-
-#[test]
 fn a_failing_function_ends_a_map() {
     let mut calls = 0;
     let failed = tree::try_map(

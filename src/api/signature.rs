@@ -28,7 +28,7 @@
 //! }
 //! let f = twice(|| vec![()]);
 //! assert_eq!(f()?, [()]);
-//! # raxla::Result::Ok(())
+//! # Ok::<(), raxla::Error>(())
 //! ```
 
 mod arity;

@@ -44,7 +44,7 @@ pub type Tokens = SmallVec<[Token; 16]>;
 /// assert_eq!(structure.to_string(), "PyTreeDef([])");
 /// let Stack(arrays) = tree::unflatten(&structure, leaves)?;
 /// assert!(arrays.is_empty());
-/// # raxla::Result::Ok(())
+/// # Ok::<(), raxla::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a pytree",

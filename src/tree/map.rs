@@ -5,7 +5,7 @@ use super::path::Path;
 use super::token::Token;
 use super::treedef::{first_difference, leaf_paths};
 use crate::core::array::Array;
-use crate::error::{Result, err, throw};
+use crate::error::{OrThrow, Result, err};
 
 fn flat<T: Pytree>(tree: &T) -> Flattener {
     let mut out = Flattener::new();
@@ -15,15 +15,6 @@ fn flat<T: Pytree>(tree: &T) -> Flattener {
 
 fn rebuild<T: Pytree>(tokens: &[Token], leaves: Result<Leaves>) -> Result<T> {
     T::unflatten_from(&mut Unflattener::new(tokens, &mut leaves?.into_iter()))
-}
-
-/// A closure would hide the caller's line, so this is not `unwrap_or_else(|e| throw(e))`.
-#[track_caller]
-fn or_throw<T>(result: Result<T>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => throw(error),
-    }
 }
 
 fn check_structure(op: &str, first: &[Token], other: &[Token]) -> Result<()> {
@@ -40,12 +31,12 @@ fn check_structure(op: &str, first: &[Token], other: &[Token]) -> Result<()> {
 /// ```
 /// # use raxla::{tree, Array};
 /// # fn example(params: &Vec<Array>) -> Vec<Array> {
-/// tree::map(|x| x * 2.0, params)
+/// tree::map(|x| x.clone(), params)
 /// # }
 /// ```
 #[track_caller]
 pub fn map<T: Pytree>(mut f: impl FnMut(&Array) -> Array, tree: &T) -> T {
-    or_throw(try_map(|x| Ok(f(x)), tree))
+    try_map(|x| Ok(f(x)), tree).or_throw()
 }
 
 /// [`map`] with a function that may fail.
@@ -62,7 +53,7 @@ pub fn try_map<T: Pytree>(f: impl FnMut(&Array) -> Result<Array>, tree: &T) -> R
 pub fn map_with_path<T: Pytree>(mut f: impl FnMut(&Path, &Array) -> Array, tree: &T) -> T {
     let Flattener { leaves, tokens } = flat(tree);
     let mapped = leaf_paths(&tokens).iter().zip(&leaves).map(|(path, leaf)| Ok(f(path, leaf))).collect();
-    or_throw(rebuild(&tokens, mapped))
+    rebuild(&tokens, mapped).or_throw()
 }
 
 /// `f` of the corresponding leaves of `N` trees of one structure, in a tree of that structure.
@@ -92,7 +83,7 @@ fn zip<T: Pytree, const N: usize>(
 /// transformation it is an `Err` of the transformed call instead.
 #[track_caller]
 pub fn map2<T: Pytree>(mut f: impl FnMut(&Array, &Array) -> Array, a: &T, b: &T) -> T {
-    or_throw(zip("tree::map2", |[a, b]| Ok(f(a, b)), [a, b]))
+    zip("tree::map2", |[a, b]| Ok(f(a, b)), [a, b]).or_throw()
 }
 
 /// [`map2`] for three trees.
@@ -101,7 +92,7 @@ pub fn map2<T: Pytree>(mut f: impl FnMut(&Array, &Array) -> Array, a: &T, b: &T)
 /// As [`map2`] does.
 #[track_caller]
 pub fn map3<T: Pytree>(mut f: impl FnMut(&Array, &Array, &Array) -> Array, a: &T, b: &T, c: &T) -> T {
-    or_throw(zip("tree::map3", |[a, b, c]| Ok(f(a, b, c)), [a, b, c]))
+    zip("tree::map3", |[a, b, c]| Ok(f(a, b, c)), [a, b, c]).or_throw()
 }
 
 /// [`map2`] for four trees.
@@ -116,7 +107,7 @@ pub fn map4<T: Pytree>(
     c: &T,
     d: &T,
 ) -> T {
-    or_throw(zip("tree::map4", |[a, b, c, d]| Ok(f(a, b, c, d)), [a, b, c, d]))
+    zip("tree::map4", |[a, b, c, d]| Ok(f(a, b, c, d)), [a, b, c, d]).or_throw()
 }
 
 /// [`map2`] with a function that may fail.
