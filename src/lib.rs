@@ -5,6 +5,7 @@
 extern crate self as raxla;
 
 pub mod api;
+pub(crate) mod control_flow;
 pub mod core;
 pub mod dtype;
 pub mod error;

@@ -4,15 +4,16 @@ use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::scalar::Scalar;
-use crate::core::trace::bind_at;
+use crate::core::trace::{bind_at, check_live};
 use crate::error::{Result, bail};
 
 /// The line of user code that an equation comes from.
@@ -59,8 +60,19 @@ pub struct Jaxpr {
     pub eqns: Vec<Eqn>,
     /// The aval of every variable.
     pub avals: Vec<ShapedArray>,
+    /// Named axes that its equations refer to.
+    axis_names: Vec<&'static str>,
+    /// Hash of the contents, computed once.
+    hash: OnceLock<u64>,
     /// Transformed versions of this jaxpr, which live as long as it does.
     memo: Mutex<Vec<(MemoKey, Arc<dyn Any + Send + Sync>)>>,
+}
+
+/// A transformed version of a jaxpr. Its leading parameters are bound to `consts`: what the rules of custom derivatives
+/// captured, nothing as a rule.
+pub(crate) trait Transformed: Send + Sync + 'static {
+    /// The arrays to pass in front of the arguments.
+    fn consts(&self) -> &[Array];
 }
 
 /// Names a transformation of a jaxpr: which, and its parameters.
@@ -83,7 +95,17 @@ impl Jaxpr {
         eqns: Vec<Eqn>,
         avals: Vec<ShapedArray>,
     ) -> Self {
-        Jaxpr { constvars, invars, outvars, eqns, avals, memo: Mutex::default() }
+        let axis_names = collect_axis_names(&eqns);
+        Jaxpr {
+            constvars,
+            invars,
+            outvars,
+            eqns,
+            avals,
+            axis_names,
+            hash: OnceLock::new(),
+            memo: Mutex::default(),
+        }
     }
 
     /// The aval of a variable.
@@ -114,24 +136,29 @@ impl Jaxpr {
         self.eqns.iter().map(|e| 1 + e.prim.sub_jaxprs().iter().map(|j| j.eqn_count()).sum::<usize>()).sum()
     }
 
-    /// The transformed version that `make` gives, made once for this jaxpr and key.
-    pub(crate) fn memo<T: Send + Sync + 'static>(
+    /// The transformed version that `make` gives, made once for this jaxpr and key. One that captured tracers is made
+    /// anew once their trace is over.
+    pub(crate) fn memo<T: Transformed>(
         &self,
         name: &'static str,
         key: impl IntoIterator<Item = usize>,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let key = (name, key.into_iter().collect::<Vec<_>>());
-        let find = || {
+        let found = {
             let memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
             memo.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone())
         };
-        if let Some(Ok(found)) = find().map(Arc::downcast) {
+        if let Some(Ok(found)) = found.map(Arc::downcast::<T>)
+            && found.consts().iter().all(|x| check_live(x).is_ok())
+        {
             return Ok(found);
         }
         // Not under the lock: `make` may ask this jaxpr for other versions.
         let made = Arc::new(make()?);
-        self.memo.lock().unwrap_or_else(PoisonError::into_inner).push((key, made.clone()));
+        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        memo.retain(|(k, _)| *k != key);
+        memo.push((key, made.clone()));
         Ok(made)
     }
 
@@ -172,11 +199,27 @@ impl Eq for Jaxpr {}
 
 impl Hash for Jaxpr {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.constvars, &self.invars, &self.outvars, self.eqns.len(), self.avals.len()).hash(state);
-        for eqn in &self.eqns {
-            (&eqn.prim, &eqn.inputs, &eqn.outputs).hash(state);
+        let hash = self.hash.get_or_init(|| {
+            let mut state = FxHasher::default();
+            (&self.constvars, &self.invars, &self.outvars, self.eqns.len(), self.avals.len())
+                .hash(&mut state);
+            for eqn in &self.eqns {
+                (&eqn.prim, &eqn.inputs, &eqn.outputs).hash(&mut state);
+            }
+            state.finish()
+        });
+        state.write_u64(*hash);
+    }
+}
+
+fn collect_axis_names(eqns: &[Eqn]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in eqns.iter().flat_map(|e| e.prim.axis_names()) {
+        if !names.contains(name) {
+            names.push(*name);
         }
     }
+    names
 }
 
 impl fmt::Debug for Jaxpr {
@@ -274,4 +317,94 @@ impl Jaxpr {
         }
         live
     }
+}
+
+impl Jaxpr {
+    /// Does any equation have effects?
+    pub(crate) fn has_effects(&self) -> bool {
+        self.eqns.iter().any(|e| e.prim.has_effects())
+    }
+
+    /// Named axes that its equations refer to.
+    pub(crate) fn axis_names(&self) -> &[&'static str] {
+        &self.axis_names
+    }
+
+    /// The same without dead equations and with only the results marked in `used`; also the positions of the
+    /// parameters that are left. Nested jaxprs are thinned too. JAX: `pe.dce_jaxpr`.
+    pub(crate) fn dce(&self, used: &[bool]) -> (Jaxpr, Vec<usize>) {
+        let outvars: Vec<Atom> =
+            self.outvars.iter().zip(used).filter(|(_, used)| **used).map(|(a, _)| a.clone()).collect();
+        let mut needed = vec![false; self.avals.len()];
+        let need = |atom: &Atom, needed: &mut Vec<bool>| {
+            if let Atom::Var(v) = atom {
+                needed[v.0 as usize] = true;
+            }
+        };
+        outvars.iter().for_each(|a| need(a, &mut needed));
+        let mut eqns: Vec<Eqn> = Vec::with_capacity(self.eqns.len());
+        for eqn in self.eqns.iter().rev() {
+            let used: SmallVec<[bool; 4]> = eqn.outputs.iter().map(|v| needed[v.0 as usize]).collect();
+            if !eqn.prim.has_effects() && !used.contains(&true) {
+                continue;
+            }
+            let thinned =
+                if used.contains(&false) && !eqn.prim.has_effects() { eqn.prim.dce(&used) } else { None };
+            let eqn = match thinned {
+                None => eqn.clone(),
+                Some((prim, kept)) => Eqn {
+                    prim,
+                    inputs: kept.iter().map(|i| eqn.inputs[*i].clone()).collect(),
+                    outputs: eqn.outputs.iter().zip(&used).filter(|(_, u)| **u).map(|(v, _)| *v).collect(),
+                    loc: eqn.loc,
+                },
+            };
+            eqn.inputs.iter().for_each(|a| need(a, &mut needed));
+            eqns.push(eqn);
+        }
+        eqns.reverse();
+        let kept: Vec<usize> =
+            (0..self.invars.len()).filter(|i| needed[self.invars[*i].0 as usize]).collect();
+        let invars: Vec<Var> = kept.iter().map(|i| self.invars[*i]).collect();
+        let constvars: Vec<Var> = self.constvars.clone();
+        (renumber(constvars, invars, outvars, eqns, &self.avals), kept)
+    }
+}
+
+/// A jaxpr whose variables are numbered in the order of their definition, so that equal programs are equal values.
+fn renumber(
+    constvars: Vec<Var>,
+    invars: Vec<Var>,
+    outvars: Vec<Atom>,
+    eqns: Vec<Eqn>,
+    old_avals: &[ShapedArray],
+) -> Jaxpr {
+    let mut new: FxHashMap<Var, Var> = FxHashMap::default();
+    let mut avals = Vec::new();
+    let mut define = |v: Var| {
+        avals.push(old_avals[v.0 as usize].clone());
+        let var = Var(avals.len() as u32 - 1);
+        new.insert(v, var);
+        var
+    };
+    let constvars: Vec<Var> = constvars.into_iter().map(&mut define).collect();
+    let invars: Vec<Var> = invars.into_iter().map(&mut define).collect();
+    let outputs: Vec<SmallVec<[Var; 2]>> =
+        eqns.iter().map(|e| e.outputs.iter().map(|v| define(*v)).collect()).collect();
+    let atom = |a: &Atom| match a {
+        Atom::Var(v) => Atom::Var(new.get(v).copied().unwrap_or(*v)),
+        Atom::Literal(x) => Atom::Literal(*x),
+    };
+    let outvars = outvars.iter().map(atom).collect();
+    let eqns = eqns
+        .into_iter()
+        .zip(outputs)
+        .map(|(e, outputs)| Eqn {
+            inputs: e.inputs.iter().map(atom).collect(),
+            outputs,
+            prim: e.prim,
+            loc: e.loc,
+        })
+        .collect();
+    Jaxpr::new(constvars, invars, outvars, eqns, avals)
 }

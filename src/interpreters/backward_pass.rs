@@ -3,11 +3,11 @@
 use smallvec::SmallVec;
 
 use crate::core::array::Array;
-use crate::core::jaxpr::{Atom, ClosedJaxpr, Jaxpr, Var, eval_jaxpr};
+use crate::core::jaxpr::{Atom, ClosedJaxpr, Jaxpr, Transformed, Var, eval_jaxpr};
 use crate::core::primitive::{Ct, LinearInput};
 use crate::core::trace::with_location;
 use crate::error::{Result, bail, catch};
-use crate::interpreters::partial_eval::trace_to_jaxpr_with;
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
 
 /// Cotangents of the parameters of a linear jaxpr from those of its results.
@@ -130,11 +130,18 @@ fn read(known: &[Option<Array>], atom: &Atom) -> Result<Array> {
 
 /// The transposed jaxpr of a jaxpr without constants that is linear in the parameters marked in `linear`.
 pub(crate) struct TransposedJaxpr {
-    /// Parameters: the known parameters, then the cotangents of the results marked in `nonzero_ct`. Results: the
+    /// Parameters: `consts`, the known parameters, then the cotangents of the results marked in `nonzero_ct`. Results: the
     /// nonzero cotangents of the linear parameters.
     pub jaxpr: std::sync::Arc<Jaxpr>,
+    pub consts: Vec<Array>,
     /// Which linear parameters have a nonzero cotangent.
     pub nonzero_in: Vec<bool>,
+}
+
+impl Transformed for TransposedJaxpr {
+    fn consts(&self) -> &[Array] {
+        &self.consts
+    }
 }
 
 /// [`TransposedJaxpr`]; made once for each pattern. Linear parameters marked in `instantiate` always get a cotangent
@@ -171,7 +178,8 @@ pub(crate) fn transpose_jaxpr(
             }
             Ok((outs, nonzero_in))
         })?;
-        Ok(TransposedJaxpr { jaxpr: closed.jaxpr, nonzero_in })
+        let (jaxpr, consts) = convert_constvars(closed);
+        Ok(TransposedJaxpr { jaxpr, consts, nonzero_in })
     })
 }
 

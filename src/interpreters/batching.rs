@@ -6,14 +6,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
-use crate::core::jaxpr::{Jaxpr, Loc, eval_jaxpr};
+use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
 use crate::core::trace::{
     LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace, with_axis,
     with_location, with_trace,
 };
 use crate::error::{Result, catch};
-use crate::interpreters::partial_eval::trace_to_jaxpr_with;
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
 
 /// Carries one mapped axis through every operation.
@@ -96,9 +96,17 @@ pub(crate) fn move_batch_axis(x: &Array, dim: BatchDim, to: usize, axis_size: us
 
 /// A batched jaxpr, with all mapped axes in front.
 pub(crate) struct BatchedJaxpr {
+    /// Parameters: `consts`, then as the original.
     pub jaxpr: Arc<Jaxpr>,
+    pub consts: Vec<Array>,
     /// Which results are mapped.
     pub mapped_out: Vec<bool>,
+}
+
+impl Transformed for BatchedJaxpr {
+    fn consts(&self) -> &[Array] {
+        &self.consts
+    }
 }
 
 /// Batches a jaxpr without constants: parameters marked in `mapped` carry the axis in front, and so do the mapped
@@ -142,6 +150,7 @@ pub(crate) fn batch_jaxpr_named(
             let outs = outs.collect();
             Ok((outs, mapped_out))
         })?;
-        Ok(BatchedJaxpr { jaxpr: closed.jaxpr, mapped_out })
+        let (jaxpr, consts) = convert_constvars(closed);
+        Ok(BatchedJaxpr { jaxpr, consts, mapped_out })
     })
 }

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
-use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, eval_jaxpr};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, Prim, Tangent};
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace,
     with_location, with_trace,
 };
 use crate::error::{Result, catch};
-use crate::interpreters::partial_eval::trace_to_jaxpr;
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::lax;
 
 /// Computes results and tangents side by side.
@@ -90,11 +90,18 @@ pub(crate) fn instantiate(tangent: Tangent, primal: &Array) -> Array {
 
 /// The jaxpr of a jaxpr's jvp, and which of its results have a nonzero tangent.
 ///
-/// Parameters: all primals, then the tangents marked in `nonzero`. Results: all primals, then the nonzero tangents;
+/// Parameters: `consts`, all primals, then the tangents marked in `nonzero`. Results: all primals, then the nonzero tangents;
 /// those marked in `instantiate` count as nonzero.
 pub(crate) struct JvpJaxpr {
     pub jaxpr: std::sync::Arc<Jaxpr>,
+    pub consts: Vec<Array>,
     pub nonzero_out: Vec<bool>,
+}
+
+impl Transformed for JvpJaxpr {
+    fn consts(&self) -> &[Array] {
+        &self.consts
+    }
 }
 
 /// [`JvpJaxpr`] of a jaxpr without constants; made once for each pattern.
@@ -130,6 +137,7 @@ pub(crate) fn jvp_jaxpr(
             outs.extend(extra);
             Ok(outs)
         })?;
-        Ok(JvpJaxpr { jaxpr: closed.jaxpr, nonzero_out })
+        let (jaxpr, consts) = convert_constvars(closed);
+        Ok(JvpJaxpr { jaxpr, consts, nonzero_out })
     })
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
-use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, eval_jaxpr};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, Prim, Tangent};
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceRef, bind_at, current_trace, with_location, with_trace,
@@ -119,14 +119,50 @@ pub(crate) fn linearize<T>(
     Ok((Linear { primals_out, jaxpr, nonzero_out }, extra))
 }
 
+/// Where a residual of a split jaxpr is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResidualSource {
+    /// It is this argument.
+    Argument(usize),
+    /// It is this result of the original.
+    Result(usize),
+    /// It is this one of the results that were added.
+    Computed(usize),
+}
+
+impl ResidualSource {
+    /// The residual, given the arguments, the original's results and the added ones.
+    pub(crate) fn pick<'a>(
+        self,
+        args: &'a [Array],
+        results: &'a [Array],
+        computed: &'a [Array],
+    ) -> &'a Array {
+        match self {
+            ResidualSource::Argument(i) => &args[i],
+            ResidualSource::Result(i) => &results[i],
+            ResidualSource::Computed(i) => &computed[i],
+        }
+    }
+}
+
 /// A jaxpr split for linearisation; see [`linearize_jaxpr`].
 pub(crate) struct LinearizedJaxpr {
-    /// Parameters as the original; results: the original's, then the residuals.
+    /// Parameters: `consts`, then as the original; results: the original's, then the residuals that are neither a parameter nor a
+    /// result already.
     pub primal: Arc<Jaxpr>,
     /// Parameters: the residuals, then the tangents marked nonzero; results: the nonzero tangents.
     pub tangent: Arc<Jaxpr>,
-    pub residuals: usize,
+    /// For `primal`; what `tangent` needs is among the residuals.
+    pub consts: Vec<Array>,
+    pub residual_sources: Vec<ResidualSource>,
     pub nonzero_out: Vec<bool>,
+}
+
+impl Transformed for LinearizedJaxpr {
+    fn consts(&self) -> &[Array] {
+        &self.consts
+    }
 }
 
 /// Splits a jaxpr without constants in a primal and a linear part; made once for each pattern.
@@ -139,16 +175,29 @@ pub(crate) fn linearize_jaxpr(
 ) -> Result<Arc<LinearizedJaxpr>> {
     let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
     jaxpr.memo("linearize", key, || {
-        let (primal, (tangent, residuals, nonzero_out)) = trace_to_jaxpr_with(&jaxpr.in_avals(), |args| {
-            let (linear, ()) = linearize(|args| Ok((eval_jaxpr(jaxpr, &[], args)?, ())), args, nonzero)?;
-            let linear = instantiate_tangents(linear, instantiate_out)?;
-            let mut outs = linear.primals_out;
-            let (tangent, residuals) = convert_constvars(linear.jaxpr);
-            let n = residuals.len();
-            outs.extend(residuals);
-            Ok((outs, (tangent, n, linear.nonzero_out)))
-        })?;
-        Ok(LinearizedJaxpr { primal: primal.jaxpr, tangent, residuals, nonzero_out })
+        let (primal, (tangent, residual_sources, nonzero_out)) =
+            trace_to_jaxpr_with(&jaxpr.in_avals(), |args| {
+                let (linear, ()) = linearize(|args| Ok((eval_jaxpr(jaxpr, &[], args)?, ())), args, nonzero)?;
+                let linear = instantiate_tangents(linear, instantiate_out)?;
+                let (tangent, residuals) = convert_constvars(linear.jaxpr);
+                let mut outs = linear.primals_out;
+                let n = outs.len();
+                let mut sources = Vec::with_capacity(residuals.len());
+                for residual in residuals {
+                    let same = |x: &Array| x.identity() == residual.identity();
+                    sources.push(if let Some(i) = args.iter().position(same) {
+                        ResidualSource::Argument(i)
+                    } else if let Some(i) = outs[..n].iter().position(same) {
+                        ResidualSource::Result(i)
+                    } else {
+                        outs.push(residual);
+                        ResidualSource::Computed(outs.len() - n - 1)
+                    });
+                }
+                Ok((outs, (tangent, sources, linear.nonzero_out)))
+            })?;
+        let (primal, consts) = convert_constvars(primal);
+        Ok(LinearizedJaxpr { primal, tangent, consts, residual_sources, nonzero_out })
     })
 }
 

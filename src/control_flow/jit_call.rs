@@ -1,0 +1,167 @@
+//! `jit`: the call of a traced function, as an equation. JAX: `pjit.jit_p`. StableHLO: `func.call` of a private function.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::jaxpr::{Atom, Jaxpr};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
+    Transposed,
+};
+use crate::core::trace::bind;
+use crate::error::Result;
+use crate::interpreters::backward_pass::transpose_jaxpr;
+use crate::interpreters::batching::{batch_jaxpr, batch_jaxpr_named, move_batch_axis};
+use crate::interpreters::jvp::jvp_jaxpr;
+use crate::interpreters::linearize::linearize_jaxpr;
+use crate::mlir::Value;
+
+/// Calls a jaxpr without constants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct JitCall {
+    pub name: Arc<str>,
+    pub jaxpr: Arc<Jaxpr>,
+}
+
+impl JitCall {
+    fn with(&self, jaxpr: &Arc<Jaxpr>) -> JitCall {
+        JitCall { name: self.name.clone(), jaxpr: jaxpr.clone() }
+    }
+}
+
+/// References to the arguments, as `bind` takes them.
+pub(crate) fn refs(args: &[Array]) -> SmallVec<[&Array; 8]> {
+    args.iter().collect()
+}
+
+/// Puts `values` where `marks` says, and symbolic zeros elsewhere.
+pub(crate) fn scatter_marked(
+    marks: &[bool],
+    values: impl IntoIterator<Item = Array>,
+) -> SmallVec<[Tangent; 2]> {
+    let mut values = values.into_iter();
+    marks.iter().map(|marked| if *marked { values.next() } else { None }).collect()
+}
+
+impl Primitive for JitCall {
+    fn name(&self) -> &'static str {
+        "jit"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("name", Param::Text(self.name.to_string())), ("jaxpr", Param::Jaxpr(self.jaxpr.clone()))]
+    }
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        vec![&self.jaxpr]
+    }
+    fn has_effects(&self) -> bool {
+        self.jaxpr.has_effects()
+    }
+    fn axis_names(&self) -> &[&'static str] {
+        self.jaxpr.axis_names()
+    }
+    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+        Ok(self.jaxpr.out_avals().into())
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        ctx.call_jaxpr(&self.name, &self.jaxpr, ins)
+    }
+
+    /// the call of the jaxpr's jvp
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
+        let made = jvp_jaxpr(&self.jaxpr, &nonzero, &vec![false; self.jaxpr.outvars.len()])?;
+        let args: SmallVec<[&Array; 8]> =
+            made.consts.iter().chain(primals).chain(tangents.iter().flatten()).collect();
+        let mut outs = bind(self.with(&made.jaxpr), &args)?.into_iter();
+        let primals_out: Arrays = outs.by_ref().take(self.jaxpr.outvars.len()).collect();
+        Ok((primals_out, scatter_marked(&made.nonzero_out, outs)))
+    }
+
+    /// the primal part now, the linear part as a call of its own; a residual that is an argument is not computed again
+    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
+        let split = linearize_jaxpr(&self.jaxpr, nonzero, &vec![false; self.jaxpr.outvars.len()])?;
+        let args: SmallVec<[&Array; 8]> = split.consts.iter().chain(primals).collect();
+        let mut outs = bind(self.with(&split.primal), &args)?;
+        let computed: Vec<Array> = outs.drain(self.jaxpr.outvars.len()..).collect();
+        let residuals =
+            split.residual_sources.iter().map(|source| source.pick(primals, &outs, &computed).clone());
+        let residuals = residuals.collect();
+        Ok(Some(Linearized {
+            primals_out: outs,
+            linear: Prim::from(self.with(&split.tangent)),
+            residuals,
+            nonzero_out: split.nonzero_out.clone(),
+        }))
+    }
+
+    /// the call of the transposed jaxpr
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let linear: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
+        let nonzero: Vec<bool> = cts.iter().map(Option::is_some).collect();
+        let linears = linear.iter().filter(|l| **l).count();
+        let made = transpose_jaxpr(&self.jaxpr, &linear, &nonzero, &vec![false; linears])?;
+        let args: SmallVec<[&Array; 8]> = made
+            .consts
+            .iter()
+            .chain(ins.iter().filter_map(LinearInput::known))
+            .chain(cts.iter().flatten())
+            .collect();
+        let outs = bind(self.with(&made.jaxpr), &args)?;
+        let mut found = scatter_marked(&made.nonzero_in, outs).into_iter();
+        Ok(linear.iter().map(|linear| if *linear { found.next().flatten() } else { None }).collect())
+    }
+
+    /// the call of the batched jaxpr
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
+        self.batch_over(None, size, args, dims)
+    }
+    fn batch_named(
+        &self,
+        axis_name: &'static str,
+        axis_size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
+        self.batch_over(Some(axis_name), axis_size, args, dims)
+    }
+
+    fn dce(&self, used: &[bool]) -> Option<(Prim, Vec<usize>)> {
+        let (jaxpr, kept) = self.jaxpr.dce(used);
+        Some((Prim::from(self.with(&Arc::new(jaxpr))), kept))
+    }
+}
+
+impl JitCall {
+    fn batch_over(
+        &self,
+        name: Option<&'static str>,
+        size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
+        let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
+        let force = vec![false; self.jaxpr.outvars.len()];
+        let made = match name {
+            None => batch_jaxpr(&self.jaxpr, size, &mapped, &force)?,
+            Some(_) => batch_jaxpr_named(&self.jaxpr, size, name, &mapped, &force)?,
+        };
+        let moved = args.iter().zip(dims);
+        let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
+        let args: Arrays = made.consts.iter().cloned().chain(moved).collect();
+        let outs = bind(self.with(&made.jaxpr), &refs(&args))?;
+        Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
+    }
+}
+
+/// Is this operand of a jaxpr the parameter at some position?
+pub(crate) fn invar_position(jaxpr: &Jaxpr, atom: &Atom) -> Option<usize> {
+    match atom {
+        Atom::Var(v) => jaxpr.invars.iter().position(|w| w == v),
+        Atom::Literal(_) => None,
+    }
+}
