@@ -1,0 +1,462 @@
+//! `dot_general`: contraction of two arrays; linear in each. JAX: `dot_general_p`. StableHLO: `dot_general`.
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::config::{self, Precision};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::dtype::DType;
+use crate::error::{Error, ErrorKind, Result, bail, throw};
+use crate::lax::convert_element_type::convert;
+use crate::lax::elementwise::{add_tangents, one, one_batched, tuple};
+use crate::lax::transpose;
+use crate::mlir::{Value, list};
+
+/// `((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch))`: axes that are summed over in pairs, and axes that go
+/// through both operands in pairs.
+pub type DotDimensionNumbers<'a> = ((&'a [usize], &'a [usize]), (&'a [usize], &'a [usize]));
+
+/// The contraction of `lhs` and `rhs`: products summed over the contracting axes, for each index of the batch axes.
+///
+/// The result has the batch axes first, then what is left of `lhs`, then of `rhs`:
+/// `f32[2,3,4]`, `f32[2,4,5]`, `((&[2], &[1]), (&[0], &[0]))` -> `f32[2,3,5]`. The operands' dtypes may differ; the
+/// result has the wider, or `preferred_element_type`. `precision: None` means the setting in force
+/// ([`with_matmul_precision`](crate::core::config::with_matmul_precision)).
+///
+/// # Errors
+/// `dot_general requires contracting dimensions to have the same shape, got (3,) and (4,)`; dimension numbers that are
+/// out of range or repeated.
+#[track_caller]
+pub fn dot_general(
+    lhs: &Array,
+    rhs: &Array,
+    dimension_numbers: DotDimensionNumbers<'_>,
+    precision: Option<Precision>,
+    preferred_element_type: Option<DType>,
+) -> Array {
+    let ((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch)) = dimension_numbers;
+    let dims = Dims {
+        lhs: Side { contracting: lhs_contracting.into(), batch: lhs_batch.into() },
+        rhs: Side { contracting: rhs_contracting.into(), batch: rhs_batch.into() },
+    };
+    let precision = precision.unwrap_or_else(|| config::current().matmul_precision);
+    let preferred_element_type = preferred_element_type.map(config::canonicalize);
+    bind1(DotGeneral { dims, precision, preferred_element_type }, &[lhs, rhs])
+}
+
+/// The product of vectors or matrices: `f32[2,3]`, `f32[3]` -> `f32[2]`.
+///
+/// # Errors
+/// Operands that are not of rank 1 or 2, or whose last and first sizes differ.
+#[track_caller]
+pub fn dot(
+    lhs: &Array,
+    rhs: &Array,
+    precision: Option<Precision>,
+    preferred_element_type: Option<DType>,
+) -> Array {
+    let (l, r) = (lhs.shape(), rhs.shape());
+    if !(1..=2).contains(&l.len()) || !(1..=2).contains(&r.len()) || l[l.len() - 1] != r[0] {
+        throw(Error::new(
+            ErrorKind::Shape,
+            format!(
+                "dot: dimension_numbers must be specified when not performing simple un-batched matrix-matrix, \
+                 matrix-vector, or vector-vector products; got lhs_shape={} rhs_shape={}",
+                tuple(l),
+                tuple(r)
+            ),
+        ));
+    }
+    dot_general(lhs, rhs, ((&[l.len() - 1], &[0]), (&[], &[])), precision, preferred_element_type)
+}
+
+/// Products of matrices, one for each index of the leading axes: `f32[7,2,3]`, `f32[7,3,5]` -> `f32[7,2,5]`.
+///
+/// # Errors
+/// `arguments to batch_matmul must be at least 2D, got 1, 2`; different ranks or leading sizes.
+#[track_caller]
+pub fn batch_matmul(lhs: &Array, rhs: &Array, precision: Option<Precision>) -> Array {
+    let (l, r) = (lhs.ndim(), rhs.ndim());
+    if l < 2 || r < 2 {
+        throw(Error::new(
+            ErrorKind::Shape,
+            format!("arguments to batch_matmul must be at least 2D, got {l}, {r}"),
+        ));
+    }
+    if l != r {
+        throw(Error::new(
+            ErrorKind::Shape,
+            format!("arguments to batch_matmul must have same ndim, got {l}, {r}"),
+        ));
+    }
+    let batch: Shape = (0..l - 2).collect();
+    dot_general(lhs, rhs, ((&[l - 1], &[r - 2]), (&batch, &batch)), precision, None)
+}
+
+/// The axes of one operand.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Side {
+    contracting: Shape,
+    batch: Shape,
+}
+
+impl Side {
+    /// The axes that the result keeps from this operand alone.
+    fn kept(&self, rank: usize) -> impl Iterator<Item = usize> + '_ {
+        (0..rank).filter(|a| !self.contracting.contains(a) && !self.batch.contains(a))
+    }
+
+    /// The same for an operand with one more axis, at `dim`.
+    fn shifted(&self, dim: usize) -> Side {
+        let shift = |axes: &[usize]| -> Shape { axes.iter().map(|a| a + usize::from(*a >= dim)).collect() };
+        Side { contracting: shift(&self.contracting), batch: shift(&self.batch) }
+    }
+
+    fn check(&self, name: &str, operand: &ShapedArray) -> Result<()> {
+        let (batch, contracting, rank) = (&self.batch, &self.contracting, operand.ndim());
+        if batch.iter().chain(contracting).any(|a| *a >= rank) {
+            bail!(
+                Shape,
+                "dot_general requires {name} dimension numbers to be nonnegative and less than the number of axes of \
+                 the {name} value, got {name}_batch of {} and {name}_contracting of {} for {name} of rank {rank}",
+                tuple(batch),
+                tuple(contracting)
+            );
+        }
+        let repeats = |axes: &[usize]| axes.iter().enumerate().any(|(i, a)| axes[..i].contains(a));
+        if repeats(batch) {
+            bail!(
+                Shape,
+                "dot_general requires {name} batch dimensions to be distinct, got {name}_batch {}",
+                tuple(batch)
+            );
+        }
+        if repeats(contracting) {
+            bail!(
+                Shape,
+                "dot_general requires {name} contracting dimensions to be distinct, got {name}_contracting {}",
+                tuple(contracting)
+            );
+        }
+        if batch.iter().any(|a| contracting.contains(a)) {
+            bail!(
+                Shape,
+                "dot_general requires {name} batch dimensions to be disjoint from contracting dimensions, got \
+                 {name}_batch {} and {name}_contracting {}",
+                tuple(batch),
+                tuple(contracting)
+            );
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Dims {
+    lhs: Side,
+    rhs: Side,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct DotGeneral {
+    dims: Dims,
+    precision: Precision,
+    preferred_element_type: Option<DType>,
+}
+
+fn pick(shape: &[usize], axes: &[usize]) -> Shape {
+    axes.iter().map(|a| shape[*a]).collect()
+}
+
+/// Orders dtypes by how much they hold: complex, exponent, mantissa, width, sign.
+fn dtype_rank(dtype: DType) -> (bool, i32, i32, usize, bool) {
+    let (exponent, mantissa) = match dtype.real() {
+        DType::BF16 => (128, 7),
+        DType::F16 => (16, 10),
+        DType::F32 => (128, 23),
+        DType::F64 => (1024, 52),
+        _ => (-1, -1),
+    };
+    let bits = if dtype.is_bool() { 1 } else { dtype.bits() };
+    (dtype.is_complex(), exponent, mantissa, bits, !dtype.is_unsigned())
+}
+
+/// The dtype of a contraction's result.
+pub(crate) fn contraction_dtype(
+    name: &str,
+    lhs: DType,
+    rhs: DType,
+    preferred_element_type: Option<DType>,
+) -> Result<DType> {
+    let wider = if dtype_rank(lhs) >= dtype_rank(rhs) { lhs } else { rhs };
+    if lhs != rhs && dtype_rank(lhs) == dtype_rank(rhs) {
+        bail!(DType, "{name} argument type error: {}, {}", lhs.name(), rhs.name());
+    }
+    match preferred_element_type {
+        Some(preferred) if preferred != wider => {
+            if !wider.is_float() && preferred.size() < wider.size() {
+                bail!(
+                    DType,
+                    "{name}: preferred_element_type must not be narrower than the original type, got \
+                     preferred_element_type of {} for result type of {}",
+                    preferred.name(),
+                    wider.name()
+                );
+            }
+            Ok(preferred)
+        }
+        _ => Ok(wider),
+    }
+}
+
+/// How a jaxpr prints a precision that is not the default.
+pub(crate) fn precision_param(precision: Precision) -> Option<(&'static str, Param)> {
+    let text = match precision {
+        Precision::Default => return None,
+        Precision::High => "(Precision.HIGH, Precision.HIGH)",
+        Precision::Highest => "(Precision.HIGHEST, Precision.HIGHEST)",
+    };
+    Some(("precision", Param::Text(text.into())))
+}
+
+/// The attribute `precision_config` of a contraction.
+pub(crate) fn precision_attr(precision: Precision) -> String {
+    let one = match precision {
+        Precision::Default => "#stablehlo<precision DEFAULT>",
+        Precision::High => "#stablehlo<precision HIGH>",
+        Precision::Highest => "#stablehlo<precision HIGHEST>",
+    };
+    format!("precision_config = [{one}, {one}]")
+}
+
+impl DotGeneral {
+    fn apply(&self, lhs: &Array, rhs: &Array) -> Array {
+        bind1(self.clone(), &[lhs, rhs])
+    }
+
+    fn with_dims(&self, dims: Dims) -> Self {
+        DotGeneral { dims, precision: self.precision, preferred_element_type: self.preferred_element_type }
+    }
+
+    /// The cotangent of the operand `x`, whose axes are `x_side`, from that of the result; `y` is the other operand.
+    fn transpose_one(
+        &self,
+        ct: &Array,
+        x: &ShapedArray,
+        x_side: &Side,
+        y: &Array,
+        y_side: &Side,
+        x_is_lhs: bool,
+    ) -> Array {
+        let batch = x_side.batch.len();
+        let y_kept: Shape = y_side.kept(y.ndim()).collect();
+        let x_kept: Shape = x_side.kept(x.ndim()).collect();
+        // Where the result has the axes that it kept from `y`.
+        let start = if x_is_lhs { batch + x_kept.len() } else { batch };
+        let dims = Dims {
+            lhs: Side { contracting: (start..start + y_kept.len()).collect(), batch: (0..batch).collect() },
+            rhs: Side { contracting: y_kept, batch: y_side.batch.clone() },
+        };
+        let product = self.with_dims(dims).apply(ct, y);
+        // The product has the axes batch, kept from x, then those contracted before, in the order of `y`'s axes.
+        let mut pairs: SmallVec<[(usize, usize); 4]> =
+            y_side.contracting.iter().copied().zip(x_side.contracting.iter().copied()).collect();
+        pairs.sort_unstable();
+        let axes = x_side.batch.iter().copied().chain(x_kept).chain(pairs.iter().map(|(_, x)| *x));
+        let mut permutation: Shape = SmallVec::from_elem(0, x.ndim());
+        axes.enumerate().for_each(|(i, axis)| permutation[axis] = i);
+        convert(&transpose(&product, &permutation), x.dtype, false)
+    }
+}
+
+impl Primitive for DotGeneral {
+    fn name(&self) -> &'static str {
+        "dot_general"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        let Dims { lhs, rhs } = &self.dims;
+        let numbers = format!(
+            "(({}, {}), ({}, {}))",
+            list(&lhs.contracting),
+            list(&rhs.contracting),
+            list(&lhs.batch),
+            list(&rhs.batch)
+        );
+        let preferred =
+            self.preferred_element_type.map(|d| ("preferred_element_type", Param::Text(d.name().into())));
+        let mut params = vec![("dimension_numbers", Param::Text(numbers))];
+        params.extend(precision_param(self.precision));
+        params.extend(preferred);
+        params
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x, y] = check::arity(self, ins)?;
+        let Dims { lhs, rhs } = &self.dims;
+        if lhs.batch.len() != rhs.batch.len() {
+            bail!(
+                Shape,
+                "dot_general requires equal numbers of lhs_batch and rhs_batch dimensions, got lhs_batch {} and \
+                 rhs_batch {}",
+                tuple(&lhs.batch),
+                tuple(&rhs.batch)
+            );
+        }
+        lhs.check("lhs", x)?;
+        rhs.check("rhs", y)?;
+        let (l, r) = (pick(&x.shape, &lhs.batch), pick(&y.shape, &rhs.batch));
+        if l != r {
+            bail!(
+                Shape,
+                "dot_general requires lhs batch dimensions and rhs batch dimensions to have the same shape, got {} \
+                 and {}",
+                tuple(&l),
+                tuple(&r)
+            );
+        }
+        let mut shape = l;
+        let (l, r) = (pick(&x.shape, &lhs.contracting), pick(&y.shape, &rhs.contracting));
+        if l != r {
+            bail!(
+                Shape,
+                "dot_general requires contracting dimensions to have the same shape, got {} and {}",
+                tuple(&l),
+                tuple(&r)
+            );
+        }
+        shape.extend(lhs.kept(x.ndim()).map(|a| x.shape[a]));
+        shape.extend(rhs.kept(y.ndim()).map(|a| y.shape[a]));
+        let dtype = contraction_dtype("dot_general", x.dtype, y.dtype, self.preferred_element_type)?;
+        Ok(one(ShapedArray { shape, dtype, weak_type: check::all_weak(ins) }))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        let (mut lhs, mut rhs) = (ins[0], ins[1]);
+        if ctx.dtype(lhs) != ctx.dtype(rhs) {
+            // Backends accept few mixtures of dtypes.
+            lhs = ctx.convert(lhs, outs[0].dtype);
+            rhs = ctx.convert(rhs, outs[0].dtype);
+        }
+        let attrs = format!(
+            "dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = {}, rhs_batching_dimensions = {}, \
+             lhs_contracting_dimensions = {}, rhs_contracting_dimensions = {}>, {}",
+            list(&self.dims.lhs.batch),
+            list(&self.dims.rhs.batch),
+            list(&self.dims.lhs.contracting),
+            list(&self.dims.rhs.contracting),
+            precision_attr(self.precision)
+        );
+        Ok(one(ctx.op_aval("stablehlo.dot_general", &[lhs, rhs], &attrs, &outs[0])))
+    }
+    /// d(x · y) = dx · y + x · dy
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let (x, y) = (&primals[0], &primals[1]);
+        let left = tangents[0].as_ref().map(|dx| self.apply(dx, y));
+        let right = tangents[1].as_ref().map(|dy| self.apply(x, dy));
+        Ok((one(self.apply(x, y)), one(add_tangents(left, right))))
+    }
+    /// x̄ = z̄ · y over the axes of y alone, or ȳ = z̄ · x over those of x alone
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let [x, y] = ins else { bail!(Internal, "dot_general: takes 2 operands") };
+        let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
+        let Dims { lhs, rhs } = &self.dims;
+        let x_ct = match (x, y) {
+            (LinearInput::Linear(x), LinearInput::Known(y)) => {
+                Some(self.transpose_one(ct, x, lhs, y, rhs, true))
+            }
+            _ => None,
+        };
+        let y_ct = match (x, y) {
+            (LinearInput::Known(x), LinearInput::Linear(y)) => {
+                Some(self.transpose_one(ct, y, rhs, x, lhs, false))
+            }
+            _ => None,
+        };
+        Ok([x_ct, y_ct].into_iter().collect())
+    }
+    /// mapped on both sides: one more batch axis; on one side: one more axis that the result keeps
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let (x, y) = (&args[0], &args[1]);
+        let Dims { lhs, rhs } = &self.dims;
+        let (dims, out) = match (dims[0], dims[1]) {
+            (Some(l), Some(r)) => {
+                let (mut lhs, mut rhs) = (lhs.shifted(l), rhs.shifted(r));
+                lhs.batch.insert(0, l);
+                rhs.batch.insert(0, r);
+                (Dims { lhs, rhs }, 0)
+            }
+            (Some(l), None) => {
+                let side = lhs.shifted(l);
+                let before = side.kept(x.ndim()).filter(|a| *a < l).count();
+                let out = side.batch.len() + before;
+                (Dims { lhs: side, rhs: rhs.clone() }, out)
+            }
+            (None, Some(r)) => {
+                let side = rhs.shifted(r);
+                let before = side.kept(y.ndim()).filter(|a| *a < r).count();
+                let out = x.ndim() - lhs.contracting.len() + before;
+                (Dims { lhs: lhs.clone(), rhs: side }, out)
+            }
+            (None, None) => bail!(Internal, "dot_general: nothing is mapped"),
+        };
+        one_batched(self.with_dims(dims).apply(x, y), Some(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::catch;
+
+    fn message(body: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(body())).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn a_matrix_product_and_a_batch_of_them() {
+        let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
+        let y = Array::from([[5.0f32, 6.0, 7.0], [8.0, 9.0, 10.0]]);
+        assert_eq!(dot(&x, &y, None, None).to_vec::<f32>().unwrap(), [21., 24., 27., 47., 54., 61.]);
+        let x = Array::from_slice(&[1i32, 2, 3, 4], &[2, 1, 2]);
+        let y = Array::from_slice(&[5i32, 6, 7, 8], &[2, 2, 1]);
+        let z = batch_matmul(&x, &y, None);
+        assert_eq!((z.shape(), z.to_vec::<i32>().unwrap()), (&[2, 1, 1][..], vec![17, 53]));
+    }
+
+    #[test]
+    fn the_wider_dtype_or_the_preferred_one_is_the_results() {
+        let x = Array::from([half::bf16::ONE; 3]);
+        let y = Array::from([2.0f32; 3]);
+        assert_eq!(dot(&x, &y, None, None).item::<f32>().unwrap(), 6.0);
+        let z = dot(&x, &x, Some(Precision::Highest), Some(DType::F32));
+        assert_eq!(z.item::<f32>().unwrap(), 3.0);
+    }
+
+    #[test]
+    fn mismatched_dimensions_are_errors_in_jaxs_words() {
+        let x = Array::from([[1.0f32, 2.0]]);
+        assert_eq!(
+            message(|| dot_general(&x, &x, ((&[1], &[0]), (&[], &[])), None, None)),
+            "dot_general requires contracting dimensions to have the same shape, got (2,) and (1,)"
+        );
+        assert_eq!(
+            message(|| dot_general(&x, &x, ((&[2], &[0]), (&[], &[])), None, None)),
+            "dot_general requires lhs dimension numbers to be nonnegative and less than the number of axes of the lhs \
+             value, got lhs_batch of () and lhs_contracting of (2,) for lhs of rank 2"
+        );
+        assert_eq!(
+            message(|| dot_general(&x, &x, ((&[0], &[0]), (&[0], &[0])), None, None)),
+            "dot_general requires lhs batch dimensions to be disjoint from contracting dimensions, got lhs_batch (0,) \
+             and lhs_contracting (0,)"
+        );
+        assert!(message(|| dot(&x, &x, None, None)).contains("lhs_shape=(1, 2) rhs_shape=(1, 2)"));
+        assert_eq!(
+            message(|| batch_matmul(&Array::from([1.0f32]), &x, None)),
+            "arguments to batch_matmul must be at least 2D, got 1, 2"
+        );
+    }
+}
