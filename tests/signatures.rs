@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use raxla::api::signature::{
-    Call, Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, OutLeaves, Traceable,
+    Arg, Call, Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, OutLeaves, Traceable,
 };
-use raxla::tree::{Static, TreeDef};
+use raxla::tree::{Flattener, Static, TreeDef, Unflattener};
 use raxla::{Array, Pytree, Result};
 
 struct Through(Arc<dyn FlatFn>);
@@ -187,6 +187,46 @@ fn owned_arguments_are_donated_and_borrowed_ones_are_not() -> Result<()> {
     let (x, y) = (Array::from(1.0), Array::from(2.0));
     spied(&spy, update)(params(), &x, &y)?;
     assert_eq!(spy.0.lock().unwrap()[0].0, [true, false, false]);
+    Ok(())
+}
+
+/// A tree that knows whether it has been dropped.
+struct Probe(Array, Arc<AtomicUsize>);
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, Relaxed);
+    }
+}
+impl Pytree for Probe {
+    fn flatten_into(&self, out: &mut Flattener) {
+        self.0.flatten_into(out);
+    }
+    fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {
+        Ok(Probe(Array::unflatten_from(src)?, Arc::default()))
+    }
+}
+impl Arg for Probe {
+    type Tree = Self;
+    type Item<'a> = Self;
+    const DONATED: bool = true;
+    fn flatten_into(item: &Self, out: &mut Flattener) {
+        Pytree::flatten_into(item, out);
+    }
+    fn lend(slot: &mut Option<Self>) -> Result<Self> {
+        slot.take().ok_or_else(raxla::api::signature::taken)
+    }
+}
+
+/// Or else the buffers of a donated argument would always have a second owner.
+#[test]
+fn an_owned_argument_is_dropped_before_the_transformation_runs() -> Result<()> {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let call: Call<fn(Probe, &'static Probe) -> Array, usize> = Call::new({
+        let dropped = dropped.clone();
+        move |_| Ok(dropped.load(Relaxed))
+    });
+    let probe = || Probe(Array::from(1.0), dropped.clone());
+    assert_eq!(call(probe(), &probe())?, 1);
     Ok(())
 }
 

@@ -75,6 +75,9 @@ impl<T: Pytree> Pytree for Vec<T> {
     #[inline]
     fn flatten_into(&self, out: &mut Flattener) {
         out.token(Token::Vec(self.len() as u32));
+        // At least so many will come; a long list would otherwise be moved again and again.
+        out.tokens.reserve(self.len());
+        out.leaves.reserve(self.len());
         for item in self {
             item.flatten_into(out);
         }
