@@ -135,6 +135,20 @@ fn maps_keep_the_structure() {
 }
 
 #[test]
+fn transpose_of_another_structure_is_an_error() {
+    let (list, pair) = (tree::structure(&vec![a(0.0)]), tree::structure(&(a(0.0), a(0.0))));
+    let error = tree::transpose::<_, (Vec<Array>, Vec<Array>)>(&list, &pair, &vec![a(1.0)]).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "tree::transpose: the trees differ in structure at [0]: a tuple of length 2, and a leaf"
+    );
+    let pairs = vec![(a(1.0), a(2.0))];
+    assert!(tree::transpose::<_, Vec<(Array, Array)>>(&list, &pair, &pairs).is_err());
+    let back: (Vec<Array>, Vec<Array>) = tree::transpose(&list, &pair, &pairs).unwrap();
+    assert_eq!(shown(&back), shown(&pairs));
+}
+
+#[test]
 fn a_failing_function_ends_a_map() {
     let mut calls = 0;
     let failed = tree::try_map(

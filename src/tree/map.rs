@@ -3,7 +3,7 @@
 use super::flatten::{Flattener, Leaves, Pytree, Unflattener};
 use super::path::Path;
 use super::token::Token;
-use super::treedef::{first_difference, leaf_paths};
+use super::treedef::{TreeDef, first_difference, leaf_paths};
 use crate::core::array::Array;
 use crate::error::{OrThrow, Result, err};
 
@@ -143,6 +143,30 @@ pub fn try_map4<T: Pytree>(
     d: &T,
 ) -> Result<T> {
     zip("tree::try_map4", |[a, b, c, d]| f(a, b, c, d), [a, b, c, d])
+}
+
+/// Turns a tree of trees inside out: a list of `Params` into a `Params` of lists. JAX: `jax.tree.transpose`.
+///
+/// `tree` has the structure `outer` with `inner` for each leaf; the result has `inner` with `outer` for each leaf.
+/// ```
+/// use raxla::{Array, tree};
+/// let pairs = vec![(Array::from(1), Array::from(2)), (Array::from(3), Array::from(4))];
+/// let (outer, inner) = (tree::structure(&vec![Array::from(0); 2]), tree::structure(&pairs[0]));
+/// let (odd, even): (Vec<Array>, Vec<Array>) = tree::transpose(&outer, &inner, &pairs)?;
+/// assert_eq!(format!("{odd:?}"), format!("{:?}", [Array::from(1), Array::from(3)]));
+/// # assert_eq!(format!("{even:?}"), format!("{:?}", [Array::from(2), Array::from(4)]));
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// `TreeMismatch` if `tree` has another structure, or if the result is not an `R`.
+pub fn transpose<T: Pytree, R: Pytree>(outer: &TreeDef, inner: &TreeDef, tree: &T) -> Result<R> {
+    let Flattener { leaves, tokens } = flat(tree);
+    check_structure("tree::transpose", outer.compose(inner).tokens(), &tokens)?;
+    let (rows, columns) = (outer.num_leaves(), inner.num_leaves());
+    let at = |row: usize, column: usize| leaves[row * columns + column].clone();
+    let turned = (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column)));
+    rebuild(inner.compose(outer).tokens(), Ok(turned.map(|(row, column)| at(row, column)).collect()))
 }
 
 /// The leaves, in order.

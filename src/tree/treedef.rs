@@ -45,6 +45,19 @@ impl TreeDef {
         leaf_paths(self.tokens())
     }
 
+    /// This structure with `inner` in the place of each leaf. JAX: `PyTreeDef.compose`.
+    #[must_use]
+    pub fn compose(&self, inner: &TreeDef) -> TreeDef {
+        let mut tokens = Vec::with_capacity(self.tokens().len() + self.num_leaves() * inner.tokens().len());
+        for token in self.tokens() {
+            match token {
+                Token::Leaf => tokens.extend_from_slice(inner.tokens()),
+                node => tokens.push(node.clone()),
+            }
+        }
+        TreeDef::from_tokens(&tokens)
+    }
+
     /// Where and how two structures first differ, in words: `at layers[2]: a leaf, and None`.
     pub fn first_difference(&self, other: &TreeDef) -> Option<String> {
         first_difference(self.tokens(), other.tokens())
