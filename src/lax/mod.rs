@@ -4,6 +4,8 @@
 //! operations, scalars and axes of size one. [`numpy`](crate::numpy) promotes and broadcasts.
 
 pub(crate) mod elementwise;
+#[cfg(test)]
+pub(crate) mod testing;
 
 mod add;
 mod broadcast_in_dim;

@@ -65,3 +65,27 @@ impl Primitive for Cos {
         nary_batch(*self, args, dims)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{BF16, C64, F16, F32, F64, I32};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_sin_and_cos() {
+        let mut draw = Draw::new(1);
+        check_rules([F32, F64, F16, BF16, C64].into_iter().flat_map(|d| {
+            let x = draw.values(d, &[2, 3]);
+            [case("sin", [x.clone()], |x| sin(&x[0])), case("cos", [x], |x| cos(&x[0]))]
+        }));
+    }
+
+    #[test]
+    fn sin_of_an_integer_is_rejected() {
+        let x = Draw::new(1).values(I32, &[2]);
+        let error = catch(|| Ok(sin(&x))).unwrap_err();
+        assert!(error.message().starts_with("sin does not accept dtype int32"), "{error}");
+    }
+}
