@@ -42,17 +42,6 @@ pub fn expand_dims(operand: &Array, axes: &[usize]) -> Array {
     )
 }
 
-/// Drops axes of size one.
-///
-/// # Errors
-/// An axis whose size is not one.
-#[track_caller]
-pub fn squeeze_axes(operand: &Array, axes: &[usize]) -> Array {
-    let kept: Shape =
-        operand.shape().iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n).collect();
-    reshape(operand, &kept)
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Reshape {
     new_sizes: Shape,

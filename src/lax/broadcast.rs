@@ -1,0 +1,61 @@
+//! Functions that only rearrange axes by other primitives. JAX: `lax.broadcast`, `lax.collapse`.
+
+use crate::core::array::Array;
+use crate::core::aval::Shape;
+use crate::core::primitive::BatchDim;
+use crate::error::{OrThrow, err};
+use crate::lax::elementwise::tuple;
+use crate::lax::{broadcast_in_dim, move_axis, reshape};
+
+/// Copies `operand` along new axes of `sizes` in front: `f32[3]`, sizes `[2]` -> `f32[2,3]`.
+#[track_caller]
+pub fn broadcast(operand: &Array, sizes: &[usize]) -> Array {
+    if sizes.is_empty() {
+        return operand.clone();
+    }
+    let mut shape = Shape::from_slice(sizes);
+    shape.extend_from_slice(operand.shape());
+    let dims: Shape = (sizes.len()..shape.len()).collect();
+    broadcast_in_dim(operand, &shape, &dims)
+}
+
+/// Merges the axes from `start_dimension` to `stop_dimension` (exclusive; `None` is the last) into one. Negative axes
+/// count from the end: `f32[2,3,4]` from 0 to 2 -> `f32[6,4]`.
+///
+/// # Errors
+/// `Invalid dimension range passed to collapse: (2, 3, 4)[2:1]`
+#[track_caller]
+pub fn collapse(operand: &Array, start_dimension: i64, stop_dimension: impl Into<Option<i64>>) -> Array {
+    collapse_range(operand, start_dimension, stop_dimension.into())
+}
+
+#[track_caller]
+fn collapse_range(operand: &Array, start: i64, stop: Option<i64>) -> Array {
+    let shape = operand.shape();
+    let rank = shape.len() as i64;
+    // As Python clips the bounds of a slice.
+    let clip = |i: i64| if i < 0 { (i + rank).max(0) } else { i.min(rank) } as usize;
+    let (lo, hi) = (clip(start), clip(stop.unwrap_or(rank)));
+    if hi < lo {
+        let stop = stop.map_or("None".to_owned(), |i| i.to_string());
+        return Err(err!(
+            Shape,
+            "Invalid dimension range passed to collapse: {}[{start}:{stop}]",
+            tuple(shape)
+        ))
+        .or_throw();
+    }
+    let mut new = Shape::from_slice(&shape[..lo]);
+    new.push(shape[lo..hi].iter().product());
+    new.extend_from_slice(&shape[hi..]);
+    reshape(operand, &new)
+}
+
+/// `x` with the mapped axis in front: moved there, or made by broadcasting if `x` is not mapped.
+#[track_caller]
+pub(crate) fn batch_axis_to_front(x: &Array, dim: BatchDim, size: usize) -> Array {
+    match dim {
+        Some(dim) => move_axis(x, dim, 0),
+        None => broadcast(x, &[size]),
+    }
+}

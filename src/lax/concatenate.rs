@@ -1,0 +1,174 @@
+//! `concatenate`: joins arrays along one axis; linear. JAX: `concatenate_p`. StableHLO: `concatenate`.
+
+use std::borrow::Borrow;
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{OrThrow, Result, bail, err};
+use crate::lax::broadcast::batch_axis_to_front;
+use crate::lax::elementwise::{ANY, one, one_batched, one_dtype, tuple};
+use crate::lax::{expand_dims, reshape, split, zeros_like};
+use crate::mlir::{Value, Values};
+
+/// Joins arrays along axis `dimension`: `f32[2,3]` and `f32[2,1]` along 1 -> `f32[2,4]`.
+///
+/// # Errors
+/// No operand; operands of different dtypes; `Cannot concatenate arrays with shapes that differ in dimensions other than
+/// the one being concatenated: concatenating along dimension 0 for shapes (2, 3), (2, 4).`
+#[track_caller]
+pub fn concatenate<T: Borrow<Array>>(operands: &[T], dimension: usize) -> Array {
+    match operands {
+        [] => Err(err!(Shape, "concatenate requires a non-empty sequences of arrays")).or_throw(),
+        [x] => x.borrow().clone(),
+        _ => {
+            let refs: SmallVec<[&Array; 4]> = operands.iter().map(Borrow::borrow).collect();
+            bind1(Concatenate { dimension }, &refs)
+        }
+    }
+}
+
+/// Joins arrays of one shape along a new axis, which stands at `axis` of the result (negative: from the end).
+///
+/// # Errors
+/// As for [`concatenate`]; an axis out of range.
+#[track_caller]
+pub fn stack<T: Borrow<Array>>(operands: &[T], axis: i64) -> Array {
+    let Some(first) = operands.first() else {
+        return Err(err!(Shape, "stack requires a non-empty sequences of arrays")).or_throw();
+    };
+    let axis = check::canonicalize_axis("stack", axis, first.borrow().ndim() + 1).or_throw();
+    if let Some(x) = operands.iter().map(Borrow::borrow).find(|x| x.shape() != first.borrow().shape()) {
+        return Err(err!(
+            Shape,
+            "all input arrays to stack must have the same shape, got {} and {}",
+            tuple(first.borrow().shape()),
+            tuple(x.shape())
+        ))
+        .or_throw();
+    }
+    let operands: SmallVec<[Array; 4]> = operands.iter().map(|x| expand_dims(x.borrow(), &[axis])).collect();
+    concatenate(&operands, axis)
+}
+
+/// The slices along `axis` (negative: from the end), without that axis: the inverse of [`stack`].
+///
+/// # Errors
+/// An axis out of range.
+#[track_caller]
+pub fn unstack(operand: &Array, axis: i64) -> Vec<Array> {
+    let at = check::canonicalize_axis("unstack", axis, operand.ndim()).or_throw();
+    let n = operand.shape()[at];
+    if n == 0 {
+        return Vec::new();
+    }
+    let mut shape = Shape::from_slice(operand.shape());
+    shape.remove(at);
+    split(operand, &vec![1; n], axis).iter().map(|x| reshape(x, &shape)).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Concatenate {
+    dimension: usize,
+}
+
+fn shapes(ins: &[&ShapedArray]) -> String {
+    ins.iter().map(|a| tuple(&a.shape)).collect::<Vec<_>>().join(", ")
+}
+
+impl Primitive for Concatenate {
+    fn name(&self) -> &'static str {
+        "concatenate"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("dimension", Param::Text(self.dimension.to_string()))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let Some(first) = ins.first() else {
+            bail!(Shape, "concatenate expects at least one operand, got 0")
+        };
+        if ins.iter().any(|a| a.ndim() != first.ndim()) {
+            bail!(
+                Shape,
+                "Cannot concatenate arrays with different numbers of dimensions: got {}",
+                shapes(ins)
+            );
+        }
+        if self.dimension >= first.ndim() {
+            bail!(
+                Shape,
+                "concatenate dimension out of bounds: dimension {} for shapes {}",
+                self.dimension,
+                shapes(ins)
+            );
+        }
+        let mut shape = first.shape.clone();
+        for a in &ins[1..] {
+            let differs = (0..shape.len()).any(|i| i != self.dimension && a.shape[i] != shape[i]);
+            if differs {
+                bail!(
+                    Shape,
+                    "Cannot concatenate arrays with shapes that differ in dimensions other than the one being \
+                     concatenated: concatenating along dimension {} for shapes {}",
+                    self.dimension,
+                    shapes(ins)
+                );
+            }
+            shape[self.dimension] += a.shape[self.dimension];
+        }
+        let dtype = one_dtype(self, ins, ANY)?;
+        Ok(one(ShapedArray { shape, dtype, weak_type: check::all_weak(ins) }))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        // XLA is slow to compile wide concatenations, so they become a tree.
+        const WIDTH: usize = 16;
+        let attrs = format!("dimension = {} : i64", self.dimension);
+        let mut values = Values::from_slice(ins);
+        while values.len() > 1 {
+            values = values
+                .chunks(WIDTH)
+                .map(|group| {
+                    if let [x] = group {
+                        return *x;
+                    }
+                    let mut shape = ctx.shape(group[0]);
+                    shape[self.dimension] = group.iter().map(|x| ctx.shape(*x)[self.dimension]).sum();
+                    let dtype = ctx.dtype(group[0]);
+                    let ty = ctx.tensor(dtype, &shape);
+                    ctx.op1("stablehlo.concatenate", group, &attrs, ty)
+                })
+                .collect();
+        }
+        Ok(values)
+    }
+    /// d concatenate(x, y) = concatenate(dx, dy)
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let out = concatenate(primals, self.dimension);
+        let tangents: SmallVec<[Array; 4]> = (primals.iter().zip(tangents))
+            .map(|(x, dx)| dx.clone().unwrap_or_else(|| zeros_like(x)))
+            .collect();
+        Ok((one(out), one(Some(concatenate(&tangents, self.dimension)))))
+    }
+    /// each operand gets its part of the cotangent
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
+        let sizes: Shape = ins.iter().map(|x| x.aval().shape[self.dimension]).collect();
+        let parts = split(ct, &sizes, self.dimension as i64);
+        Ok(parts.into_iter().zip(ins).map(|(ct, x)| x.is_linear().then_some(ct)).collect())
+    }
+    /// the mapped axis goes in front
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d]));
+        let Some(size) = size else { bail!(Internal, "concatenate: nothing is mapped") };
+        let moved: SmallVec<[Array; 4]> =
+            args.iter().zip(dims).map(|(x, d)| batch_axis_to_front(x, *d, size)).collect();
+        one_batched(concatenate(&moved, self.dimension + 1), Some(0))
+    }
+}

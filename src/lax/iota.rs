@@ -1,0 +1,78 @@
+//! `iota`: counts along one axis. JAX: `iota_p`. StableHLO: `iota`.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::config::canonicalize;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::trace::bind1;
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::{one, tuple};
+use crate::mlir::Value;
+
+/// The numbers `0, 1, …, size - 1` in `dtype`.
+///
+/// # Errors
+/// `iota does not accept dtype bool`.
+#[track_caller]
+pub fn iota(dtype: DType, size: usize) -> Array {
+    broadcasted_iota(dtype, &[size], 0)
+}
+
+/// An array of this shape whose elements are their positions along axis `dimension`.
+///
+/// Shape `[2, 3]`, dimension 1: `[[0, 1, 2], [0, 1, 2]]`.
+///
+/// # Errors
+/// `iota dimension must be between 0 and len(shape), got dimension=2 for shape=(2, 3)`; dtype `bool`.
+#[track_caller]
+pub fn broadcasted_iota(dtype: DType, shape: &[usize], dimension: usize) -> Array {
+    bind1(Iota { dtype: canonicalize(dtype), shape: Shape::from_slice(shape), dimension }, &[])
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Iota {
+    dtype: DType,
+    shape: Shape,
+    dimension: usize,
+}
+
+impl Primitive for Iota {
+    fn name(&self) -> &'static str {
+        "iota"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("dimension", Param::Text(self.dimension.to_string())),
+            ("dtype", Param::Text(self.dtype.name().into())),
+            ("shape", Param::Text(tuple(&self.shape))),
+            ("sharding", Param::Text("None".into())),
+        ]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [] = check::arity(self, ins)?;
+        if self.dtype.is_bool() {
+            bail!(DType, "iota does not accept dtype bool: convert an integer iota");
+        }
+        if self.dimension >= self.shape.len() {
+            bail!(
+                Shape,
+                "iota dimension must be between 0 and len(shape), got dimension={} for shape={}",
+                self.dimension,
+                tuple(&self.shape)
+            );
+        }
+        Ok(one(ShapedArray::new(self.dtype, &self.shape)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        Ok(one(ctx.iota(self.dtype, &self.shape, self.dimension)))
+    }
+    fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {
+        bail!(Internal, "iota: has no operand to differentiate by")
+    }
+    fn batch(&self, _: &[Array], _: &[BatchDim]) -> Batched {
+        bail!(Internal, "iota: has no operand that could be mapped")
+    }
+}

@@ -1,0 +1,64 @@
+//! `optimization_barrier`: the identity, which the compiler does not move operations across. JAX:
+//! `optimization_barrier_p`. StableHLO: `optimization_barrier`.
+
+use std::borrow::Borrow;
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind_all;
+use crate::error::Result;
+use crate::mlir::{Type, Value};
+
+/// The operands as they are. Whatever uses one of the results is computed after all the operands, and the compiler
+/// merges nothing across.
+#[track_caller]
+pub fn optimization_barrier<T: Borrow<Array>>(operands: &[T]) -> Vec<Array> {
+    if operands.is_empty() {
+        return Vec::new();
+    }
+    let refs: SmallVec<[&Array; 4]> = operands.iter().map(Borrow::borrow).collect();
+    bind_all(OptimizationBarrier, &refs).into_vec()
+}
+
+/// A barrier across what is not a symbolic zero.
+fn barrier_of_some(xs: &[Option<Array>]) -> SmallVec<[Option<Array>; 2]> {
+    let some: SmallVec<[&Array; 4]> = xs.iter().flatten().collect();
+    let mut outs = optimization_barrier(&some).into_iter();
+    xs.iter().map(|x| x.as_ref().and_then(|_| outs.next())).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct OptimizationBarrier;
+
+impl Primitive for OptimizationBarrier {
+    fn name(&self) -> &'static str {
+        "optimization_barrier"
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        Ok(ins.iter().map(|a| (*a).clone()).collect())
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        let types: Vec<Type> = ins.iter().map(|x| x.ty()).collect();
+        Ok(ctx.op("stablehlo.optimization_barrier", ins, "", &types))
+    }
+    /// dy = dx, behind a barrier of its own
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let outs: Arrays = optimization_barrier(primals).into();
+        Ok((outs, barrier_of_some(tangents)))
+    }
+    /// x̄ = ȳ, behind a barrier of its own
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let mut cts = barrier_of_some(cts);
+        cts.iter_mut().zip(ins).filter(|(_, x)| !x.is_linear()).for_each(|(ct, _)| *ct = None);
+        Ok(cts)
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        Ok((optimization_barrier(args).into(), dims.into()))
+    }
+}

@@ -1,0 +1,59 @@
+//! `rev`: reverses axes; linear. JAX: `rev_p`. StableHLO: `reverse`.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::reduce_sum::shift_axes;
+use crate::mlir::{Value, usize_array};
+
+/// The elements in reverse order along each axis of `dimensions`.
+///
+/// # Errors
+/// `rev: dimensions[0] = 2 is out of range for operand f32[2,3] (rank 2)`; an axis named twice.
+#[track_caller]
+pub fn rev(operand: &Array, dimensions: &[usize]) -> Array {
+    bind1(Rev { dimensions: dimensions.into() }, &[operand])
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Rev {
+    dimensions: Shape,
+}
+
+impl Primitive for Rev {
+    fn name(&self) -> &'static str {
+        "rev"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("dimensions", Param::Text(tuple(&self.dimensions)))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        check::axes(self, "dimensions", &self.dimensions, x)?;
+        Ok(one(x.clone()))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        let attrs = format!("dimensions = {}", usize_array(&self.dimensions));
+        Ok(one(ctx.op_aval("stablehlo.reverse", ins, &attrs, &outs[0])))
+    }
+    /// dy = dx reversed
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| rev(dx, &self.dimensions))
+    }
+    /// x̄ = ȳ reversed
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| rev(ct, &self.dimensions)))
+    }
+    /// axes at or after the mapped axis shift by one
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "rev: nothing is mapped") };
+        one_batched(rev(&args[0], &shift_axes(&self.dimensions, dim)), Some(dim))
+    }
+}

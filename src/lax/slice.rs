@@ -1,0 +1,230 @@
+//! `slice`: a window with static bounds and strides; linear. JAX: `slice_p`. StableHLO: `slice`.
+
+use smallvec::smallvec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{OrThrow, Result, bail, err};
+use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::full::literal_like;
+use crate::lax::{pad, squeeze_axes};
+use crate::mlir::{Value, usize_array};
+
+/// The elements from `start_indices` to `limit_indices` (exclusive), every `strides`-th along each axis.
+///
+/// # Errors
+/// `slice limit_indices must be less than or equal to operand shape, got limit_indices (4,) for operand shape (3,)`;
+/// lists that have not one entry for each axis; a start after its limit; a stride of zero.
+#[track_caller]
+pub fn slice(
+    operand: &Array,
+    start_indices: &[usize],
+    limit_indices: &[usize],
+    strides: Option<&[usize]>,
+) -> Array {
+    bind1(
+        Slice {
+            start_indices: start_indices.into(),
+            limit_indices: limit_indices.into(),
+            strides: strides.map(Shape::from_slice),
+        },
+        &[operand],
+    )
+}
+
+/// [`slice`] along one axis; `None` is the axis' end, and negative indices count from it, as in `x[start:limit:stride]`.
+///
+/// # Errors
+/// As for [`slice`]; an axis out of range.
+#[track_caller]
+pub fn slice_in_dim(
+    operand: &Array,
+    start_index: impl Into<Option<i64>>,
+    limit_index: impl Into<Option<i64>>,
+    stride: usize,
+    axis: i64,
+) -> Array {
+    slice_along(operand, start_index.into(), limit_index.into(), stride, axis)
+}
+
+#[track_caller]
+fn slice_along(operand: &Array, start: Option<i64>, limit: Option<i64>, stride: usize, axis: i64) -> Array {
+    let axis = check::canonicalize_axis("slice_in_dim", axis, operand.ndim()).or_throw();
+    let size = operand.shape()[axis];
+    let wrap = |name: &str, index: Option<i64>, default: usize| -> Result<usize> {
+        let Some(index) = index else { return Ok(default) };
+        let wrapped = if index < 0 { index + size as i64 } else { index };
+        usize::try_from(wrapped).map_err(|_| {
+            err!(
+                Shape,
+                "slice_in_dim: {name} = {index} is out of bounds for axis {axis} of operand {}",
+                operand.aval()
+            )
+        })
+    };
+    let mut starts: Shape = smallvec![0; operand.ndim()];
+    let mut limits = Shape::from_slice(operand.shape());
+    let mut strides: Shape = smallvec![1; operand.ndim()];
+    starts[axis] = wrap("start_index", start, 0).or_throw();
+    limits[axis] = wrap("limit_index", limit, size).or_throw();
+    strides[axis] = stride;
+    slice(operand, &starts, &limits, Some(&strides))
+}
+
+/// The slice at `index` along `axis` (both negative from the end), with that axis (of size one) only if `keepdims`.
+///
+/// # Errors
+/// `index 3 is out of bounds for axis 0 with size 3`; an axis out of range.
+#[track_caller]
+pub fn index_in_dim(operand: &Array, index: i64, axis: i64, keepdims: bool) -> Array {
+    let at = check::canonicalize_axis("index_in_dim", axis, operand.ndim()).or_throw();
+    let size = operand.shape()[at] as i64;
+    let wrapped = if index < 0 { index + size } else { index };
+    if !(0..size).contains(&wrapped) {
+        return Err(err!(Shape, "index {index} is out of bounds for axis {axis} with size {size}"))
+            .or_throw();
+    }
+    let out = slice_along(operand, Some(wrapped), Some(wrapped + 1), 1, axis);
+    if keepdims { out } else { squeeze_axes(&out, &[at]) }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Slice {
+    start_indices: Shape,
+    limit_indices: Shape,
+    strides: Option<Shape>,
+}
+
+/// Emits a `slice`.
+pub(crate) fn slice_value(
+    ctx: &mut LoweringCtx,
+    x: Value,
+    starts: &[usize],
+    limits: &[usize],
+    strides: &[usize],
+) -> Value {
+    let shape: Shape = (0..starts.len()).map(|i| (limits[i] - starts[i]).div_ceil(strides[i])).collect();
+    let dtype = ctx.dtype(x);
+    let ty = ctx.tensor(dtype, &shape);
+    let attrs = format!(
+        "limit_indices = {}, start_indices = {}, strides = {}",
+        usize_array(limits),
+        usize_array(starts),
+        usize_array(strides)
+    );
+    ctx.op1("stablehlo.slice", &[x], &attrs, ty)
+}
+
+impl Slice {
+    fn stride(&self, axis: usize) -> usize {
+        self.strides.as_ref().map_or(1, |s| s[axis])
+    }
+}
+
+impl Primitive for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("limit_indices", Param::Text(tuple(&self.limit_indices))),
+            ("start_indices", Param::Text(tuple(&self.start_indices))),
+            ("strides", Param::Text(self.strides.as_ref().map_or("None".into(), |s| tuple(s)))),
+        ]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        let (starts, limits) = (&self.start_indices, &self.limit_indices);
+        if starts.len() != x.ndim() {
+            bail!(
+                Shape,
+                "slice start_indices must have length equal to the number of dimensions of the operand, got indices {} \
+                 for operand shape {}",
+                tuple(starts),
+                tuple(&x.shape)
+            );
+        }
+        if limits.len() != starts.len() {
+            bail!(
+                Shape,
+                "slice limit_indices must have the same length as start_indices, got start_indices {} and \
+                 limit_indices {}",
+                tuple(starts),
+                tuple(limits)
+            );
+        }
+        if limits.iter().zip(&x.shape).any(|(limit, n)| limit > n) {
+            bail!(
+                Shape,
+                "slice limit_indices must be less than or equal to operand shape, got limit_indices {} for operand \
+                 shape {}",
+                tuple(limits),
+                tuple(&x.shape)
+            );
+        }
+        if limits.iter().zip(starts).any(|(limit, start)| limit < start) {
+            bail!(
+                Shape,
+                "slice limit_indices must be greater than or equal to start_indices, got start_indices {} and \
+                 limit_indices {}",
+                tuple(starts),
+                tuple(limits)
+            );
+        }
+        if let Some(strides) = &self.strides {
+            if strides.len() != x.ndim() {
+                bail!(
+                    Shape,
+                    "slice strides must have length equal to the number of dimensions of the operand, got strides {} \
+                     for operand shape {}",
+                    tuple(strides),
+                    tuple(&x.shape)
+                );
+            }
+            if strides.contains(&0) {
+                bail!(Shape, "slice strides must be positive, got {}", tuple(strides));
+            }
+        }
+        let shape = (0..x.ndim()).map(|i| (limits[i] - starts[i]).div_ceil(self.stride(i))).collect();
+        Ok(one(ShapedArray { shape, dtype: x.dtype, weak_type: x.weak_type }))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        let strides: Shape = (0..self.start_indices.len()).map(|i| self.stride(i)).collect();
+        Ok(one(slice_value(ctx, ins[0], &self.start_indices, &self.limit_indices, &strides)))
+    }
+    /// dy = dx sliced
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+    }
+    /// x̄ = ȳ with zeros around and between
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| {
+            let operand = ins[0].aval().shape;
+            let config: Vec<(i64, i64, i64)> = (0..operand.len())
+                .map(|i| {
+                    let (start, stride, n) = (self.start_indices[i], self.stride(i), ct.shape()[i]);
+                    let end = start + if n == 0 { 0 } else { (n - 1) * stride + 1 };
+                    (start as i64, operand[i] as i64 - end as i64, stride as i64 - 1)
+                })
+                .collect();
+            pad(ct, literal_like(ct, 0.0), &config)
+        }))
+    }
+    /// the mapped axis is taken whole
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "slice: nothing is mapped") };
+        let mut prim = self.clone();
+        prim.start_indices.insert(dim, 0);
+        prim.limit_indices.insert(dim, args[0].shape()[dim]);
+        if let Some(strides) = &mut prim.strides {
+            strides.insert(dim, 1);
+        }
+        one_batched(bind1(prim, &[&args[0]]), Some(dim))
+    }
+}

@@ -1,0 +1,117 @@
+//! `split`: cuts an array into pieces along one axis; linear. JAX: `split_p`. StableHLO: `slice`.
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind_all;
+use crate::error::{OrThrow, Result, bail};
+use crate::lax::elementwise::{one, tuple};
+use crate::lax::slice::slice_value;
+use crate::lax::{concatenate, zeros};
+use crate::mlir::Value;
+
+/// Cuts `operand` into pieces of `sizes` along `axis` (negative: from the end): `f32[5]`, sizes `[2, 3]` -> `f32[2]`,
+/// `f32[3]`.
+///
+/// # Errors
+/// `split: Sum of sizes 4 must be equal to dimension 0 of the operand shape (5,)`; an axis out of range.
+#[track_caller]
+pub fn split(operand: &Array, sizes: &[usize], axis: i64) -> Vec<Array> {
+    let axis = check::canonicalize_axis("split", axis, operand.ndim()).or_throw();
+    bind_all(Split { sizes: sizes.into(), axis }, &[operand]).into_vec()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Split {
+    sizes: Shape,
+    axis: usize,
+}
+
+impl Primitive for Split {
+    fn name(&self) -> &'static str {
+        "split"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("axis", Param::Text(self.axis.to_string())), ("sizes", Param::Text(tuple(&self.sizes)))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        check::axes(self, "axis", &[self.axis], x)?;
+        let sum: usize = self.sizes.iter().sum();
+        if sum != x.shape[self.axis] {
+            bail!(
+                Shape,
+                "split: Sum of sizes {sum} must be equal to dimension {} of the operand shape {}",
+                self.axis,
+                tuple(&x.shape)
+            );
+        }
+        Ok(self
+            .sizes
+            .iter()
+            .map(|n| {
+                let mut out = x.clone();
+                out.shape[self.axis] = *n;
+                out
+            })
+            .collect())
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        let mut limits = ctx.shape(ins[0]);
+        let mut starts: Shape = smallvec![0; limits.len()];
+        let strides: Shape = smallvec![1; limits.len()];
+        limits[self.axis] = 0;
+        Ok(self
+            .sizes
+            .iter()
+            .map(|n| {
+                starts[self.axis] = limits[self.axis];
+                limits[self.axis] += n;
+                slice_value(ctx, ins[0], &starts, &limits, &strides)
+            })
+            .collect())
+    }
+    /// d split(x) = split(dx)
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let axis = self.axis as i64;
+        let outs = split(&primals[0], &self.sizes, axis);
+        let tangents = match &tangents[0] {
+            Some(dx) => split(dx, &self.sizes, axis).into_iter().map(Some).collect(),
+            None => outs.iter().map(|_| None).collect(),
+        };
+        Ok((outs.into(), tangents))
+    }
+    /// x̄ = concatenate(ȳ)
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        if cts.iter().all(Option::is_none) || !ins[0].is_linear() {
+            return Ok(one(None));
+        }
+        let operand = ins[0].aval();
+        let parts: SmallVec<[Array; 4]> = cts
+            .iter()
+            .zip(&self.sizes)
+            .map(|(ct, n)| {
+                ct.clone().unwrap_or_else(|| {
+                    let mut shape = operand.shape.clone();
+                    shape[self.axis] = *n;
+                    zeros(operand.dtype, &shape)
+                })
+            })
+            .collect();
+        Ok(one(Some(concatenate(&parts, self.axis))))
+    }
+    /// an axis at or after the mapped axis shifts by one
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "split: nothing is mapped") };
+        let axis = if self.axis >= dim { self.axis + 1 } else { self.axis };
+        let outs = split(&args[0], &self.sizes, axis as i64);
+        let dims = outs.iter().map(|_| Some(dim)).collect();
+        Ok((outs.into(), dims))
+    }
+}

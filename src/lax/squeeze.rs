@@ -1,0 +1,86 @@
+//! `squeeze`: drops axes of size one; linear. JAX: `squeeze_p`. StableHLO: `reshape`.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::error::{OrThrow, Result, bail};
+use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::expand_dims;
+use crate::lax::reduce_sum::{dim_after_reduce, shift_axes};
+use crate::mlir::Value;
+
+/// Drops axes of size one: `f32[1,3,1]`, dimensions `[0, -1]` -> `f32[3]`. Negative axes count from the end.
+///
+/// # Errors
+/// `cannot select an axis to squeeze out which has size not equal to one, got shape=(2, 3) and dimensions=(0,)`; an
+/// axis out of range or named twice.
+#[track_caller]
+pub fn squeeze(array: &Array, dimensions: &[i64]) -> Array {
+    let axes = dimensions.iter().map(|d| check::canonicalize_axis("squeeze", *d, array.ndim()));
+    squeeze_axes(array, &axes.collect::<Result<Shape>>().or_throw())
+}
+
+/// [`squeeze`] with axes that count from the front.
+///
+/// # Errors
+/// As for [`squeeze`].
+#[track_caller]
+pub fn squeeze_axes(operand: &Array, axes: &[usize]) -> Array {
+    if axes.is_empty() {
+        return operand.clone();
+    }
+    let mut dimensions = Shape::from_slice(axes);
+    dimensions.sort_unstable();
+    bind1(Squeeze { dimensions }, &[operand])
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Squeeze {
+    /// Sorted.
+    dimensions: Shape,
+}
+
+impl Primitive for Squeeze {
+    fn name(&self) -> &'static str {
+        "squeeze"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("dimensions", Param::Text(tuple(&self.dimensions)))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        check::axes(self, "dimensions", &self.dimensions, x)?;
+        if self.dimensions.iter().any(|d| x.shape[*d] != 1) {
+            bail!(
+                Shape,
+                "cannot select an axis to squeeze out which has size not equal to one, got shape={} and dimensions={}",
+                tuple(&x.shape),
+                tuple(&self.dimensions)
+            );
+        }
+        Ok(one(x.without_axes(&self.dimensions)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        Ok(one(ctx.reshape(ins[0], &outs[0].shape)))
+    }
+    /// dy = dx squeezed
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| squeeze_axes(dx, &self.dimensions))
+    }
+    /// x̄ = ȳ with the axes inserted again
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| expand_dims(ct, &self.dimensions)))
+    }
+    /// axes at or after the mapped axis shift by one
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "squeeze: nothing is mapped") };
+        let axes = shift_axes(&self.dimensions, dim);
+        let out_dim = dim_after_reduce(&axes, dim);
+        one_batched(squeeze_axes(&args[0], &axes), Some(out_dim))
+    }
+}
