@@ -11,11 +11,11 @@ use crate::core::primitive::{
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::elementwise::{
-    ANY, add_tangents, broadcast_tangent, nary_aval, nary_batch, nary_lower, one, unbroadcast,
+    ANY, NUMBER, add_tangents, broadcast_tangent, nary_aval, nary_batch, nary_lower, one, unbroadcast,
 };
 use crate::mlir::Value;
 
-/// Elementwise sum `x + y` of operands of one dtype; `bool` is logical or.
+/// Elementwise sum `x + y` of operands of one dtype; numbers of any dtype.
 ///
 /// # Errors
 /// `add got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
@@ -57,7 +57,7 @@ impl Primitive for Add {
         "add"
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        nary_aval(self, ins, 2, ANY)
+        nary_aval(self, ins, 2, NUMBER)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         nary_lower(ctx, "stablehlo.add", ins, outs)

@@ -8,10 +8,10 @@ use crate::core::primitive::{
 };
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
-use crate::lax::elementwise::{ANY, add_tangents, nary_aval, nary_batch, nary_lower, one, unbroadcast};
+use crate::lax::elementwise::{NUMBER, add_tangents, nary_aval, nary_batch, nary_lower, one, unbroadcast};
 use crate::mlir::Value;
 
-/// Elementwise product `x y` of operands of one dtype; `bool` is logical and.
+/// Elementwise product `x y` of operands of one dtype; numbers of any dtype.
 ///
 /// # Errors
 /// `mul got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
@@ -28,7 +28,7 @@ impl Primitive for Mul {
         "mul"
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        nary_aval(self, ins, 2, ANY)
+        nary_aval(self, ins, 2, NUMBER)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         nary_lower(ctx, "stablehlo.multiply", ins, outs)

@@ -1,0 +1,31 @@
+"""The families of cases: one module each, with a function `build(family)` and a table of ulp limits."""
+
+import importlib
+import pathlib
+
+import jax
+
+from spec import Family
+
+FAMILIES = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("[a-z]*.py"))
+
+ROOTS = {"lax": jax.lax, "numpy": jax.numpy, "nn": jax.nn}
+
+
+def specs(name):
+    """The cases of one family, not run yet."""
+    module = importlib.import_module(f"families.{name}")
+    adapters = getattr(module, "ADAPTERS", {})
+
+    def resolve(fn):
+        if fn in adapters:
+            return adapters[fn]
+        root, *path = fn.split(".")
+        found = ROOTS[root]
+        for part in path:
+            found = getattr(found, part)
+        return found
+
+    family = Family(resolve, getattr(module, "ULP", {}))
+    module.build(family)
+    return family.specs

@@ -1,0 +1,137 @@
+"""Writes what JAX gives for many inputs, for `cargo test --test oracle` to compare with.
+
+    python tests/oracle/generate.py                     write tests/fixtures/<family>.jsonl, every family
+    python tests/oracle/generate.py numpy_ufunc nn      these families only
+    python tests/oracle/generate.py --check --sample 60 compute 60 random cases anew and compare with the files
+
+Needs jax==0.10.2 on the CPU. A line of a file is one case:
+
+    {"id", "fn": "lax.add", "args": [array], "params": {..}, "x64": bool, "out": [array],
+     "grad": {"argnums": [..], "ct": [array or null], "out": [array]}, "tol": {"ulp": n, "abs": x}}
+    array: {"dtype", "shape", "weak", "data": hex of the little-endian bytes}
+
+or, for inputs that JAX rejects, "error": true in place of "out". See README.md beside this file.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import sys
+import zlib
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+FIXTURES = HERE.parent / "fixtures"
+
+import families  # noqa: E402
+from spec import array_of, compare, decode, encode  # noqa: E402
+
+
+def run(spec):
+    """The JSON of one case."""
+    case = {"id": spec.id, "fn": spec.fn}
+    with jax.enable_x64(spec.x64):
+        args = [decode(a) for a in spec.args]
+        case["args"] = spec.args
+        if spec.params:
+            case["params"] = spec.params
+        if spec.x64:
+            case["x64"] = True
+
+        def call(*args):
+            out = spec.call(*args, **spec.params)
+            return list(out) if isinstance(out, (tuple, list)) else [out]
+
+        if spec.error:
+            try:
+                call(*args)
+            except Exception:
+                case["error"] = True
+                return case
+            raise SystemExit(f"{spec.id}: JAX accepts it, but the case says that it is an error")
+        try:
+            out = call(*args)
+        except Exception as e:
+            if spec.error is None:
+                case["error"] = True
+                return case
+            raise SystemExit(f"{spec.id}: JAX rejects it: {e}")
+        case["out"] = [encode(y) for y in out]
+        if spec.grad:
+            floats = jax.numpy.inexact
+            argnums = [i for i, x in enumerate(args) if jax.numpy.issubdtype(x.dtype, floats)]
+
+            def of_floats(*xs):
+                full = list(args)
+                for i, x in zip(argnums, xs):
+                    full[i] = x
+                return call(*full)
+
+            rng = np.random.RandomState(zlib.crc32(spec.id.encode()) ^ 1)
+            outs, vjp = jax.vjp(of_floats, *[args[i] for i in argnums])
+            ct_json, cts = [], []
+            for y in outs:
+                if jax.numpy.issubdtype(y.dtype, floats):
+                    ct = array_of(rng.uniform(0.25, 2.0, y.shape), y.dtype)
+                    ct_json.append(ct)
+                    cts.append(decode(ct))
+                else:
+                    ct_json.append(None)
+                    cts.append(np.zeros(y.shape, jax.dtypes.float0))
+            grads = vjp(cts)
+            case["grad"] = {"argnums": argnums, "ct": ct_json, "out": [encode(g) for g in grads]}
+            if spec.grad_tol:
+                case["grad"]["tol"] = spec.grad_tol
+        if spec.tol:
+            case["tol"] = spec.tol
+    return case
+
+
+def dumps(case):
+    return json.dumps(case, separators=(",", ":"))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("families", nargs="*")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--sample", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=None)
+    options = parser.parse_args()
+    wanted = options.families or sorted(families.FAMILIES)
+    if options.check:
+        specs = {}
+        committed = {}
+        for name in wanted:
+            for spec in families.specs(name):
+                specs[(name, spec.id)] = spec
+            for line in (FIXTURES / f"{name}.jsonl").read_text().splitlines():
+                case = json.loads(line)
+                committed[(name, case["id"])] = case
+        if specs.keys() != committed.keys():
+            differ = sorted(specs.keys() ^ committed.keys())[:5]
+            raise SystemExit(f"fixtures and families name different cases, such as {differ}: run generate.py")
+        chosen = random.Random(options.seed).sample(sorted(specs), min(options.sample, len(specs)))
+        bad = [f"{name} {id}: {why}" for name, id in chosen if (why := compare(run(specs[(name, id)]), committed[(name, id)]))]
+        if bad:
+            raise SystemExit("\n".join(bad))
+        print(f"{len(chosen)} of {len(specs)} cases agree with JAX {jax.__version__}")
+        return
+    total = 0
+    for name in wanted:
+        cases = [run(spec) for spec in families.specs(name)]
+        (FIXTURES / f"{name}.jsonl").write_text("".join(dumps(c) + "\n" for c in cases))
+        print(f"{name}: {len(cases)} cases", flush=True)
+        total += len(cases)
+    print(f"{total} cases")
+
+
+if __name__ == "__main__":
+    main()
