@@ -20,6 +20,8 @@ pub struct LoweringCtx {
     builder: Builder,
     /// Functions of nested jaxprs: one for all the calls of equal jaxprs.
     functions: FxHashMap<Arc<Jaxpr>, String>,
+    /// Functions that lowering rules have asked for, by their name and the types of their arguments.
+    helpers: FxHashMap<(&'static str, SmallVec<[Type; 4]>), String>,
     names: FxHashMap<String, usize>,
 }
 
@@ -232,6 +234,34 @@ impl LoweringCtx {
         };
         let results: Vec<Type> = jaxpr.outvars.iter().map(|a| self.ty(&jaxpr.atom_aval(a))).collect();
         Ok(self.builder.call(&function, args, &results))
+    }
+
+    /// Calls a private function, which `body` writes at the first call with arguments of these types.
+    pub fn call_helper(
+        &mut self,
+        name: &'static str,
+        args: &[Value],
+        results: &[Type],
+        body: impl FnOnce(&mut Self, &[Value]) -> Result<Values>,
+    ) -> Result<Values> {
+        let key = (name, args.iter().map(|x| x.ty()).collect());
+        let function = match self.helpers.get(&key) {
+            Some(function) => function.clone(),
+            None => {
+                let function = self.unique_name(name);
+                let typed = |types: &mut dyn Iterator<Item = Type>| -> Vec<(Type, Attrs)> {
+                    types.map(|ty| (ty, Attrs::default())).collect()
+                };
+                let ins = typed(&mut args.iter().map(|x| x.ty()));
+                let outs = typed(&mut results.iter().copied());
+                let values = self.begin_function(&function, false, &ins, &outs);
+                let values = body(self, &values)?;
+                self.end_function(&values);
+                self.helpers.insert(key, function.clone());
+                function
+            }
+        };
+        Ok(self.builder.call(&function, args, results))
     }
 
     /// Writes a jaxpr without constants as a function. Attributes may be shorter than the lists that they belong to.

@@ -26,6 +26,7 @@ mod sin;
 mod slice;
 mod split;
 mod squeeze;
+mod threefry2x32;
 mod transpose;
 
 pub use add::{add, add_any};
@@ -47,5 +48,6 @@ pub use sin::{cos, sin};
 pub use slice::{index_in_dim, slice, slice_in_dim};
 pub use split::split;
 pub use squeeze::{squeeze, squeeze_axes};
+pub use threefry2x32::threefry2x32;
 pub(crate) use transpose::move_axis;
 pub use transpose::transpose;
