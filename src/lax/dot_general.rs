@@ -411,6 +411,7 @@ impl Primitive for DotGeneral {
 mod tests {
     use super::*;
     use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
 
     fn message(body: impl FnOnce() -> Array) -> String {
         catch(|| Ok(body())).unwrap_err().message().to_owned()
@@ -458,5 +459,29 @@ mod tests {
             message(|| batch_matmul(&Array::from([1.0f32]), &x, None)),
             "arguments to batch_matmul must be at least 2D, got 1, 2"
         );
+    }
+    #[test]
+    fn rules() {
+        use DType::{BF16, C64, F32, I32};
+        let mut draw = Draw::new(2);
+        let mut values = |dtype, shape: &[usize]| draw.values(dtype, shape);
+        check_rules([
+            case("matmul", [values(F32, &[2, 3]), values(F32, &[3, 4])], |x| dot(&x[0], &x[1], None, None)),
+            case("matvec", [values(C64, &[2, 3]), values(C64, &[3])], |x| dot(&x[0], &x[1], None, None)),
+            case("ints", [values(I32, &[2, 3]), values(I32, &[3])], |x| dot(&x[0], &x[1], None, None)),
+            case("mixed", [values(BF16, &[3]), values(F32, &[3])], |x| dot(&x[0], &x[1], None, None)),
+            case("batch", [values(F32, &[2, 1, 3]), values(F32, &[2, 3, 2])], |x| {
+                batch_matmul(&x[0], &x[1], Some(Precision::Highest))
+            }),
+            case("permuted axes", [values(F32, &[2, 3, 4, 5]), values(F32, &[4, 5, 2, 6])], |x| {
+                dot_general(&x[0], &x[1], ((&[3, 2], &[1, 0]), (&[0], &[2])), None, None)
+            }),
+            case("two batch axes", [values(F32, &[2, 3, 4]), values(F32, &[3, 4, 2])], |x| {
+                dot_general(&x[0], &x[1], ((&[2], &[1]), (&[1, 0], &[0, 2])), None, None)
+            }),
+            case("outer", [values(F32, &[2]), values(F32, &[3])], |x| {
+                dot_general(&x[0], &x[1], ((&[], &[]), (&[], &[])), None, None)
+            }),
+        ]);
     }
 }

@@ -156,6 +156,8 @@ impl Primitive for Threefry2x32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
 
     fn hash(key: [u32; 2], count: [u32; 2]) -> [u32; 2] {
         let word = |x: u32| Array::scalar(x);
@@ -179,5 +181,25 @@ mod tests {
         assert_eq!(a.shape(), [2, 2]);
         let a = a.to_vec::<u32>().unwrap();
         assert_eq!((a[0], a[3]), (0x6b20_0159, 0x1cb9_96fc));
+    }
+    #[test]
+    fn rules() {
+        let mut draw = Draw::new(1);
+        let mut words = |shape: &[usize]| draw.any_bits(DType::U32, shape);
+        let hash = |x: &[Array]| threefry2x32(&x[0], &x[1], &x[2], &x[3]);
+        check_rules([
+            case("scalar key", [words(&[]), words(&[]), words(&[3]), words(&[3])], hash),
+            case("array key", [words(&[2, 1]), words(&[2, 1]), words(&[1, 3]), words(&[1, 3])], hash),
+        ]);
+    }
+
+    #[test]
+    fn other_dtypes_are_rejected() {
+        let (k, x) = (Array::scalar(1u32), Array::scalar(1i32));
+        let e = catch(|| Ok(threefry2x32(&k, &k, &x, &x))).unwrap_err();
+        assert!(
+            e.message()
+                .starts_with("arguments to threefry2x32 must have uint32 type, got [u32[], u32[], i32[]")
+        );
     }
 }
