@@ -56,19 +56,15 @@ pub(super) fn find(platform: &str) -> Result<Found> {
 
 fn find_cpu() -> Result<Found> {
     let Some(path) = BUILT_CPU_PLUGIN else {
-        bail!(
-            Plugin,
-            "the CPU plugin was not built: build.rs found no network, pip or C++ compiler and said so in a warning. \
-             Make them available and run `touch build.rs` or `cargo clean -p raxla`, then build again; or set \
-             RAXLA_CPU_PLUGIN to a PJRT CPU plugin"
-        );
+        let why = option_env!("RAXLA_NO_CPU_PLUGIN").unwrap_or("build.rs did not run");
+        bail!(Plugin, "raxla was built without its CPU plugin: {why}");
     };
     let path = PathBuf::from(path);
     if !path.exists() {
         bail!(
             Plugin,
-            "the CPU plugin that raxla was built with is gone: {}. Build again (`cargo clean -p raxla` first), or set \
-             RAXLA_CPU_PLUGIN to a PJRT CPU plugin",
+            "the CPU plugin that raxla was built with is gone: {}. Build raxla again, or set RAXLA_CPU_PLUGIN to a \
+             PJRT CPU plugin",
             path.display()
         );
     }
