@@ -21,7 +21,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(feature = "bindgen")]
 #[path = "xla_extension/bindgen/generate.rs"]
@@ -37,6 +37,8 @@ struct Wheel {
     plugin: &'static str,
 }
 
+/// XLA's headers warn at length.
+const FLAGS: [&str; 7] = ["-std=c++17", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-w", "-shared", "-s"];
 const VERSION: &str = "2.21.0";
 const LINUX_LIBRARIES: [&str; 2] = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
 const LINUX_PLUGIN: &str = "pjrt_c_api_cpu_plugin.so";
@@ -89,7 +91,8 @@ fn main() {
         println!("cargo::rerun-if-changed={path}");
     }
     println!("cargo::rerun-if-changed=xla_extension/fetch.py");
-    let variables = ["RAXLA_CPU_PLUGIN", "XLA_EXTENSION_DIR", "RAXLA_SKIP_ENGINE", "XDG_CACHE_HOME", "DOCS_RS"];
+    let variables =
+        ["RAXLA_CPU_PLUGIN", "XLA_EXTENSION_DIR", "RAXLA_SKIP_ENGINE", "XDG_CACHE_HOME", "DOCS_RS"];
     for variable in variables {
         println!("cargo::rerun-if-env-changed={variable}");
     }
@@ -99,8 +102,10 @@ fn main() {
     match plugin() {
         Ok(path) => {
             println!("cargo::rustc-env=RAXLA_BUILT_CPU_PLUGIN={}", path.display());
-            // Builds it again if someone empties the cache.
-            println!("cargo::rerun-if-changed={}", path.display());
+            if variable("RAXLA_CPU_PLUGIN").is_none() {
+                // Builds it again if someone empties the cache.
+                println!("cargo::rerun-if-changed={}", path.display());
+            }
         }
         Err(Failure::Absent(reason)) => {
             for line in reason.lines() {
@@ -276,7 +281,7 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
 
     let include = |path: &str| job.include.join(path);
     let mut command = job.compiler.to_command();
-    command.args(["-std=c++17", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-w", "-O2", "-shared"]);
+    command.args(FLAGS);
     for directory in [source.join("stubs"), source.join("src"), job.include.to_owned()] {
         command.arg("-I").arg(directory);
     }
@@ -304,10 +309,15 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
         ));
     }
     let used = fs::read_to_string(&headers).map_err(io)?;
-    let used = used.split_whitespace().map(PathBuf::from).filter(|path| path.starts_with(job.include)).collect();
+    let used =
+        used.split_whitespace().map(PathBuf::from).filter(|path| path.starts_with(job.include)).collect();
     let _ = fs::remove_file(&headers);
     fs::rename(&staging, job.directory).map_err(io)?;
-    progress(&format!("the CPU plugin is in {} ({} s)", job.directory.display(), started.elapsed().as_secs()));
+    progress(&format!(
+        "the CPU plugin is in {} ({} s)",
+        job.directory.display(),
+        started.elapsed().as_secs()
+    ));
     Ok(used)
 }
 
@@ -333,7 +343,14 @@ fn compiler() -> Outcome<cc::Tool> {
         let why = "raxla needs a C++ compiler once, for its small CPU plugin, and found none";
         Failure::Absent(format!("{why} ({e}): {remedy}"))
     };
-    let tool = cc::Build::new().cpp(true).try_get_compiler().map_err(|e| none(e.to_string()))?;
+    // Not the profile's settings: one plugin serves every profile.
+    let tool = cc::Build::new()
+        .cpp(true)
+        .opt_level(2)
+        .debug(false)
+        .warnings(false)
+        .try_get_compiler()
+        .map_err(|e| none(e.to_string()))?;
     match tool.to_command().arg("--version").output() {
         Ok(_) => Ok(tool),
         Err(e) => Err(none(format!("{}: {e}", tool.path().display()))),
@@ -427,9 +444,10 @@ fn tail(bytes: &[u8]) -> String {
 /// A hash of everything that decides what the plugin is.
 fn source_hash() -> std::io::Result<String> {
     let mut hash = Fnv::default();
-    for file in ["build.rs", "xla_extension/exports.map"] {
-        hash.write(&fs::read(file)?);
+    for flag in FLAGS {
+        hash.write(flag.as_bytes());
     }
+    hash.write(&fs::read("xla_extension/exports.map")?);
     for directory in ["xla_extension/src", "xla_extension/stubs"] {
         for file in files_below(Path::new(directory))? {
             hash.write(file.as_os_str().as_encoded_bytes());

@@ -113,19 +113,19 @@ impl fmt::Debug for Plugin {
     }
 }
 
-/// XLA and TensorFlow log to stderr while they are being loaded. Ask for errors only, unless the user chose a level.
-fn quieten() {
-    for (name, value) in [("TF_CPP_MIN_LOG_LEVEL", "2"), ("TF_ENABLE_ONEDNN_OPTS", "0")] {
-        if std::env::var_os(name).is_none() {
-            // SAFETY: runs under the lock on `LOADED`, and Rust code reads the environment through `std`, which has a
-            // lock of its own. Foreign threads that call `getenv` at this moment are the remaining, usual, hazard.
-            unsafe { std::env::set_var(name, value) };
-        }
+/// XLA logs to stderr from the moment it is loaded. Ask for errors only, unless the user chose a level. The CPU plugin of
+/// this crate sees to that itself, without touching the environment.
+fn quieten(path: &Path) {
+    let quiet_itself = path.file_stem().is_some_and(|stem| stem == "pjrt_c_api_cpu_plugin");
+    if !quiet_itself && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
+        // SAFETY: runs under the lock on `LOADED`, and Rust code reads the environment through `std`, which has a lock
+        // of its own. Foreign threads that call `getenv` at this moment are the remaining, usual, hazard.
+        unsafe { std::env::set_var("TF_CPP_MIN_LOG_LEVEL", "2") };
     }
 }
 
 fn open(path: &Path) -> Result<Plugin> {
-    quieten();
+    quieten(path);
     // SAFETY: loading runs the library's initialisers; a plugin that the user names is trusted as its code will be.
     let library = match unsafe { libloading::Library::new(path) } {
         Ok(library) => library,

@@ -1,0 +1,117 @@
+//! Compiles for a TPU that is not there, through the PyPI package `libtpu`. Where that is not installed the tests print so
+//! and pass; `RAXLA_TPU_PLUGIN=/path/to/libtpu.so` names it.
+
+use raxla::pjrt::{CompileOptions, CompiledProgram, Plugin, Program, Topology, discovery};
+use std::sync::{Mutex, PoisonError};
+
+/// Four chips in a square.
+const TOPOLOGY: &str = "v5e:2x2";
+
+/// `libtpu`, or `None` after a line that says why not.
+fn libtpu() -> Option<Plugin> {
+    static LOADING: Mutex<()> = Mutex::new(());
+    let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = match discovery::find_plugin("tpu") {
+        Ok(path) => path,
+        Err(e) => {
+            println!("skipped: {e}");
+            return None;
+        }
+    };
+    // What libtpu would otherwise ask the metadata server of a Cloud TPU machine, for minutes. SAFETY: under the lock, and
+    // no other thread of this program reads the environment meanwhile.
+    for (name, value) in [("TPU_SKIP_MDS_QUERY", "1"), ("TPU_STDERR_LOG_LEVEL", "3")] {
+        unsafe { std::env::set_var(name, value) };
+    }
+    match Plugin::load(&path) {
+        Ok(plugin) => Some(plugin),
+        Err(e) => panic!("{}: {e}", path.display()),
+    }
+}
+
+/// Compiles StableHLO text for `TOPOLOGY`, over `partitions` of its chips. `None` if there is no libtpu.
+fn compile_for_topology(mlir_text: &str, partitions: usize) -> Option<CompiledProgram> {
+    let topology = Topology::new(libtpu()?, TOPOLOGY, &[]).unwrap();
+    let options = match partitions {
+        1 => CompileOptions::new(),
+        n => CompileOptions::partitioned(n),
+    };
+    Some(topology.compile(&Program::mlir_text(mlir_text), &options).unwrap())
+}
+
+fn property(compiled: &CompiledProgram, name: &str) -> f64 {
+    let cost = compiled.cost_analysis().unwrap();
+    let value = cost.iter().find(|(n, _)| n == name).and_then(|(_, value)| value.as_f64());
+    value.unwrap_or_else(|| panic!("no {name} in {cost:?}"))
+}
+
+/// A matrix product, a transcendental function and a mean.
+const LOSS: &str =
+    "module @loss { func.func public @main(%w: tensor<256x256xf32>, %x: tensor<512x256xf32>) -> tensor<f32> {
+    %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0]
+        : (tensor<512x256xf32>, tensor<256x256xf32>) -> tensor<512x256xf32>
+    %1 = stablehlo.tanh %0 : tensor<512x256xf32>
+    %zero = stablehlo.constant dense<0.0> : tensor<f32>
+    %2 = stablehlo.reduce(%1 init: %zero) applies stablehlo.add across dimensions = [0, 1]
+        : (tensor<512x256xf32>, tensor<f32>) -> tensor<f32>
+    return %2 : tensor<f32> } }";
+
+/// The same, the rows of `x` split over four chips, the sum over all.
+const SHARDED_LOSS: &str = r#"module @loss attributes {mhlo.num_partitions = 4 : i32, mhlo.num_replicas = 1 : i32} {
+  sdy.mesh @mesh = <["data"=4]>
+  func.func public @main(
+      %w: tensor<256x256xf32> {sdy.sharding = #sdy.sharding<@mesh, [{}, {}]>},
+      %x: tensor<512x256xf32> {sdy.sharding = #sdy.sharding<@mesh, [{"data"}, {}]>})
+      -> (tensor<f32> {sdy.sharding = #sdy.sharding<@mesh, []>}) {
+    %0 = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0]
+        : (tensor<512x256xf32>, tensor<256x256xf32>) -> tensor<512x256xf32>
+    %1 = stablehlo.tanh %0 : tensor<512x256xf32>
+    %zero = stablehlo.constant dense<0.0> : tensor<f32>
+    %2 = stablehlo.reduce(%1 init: %zero) applies stablehlo.add across dimensions = [0, 1]
+        : (tensor<512x256xf32>, tensor<f32>) -> tensor<f32>
+    return %2 : tensor<f32> } }"#;
+
+#[test]
+fn the_topology_has_four_chips() {
+    let Some(plugin) = libtpu() else { return };
+    let topology = Topology::new(plugin, TOPOLOGY, &[]).unwrap();
+    assert_eq!(topology.platform_name().unwrap(), "tpu");
+    let devices = topology.devices().unwrap();
+    assert_eq!(devices.len(), 4);
+    for device in devices {
+        assert_eq!(device.kind, "TPU v5 lite");
+        assert!(device.attribute("coords").is_some(), "{device:?}");
+    }
+}
+
+#[test]
+fn a_program_compiles_for_one_chip() {
+    let Some(compiled) = compile_for_topology(LOSS, 1) else { return };
+    assert_eq!(compiled.num_partitions().unwrap(), 1);
+    // One multiplication and one addition for each of 512 * 256 * 256.
+    assert!(property(&compiled, "flops") >= 2.0 * 512.0 * 256.0 * 256.0);
+    let memory = compiled.memory_stats().unwrap();
+    assert_eq!(memory.argument_size, 4 * (256 * 256 + 512 * 256));
+    assert!(memory.generated_code_size > 0, "{memory:?}");
+}
+
+#[test]
+fn a_program_is_partitioned_over_four_chips() {
+    let Some(compiled) = compile_for_topology(SHARDED_LOSS, 4) else { return };
+    assert_eq!(compiled.num_partitions().unwrap(), 4);
+    // Each chip has all of `w` and a quarter of `x`.
+    let memory = compiled.memory_stats().unwrap();
+    assert_eq!(memory.argument_size, 4 * (256 * 256 + 512 * 256 / 4));
+    let flops = property(&compiled, "flops");
+    let whole = 2.0 * 512.0 * 256.0 * 256.0;
+    assert!(flops >= whole / 4.0 && flops < whole / 2.0, "{flops}");
+}
+
+#[test]
+fn a_program_that_does_not_parse_is_rejected() {
+    let Some(plugin) = libtpu() else { return };
+    let topology = Topology::new(plugin, TOPOLOGY, &[]).unwrap();
+    let program = Program::mlir_text("module { nonsense }");
+    let error = topology.compile(&program, &CompileOptions::new()).unwrap_err();
+    assert_eq!(error.kind(), raxla::ErrorKind::Compile, "{error}");
+}
