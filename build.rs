@@ -309,9 +309,14 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
         ));
     }
     let used = fs::read_to_string(&headers).map_err(io)?;
-    let used =
-        used.split_whitespace().map(PathBuf::from).filter(|path| path.starts_with(job.include)).collect();
+    // Make's syntax: a backslash before a space of a name, and before each line's end.
+    let used = used.replace("\\\n", " ").replace("\\ ", "\0");
+    let used = used.split_whitespace().map(|name| PathBuf::from(name.replace('\0', " ")));
+    let used = used.filter(|path| path.starts_with(job.include)).collect();
     let _ = fs::remove_file(&headers);
+    // Cargo runs this script again when a file that it names is newer than the script's last start. This one would be.
+    let yesterday = SystemTime::now() - Duration::from_secs(24 * 60 * 60);
+    File::options().write(true).open(&target).and_then(|file| file.set_modified(yesterday)).map_err(io)?;
     fs::rename(&staging, job.directory).map_err(io)?;
     progress(&format!(
         "the CPU plugin is in {} ({} s)",
