@@ -15,11 +15,12 @@ import zipfile
 def main(requirement, sha256, platform, libraries, out):
     with tempfile.TemporaryDirectory(dir=out) as scratch:
         # The wheel of one fixed Python version: nothing of it is run by Python.
-        subprocess.run(
+        pip = subprocess.run(
             [sys.executable, "-m", "pip", "download", requirement, "--no-deps", "--only-binary=:all:",
              "--implementation=cp", "--python-version=311", "--platform=" + platform, "--dest=" + scratch,
-             "--disable-pip-version-check", "--no-input", "--progress-bar=off", "--retries=2"],
-            check=True)
+             "--disable-pip-version-check", "--no-input", "--progress-bar=off", "--retries=2"])
+        if pip.returncode != 0:
+            sys.exit(pip.returncode)
         (name,) = (n for n in os.listdir(scratch) if n.endswith(".whl"))
         wheel = os.path.join(scratch, name)
         digest = hashlib.sha256()
