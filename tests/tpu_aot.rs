@@ -18,9 +18,14 @@ fn libtpu() -> Option<Plugin> {
             return None;
         }
     };
-    // What libtpu would otherwise ask the metadata server of a Cloud TPU machine, for minutes. SAFETY: under the lock, and
-    // no other thread of this program reads the environment meanwhile.
-    for (name, value) in [("TPU_SKIP_MDS_QUERY", "1"), ("TPU_STDERR_LOG_LEVEL", "3")] {
+    // What libtpu would otherwise ask the metadata server of a Cloud TPU machine, for minutes, and complain about.
+    let settings = [
+        ("TPU_SKIP_MDS_QUERY", "1"),
+        ("TPU_ACCELERATOR_TYPE", "v5litepod-4"),
+        ("TPU_WORKER_HOSTNAMES", "localhost"),
+    ];
+    for (name, value) in settings {
+        // SAFETY: under the lock, before the library is loaded; nothing else here reads the environment meanwhile.
         unsafe { std::env::set_var(name, value) };
     }
     match Plugin::load(&path) {

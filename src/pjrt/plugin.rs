@@ -129,7 +129,11 @@ fn open(path: &Path) -> Result<Plugin> {
     // SAFETY: loading runs the library's initialisers; a plugin that the user names is trusted as its code will be.
     let library = match unsafe { libloading::Library::new(path) } {
         Ok(library) => library,
-        Err(e) => bail!(Plugin, "could not load {}: {e}", path.display()),
+        Err(e) => {
+            // The loader's own words, such as which dependency is missing, are in the source of the error.
+            let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+            bail!(Plugin, "could not load {}: {reason}", path.display())
+        }
     };
     // A library that has run its initialisers may have left threads and callbacks behind: never unload it.
     let library: &'static libloading::Library = Box::leak(Box::new(library));
