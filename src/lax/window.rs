@@ -1,0 +1,266 @@
+//! Windows that slide over an array: padding and sizes. JAX: `lax.padtype_to_pads`, `lax.reduce_window_shape_tuple`,
+//! `convolution._conv_general_vjp_lhs_padding`.
+
+use smallvec::SmallVec;
+
+use crate::core::aval::{Shape, ShapedArray};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::Param;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::tuple;
+use crate::mlir::{Type, Value, Values, usize_array};
+
+/// Zeros (or other neutral elements) around an array: low and high for each axis. Negative padding cuts off.
+pub type Pads = SmallVec<[(i64, i64); 4]>;
+
+/// How windows treat the borders of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding<'a> {
+    /// `"SAME"`: as many windows as elements (divided by the stride), the odd element of padding at the end;
+    /// `"SAME_LOWER"`: the same, the odd element at the beginning; `"VALID"`: no padding.
+    Named(&'a str),
+    /// Low and high padding of each axis.
+    Explicit(&'a [(i64, i64)]),
+}
+
+impl<'a> From<&'a str> for Padding<'a> {
+    fn from(name: &'a str) -> Self {
+        Padding::Named(name)
+    }
+}
+impl<'a> From<&'a [(i64, i64)]> for Padding<'a> {
+    fn from(pads: &'a [(i64, i64)]) -> Self {
+        Padding::Explicit(pads)
+    }
+}
+impl<'a, const N: usize> From<&'a [(i64, i64); N]> for Padding<'a> {
+    fn from(pads: &'a [(i64, i64); N]) -> Self {
+        Padding::Explicit(pads)
+    }
+}
+impl<'a> From<&'a Vec<(i64, i64)>> for Padding<'a> {
+    fn from(pads: &'a Vec<(i64, i64)>) -> Self {
+        Padding::Explicit(pads)
+    }
+}
+
+impl Padding<'_> {
+    /// The padding for arrays of these sizes and windows of these (dilated) sizes and strides.
+    pub(crate) fn pads(self, sizes: &[usize], window: &[usize], strides: &[usize]) -> Result<Pads> {
+        let name = match self {
+            Padding::Explicit(pads) => return Ok(pads.into()),
+            Padding::Named(name) => name,
+        };
+        if strides.contains(&0) {
+            bail!(Shape, "window_strides must be positive, got {}", tuple(strides));
+        }
+        let same = |low_first: bool| -> Pads {
+            let axes = sizes.iter().zip(window).zip(strides);
+            axes.map(|((n, window), stride)| {
+                let windows = n.div_ceil(*stride);
+                let reach = windows.saturating_sub(1) * stride + window;
+                let pad = reach.saturating_sub(*n) as i64;
+                let small = pad / 2;
+                if low_first { (pad - small, small) } else { (small, pad - small) }
+            })
+            .collect()
+        };
+        match name {
+            "SAME" => Ok(same(false)),
+            "SAME_LOWER" => Ok(same(true)),
+            "VALID" => Ok(SmallVec::from_elem((0, 0), sizes.len())),
+            _ => bail!(
+                InvalidArgument,
+                "unrecognized padding type: expected 'VALID', 'SAME' or 'SAME_LOWER', got {name}"
+            ),
+        }
+    }
+}
+
+/// The size of an axis once `dilation - 1` elements have been inserted between its own.
+pub(crate) fn dilate(size: usize, dilation: usize) -> usize {
+    if size == 0 { 0 } else { 1 + dilation * (size - 1) }
+}
+
+/// How many windows start within `size` elements.
+pub(crate) fn windows(size: usize, window: usize, stride: usize) -> usize {
+    if size < window { 0 } else { (size - window) / stride + 1 }
+}
+
+/// `size` with padding, if that is not negative.
+pub(crate) fn padded(size: usize, (low, high): (i64, i64)) -> Option<usize> {
+    usize::try_from(size as i64 + low + high).ok()
+}
+
+/// Pairs as Python prints them: `((0, 0), (1, 2))`.
+pub(crate) fn pairs(pads: &[(i64, i64)]) -> String {
+    let items: Vec<String> = pads.iter().map(|(low, high)| format!("({low}, {high})")).collect();
+    match items.as_slice() {
+        [one] => format!("({one},)"),
+        _ => format!("({})", items.join(", ")),
+    }
+}
+
+/// `dense<[[0, 0], [1, 2]]> : tensor<2x2xi64>`.
+pub(crate) fn pads_attr(pads: &[(i64, i64)]) -> String {
+    if pads.is_empty() {
+        return "dense<> : tensor<0x2xi64>".into();
+    }
+    let items: Vec<String> = pads.iter().map(|(low, high)| format!("[{low}, {high}]")).collect();
+    format!("dense<[{}]> : tensor<{}x2xi64>", items.join(", "), pads.len())
+}
+
+/// A window over every axis of an array.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Window {
+    pub dimensions: Shape,
+    pub strides: Shape,
+    pub padding: Pads,
+    pub base_dilation: Shape,
+    pub window_dilation: Shape,
+}
+
+impl Window {
+    /// A window from the arguments of a user's call.
+    pub(crate) fn new(
+        shape: &[usize],
+        dimensions: &[usize],
+        strides: &[usize],
+        padding: Padding<'_>,
+        base_dilation: Option<&[usize]>,
+        window_dilation: Option<&[usize]>,
+    ) -> Result<Self> {
+        let ones = || Shape::from_elem(1, dimensions.len());
+        let base_dilation = base_dilation.map_or_else(ones, Shape::from_slice);
+        let window_dilation = window_dilation.map_or_else(ones, Shape::from_slice);
+        let dilated = |sizes: &[usize], by: &[usize]| -> Shape {
+            sizes.iter().zip(by).map(|(n, d)| dilate(*n, *d)).collect()
+        };
+        let padding =
+            padding.pads(&dilated(shape, &base_dilation), &dilated(dimensions, &window_dilation), strides)?;
+        Ok(Window {
+            dimensions: dimensions.into(),
+            strides: strides.into(),
+            padding,
+            base_dilation,
+            window_dilation,
+        })
+    }
+
+    /// The shape of an operand's windows. JAX checks for all under the name `reduce_window`.
+    pub(crate) fn out_shape(&self, operand: &ShapedArray) -> Result<Shape> {
+        let rank = self.dimensions.len();
+        if operand.ndim() != rank {
+            bail!(
+                Shape,
+                "reduce_window got the wrong number of window_dimensions for operand: got operand shape {} with \
+                 window_dimensions {}",
+                tuple(&operand.shape),
+                tuple(&self.dimensions)
+            );
+        }
+        let others = [
+            ("window_strides", &self.strides),
+            ("base_dilation", &self.base_dilation),
+            ("window_dilation", &self.window_dilation),
+        ];
+        for (name, values) in others {
+            if values.len() != rank {
+                bail!(
+                    Shape,
+                    "reduce_window got inconsistent {name} and window_dimensions: got {name} {} and window_dimensions \
+                     {}",
+                    tuple(values),
+                    tuple(&self.dimensions)
+                );
+            }
+            if values.contains(&0) {
+                bail!(Shape, "reduce_window: {name} must be positive, got {}", tuple(values));
+            }
+        }
+        if self.padding.len() != rank {
+            bail!(
+                Shape,
+                "reduce_window: padding must have one pair for each axis of operand {operand}, got {}",
+                pairs(&self.padding)
+            );
+        }
+        if self.dimensions.contains(&0) {
+            bail!(
+                Shape,
+                "reduce_window: window_dimensions must be positive, got {}",
+                tuple(&self.dimensions)
+            );
+        }
+        (0..rank)
+            .map(|i| {
+                let size = dilate(operand.shape[i], self.base_dilation[i]);
+                let Some(size) = padded(size, self.padding[i]) else {
+                    bail!(
+                        Shape,
+                        "reduce_window: negative padding {} is larger than operand {operand}",
+                        pairs(&self.padding)
+                    );
+                };
+                Ok(windows(size, dilate(self.dimensions[i], self.window_dilation[i]), self.strides[i]))
+            })
+            .collect()
+    }
+
+    /// The same for an operand with one more axis, at `dim`.
+    pub(crate) fn with_axis(&self, dim: usize) -> Self {
+        let mut out = self.clone();
+        for sizes in [&mut out.dimensions, &mut out.strides, &mut out.base_dilation, &mut out.window_dilation]
+        {
+            sizes.insert(dim, 1);
+        }
+        out.padding.insert(dim, (0, 0));
+        out
+    }
+
+    /// Padding of the cotangent, once it is dilated by the strides, for the transposed window.
+    pub(crate) fn transposed_padding(&self, operand: &[usize], out: &[usize]) -> Pads {
+        let axes = 0..operand.len();
+        axes.map(|i| {
+            let base = dilate(operand[i], self.base_dilation[i]) as i64;
+            let window = dilate(self.dimensions[i], self.window_dilation[i]) as i64;
+            let out = dilate(out[i], self.strides[i]) as i64;
+            let before = window - self.padding[i].0 - 1;
+            (before, base + window - 1 - out - before)
+        })
+        .collect()
+    }
+
+    /// Parameters as JAX prints them.
+    pub(crate) fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("base_dilation", Param::Text(tuple(&self.base_dilation))),
+            ("padding", Param::Text(pairs(&self.padding))),
+            ("window_dilation", Param::Text(tuple(&self.window_dilation))),
+            ("window_dimensions", Param::Text(tuple(&self.dimensions))),
+            ("window_strides", Param::Text(tuple(&self.strides))),
+        ]
+    }
+
+    /// `stablehlo.reduce_window` of arrays of one shape, each with its initial value.
+    pub(crate) fn reduce(
+        &self,
+        ctx: &mut LoweringCtx,
+        operands: &[Value],
+        inits: &[Value],
+        outs: &[Type],
+        body: impl FnOnce(&mut LoweringCtx, &[Value]) -> Result<Values>,
+    ) -> Result<Values> {
+        let attrs = format!(
+            "base_dilations = {}, padding = {}, window_dilations = {}, window_dimensions = {}, window_strides = {}",
+            usize_array(&self.base_dilation),
+            pads_attr(&self.padding),
+            usize_array(&self.window_dilation),
+            usize_array(&self.dimensions),
+            usize_array(&self.strides)
+        );
+        let all: Values = operands.iter().chain(inits).copied().collect();
+        let scalars: SmallVec<[Type; 4]> = inits.iter().chain(inits).map(|v| v.ty()).collect();
+        ctx.op_with_region("stablehlo.reduce_window", &all, &attrs, outs, &scalars, body)
+    }
+}
