@@ -7,6 +7,7 @@ extern crate self as raxla;
 pub mod api;
 pub(crate) mod control_flow;
 pub mod core;
+pub mod custom_derivatives;
 pub mod dtype;
 pub mod error;
 pub(crate) mod interpreters;

@@ -40,6 +40,7 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
 
+pub(crate) use flat::short_type_name;
 pub use flat::{ArgSpan, FlatArgs, FlatFn, FlatOut, OutLeaves};
 
 use crate::error::{Error, Result, err};

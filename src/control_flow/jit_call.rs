@@ -95,6 +95,7 @@ impl Primitive for JitCall {
             linear: Prim::from(self.with(&split.tangent)),
             residuals,
             nonzero_out: split.nonzero_out.clone(),
+            order: None,
         }))
     }
 
@@ -130,7 +131,7 @@ impl Primitive for JitCall {
         self.batch_over(Some(axis_name), axis_size, args, dims)
     }
 
-    fn dce(&self, used: &[bool]) -> Option<(Prim, Vec<usize>)> {
+    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
         let (jaxpr, kept) = self.jaxpr.dce(used);
         Some((Prim::from(self.with(&Arc::new(jaxpr))), kept))
     }

@@ -344,12 +344,12 @@ impl Jaxpr {
         outvars.iter().for_each(|a| need(a, &mut needed));
         let mut eqns: Vec<Eqn> = Vec::with_capacity(self.eqns.len());
         for eqn in self.eqns.iter().rev() {
-            let used: SmallVec<[bool; 4]> = eqn.outputs.iter().map(|v| needed[v.0 as usize]).collect();
+            let mut used: SmallVec<[bool; 4]> = eqn.outputs.iter().map(|v| needed[v.0 as usize]).collect();
             if !eqn.prim.has_effects() && !used.contains(&true) {
                 continue;
             }
             let thinned =
-                if used.contains(&false) && !eqn.prim.has_effects() { eqn.prim.dce(&used) } else { None };
+                if used.contains(&false) && !eqn.prim.has_effects() { eqn.prim.dce(&mut used) } else { None };
             let eqn = match thinned {
                 None => eqn.clone(),
                 Some((prim, kept)) => Eqn {

@@ -144,8 +144,9 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     }
 
     /// For dead code elimination: an equivalent primitive that computes only the results marked in `used`, with the
-    /// indices of the inputs that it still needs. `None`: all or nothing.
-    fn dce(&self, used: &[bool]) -> Option<(Prim, Vec<usize>)> {
+    /// indices of the inputs that it still needs. `None`: all or nothing. It may mark more results, which it cannot do
+    /// without (carries of loops).
+    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
         let _ = used;
         None
     }
@@ -168,6 +169,8 @@ pub struct Linearized {
     pub residuals: Vec<Array>,
     /// Which results have a nonzero tangent: the linear primitive returns just these, in order.
     pub nonzero_out: Vec<bool>,
+    /// The linear primitive's arguments as positions among `residuals` followed by the tangents. `None`: as they stand.
+    pub order: Option<Vec<usize>>,
 }
 
 /// Comparison and hashing of primitives behind `dyn`; implemented for whatever is `Eq + Hash`.

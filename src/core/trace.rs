@@ -3,6 +3,8 @@
 //! Tracing is final-style and stackless: each thread has one current trace, and a trace that is done with an operation
 //! hands it to its parent. No trace at all is evaluation.
 
+use std::any::Any;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
@@ -13,7 +15,7 @@ use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::eval;
 use crate::core::jaxpr::{Loc, Var};
-use crate::core::primitive::{Arrays, Prim};
+use crate::core::primitive::{Arrays, Ct, Prim, Tangent};
 use crate::error::{Error, OrThrow, Result, bail, err};
 
 /// Names one trace for ever. The upper bits are the number of the thread that made it.
@@ -64,18 +66,63 @@ pub(crate) trait Trace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays>;
 
     /// Applies a function with a custom derivative; `None` asks for it as an equation of a jaxpr.
-    fn process_custom(self: Rc<Self>, call: &dyn CustomCall, args: &[Array]) -> Option<Result<Vec<Array>>> {
+    fn process_custom(
+        self: Rc<Self>,
+        call: &Arc<dyn CustomCall>,
+        args: &[Array],
+    ) -> Option<Result<Vec<Array>>> {
         let _ = (call, args);
         None
     }
 }
 
-/// A function with a custom derivative, as traces see it.
-pub(crate) trait CustomCall {
-    /// Applies it anew under the current trace.
+/// A function with a custom derivative, applied to arguments of one structure.
+pub(crate) trait CustomCall: Any + Send + Sync {
+    /// Applies the function anew under the current trace.
     fn call(&self, args: &[Array]) -> Result<Vec<Array>>;
+
     /// Results and tangents by the custom rule.
-    fn jvp(&self, primals: &[Array], tangents: &[Option<Array>]) -> Result<(Vec<Array>, Vec<Option<Array>>)>;
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)>;
+
+    /// The forward pass of a function whose custom derivative is a reverse-mode rule; `None` if it is not.
+    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
+        let _ = primals;
+        None
+    }
+
+    /// Applies it as an equation under the current trace.
+    fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>>;
+
+    /// `custom_jvp_call` or `custom_vjp_call`.
+    fn primitive_name(&self) -> &'static str;
+
+    /// The function's name.
+    fn function_name(&self) -> Cow<'static, str>;
+
+    /// Is it the same function with the same rules?
+    fn same(&self, other: &dyn CustomCall) -> bool;
+}
+
+/// What the forward rule of a custom reverse-mode derivative gives.
+pub(crate) struct CustomForward {
+    pub outs: Vec<Array>,
+    pub residuals: Vec<Array>,
+    pub backward: Arc<dyn CustomBackward>,
+}
+
+/// The backward rule of a custom derivative.
+pub(crate) trait CustomBackward: Send + Sync {
+    /// Cotangents of all arguments from the residuals and the cotangents of all results.
+    fn apply(&self, residuals: &[Array], cts: &[Array]) -> Result<Vec<Ct>>;
+}
+
+/// Applies a function with a custom derivative under the current trace.
+pub(crate) fn bind_custom(call: &Arc<dyn CustomCall>, args: &[Array]) -> Result<Vec<Array>> {
+    let Some(trace) = current_trace() else { return call.call(args) };
+    match trace.process_custom(call, args) {
+        Some(outs) => outs,
+        None => call.clone().record(args),
+    }
 }
 
 pub(crate) type TraceRef = Option<Rc<dyn Trace>>;

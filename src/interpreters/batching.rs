@@ -9,10 +9,11 @@ use crate::core::array::{Array, Repr};
 use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
 use crate::core::trace::{
-    LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace, with_axis,
+    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace, with_axis,
     with_location, with_trace,
 };
 use crate::error::{Result, catch};
+use crate::interpreters::custom_call::BatchedCall;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
 
@@ -61,6 +62,23 @@ impl Trace for BatchTrace {
             })?;
             Ok(outs.into_iter().zip(out_dims).map(|(x, dim)| batched(id, x, dim)).collect())
         })
+    }
+
+    fn process_custom(
+        self: Rc<Self>,
+        call: &Arc<dyn CustomCall>,
+        args: &[Array],
+    ) -> Option<Result<Vec<Array>>> {
+        let id = self.live.0;
+        let (values, dims): (Vec<Array>, Vec<BatchDim>) = args.iter().map(|x| unpack(id, x)).unzip();
+        Some(with_trace(self.parent.clone(), || {
+            if self.axis_name.is_none() && dims.iter().all(Option::is_none) {
+                return bind_custom(call, &values);
+            }
+            let over = BatchedCall::new(call.clone(), self.axis_name, self.axis_size, dims);
+            let outs = bind_custom(&over, &values)?;
+            Ok(outs.into_iter().map(|x| batched(id, x, Some(0))).collect())
+        }))
     }
 }
 

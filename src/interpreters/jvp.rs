@@ -1,6 +1,7 @@
 //! Forward mode. JAX: `interpreters/ad.py` (`JVPTrace`).
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -8,7 +9,7 @@ use crate::core::array::{Array, Repr};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, Prim, Tangent};
 use crate::core::trace::{
-    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, current_trace,
+    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
     with_location, with_trace,
 };
 use crate::error::{Result, catch};
@@ -55,12 +56,16 @@ impl Trace for JvpTrace {
         })
     }
 
-    fn process_custom(self: Rc<Self>, call: &dyn CustomCall, args: &[Array]) -> Option<Result<Vec<Array>>> {
+    fn process_custom(
+        self: Rc<Self>,
+        call: &Arc<dyn CustomCall>,
+        args: &[Array],
+    ) -> Option<Result<Vec<Array>>> {
         let id = self.live.0;
         let (primals, tangents): (Vec<Array>, Vec<Tangent>) = args.iter().map(|x| unpack(id, x)).unzip();
         Some(with_trace(self.parent.clone(), || {
             if tangents.iter().all(Option::is_none) {
-                return call.call(&primals);
+                return bind_custom(call, &primals);
             }
             let (outs, out_tangents) = call.jvp(&primals, &tangents)?;
             Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
@@ -93,7 +98,7 @@ pub(crate) fn instantiate(tangent: Tangent, primal: &Array) -> Array {
 /// Parameters: `consts`, all primals, then the tangents marked in `nonzero`. Results: all primals, then the nonzero tangents;
 /// those marked in `instantiate` count as nonzero.
 pub(crate) struct JvpJaxpr {
-    pub jaxpr: std::sync::Arc<Jaxpr>,
+    pub jaxpr: Arc<Jaxpr>,
     pub consts: Vec<Array>,
     pub nonzero_out: Vec<bool>,
 }
@@ -109,7 +114,7 @@ pub(crate) fn jvp_jaxpr(
     jaxpr: &Jaxpr,
     nonzero: &[bool],
     instantiate_out: &[bool],
-) -> Result<std::sync::Arc<JvpJaxpr>> {
+) -> Result<Arc<JvpJaxpr>> {
     let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
     jaxpr.memo("jvp", key, || {
         let mut avals = jaxpr.in_avals();

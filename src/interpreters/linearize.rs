@@ -10,11 +10,13 @@ use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Transformed, eval_jaxpr};
-use crate::core::primitive::{Arrays, Prim, Tangent};
+use crate::core::primitive::{Arrays, Linearized, Prim, Tangent};
 use crate::core::trace::{
-    CustomCall, LiveTrace, Trace, TraceRef, bind_at, current_trace, with_location, with_trace,
+    CustomCall, LiveTrace, Trace, TraceRef, bind_at, bind_custom, caller, current_trace, with_location,
+    with_trace,
 };
 use crate::error::{Result, catch};
+use crate::interpreters::custom_call::linearize_forward;
 use crate::interpreters::jvp::{dual, instantiate, unpack};
 use crate::interpreters::partial_eval::{JaxprTrace, convert_constvars, trace_to_jaxpr_with};
 
@@ -36,6 +38,17 @@ impl Trace for TangentTrace {
             return self.jaxpr.record(prim, args, loc);
         }
         with_trace(self.parent.clone(), || bind_at(prim, args, loc))
+    }
+
+    fn process_custom(
+        self: Rc<Self>,
+        call: &Arc<dyn CustomCall>,
+        args: &[Array],
+    ) -> Option<Result<Vec<Array>>> {
+        if args.iter().any(|x| self.is_tangent(x)) {
+            return None;
+        }
+        Some(with_trace(self.parent.clone(), || bind_custom(call, args)))
     }
 }
 
@@ -59,27 +72,52 @@ impl Trace for LinearizeTrace {
         let split =
             with_trace(self.parent.clone(), || with_location(loc, || prim.linearize(&primals, &nonzero)))?;
         if let Some(split) = split {
-            let mut inputs: SmallVec<[&Array; 4]> = split.residuals.iter().collect();
-            inputs.extend(tangents.iter().flatten());
-            let mut linear = self.tangent.jaxpr.record(&split.linear, &inputs, loc)?.into_iter();
-            let outs = split.primals_out.into_iter().zip(split.nonzero_out);
-            return Ok(outs.map(|(x, nz)| dual(id, x, if nz { linear.next() } else { None })).collect());
+            return self.record_linear(split, &tangents, loc);
         }
         let (outs, out_tangents) =
             with_trace(Some(self.tangent.clone()), || with_location(loc, || prim.jvp(&primals, &tangents)))?;
         Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
     }
 
-    fn process_custom(self: Rc<Self>, call: &dyn CustomCall, args: &[Array]) -> Option<Result<Vec<Array>>> {
+    fn process_custom(
+        self: Rc<Self>,
+        call: &Arc<dyn CustomCall>,
+        args: &[Array],
+    ) -> Option<Result<Vec<Array>>> {
         let id = self.live.0;
         let (primals, tangents): (Vec<Array>, Vec<Tangent>) = args.iter().map(|x| unpack(id, x)).unzip();
         if tangents.iter().all(Option::is_none) {
-            return Some(with_trace(self.parent.clone(), || call.call(&primals)));
+            return Some(with_trace(self.parent.clone(), || bind_custom(call, &primals)));
+        }
+        if let Some(forward) = with_trace(self.parent.clone(), || call.fwd(&primals)) {
+            return Some(forward.and_then(|forward| {
+                let split = linearize_forward(call.as_ref(), forward, &primals, &tangents);
+                self.record_linear(split, &tangents, caller())
+            }));
         }
         Some(with_trace(Some(self.tangent.clone()), || {
             let (outs, out_tangents) = call.jvp(&primals, &tangents)?;
             Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
         }))
+    }
+}
+
+impl LinearizeTrace {
+    /// The results of a split equation, with its linear part recorded.
+    fn record_linear<C: FromIterator<Array>>(
+        &self,
+        split: Linearized,
+        tangents: &[Tangent],
+        loc: Loc,
+    ) -> Result<C> {
+        let mut inputs: SmallVec<[&Array; 4]> = split.residuals.iter().collect();
+        inputs.extend(tangents.iter().flatten());
+        if let Some(order) = &split.order {
+            inputs = order.iter().map(|i| inputs[*i]).collect();
+        }
+        let mut linear = self.tangent.jaxpr.record(&split.linear, &inputs, loc)?.into_iter();
+        let outs = split.primals_out.into_iter().zip(split.nonzero_out);
+        Ok(outs.map(|(x, nz)| dual(self.live.0, x, if nz { linear.next() } else { None })).collect())
     }
 }
 

@@ -148,7 +148,7 @@ pub trait FlatFn: Send + Sync {
 }
 
 /// The last segment of a type's name: `update` of `model::update`; JAX's `<lambda>` for a closure.
-pub(super) fn short_type_name<F>() -> &'static str {
+pub(crate) fn short_type_name<F>() -> &'static str {
     let name = std::any::type_name::<F>();
     if name.ends_with("{{closure}}") {
         return "<lambda>";

@@ -1,0 +1,161 @@
+//! `custom_jvp`: a function whose forward-mode derivative is given. JAX: `jax.custom_jvp`.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::typed::{Application, OutType};
+use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable};
+use crate::core::array::Array;
+use crate::core::primitive::Tangent;
+use crate::core::trace::{CustomCall, bind_custom, without_location};
+use crate::error::{Result, bail, catch};
+use crate::interpreters::custom_call::record;
+use crate::interpreters::jvp::instantiate;
+use crate::tree::{self, TreeDef};
+
+/// `f` with `rule` as its derivative, in forward and in reverse mode.
+///
+/// `rule` takes the arguments of `f` as a tuple and their tangents as another, of the same types, and returns the result
+/// of `f` and its tangent, in which it must be linear in the tangents. Tangents that are zero are arrays of zeros;
+/// those of integers and booleans have the argument's dtype and are zero.
+///
+/// ```
+/// use raxla::custom_derivatives::custom_jvp;
+/// use raxla::{lax, Array};
+///
+/// // A sine that passes gradients on as they are.
+/// let f = custom_jvp(|x: &Array| lax::sin(x), |(x,): (Array,), (dx,): (Array,)| (lax::sin(&x), dx));
+/// assert_eq!(f(&Array::from(0.0))?.item::<f32>()?, 0.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of `f` and `rule`. `Differentiation` if the results of `rule` have other types than that of `f`, or the
+/// tangents other types than the results.
+#[track_caller]
+pub fn custom_jvp<M, F, R, O>(f: F, rule: R) -> Fun<F::Sig>
+where
+    F: Traceable<M>,
+    R: Fn(<F::Sig as Signature>::Args, <F::Sig as Signature>::Args) -> O + Send + Sync + 'static,
+    O: Output<Tree = (<F::Sig as Signature>::Out, <F::Sig as Signature>::Out)>,
+{
+    let name = crate::api::signature::short_type_name::<R>();
+    let rule = move |in_tree: &TreeDef, primals: &[Array], tangents: &[Array]| {
+        let primals = tree::unflatten(in_tree, primals.iter().cloned())?;
+        let tangents = tree::unflatten(in_tree, tangents.iter().cloned())?;
+        let (out, tangent) = rule(primals, tangents).into_result()?;
+        Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&tangent)))
+    };
+    Fun::from_flat(Arc::new(CustomJvp(Arc::new(Definition { f: f.into_flat(), rule: Box::new(rule), name }))))
+}
+
+type Rule = dyn Fn(&TreeDef, &[Array], &[Array]) -> Result<(FlatOut, FlatOut)> + Send + Sync;
+
+/// A function with its rule.
+struct Definition {
+    f: Arc<dyn FlatFn>,
+    rule: Box<Rule>,
+    /// The rule's.
+    name: &'static str,
+}
+
+struct CustomJvp(Arc<Definition>);
+
+impl FlatFn for CustomJvp {
+    fn call(&self, args: FlatArgs) -> Result<FlatOut> {
+        let caller = args.caller;
+        let (application, leaves) = Application::new(args);
+        let call = Arc::new(JvpCall { definition: self.0.clone(), application });
+        let bound: Arc<dyn CustomCall> = call.clone();
+        let outs = catch(|| bind_custom(&bound, &leaves)).map_err(|e| e.at(caller))?;
+        call.application.out(outs)
+    }
+    fn name(&self) -> Cow<'static, str> {
+        self.0.f.name()
+    }
+}
+
+/// One application.
+struct JvpCall {
+    definition: Arc<Definition>,
+    application: Application,
+}
+
+impl CustomCall for JvpCall {
+    fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
+        self.application.call(&*self.definition.f, args)
+    }
+
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
+        let tangents: Vec<Array> =
+            tangents.iter().zip(primals).map(|(dx, x)| instantiate(dx.clone(), x)).collect();
+        let rule = &self.definition.rule;
+        let (out, tangent) = without_location(|| rule(&self.application.in_tree, primals, &tangents))?;
+        self.check(&OutType::of(&out), &OutType::of(&tangent))?;
+        self.application.set_out_tree(&out.tree);
+        let tangents = out.leaves.iter().zip(tangent.leaves);
+        let tangents = tangents.map(|(x, dx)| x.dtype().is_inexact().then_some(dx)).collect();
+        Ok((out.leaves.into_vec(), tangents))
+    }
+
+    fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>> {
+        record(self, args)
+    }
+    fn primitive_name(&self) -> &'static str {
+        "custom_jvp_call"
+    }
+    fn function_name(&self) -> Cow<'static, str> {
+        self.definition.f.name()
+    }
+    fn same(&self, other: &dyn CustomCall) -> bool {
+        (other as &dyn Any).downcast_ref::<JvpCall>().is_some_and(|other| {
+            Arc::ptr_eq(&self.definition, &other.definition) && self.application.same(&other.application)
+        })
+    }
+}
+
+impl JvpCall {
+    fn check(&self, out: &OutType, tangent: &OutType) -> Result<()> {
+        let (rule, f) = (self.definition.name, self.definition.f.name());
+        if let Some(primal) = self.application.primal_out() {
+            if out.tree != primal.tree {
+                bail!(
+                    Differentiation,
+                    "custom JVP rule {rule} for function {f} must produce a pair whose first element has the same \
+                     pytree structure as the output of {f}, but it has {}, and the output of {f} has {}",
+                    out.tree,
+                    primal.tree
+                );
+            }
+            if !out.matches(primal) {
+                bail!(
+                    Differentiation,
+                    "custom JVP rule {rule} for function {f} must produce a pair whose first element has the same \
+                     shapes/dtypes as the output of {f}, but it has {}, and the output of {f} has {}",
+                    out.list(),
+                    primal.list()
+                );
+            }
+        }
+        if out.tree != tangent.tree {
+            bail!(
+                Differentiation,
+                "custom JVP rule {rule} for function {f} must produce primal and tangent outputs with equal pytree \
+                 structures, but got {} and {} respectively",
+                out.tree,
+                tangent.tree
+            );
+        }
+        for (x, dx) in out.avals.iter().zip(&tangent.avals) {
+            if x.dtype.is_inexact() && !x.matches(dx) {
+                bail!(
+                    Differentiation,
+                    "custom JVP rule {rule} for function {f} must produce primal and tangent outputs with \
+                     corresponding shapes and dtypes. Expected {x} (tangent type of {x}) but got {dx}"
+                );
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! `custom_vjp`: a function whose reverse-mode derivative is given. JAX: `jax.custom_vjp`.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::typed::{Application, OutType};
+use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable};
+use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::core::primitive::{Ct, Tangent};
+use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind_custom, without_location};
+use crate::error::{Result, bail, catch};
+use crate::interpreters::custom_call::{NO_FORWARD_MODE, record};
+use crate::lax;
+use crate::tree::{self, Pytree, TreeDef};
+
+/// `f` with `fwd` and `bwd` as its derivative in reverse mode; forward mode is an error.
+///
+/// `fwd` takes the arguments of `f` and returns its result and whatever `bwd` will need, the residuals. `bwd` takes the
+/// residuals and the cotangent of the result, and returns a tuple with a cotangent for each argument. The cotangents
+/// of integers and booleans are arrays of zeros, and those that `bwd` returns for such arguments do not count.
+///
+/// ```
+/// use raxla::custom_derivatives::custom_vjp;
+/// use raxla::{lax, Array};
+///
+/// // A sine whose gradient is scaled by its argument.
+/// let f = custom_vjp(
+///     |x: &Array| lax::sin(x),
+///     |x: &Array| (lax::sin(x), x.clone()),
+///     |x: Array, ct: Array| (lax::mul(&x, &ct),),
+/// );
+/// assert_eq!(f(&Array::from(0.0))?.item::<f32>()?, 0.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of the functions. `Differentiation` if `fwd` gives a result of other type than `f`, or `bwd` a cotangent of
+/// other type than its argument.
+#[track_caller]
+pub fn custom_vjp<M, N, F, G, B, C, R>(f: F, fwd: G, bwd: B) -> Fun<F::Sig>
+where
+    F: Traceable<M>,
+    G: Traceable<N>,
+    G::Sig: Signature<Args = <F::Sig as Signature>::Args, Out = (<F::Sig as Signature>::Out, R)>,
+    R: Pytree,
+    B: Fn(R, <F::Sig as Signature>::Out) -> C + Send + Sync + 'static,
+    C: Output<Tree = <F::Sig as Signature>::Args>,
+{
+    let bwd_name = crate::api::signature::short_type_name::<B>();
+    let bwd = move |residual_tree: &TreeDef, out_tree: &TreeDef, residuals: &[Array], cts: &[Array]| {
+        let residuals = tree::unflatten(residual_tree, residuals.iter().cloned())?;
+        let cts = tree::unflatten(out_tree, cts.iter().cloned())?;
+        Ok(FlatOut::from_tree(&bwd(residuals, cts).into_result()?))
+    };
+    let split = |out: FlatOut| -> Result<(FlatOut, FlatOut)> {
+        let (out, residuals): (<F::Sig as Signature>::Out, R) = out.into_tree()?;
+        Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&residuals)))
+    };
+    let definition =
+        Definition { f: f.into_flat(), fwd: fwd.into_flat(), split, bwd: Box::new(bwd), bwd_name };
+    Fun::from_flat(Arc::new(CustomVjp(Arc::new(definition))))
+}
+
+type Bwd = dyn Fn(&TreeDef, &TreeDef, &[Array], &[Array]) -> Result<FlatOut> + Send + Sync;
+
+/// A function with its rules.
+struct Definition {
+    f: Arc<dyn FlatFn>,
+    fwd: Arc<dyn FlatFn>,
+    /// Takes what `fwd` returns apart: result and residuals.
+    split: fn(FlatOut) -> Result<(FlatOut, FlatOut)>,
+    bwd: Box<Bwd>,
+    bwd_name: &'static str,
+}
+
+struct CustomVjp(Arc<Definition>);
+
+impl FlatFn for CustomVjp {
+    fn call(&self, args: FlatArgs) -> Result<FlatOut> {
+        let caller = args.caller;
+        let (application, leaves) = Application::new(args);
+        let call = Arc::new(VjpCall { definition: self.0.clone(), application });
+        let bound: Arc<dyn CustomCall> = call.clone();
+        let outs = catch(|| bind_custom(&bound, &leaves)).map_err(|e| e.at(caller))?;
+        call.application.out(outs)
+    }
+    fn name(&self) -> Cow<'static, str> {
+        self.0.f.name()
+    }
+}
+
+/// One application.
+struct VjpCall {
+    definition: Arc<Definition>,
+    application: Application,
+}
+
+impl CustomCall for VjpCall {
+    fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
+        self.application.call(&*self.definition.f, args)
+    }
+
+    fn jvp(&self, _: &[Array], _: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
+        bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.definition.f.name())
+    }
+
+    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
+        Some(self.forward(primals))
+    }
+
+    fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>> {
+        record(self, args)
+    }
+    fn primitive_name(&self) -> &'static str {
+        "custom_vjp_call"
+    }
+    fn function_name(&self) -> Cow<'static, str> {
+        self.definition.f.name()
+    }
+    fn same(&self, other: &dyn CustomCall) -> bool {
+        (other as &dyn Any).downcast_ref::<VjpCall>().is_some_and(|other| {
+            Arc::ptr_eq(&self.definition, &other.definition) && self.application.same(&other.application)
+        })
+    }
+}
+
+impl VjpCall {
+    fn forward(&self, primals: &[Array]) -> Result<CustomForward> {
+        let definition = &self.definition;
+        let returned = self.application.call_rule(&*definition.fwd, primals)?;
+        let (out, residuals) = (definition.split)(returned)?;
+        let (f, fwd) = (definition.f.name(), definition.fwd.name());
+        if let Some(primal) = self.application.primal_out() {
+            let found = OutType::of(&out);
+            if found.tree != primal.tree || !found.matches(primal) {
+                bail!(
+                    Differentiation,
+                    "custom VJP fwd rule {fwd} for function {f} must produce a pair whose first element has the same \
+                     structure and shapes/dtypes as the output of {f}, but it has {} {}, and the output of {f} has {} {}",
+                    found.tree,
+                    found.list(),
+                    primal.tree,
+                    primal.list()
+                );
+            }
+        }
+        self.application.set_out_tree(&out.tree);
+        let backward = Arc::new(VjpBackward {
+            definition: definition.clone(),
+            in_tree: self.application.in_tree.clone(),
+            primals: primals.iter().map(Array::aval).collect(),
+            residual_tree: residuals.tree,
+            out_tree: out.tree,
+        });
+        Ok(CustomForward { outs: out.leaves.into_vec(), residuals: residuals.leaves.into_vec(), backward })
+    }
+}
+
+struct VjpBackward {
+    definition: Arc<Definition>,
+    in_tree: TreeDef,
+    primals: Vec<ShapedArray>,
+    residual_tree: TreeDef,
+    out_tree: TreeDef,
+}
+
+impl CustomBackward for VjpBackward {
+    fn apply(&self, residuals: &[Array], cts: &[Array]) -> Result<Vec<Ct>> {
+        let definition = &self.definition;
+        let found =
+            without_location(|| (definition.bwd)(&self.residual_tree, &self.out_tree, residuals, cts))?;
+        let (f, bwd) = (definition.f.name(), definition.bwd_name);
+        if found.tree != self.in_tree {
+            bail!(
+                Differentiation,
+                "custom VJP bwd rule {bwd} for function {f} must produce an output with the same pytree structure as \
+                 the args tuple of the primal function, but it has {} and the args tuple has {}",
+                found.tree,
+                self.in_tree
+            );
+        }
+        let leaves = found.leaves.into_iter().zip(&self.primals).enumerate();
+        let cts = leaves.map(|(i, (ct, primal))| {
+            if !primal.dtype.is_inexact() {
+                return Ok(None);
+            }
+            let ct = match ct.weak_type() && ct.dtype() != primal.dtype {
+                true => lax::convert_element_type(&ct, primal.dtype),
+                false => ct,
+            };
+            if !ct.aval().matches(primal) {
+                let path = self.in_tree.leaf_paths().swap_remove(i).with_root("output");
+                let differ = crate::control_flow::difference(&ct.aval(), primal);
+                bail!(
+                    Differentiation,
+                    "custom VJP bwd rule {bwd} for function {f} must produce an output with the same type as the args \
+                     tuple of the primal function, but at {path} the bwd rule produced an output of type {} \
+                     corresponding to an input of type {primal}, so {differ}",
+                    ct.aval()
+                );
+            }
+            Ok(Some(ct))
+        });
+        cts.collect()
+    }
+}

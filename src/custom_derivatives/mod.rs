@@ -1,0 +1,9 @@
+//! Functions with derivatives of their own. JAX: `jax.custom_jvp`, `jax.custom_vjp`, `jax.custom_derivatives`.
+
+pub(crate) mod arrays;
+mod custom_jvp;
+mod custom_vjp;
+mod typed;
+
+pub use custom_jvp::custom_jvp;
+pub use custom_vjp::custom_vjp;

@@ -1,0 +1,433 @@
+//! Functions with custom derivatives as equations. JAX: `custom_jvp_call_p`, `custom_vjp_call_p`, `custom_lin_p`.
+//!
+//! Traces that interpret (evaluation, `jvp`, `linearize`, `vmap`) apply a [`CustomCall`] directly. Only a trace that
+//! records makes an equation of it, which holds the traced function and, for later transformations, the call itself.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::jaxpr::Jaxpr;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind, without_location};
+use crate::error::{Result, bail};
+use crate::interpreters::batching::{batch, batch_jaxpr_named, move_batch_axis};
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
+use crate::lax;
+use crate::mlir::Value;
+
+/// JAX's words for forward mode through a reverse-mode rule.
+pub(crate) const NO_FORWARD_MODE: &str =
+    "can't apply forward-mode differentiation (jvp) to a custom_vjp function";
+
+/// Traces the function and binds the equation. What it captures becomes leading operands, of which the rules know
+/// nothing.
+pub(crate) fn record(call: Arc<dyn CustomCall>, args: &[Array]) -> Result<Vec<Array>> {
+    let avals: Vec<ShapedArray> = args.iter().map(Array::aval).collect();
+    let closed = trace_to_jaxpr(&avals, |args| call.call(args))?;
+    let (call_jaxpr, consts) = convert_constvars(closed);
+    let prim = CustomDerivativeCall { call_jaxpr, num_consts: consts.len(), call };
+    let args: SmallVec<[&Array; 8]> = consts.iter().chain(args).collect();
+    Ok(bind(prim, &args)?.into_vec())
+}
+
+/// The application of a function with a custom derivative.
+#[derive(Clone)]
+struct CustomDerivativeCall {
+    call_jaxpr: Arc<Jaxpr>,
+    num_consts: usize,
+    call: Arc<dyn CustomCall>,
+}
+
+impl PartialEq for CustomDerivativeCall {
+    fn eq(&self, other: &Self) -> bool {
+        self.num_consts == other.num_consts
+            && self.call_jaxpr == other.call_jaxpr
+            && (Arc::ptr_eq(&self.call, &other.call) || self.call.same(&*other.call))
+    }
+}
+impl Eq for CustomDerivativeCall {}
+
+impl Hash for CustomDerivativeCall {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.call_jaxpr, self.num_consts).hash(state);
+    }
+}
+
+impl fmt::Debug for CustomDerivativeCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.call.primitive_name(), self.call.function_name())
+    }
+}
+
+impl Primitive for CustomDerivativeCall {
+    fn name(&self) -> &'static str {
+        self.call.primitive_name()
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("name", Param::Text(self.call.function_name().into_owned())),
+            ("call_jaxpr", Param::Jaxpr(self.call_jaxpr.clone())),
+            ("symbolic_zeros", Param::Text("False".into())),
+        ]
+    }
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        vec![&self.call_jaxpr]
+    }
+    fn has_effects(&self) -> bool {
+        self.call_jaxpr.has_effects()
+    }
+    fn axis_names(&self) -> &[&'static str] {
+        self.call_jaxpr.axis_names()
+    }
+    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+        Ok(self.call_jaxpr.out_avals().into())
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        ctx.inline_jaxpr(&self.call_jaxpr, ins)
+    }
+    /// the custom rule; what the function captured counts as constant
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let n = self.num_consts;
+        if tangents[n..].iter().all(Option::is_none) {
+            let args: SmallVec<[&Array; 8]> = primals.iter().collect();
+            let outs = bind(self.clone(), &args)?;
+            let zeros = SmallVec::from_elem(None, outs.len());
+            return Ok((outs, zeros));
+        }
+        let (outs, tangents) = self.call.jvp(&primals[n..], &tangents[n..])?;
+        Ok((outs.into(), tangents.into()))
+    }
+    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
+        let n = self.num_consts;
+        if !nonzero[n..].contains(&true) {
+            return Ok(None);
+        }
+        let Some(forward) = self.call.fwd(&primals[n..]) else { return Ok(None) };
+        let primals: Vec<ShapedArray> = primals[n..].iter().map(Array::aval).collect();
+        let mut split = linearized(&*self.call, forward?, primals, nonzero[n..].to_vec());
+        // Tangents of what the function captured are dropped.
+        let dropped = nonzero[..n].iter().filter(|nz| **nz).count();
+        if dropped > 0 {
+            let residuals = split.residuals.len();
+            let tangents = nonzero[n..].iter().filter(|nz| **nz).count();
+            let order = (0..residuals).chain(residuals + dropped..residuals + dropped + tangents);
+            split.order = Some(order.collect());
+        }
+        Ok(Some(split))
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
+        self.batch_over(None, size, args, dims)
+    }
+    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(Some(name), size, args, dims)
+    }
+}
+
+impl CustomDerivativeCall {
+    fn batch_over(
+        &self,
+        name: Option<&'static str>,
+        size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
+        let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
+        let outs = self.call_jaxpr.outvars.len();
+        let made = batch_jaxpr_named(&self.call_jaxpr, size, name, &mapped, &vec![true; outs])?;
+        let front: Vec<BatchDim> = mapped[self.num_consts..].iter().map(|m| m.then_some(0)).collect();
+        let prim = CustomDerivativeCall {
+            call_jaxpr: made.jaxpr.clone(),
+            num_consts: made.consts.len() + self.num_consts,
+            call: BatchedCall::new(self.call.clone(), name, size, front),
+        };
+        let moved = args.iter().zip(dims);
+        let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
+        let args: Vec<Array> = made.consts.iter().cloned().chain(moved).collect();
+        let args: SmallVec<[&Array; 8]> = args.iter().collect();
+        Ok((bind(prim, &args)?, SmallVec::from_elem(Some(0), outs)))
+    }
+}
+
+/// A call over a mapped axis, which all of its results carry in front.
+pub(crate) struct BatchedCall {
+    inner: Arc<dyn CustomCall>,
+    axis_name: Option<&'static str>,
+    axis_size: usize,
+    dims: Vec<BatchDim>,
+}
+
+impl BatchedCall {
+    pub(crate) fn new(
+        inner: Arc<dyn CustomCall>,
+        axis_name: Option<&'static str>,
+        axis_size: usize,
+        dims: Vec<BatchDim>,
+    ) -> Arc<dyn CustomCall> {
+        Arc::new(BatchedCall { inner, axis_name, axis_size, dims })
+    }
+
+    fn front(&self, outs: &[Array], dims: &[BatchDim]) -> Vec<Array> {
+        outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, *d, 0, self.axis_size)).collect()
+    }
+}
+
+impl CustomCall for BatchedCall {
+    fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
+        let (outs, dims, ()) = batch(
+            |args| Ok((self.inner.call(args)?, ())),
+            args,
+            &self.dims,
+            self.axis_name,
+            self.axis_size,
+        )?;
+        Ok(self.front(&outs, &dims))
+    }
+
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
+        let n = primals.len();
+        let args: Vec<Array> = primals.iter().chain(tangents.iter().flatten()).cloned().collect();
+        let nonzero = self.dims.iter().zip(tangents).filter(|(_, dx)| dx.is_some()).map(|(d, _)| *d);
+        let dims: Vec<BatchDim> = self.dims.iter().copied().chain(nonzero).collect();
+        let body = |args: &[Array]| {
+            let mut rest = args[n..].iter();
+            let tangents: Vec<Tangent> =
+                tangents.iter().map(|dx| dx.as_ref().and_then(|_| rest.next().cloned())).collect();
+            let (mut outs, out_tangents) = self.inner.jvp(&args[..n], &tangents)?;
+            let nonzero: Vec<bool> = out_tangents.iter().map(Option::is_some).collect();
+            outs.extend(out_tangents.into_iter().flatten());
+            Ok((outs, nonzero))
+        };
+        let (outs, dims, nonzero) = batch(body, &args, &dims, self.axis_name, self.axis_size)?;
+        let mut outs = self.front(&outs, &dims);
+        let mut found = outs.split_off(nonzero.len()).into_iter();
+        let tangents = nonzero.iter().map(|nz| if *nz { found.next() } else { None }).collect();
+        Ok((outs, tangents))
+    }
+
+    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
+        let body = |args: &[Array]| match self.inner.fwd(args) {
+            None => Ok((Vec::new(), None)),
+            Some(forward) => {
+                let CustomForward { mut outs, residuals, backward } = forward?;
+                let n = outs.len();
+                outs.extend(residuals);
+                Ok((outs, Some((n, backward))))
+            }
+        };
+        match batch(body, primals, &self.dims, self.axis_name, self.axis_size) {
+            Err(e) => Some(Err(e)),
+            Ok((_, _, None)) => None,
+            Ok((all, dims, Some((n, inner)))) => {
+                let outs = self.front(&all[..n], &dims[..n]);
+                let backward = Arc::new(BatchedBackward {
+                    inner,
+                    axis_name: self.axis_name,
+                    axis_size: self.axis_size,
+                    residual_dims: dims[n..].to_vec(),
+                    in_dims: self.dims.clone(),
+                });
+                Some(Ok(CustomForward { outs, residuals: all[n..].to_vec(), backward }))
+            }
+        }
+    }
+
+    fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>> {
+        record(self, args)
+    }
+    fn primitive_name(&self) -> &'static str {
+        self.inner.primitive_name()
+    }
+    fn function_name(&self) -> Cow<'static, str> {
+        self.inner.function_name()
+    }
+    fn same(&self, other: &dyn CustomCall) -> bool {
+        (other as &dyn Any).downcast_ref::<BatchedCall>().is_some_and(|other| {
+            self.axis_name == other.axis_name
+                && self.axis_size == other.axis_size
+                && self.dims == other.dims
+                && self.inner.same(&*other.inner)
+        })
+    }
+}
+
+/// A backward rule over a mapped axis, which all cotangents of the results carry in front.
+struct BatchedBackward {
+    inner: Arc<dyn CustomBackward>,
+    axis_name: Option<&'static str>,
+    axis_size: usize,
+    residual_dims: Vec<BatchDim>,
+    in_dims: Vec<BatchDim>,
+}
+
+impl CustomBackward for BatchedBackward {
+    /// the cotangent of an argument that is not mapped is the sum over the axis
+    fn apply(&self, residuals: &[Array], cts: &[Array]) -> Result<Vec<Ct>> {
+        let n = residuals.len();
+        let args: Vec<Array> = residuals.iter().chain(cts).cloned().collect();
+        let mut dims = self.residual_dims.clone();
+        dims.resize(args.len(), Some(0));
+        let body = |args: &[Array]| {
+            let found = self.inner.apply(&args[..n], &args[n..])?;
+            let nonzero: Vec<bool> = found.iter().map(Option::is_some).collect();
+            Ok((found.into_iter().flatten().collect(), nonzero))
+        };
+        let (outs, dims, nonzero) = batch(body, &args, &dims, self.axis_name, self.axis_size)?;
+        let mut found = outs.into_iter().zip(dims);
+        let cts = nonzero.iter().zip(&self.in_dims).map(|(nz, in_dim)| {
+            let (ct, dim) = if *nz { found.next()? } else { return None };
+            Some(match (dim, in_dim) {
+                (_, Some(to)) => move_batch_axis(&ct, dim, *to, self.axis_size),
+                (Some(dim), None) => lax::reduce_sum(&ct, &[dim]),
+                (None, None) => ct,
+            })
+        });
+        Ok(cts.collect())
+    }
+}
+
+/// The linearised application of a call with a reverse-mode rule.
+pub(crate) fn linearize_forward(
+    call: &dyn CustomCall,
+    forward: CustomForward,
+    primals: &[Array],
+    tangents: &[Tangent],
+) -> Linearized {
+    let nonzero = tangents.iter().map(Option::is_some).collect();
+    linearized(call, forward, primals.iter().map(Array::aval).collect(), nonzero)
+}
+
+fn linearized(
+    call: &dyn CustomCall,
+    forward: CustomForward,
+    primals: Vec<ShapedArray>,
+    nonzero: Vec<bool>,
+) -> Linearized {
+    let out_avals: Vec<ShapedArray> = forward.outs.iter().map(Array::aval).collect();
+    let nonzero_out = out_avals.iter().map(|a| a.dtype.is_inexact()).collect();
+    let linear = CustomLin {
+        name: call.function_name().into_owned(),
+        backward: forward.backward,
+        num_res: forward.residuals.len(),
+        primals,
+        nonzero,
+        out_avals,
+    };
+    Linearized {
+        primals_out: forward.outs.into(),
+        linear: Prim::from(linear),
+        residuals: forward.residuals,
+        nonzero_out,
+        order: None,
+    }
+}
+
+/// The tangent of a function with a reverse-mode rule: residuals, then the tangents marked in `nonzero`, to the tangents of the
+/// inexact results. It can only be transposed.
+#[derive(Clone)]
+struct CustomLin {
+    name: String,
+    backward: Arc<dyn CustomBackward>,
+    num_res: usize,
+    primals: Vec<ShapedArray>,
+    nonzero: Vec<bool>,
+    out_avals: Vec<ShapedArray>,
+}
+
+impl PartialEq for CustomLin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.backward, &other.backward)
+            && self.num_res == other.num_res
+            && self.primals == other.primals
+            && self.nonzero == other.nonzero
+            && self.out_avals == other.out_avals
+    }
+}
+impl Eq for CustomLin {}
+
+impl Hash for CustomLin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (Arc::as_ptr(&self.backward).addr(), self.num_res, &self.nonzero).hash(state);
+    }
+}
+
+impl fmt::Debug for CustomLin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "custom_lin[{}]", self.name)
+    }
+}
+
+impl Primitive for CustomLin {
+    fn name(&self) -> &'static str {
+        "custom_lin"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("bwd", Param::Text(self.name.clone())), ("num_res", Param::Text(self.num_res.to_string()))]
+    }
+    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+        let outs = self.out_avals.iter().filter(|a| a.dtype.is_inexact());
+        Ok(outs.map(|a| a.clone().with_weak_type(false)).collect())
+    }
+    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.name)
+    }
+    fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {
+        bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.name)
+    }
+    /// the custom backward rule
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let residuals: Vec<Array> =
+            ins[..self.num_res].iter().filter_map(LinearInput::known).cloned().collect();
+        if residuals.len() != self.num_res {
+            bail!(Internal, "custom_lin: a residual depends on a tangent");
+        }
+        let mut given = cts.iter();
+        let cts: Vec<Array> = self
+            .out_avals
+            .iter()
+            .map(|a| {
+                let ct = if a.dtype.is_inexact() { given.next().cloned().flatten() } else { None };
+                ct.unwrap_or_else(|| lax::zeros(a.dtype, &a.shape))
+            })
+            .collect();
+        let found = without_location(|| self.backward.apply(&residuals, &cts))?;
+        let wanted = found.into_iter().zip(&self.nonzero).filter(|(_, nz)| **nz).map(|(ct, _)| ct);
+        let known = std::iter::repeat_n(None, self.num_res);
+        Ok(known.chain(wanted).collect())
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
+        let backward = Arc::new(BatchedBackward {
+            inner: self.backward.clone(),
+            axis_name: None,
+            axis_size: size,
+            residual_dims: dims[..self.num_res].to_vec(),
+            in_dims: vec![Some(0); self.primals.len()],
+        });
+        let with_axis = |avals: &[ShapedArray]| avals.iter().map(|a| a.with_axis(0, size)).collect();
+        let prim = CustomLin {
+            backward,
+            primals: with_axis(&self.primals),
+            out_avals: with_axis(&self.out_avals),
+            ..self.clone()
+        };
+        let moved = args.iter().zip(dims).enumerate();
+        let moved: Vec<Array> = moved
+            .map(|(i, (x, d))| if i < self.num_res { x.clone() } else { move_batch_axis(x, *d, 0, size) })
+            .collect();
+        let args: SmallVec<[&Array; 8]> = moved.iter().collect();
+        let outs = bind(prim, &args)?;
+        let dims = SmallVec::from_elem(Some(0), outs.len());
+        Ok((outs, dims))
+    }
+}
