@@ -1,6 +1,8 @@
 //! Layer 5: primitives that hold jaxprs. JAX: `lax.control_flow`, `pjit`.
 
 pub(crate) mod jit_call;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::core::aval::ShapedArray;
 

@@ -14,7 +14,12 @@ use crate::interpreters::custom_call::record;
 /// their tangents. `None` is a symbolic zero; at least one of the tangents is not. `rule` may use nothing but its
 /// arguments and what it captures.
 #[track_caller]
-pub(crate) fn custom_jvp_arrays<F, R>(name: &'static str, f: F, rule: R, args: &[&Array]) -> Result<Vec<Array>>
+pub(crate) fn custom_jvp_arrays<F, R>(
+    name: &'static str,
+    f: F,
+    rule: R,
+    args: &[&Array],
+) -> Result<Vec<Array>>
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + Sync + 'static,
     R: Fn(&[Array], &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> + Send + Sync + 'static,

@@ -3,6 +3,8 @@
 pub(crate) mod arrays;
 mod custom_jvp;
 mod custom_vjp;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 pub use custom_jvp::custom_jvp;

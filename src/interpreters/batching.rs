@@ -9,8 +9,8 @@ use crate::core::array::{Array, Repr};
 use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
 use crate::core::trace::{
-    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace, with_axis,
-    with_location, with_trace,
+    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
+    with_axis, with_location, with_trace,
 };
 use crate::error::{Result, catch};
 use crate::interpreters::custom_call::BatchedCall;

@@ -184,13 +184,8 @@ impl BatchedCall {
 
 impl CustomCall for BatchedCall {
     fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
-        let (outs, dims, ()) = batch(
-            |args| Ok((self.inner.call(args)?, ())),
-            args,
-            &self.dims,
-            self.axis_name,
-            self.axis_size,
-        )?;
+        let (outs, dims, ()) =
+            batch(|args| Ok((self.inner.call(args)?, ())), args, &self.dims, self.axis_name, self.axis_size)?;
         Ok(self.front(&outs, &dims))
     }
 

@@ -110,11 +110,7 @@ impl Transformed for JvpJaxpr {
 }
 
 /// [`JvpJaxpr`] of a jaxpr without constants; made once for each pattern.
-pub(crate) fn jvp_jaxpr(
-    jaxpr: &Jaxpr,
-    nonzero: &[bool],
-    instantiate_out: &[bool],
-) -> Result<Arc<JvpJaxpr>> {
+pub(crate) fn jvp_jaxpr(jaxpr: &Jaxpr, nonzero: &[bool], instantiate_out: &[bool]) -> Result<Arc<JvpJaxpr>> {
     let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
     jaxpr.memo("jvp", key, || {
         let mut avals = jaxpr.in_avals();
