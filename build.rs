@@ -1,6 +1,12 @@
-//! Finds or builds the CPU plugin, in the order that `xla_extension/README.md` gives, and tells the crate where it is
-//! (`RAXLA_BUILT_CPU_PLUGIN`), or else why there is none (`RAXLA_NO_CPU_PLUGIN`). Never fails a build for want of one,
-//! unless the user named an XLA that does not work.
+//! Finds or builds the CPU plugin and tells the crate where it is (`RAXLA_BUILT_CPU_PLUGIN`), or else why there is none
+//! (`RAXLA_NO_CPU_PLUGIN`). Never fails a build for want of one, unless the user named an XLA that does not work. It takes
+//!
+//! 1. `RAXLA_CPU_PLUGIN=/path/to/pjrt_c_api_cpu_plugin.so`, a ready plugin of anyone's;
+//! 2. `XLA_EXTENSION_DIR=/path`, an unpacked XLA with `include/` and `lib/`, against which it compiles the plugin;
+//! 3. the user's cache, if the plugin is there;
+//! 4. TensorFlow's wheel, which pip (or uv) brings once; it compiles the plugin against that.
+//!
+//! `RAXLA_SKIP_ENGINE=1` stops it before 3, for jobs that only check or lint.
 //!
 //! The cache, by default `~/.cache/raxla/xla_extension`:
 //!
@@ -177,7 +183,8 @@ fn plugin() -> Outcome<PathBuf> {
                 return Ok(plugin);
             }
             // An edited source may include a header that was pruned.
-            Err(_) if !fresh => {
+            Err(e) if !fresh => {
+                progress(&format!("{e}\nraxla: trying again with all of XLA's headers"));
                 fresh = true;
                 fetch(&wheel, &cache, &engine)?;
             }
@@ -282,7 +289,8 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
     let include = |path: &str| job.include.join(path);
     let mut command = job.compiler.to_command();
     command.args(FLAGS);
-    for directory in [source.join("stubs"), source.join("src"), job.include.to_owned()] {
+    // In this order: the stubs stand in for headers that the wheel has but that need LLVM's.
+    for directory in [source.join("stubs"), job.include.to_owned()] {
         command.arg("-I").arg(directory);
     }
     for external in ["highwayhash", "farmhash_archive/src", "stablehlo"] {

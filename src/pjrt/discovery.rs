@@ -174,12 +174,12 @@ fn named_platforms() -> Option<Vec<String>> {
 /// machine that has no such device, unless the user names the platform.
 fn absent_hardware(platform: &str) -> Option<Error> {
     let (present, what) = match platform {
-        "tpu" => (search::has_tpu(), "a TPU"),
-        "cuda" => (search::has_nvidia(), "an NVIDIA GPU with its driver"),
+        "tpu" => (search::has_tpu(), "TPU"),
+        "cuda" => (search::has_nvidia(), "NVIDIA GPU with its driver"),
         _ => (true, ""),
     };
     (!present).then(|| {
-        let message = format!("this machine has not {what} (RAXLA_PLATFORMS={platform} tries all the same)");
+        let message = format!("this machine has no {what} (RAXLA_PLATFORMS={platform} tries all the same)");
         Error::new(ErrorKind::Plugin, message)
     })
 }

@@ -127,7 +127,7 @@ fn quieten(path: &Path) {
 fn open(path: &Path) -> Result<Plugin> {
     quieten(path);
     // SAFETY: loading runs the library's initialisers; a plugin that the user names is trusted as its code will be.
-    let library = match unsafe { libloading::Library::new(path) } {
+    let library = match unsafe { open_library(path) } {
         Ok(library) => library,
         Err(e) => {
             // The loader's own words, such as which dependency is missing, are in the source of the error.
@@ -167,6 +167,25 @@ fn open(path: &Path) -> Result<Plugin> {
     }
     plugin.0.attributes.get_or_init(|| read_attributes(plugin));
     Ok(plugin)
+}
+
+/// Binds every symbol at once, so that a plugin which lacks one fails here and not in the middle of a program.
+///
+/// # Safety
+/// As [`libloading::Library::new`].
+#[cfg(unix)]
+unsafe fn open_library(path: &Path) -> std::result::Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: the caller's promise.
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(libloading::Library::from)
+}
+
+/// # Safety
+/// As [`libloading::Library::new`].
+#[cfg(not(unix))]
+unsafe fn open_library(path: &Path) -> std::result::Result<libloading::Library, libloading::Error> {
+    // SAFETY: the caller's promise.
+    unsafe { libloading::Library::new(path) }
 }
 
 /// Copies as much of the plugin's function table as it has: an older plugin's is shorter than ours.

@@ -13,7 +13,7 @@ pub enum ProgramFormat {
     Mlir,
     /// A serialised `HloModuleProto`.
     HloProto,
-    /// HLO text. The C API knows no such format; the CPU plugin of this crate accepts it, others do not.
+    /// HLO text. The C API names no such format, so a plugin may not know it.
     HloText,
 }
 
@@ -50,8 +50,8 @@ impl<'a> Program<'a> {
         Program { code: code.into(), format: ProgramFormat::HloProto }
     }
 
-    /// An HLO module as text. Only the CPU plugin of this crate reads text; for others compile it there first, or
-    /// convert it to a proto.
+    /// An HLO module as text. A plugin that does not know this format says so when it compiles; convert the text to a
+    /// proto then.
     pub fn from_hlo_text(code: &'a str) -> Program<'a> {
         Program { code: Cow::Borrowed(code.as_bytes()), format: ProgramFormat::HloText }
     }
