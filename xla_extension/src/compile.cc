@@ -1,0 +1,146 @@
+// From programs to executables: compiling, for a client or for a topology, and loading what was serialised.
+#include "api.h"
+
+namespace raxla {
+
+absl::StatusOr<xla::CompileOptions> ParseCompileOptions(const char* data, size_t size) {
+  xla::CompileOptionsProto proto;
+  if (size > INT32_MAX || !proto.ParseFromArray(data, static_cast<int>(size))) {
+    return absl::InvalidArgumentError(absl::StrCat("compile_options: ", size, " bytes are not a serialised CompileOptionsProto"));
+  }
+  auto* build = proto.mutable_executable_build_options();
+  if (build->num_replicas() < 0 || build->num_partitions() < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("compile_options: num_replicas = ", build->num_replicas(), ", num_partitions = ", build->num_partitions()));
+  }
+  // A field that was left out reads 0.
+  if (build->num_replicas() == 0) build->set_num_replicas(1);
+  if (build->num_partitions() == 0) build->set_num_partitions(1);
+  if (!build->has_device_assignment() && build->device_ordinal() == 0) build->set_device_ordinal(-1);
+  return xla::CompileOptions::FromProto(proto);
+}
+
+static absl::StatusOr<xla::XlaComputation> ParseHlo(xla::HloModuleProto hlo) {
+  if (!hlo.has_host_program_shape()) {
+    return absl::InvalidArgumentError("hlo program: the HloModuleProto has no host_program_shape");
+  }
+  return xla::XlaComputation(std::move(hlo));
+}
+
+/// Parses `program` and gives it to `compile`, which takes a module or a computation.
+template <typename Result, typename Compile>
+absl::StatusOr<Result> WithProgram(const PJRT_Program* program, Compile&& compile) {
+  if (program->struct_size < PJRT_Program_STRUCT_SIZE) {
+    return absl::InvalidArgumentError(absl::StrCat("PJRT_Program: struct_size = ", program->struct_size, " is smaller than ",
+                                                   static_cast<int>(PJRT_Program_STRUCT_SIZE)));
+  }
+  const absl::string_view code(program->code, program->code_size);
+  const absl::string_view format(program->format, program->format_size);
+  if (format == "mlir") {
+    // One program is compiled by one thread: a context with its own pool would only start threads for nothing.
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    ASSIGN_OR_RETURN(auto module, xla::ParseMlirModuleString(code, context));
+    return compile(module.get());
+  }
+  if (code.size() > INT32_MAX) return absl::InvalidArgumentError("hlo program: longer than 2 GiB");
+  const int size = static_cast<int>(code.size());
+  if (format == "hlo") {
+    xla::HloModuleProto hlo;
+    if (!hlo.ParseFromArray(code.data(), size)) return absl::InvalidArgumentError("hlo program: not a serialised HloModuleProto");
+    ASSIGN_OR_RETURN(xla::XlaComputation computation, ParseHlo(std::move(hlo)));
+    return compile(computation);
+  }
+  if (format == "hlo_with_config") {
+    xla::HloModuleProtoWithConfig hlo;
+    if (!hlo.ParseFromArray(code.data(), size)) {
+      return absl::InvalidArgumentError("hlo_with_config program: not a serialised HloModuleProtoWithConfig");
+    }
+    ASSIGN_OR_RETURN(xla::XlaComputation computation, ParseHlo(std::move(*hlo.mutable_hlo_module())));
+    return compile(computation);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("program format \"", format, "\" is unknown; mlir, hlo and hlo_with_config are served"));
+}
+
+/// In-process collectives would wait for ever for a device of another process, so such a program is refused here.
+static absl::Status CheckAddressable(const xla::PjRtLoadedExecutable& executable, const PJRT_Client* client) {
+  if (client->devices.size() == client->addressable_devices.size()) return absl::OkStatus();
+  const size_t wanted = static_cast<size_t>(executable.num_replicas()) * executable.num_partitions();
+  if (wanted == executable.addressable_devices().size()) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("the program spans ", wanted, " devices, ", executable.addressable_devices().size(),
+                   " of them in this process: this XLA has no collectives between CPU processes"));
+}
+
+absl::StatusOr<std::unique_ptr<PJRT_LoadedExecutable>> NewLoaded(std::shared_ptr<xla::PjRtLoadedExecutable> executable,
+                                                                PJRT_Client* client) {
+  RETURN_IF_ERROR(CheckAddressable(*executable, client));
+  auto loaded = std::make_unique<PJRT_LoadedExecutable>();
+  loaded->client = client;
+  for (xla::PjRtDevice* device : executable->addressable_devices()) {
+    loaded->addressable_devices.push_back(client->device_of.at(device));
+  }
+  loaded->info.executable = std::shared_ptr<xla::PjRtExecutable>(executable, executable->GetExecutable());
+  loaded->info.loaded = executable;
+  loaded->info.client = client->client.get();
+  loaded->executable = std::move(executable);
+  FillOutputs(&loaded->info);
+  return loaded;
+}
+
+ENTRY(PJRT_Client_Compile, executable) {
+  args->executable = nullptr;
+  ASSIGN_OR_RETURN(xla::CompileOptions options, ParseCompileOptions(args->compile_options, args->compile_options_size));
+  options.allow_in_place_mlir_modification = true;
+  auto compile = [&](auto&& program) { return args->client->client->CompileAndLoad(program, std::move(options)); };
+  ASSIGN_OR_RETURN(auto executable, WithProgram<std::unique_ptr<xla::PjRtLoadedExecutable>>(args->program, compile));
+  ASSIGN_OR_RETURN(auto loaded, NewLoaded(std::move(executable), args->client));
+  args->executable = loaded.release();
+  return absl::OkStatus();
+}
+
+ENTRY(PJRT_Compile, executable) {
+  args->executable = nullptr;
+  ASSIGN_OR_RETURN(xla::CompileOptions options, ParseCompileOptions(args->compile_options, args->compile_options_size));
+  options.allow_in_place_mlir_modification = true;
+  xla::PjRtClient* compiler = nullptr;
+  if (args->client != nullptr) {
+    compiler = args->client->client.get();
+  } else {
+    // The topology is only read by callers; the client that compiles for it is a cache inside it.
+    auto* topology = const_cast<PJRT_TopologyDescription*>(args->topology);
+    std::lock_guard<std::mutex> lock(topology->mutex);
+    if (topology->compiler == nullptr) {
+      xla::CpuClientOptions cpu;
+      cpu.cpu_device_count = std::max(1, topology->topology->cpu_topology().number_of_devices());
+      ASSIGN_OR_RETURN(topology->compiler, xla::GetXlaPjrtCpuClient(std::move(cpu)));
+    }
+    compiler = topology->compiler.get();
+  }
+  auto compile = [&](auto&& program) { return compiler->Compile(program, std::move(options)); };
+  ASSIGN_OR_RETURN(auto executable, WithProgram<std::unique_ptr<xla::PjRtExecutable>>(args->program, compile));
+  auto e = std::make_unique<PJRT_Executable>();
+  e->executable = std::move(executable);
+  e->client = compiler;
+  FillOutputs(e.get());
+  args->executable = e.release();
+  return absl::OkStatus();
+}
+
+ENTRY(PJRT_Executable_DeserializeAndLoad, loaded_executable) {
+  args->loaded_executable = nullptr;
+  std::optional<xla::CompileOptions> options;
+  if (HAS(args, PJRT_Executable_DeserializeAndLoad_Args, overridden_serialized_compile_options_size) &&
+      args->overridden_serialized_compile_options != nullptr) {
+    ASSIGN_OR_RETURN(options, ParseCompileOptions(args->overridden_serialized_compile_options,
+                                                         args->overridden_serialized_compile_options_size));
+  }
+  ASSIGN_OR_RETURN(auto executable,
+                   args->client->client->LoadSerializedExecutable(
+                       absl::string_view(args->serialized_executable, args->serialized_executable_size), std::move(options), xla::LoadOptions()));
+  ASSIGN_OR_RETURN(auto loaded, NewLoaded(std::move(executable), args->client));
+  args->loaded_executable = loaded.release();
+  return absl::OkStatus();
+}
+
+}  // namespace raxla
