@@ -256,6 +256,7 @@ struct PJRT_LoadedExecutable {
   PJRT_Client* client;
   std::vector<PJRT_Device*> addressable_devices;
   PJRT_Executable info;
+  std::vector<xla::Shape> parameters;  // empty where they are not known one by one
   std::atomic<bool> deleted{false};  // XLA's CPU client does not keep this
 };
 
@@ -300,6 +301,7 @@ absl::StatusOr<std::unique_ptr<PJRT_LoadedExecutable>> NewLoaded(std::shared_ptr
 std::unique_ptr<PJRT_TopologyDescription> NewTopology(std::unique_ptr<const xla::CpuTopologyDescription> owned,
                                                       const xla::CpuTopologyDescription* topology);
 void FillOutputs(PJRT_Executable* e);
+static void FillParameters(PJRT_LoadedExecutable* loaded);
 /// The memory space that a call names: `memory`, or the default memory of `device`.
 absl::StatusOr<xla::PjRtMemorySpace*> MemoryOf(const char* entry, const PJRT_Client* client, const PJRT_Memory* memory, const PJRT_Device* device);
 }  // namespace raxla

@@ -85,6 +85,7 @@ absl::StatusOr<std::unique_ptr<PJRT_LoadedExecutable>> NewLoaded(std::shared_ptr
   loaded->info.client = client->client.get();
   loaded->executable = std::move(executable);
   FillOutputs(&loaded->info);
+  FillParameters(loaded.get());
   return loaded;
 }
 

@@ -28,6 +28,39 @@ void FillOutputs(PJRT_Executable* e) {
   }
 }
 
+/// XLA's CPU client compares arguments with parameters by their size in bytes only, so the rest is compared here.
+static void FillParameters(PJRT_LoadedExecutable* loaded) {
+  auto options = loaded->executable->GetCompileOptions();
+  auto modules = loaded->executable->GetHloModules();
+  if (!options.ok() || options->parameter_is_tupled_arguments || !modules.ok() || modules->size() != 1) return;
+  const xla::ComputationLayout& layout = (*modules)[0]->entry_computation_layout();
+  for (int i = 0; i < layout.parameter_count(); i++) loaded->parameters.push_back(layout.parameter_shape(i));
+}
+
+/// Whether both orders walk an array of `dims` alike: dimensions of size one may stand anywhere.
+static bool SameOrder(absl::Span<const int64_t> a, absl::Span<const int64_t> b, absl::Span<const int64_t> dims) {
+  if (a == b) return true;
+  size_t j = 0;
+  for (int64_t d : a) {
+    if (dims[d] == 1) continue;
+    while (j < b.size() && dims[b[j]] == 1) j++;
+    if (j == b.size() || b[j] != d) return false;
+    j++;
+  }
+  return true;
+}
+
+static absl::Status CheckArgument(size_t index, const xla::Shape& parameter, const xla::Shape& argument) {
+  if (!parameter.IsArray() || !parameter.is_static()) return absl::OkStatus();
+  const bool same = argument.IsArray() && argument.element_type() == parameter.element_type() &&
+                    argument.dimensions() == parameter.dimensions() &&
+                    SameOrder(argument.layout().minor_to_major(), parameter.layout().minor_to_major(), parameter.dimensions());
+  if (same) [[likely]] return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("PJRT_LoadedExecutable_Execute: argument ", index, " is ",
+                                                 xla::ShapeUtil::HumanStringWithLayout(argument), ", the program takes ",
+                                                 xla::ShapeUtil::HumanStringWithLayout(parameter)));
+}
+
 static absl::Status FillMemoryKinds(PJRT_Executable* e) {
   RETURN_IF_ERROR(e->outputs_status);
   ASSIGN_OR_RETURN(std::vector<xla::Shape> shapes, OutputShapes(*e->executable));
@@ -106,6 +139,7 @@ class Launch {
       PJRT_Buffer* b = args_->argument_lists[device][i];
       if (b == nullptr) return absl::InvalidArgumentError(absl::StrCat("PJRT_LoadedExecutable_Execute: argument ", i, " is null"));
       out[i] = b->buffer.get();
+      if (i < loaded_->parameters.size()) RETURN_IF_ERROR(CheckArgument(i, loaded_->parameters[i], out[i]->on_device_shape()));
     }
     return absl::OkStatus();
   }

@@ -113,8 +113,7 @@ static absl::StatusOr<xla::Layout> StridedLayout(const PJRT_Buffer_MemoryLayout_
   for (int64_t d : minor_to_major) {
     if (dims[d] > 1 && strides.byte_strides[d] != dense) {
       return absl::UnimplementedError(
-          absl::StrCat("layout: byte_strides[", d, "] = ", strides.byte_strides[d], " does not make a dense array of f",
-                       " dimensions [", absl::StrJoin(dims, ","), "]: only permutations of a dense layout are served"));
+          absl::StrCat("layout: byte_strides[", d, "] = ", strides.byte_strides[d], " does not make a dense array of dimensions [", absl::StrJoin(dims, ","), "]: only permutations of a dense layout are served"));
     }
     dense *= dims[d];
   }

@@ -1,0 +1,523 @@
+// What the plugin answers to a C caller: every entry present, sizes negotiated, wrong use answered with errors.
+//
+//   cc -I<tensorflow/include> c_api.c -ldl -o c_api && ./c_api <plugin.so> [bench]
+//
+// Prints one line a check, then "N passed, N failed"; "bench" adds what a call of Execute costs.
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "xla/pjrt/c/pjrt_c_api.h"
+#include "xla/pjrt/c/pjrt_c_api_ffi_extension.h"
+#include "xla/pjrt/c/pjrt_c_api_layouts_extension.h"
+
+static const PJRT_Api* api;
+static PJRT_Client* client;
+static PJRT_Device* const* devices;
+static int passed, failed;
+
+static void check(int ok, const char* what, const char* detail) {
+  printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, *detail ? ": " : "", detail);
+  fflush(stdout);
+  ok ? passed++ : failed++;
+}
+
+// The code of `error`, its message in `message`; frees it.
+static char message[2000];
+static int code_of(PJRT_Error* error) {
+  message[0] = 0;
+  if (error == NULL) return 0;
+  PJRT_Error_Message_Args m = {PJRT_Error_Message_Args_STRUCT_SIZE, NULL, error};
+  api->PJRT_Error_Message(&m);
+  snprintf(message, sizeof message, "%.*s", (int)m.message_size, m.message);
+  for (char* c = message; *c; c++) if (*c == '\n') *c = ' ';
+  if (strlen(message) > 150) message[150] = 0;
+  PJRT_Error_GetCode_Args c = {PJRT_Error_GetCode_Args_STRUCT_SIZE, NULL, error};
+  api->PJRT_Error_GetCode(&c);
+  PJRT_Error_Destroy_Args d = {PJRT_Error_Destroy_Args_STRUCT_SIZE, NULL, error};
+  api->PJRT_Error_Destroy(&d);
+  return c.code;
+}
+static void succeeds(PJRT_Error* e, const char* what) { int c = code_of(e); check(c == 0, what, message); }
+static void refuses(PJRT_Error* e, const char* what) { int c = code_of(e); check(c != 0 && message[0] != 0, what, message); }
+
+#define ARGS(Name, var) Name##_Args var; memset(&var, 0, sizeof var); var.struct_size = Name##_Args_STRUCT_SIZE
+
+static int await_event(PJRT_Event* event) {
+  if (event == NULL) return 0;
+  ARGS(PJRT_Event_Await, a);
+  a.event = event;
+  int code = code_of(api->PJRT_Event_Await(&a));
+  ARGS(PJRT_Event_Destroy, d);
+  d.event = event;
+  code_of(api->PJRT_Event_Destroy(&d));
+  return code;
+}
+
+static PJRT_Error* compile(const char* code, size_t size, const char* format, const char* options, size_t options_size,
+                           PJRT_LoadedExecutable** out) {
+  PJRT_Program program = {PJRT_Program_STRUCT_SIZE, NULL, (char*)code, size, format, strlen(format)};
+  ARGS(PJRT_Client_Compile, a);
+  a.client = client;
+  a.program = &program;
+  a.compile_options = options;
+  a.compile_options_size = options_size;
+  PJRT_Error* e = api->PJRT_Client_Compile(&a);
+  *out = e ? NULL : a.executable;
+  return e;
+}
+static PJRT_LoadedExecutable* mlir(const char* text) {
+  PJRT_LoadedExecutable* out;
+  int code = code_of(compile(text, strlen(text), "mlir", "", 0, &out));
+  if (code) check(0, "compile", message);
+  return out;
+}
+
+static PJRT_Error* host_buffer(const void* data, PJRT_Buffer_Type type, const int64_t* dims, size_t rank, int device, PJRT_Buffer** out) {
+  ARGS(PJRT_Client_BufferFromHostBuffer, a);
+  a.client = client;
+  a.data = data;
+  a.type = type;
+  a.dims = dims;
+  a.num_dims = rank;
+  a.device = devices[device];
+  PJRT_Error* e = api->PJRT_Client_BufferFromHostBuffer(&a);
+  *out = e ? NULL : a.buffer;
+  if (!e) await_event(a.done_with_host_buffer);
+  return e;
+}
+static void destroy(PJRT_Buffer* b) {
+  ARGS(PJRT_Buffer_Destroy, a);
+  a.buffer = b;
+  code_of(api->PJRT_Buffer_Destroy(&a));
+}
+
+static PJRT_Error* execute(PJRT_LoadedExecutable* exe, PJRT_Buffer** arguments, size_t count, size_t num_devices, PJRT_Buffer** out) {
+  PJRT_ExecuteOptions options;
+  memset(&options, 0, sizeof options);
+  options.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE;
+  PJRT_Buffer* const* lists[4] = {arguments, arguments, arguments, arguments};
+  PJRT_Buffer** outs[4] = {out, out + 1, out + 2, out + 3};
+  ARGS(PJRT_LoadedExecutable_Execute, a);
+  a.executable = exe;
+  a.options = &options;
+  a.argument_lists = lists;
+  a.num_devices = num_devices;
+  a.num_args = count;
+  a.output_lists = outs;
+  return api->PJRT_LoadedExecutable_Execute(&a);
+}
+
+static int to_host(PJRT_Buffer* b, void* dst, size_t size) {
+  ARGS(PJRT_Buffer_ToHostBuffer, a);
+  a.src = b;
+  a.dst = dst;
+  a.dst_size = size;
+  int code = code_of(api->PJRT_Buffer_ToHostBuffer(&a));
+  return code ? code : await_event(a.event);
+}
+
+static void the_table(void) {
+  size_t first = offsetof(PJRT_Api, PJRT_Error_Destroy) / sizeof(void*), last = api->struct_size / sizeof(void*);
+  size_t nulls = 0;
+  for (size_t i = first; i < last; i++) nulls += ((void**)api)[i] == NULL;
+  char text[100];
+  snprintf(text, sizeof text, "%zu entries, %zu null", last - first, nulls);
+  check(nulls == 0 && api->struct_size >= PJRT_Api_STRUCT_SIZE, "no entry of the table is null", text);
+
+  // Every entry but the two that return nothing looks at struct_size before anything else.
+  typedef PJRT_Error* Entry(void*);
+  size_t accepted = 0;
+  for (size_t i = first + 2; i < last; i++) {
+    char args[1024] = {0};
+    if (code_of(((Entry**)api)[i](args)) != PJRT_Error_Code_INVALID_ARGUMENT) accepted++;
+    *(size_t*)args = 15;
+    if (code_of(((Entry**)api)[i](args)) != PJRT_Error_Code_INVALID_ARGUMENT) accepted++;
+  }
+  check(accepted == 0, "every entry refuses a struct_size of 0 and of 15", message);
+
+  int ffi = 0, layouts = 0;
+  for (PJRT_Extension_Base* e = api->extension_start; e; e = e->next) {
+    ffi |= e->type == PJRT_Extension_Type_FFI;
+    layouts |= e->type == PJRT_Extension_Type_Layouts;
+    void** entries = (void**)(e + 1);
+    for (size_t i = 0; i < (e->struct_size - sizeof *e) / sizeof(void*); i++) nulls += entries[i] == NULL;
+  }
+  check(ffi && layouts && nulls == 0, "the FFI and Layouts extensions are there, without null entries", "");
+
+  ARGS(PJRT_Plugin_Attributes, a);
+  code_of(api->PJRT_Plugin_Attributes(&a));
+  int found = 0;
+  for (size_t i = 0; i < a.num_attributes; i++) {
+    if (!strncmp(a.attributes[i].name, "stablehlo_current_version", 25)) {
+      const int64_t* v = a.attributes[i].int64_array_value;
+      snprintf(text, sizeof text, "stablehlo %ld.%ld.%ld", (long)v[0], (long)v[1], (long)v[2]);
+      found = 1;
+    }
+  }
+  check(found, "attributes", text);
+}
+
+static void clients(void) {
+  PJRT_NamedValue option;
+  memset(&option, 0, sizeof option);
+  option.struct_size = PJRT_NamedValue_STRUCT_SIZE;
+  option.type = PJRT_NamedValue_kInt64;
+  option.value_size = 1;
+  ARGS(PJRT_Client_Create, a);
+  a.create_options = &option;
+  a.num_options = 1;
+  option.name = "no_such_option", option.name_size = 14, option.int64_value = 1;
+  refuses(api->PJRT_Client_Create(&a), "a create option that does not exist");
+  option.name = "cpu_device_count", option.name_size = 16, option.int64_value = 0;
+  refuses(api->PJRT_Client_Create(&a), "a client of no devices");
+  option.name = "num_nodes", option.name_size = 9, option.int64_value = 2;
+  refuses(api->PJRT_Client_Create(&a), "two nodes without a key-value store");
+  option.name = "cpu_device_count", option.name_size = 16, option.int64_value = 2;
+  a.struct_size = offsetof(PJRT_Client_Create_Args, kv_try_get_callback);  // a caller older than kv_try_get
+  succeeds(api->PJRT_Client_Create(&a), "a client of two devices, for an older caller");
+  client = a.client;
+  ARGS(PJRT_Client_AddressableDevices, d);
+  d.client = client;
+  code_of(api->PJRT_Client_AddressableDevices(&d));
+  devices = d.addressable_devices;
+  check(d.num_addressable_devices == 2, "two devices are addressable", "");
+  ARGS(PJRT_Client_LookupDevice, l);
+  l.client = client;
+  l.id = 77;
+  refuses(api->PJRT_Client_LookupDevice(&l), "looking up device 77");
+  int ids[2];
+  ARGS(PJRT_Client_DefaultDeviceAssignment, da);
+  da.client = client;
+  da.default_assignment = ids;
+  da.default_assignment_size = 2;
+  da.num_partitions = 1;
+  refuses(api->PJRT_Client_DefaultDeviceAssignment(&da), "a device assignment of 0 replicas");
+  da.num_replicas = 64;
+  refuses(api->PJRT_Client_DefaultDeviceAssignment(&da), "a device assignment of more replicas than devices");
+  ARGS(PJRT_Device_MemoryStats, ms);
+  ms.device = devices[0];
+  check(code_of(api->PJRT_Device_MemoryStats(&ms)) == PJRT_Error_Code_UNIMPLEMENTED, "memory statistics are unimplemented", message);
+}
+
+#define ADD "module { func.func @main(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> { %c = stablehlo.add %a, %b : tensor<4xf32> return %c : tensor<4xf32> } }"
+#define DONATE "module { func.func @main(%a: tensor<4xf32> {tf.aliasing_output = 0 : i32}) -> tensor<4xf32> { %c = stablehlo.add %a, %a : tensor<4xf32> return %c : tensor<4xf32> } }"
+
+static void programs(void) {
+  PJRT_LoadedExecutable* e;
+  const char* bad[] = {"", "module {", "this is not MLIR", "module { func.func @main() { \"no.such_op\"() : () -> () return } }",
+                       "module { func.func @main(%a: tensor<4xf32>) -> tensor<5xf32> { return %a : tensor<4xf32> } }",
+                       "module { func.func @other() { return } }", "module {}",
+                       "module { func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> { %0 = stablehlo.custom_call @no_such_target(%a) : (tensor<4xf32>) -> tensor<4xf32> return %0 : tensor<4xf32> } }",
+                       "module { func.func @main(%a: tensor<?xf32>) -> tensor<?xf32> { return %a : tensor<?xf32> } }"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char what[80];
+    snprintf(what, sizeof what, "malformed MLIR %zu", i);
+    PJRT_Error* error = compile(bad[i], strlen(bad[i]), "mlir", "", 0, &e);
+    if (error == NULL && i == 7) {  // XLA may leave an unknown target to the first execution
+      PJRT_Buffer *b, *out[4];
+      int64_t four = 4;
+      float x[4] = {0};
+      code_of(host_buffer(x, PJRT_Buffer_Type_F32, &four, 1, 0, &b));
+      error = execute(e, &b, 1, 1, out);
+    }
+    refuses(error, what);
+  }
+  refuses(compile("ML\xefR\x0d garbage bytecode", 22, "mlir", "", 0, &e), "malformed bytecode");
+  refuses(compile("\xff\xff\xff\xff", 4, "hlo", "", 0, &e), "malformed HLO proto");
+  refuses(compile("", 0, "hlo", "", 0, &e), "empty HLO proto");
+  refuses(compile("", 0, "hlo_with_config", "", 0, &e), "empty HLO proto with config");
+  refuses(compile(ADD, strlen(ADD), "cobol", "", 0, &e), "an unknown program format");
+  refuses(compile(ADD, strlen(ADD), "mlir", "\xff\xff\xff", 3, &e), "malformed compile options");
+  const char many[] = {0x1a, 5, 0x20, (char)0x80, 1, 0x28, 1};
+  refuses(compile(ADD, strlen(ADD), "mlir", many, sizeof many, &e), "128 replicas on two devices");
+  ARGS(PJRT_Executable_DeserializeAndLoad, d);
+  d.client = client;
+  d.serialized_executable = "garbage";
+  d.serialized_executable_size = 7;
+  refuses(api->PJRT_Executable_DeserializeAndLoad(&d), "loading a garbage executable");
+  d.serialized_executable_size = 0;
+  refuses(api->PJRT_Executable_DeserializeAndLoad(&d), "loading an empty executable");
+}
+
+static void buffers(void) {
+  int64_t four = 4, minus = -4, huge[3] = {1LL << 40, 1LL << 40, 1LL << 40};
+  float x[4] = {1, 2, 3, 4}, y[8];
+  PJRT_Buffer* b;
+  refuses(host_buffer(x, PJRT_Buffer_Type_F32, &minus, 1, 0, &b), "a negative dimension");
+  refuses(host_buffer(x, PJRT_Buffer_Type_F32, huge, 3, 0, &b), "a shape whose size overflows");
+  refuses(host_buffer(x, PJRT_Buffer_Type_INVALID, &four, 1, 0, &b), "element type INVALID");
+  refuses(host_buffer(x, 999, &four, 1, 0, &b), "element type 999");
+  refuses(host_buffer(NULL, PJRT_Buffer_Type_F32, &four, 1, 0, &b), "host data at null");
+  int64_t zero = 0;
+  succeeds(host_buffer(NULL, PJRT_Buffer_Type_F32, &zero, 1, 0, &b), "an empty array at null");
+  check(to_host(b, y, 0) == 0, "reading an empty array", message);
+  destroy(b);
+  succeeds(host_buffer(x, PJRT_Buffer_Type_F32, &four, 1, 0, &b), "an array");
+  check(to_host(b, y, 15) != 0, "reading into too little room", message);
+  check(to_host(b, y, sizeof y) == 0 && !memcmp(x, y, sizeof x), "reading back", message);
+  ARGS(PJRT_Buffer_CopyRawToHost, raw);
+  raw.buffer = b, raw.dst = y, raw.offset = 8, raw.transfer_size = 9;
+  refuses(api->PJRT_Buffer_CopyRawToHost(&raw), "a raw copy past the end");
+  raw.offset = -1, raw.transfer_size = 1;
+  refuses(api->PJRT_Buffer_CopyRawToHost(&raw), "a raw copy from before the start");
+  raw.offset = 4, raw.transfer_size = 8;
+  succeeds(api->PJRT_Buffer_CopyRawToHost(&raw), "a raw copy");
+  check(await_event(raw.event) == 0 && y[0] == 2 && y[1] == 3, "a raw copy's bytes", "");
+  ARGS(PJRT_Buffer_DecreaseExternalReferenceCount, dec);
+  dec.buffer = b;
+  refuses(api->PJRT_Buffer_DecreaseExternalReferenceCount(&dec), "decreasing a reference count of zero");
+  ARGS(PJRT_Buffer_CopyToDevice, copy);
+  copy.buffer = b, copy.dst_device = devices[1];
+  succeeds(api->PJRT_Buffer_CopyToDevice(&copy), "a copy to the other device");
+  memset(y, 0, sizeof y);
+  check(to_host(copy.dst_buffer, y, 16) == 0 && !memcmp(x, y, sizeof x), "the copy's contents", message);
+  destroy(copy.dst_buffer);
+
+  int64_t order[2] = {0, 1}, twice[2] = {1, 1}, dims[2] = {2, 2};
+  PJRT_Buffer_MemoryLayout layout;
+  memset(&layout, 0, sizeof layout);
+  layout.struct_size = PJRT_Buffer_MemoryLayout_STRUCT_SIZE;
+  layout.type = PJRT_Buffer_MemoryLayout_Type_Tiled;
+  layout.tiled.minor_to_major = twice;
+  layout.tiled.minor_to_major_size = 2;
+  ARGS(PJRT_Client_BufferFromHostBuffer, h);
+  h.client = client, h.data = x, h.type = PJRT_Buffer_Type_F32, h.dims = dims, h.num_dims = 2, h.device = devices[0];
+  h.device_layout = &layout;
+  refuses(api->PJRT_Client_BufferFromHostBuffer(&h), "a layout that is no permutation");
+  layout.tiled.minor_to_major = order;
+  succeeds(api->PJRT_Client_BufferFromHostBuffer(&h), "a column-major array");
+  ARGS(PJRT_Buffer_GetMemoryLayout, gl);
+  gl.buffer = h.buffer;
+  code_of(api->PJRT_Buffer_GetMemoryLayout(&gl));
+  check(gl.layout.tiled.minor_to_major_size == 2 && gl.layout.tiled.minor_to_major[0] == 0, "has its layout", "");
+  await_event(h.done_with_host_buffer);
+  int read = to_host(h.buffer, y, 16);
+  snprintf(message, sizeof message, "%g %g %g %g", y[0], y[1], y[2], y[3]);
+  check(read == 0 && y[1] == 3, "is read in its own order", message);
+  destroy(h.buffer);
+  h.device_layout = NULL;
+  h.host_buffer_semantics = 99;
+  refuses(api->PJRT_Client_BufferFromHostBuffer(&h), "host buffer semantics 99");
+  h.host_buffer_semantics = 0;
+  h.device = NULL;
+  refuses(api->PJRT_Client_BufferFromHostBuffer(&h), "neither device nor memory");
+
+  ARGS(PJRT_Buffer_Delete, del);
+  del.buffer = b;
+  code_of(api->PJRT_Buffer_Delete(&del));
+  check(to_host(b, y, sizeof y) != 0, "reading a deleted buffer", message);
+  copy.dst_device = devices[1];
+  refuses(api->PJRT_Buffer_CopyToDevice(&copy), "copying a deleted buffer");
+  ARGS(PJRT_Buffer_UnsafePointer, p);
+  p.buffer = b;
+  refuses(api->PJRT_Buffer_UnsafePointer(&p), "the address of a deleted buffer");
+  ARGS(PJRT_Buffer_Dimensions, bd);
+  bd.buffer = b;
+  succeeds(api->PJRT_Buffer_Dimensions(&bd), "a deleted buffer still has its dimensions");
+  ARGS(PJRT_Buffer_OnDeviceSizeInBytes, size);
+  size.buffer = b;
+  int code = code_of(api->PJRT_Buffer_OnDeviceSizeInBytes(&size));
+  check(1, "the size of a deleted buffer", code ? message : "answered");
+  ARGS(PJRT_Buffer_ReadyEvent, ready);
+  ready.buffer = b;
+  code = code_of(api->PJRT_Buffer_ReadyEvent(&ready));
+  check(code || await_event(ready.event), "a deleted buffer's ready event is an error", message);
+  destroy(b);
+
+  ARGS(PJRT_Event_Create, ev);
+  succeeds(api->PJRT_Event_Create(&ev), "an event of one's own");
+  ARGS(PJRT_Event_Error, err);
+  err.event = ev.event;
+  refuses(api->PJRT_Event_Error(&err), "the error of an event that is not ready");
+  ARGS(PJRT_Event_Set, set);
+  set.event = ev.event, set.error_code = PJRT_Error_Code_ABORTED, set.error_message = "mine", set.error_message_size = 4;
+  succeeds(api->PJRT_Event_Set(&set), "is set");
+  refuses(api->PJRT_Event_Set(&set), "is not set twice");
+  int carried = code_of(api->PJRT_Event_Error(&err)) == PJRT_Error_Code_ABORTED && !strcmp(message, "mine");
+  check(carried && await_event(ev.event) == PJRT_Error_Code_ABORTED, "carries its error", "");
+
+  int64_t spec_dims[1] = {4};
+  PJRT_ShapeSpec spec = {PJRT_ShapeSpec_STRUCT_SIZE, NULL, spec_dims, 1, PJRT_Buffer_Type_F32};
+  ARGS(PJRT_Device_DefaultMemory, mem);
+  mem.device = devices[0];
+  code_of(api->PJRT_Device_DefaultMemory(&mem));
+  ARGS(PJRT_Client_CreateBuffersForAsyncHostToDevice, async);
+  async.client = client, async.shape_specs = &spec, async.num_shape_specs = 1, async.memory = mem.memory;
+  succeeds(api->PJRT_Client_CreateBuffersForAsyncHostToDevice(&async), "an asynchronous transfer");
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer, get);
+  get.transfer_manager = async.transfer_manager;
+  get.buffer_index = 1;
+  refuses(api->PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer(&get), "buffer 1 of 1");
+  get.buffer_index = 0;
+  succeeds(api->PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer(&get), "buffer 0 before its data");
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_TransferData, put);
+  put.transfer_manager = async.transfer_manager, put.data = x, put.transfer_size = 17, put.is_last_transfer = 1;
+  refuses(api->PJRT_AsyncHostToDeviceTransferManager_TransferData(&put), "more data than room");
+  put.transfer_size = 8, put.is_last_transfer = 0;
+  succeeds(api->PJRT_AsyncHostToDeviceTransferManager_TransferData(&put), "half the data");
+  await_event(put.done_with_h2d_transfer);
+  put.data = x + 2, put.offset = 8, put.is_last_transfer = 1;
+  succeeds(api->PJRT_AsyncHostToDeviceTransferManager_TransferData(&put), "the other half");
+  await_event(put.done_with_h2d_transfer);
+  memset(y, 0, sizeof y);
+  check(to_host(get.buffer_out, y, 16) == 0 && !memcmp(x, y, 16), "the data arrives", message);
+  destroy(get.buffer_out);
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_Destroy, dm);
+  dm.transfer_manager = async.transfer_manager;
+  code_of(api->PJRT_AsyncHostToDeviceTransferManager_Destroy(&dm));
+}
+
+static void executions(void) {
+  int64_t four = 4, three = 3;
+  float x[4] = {1, 2, 3, 4}, y[4];
+  int32_t ints[4] = {1, 2, 3, 4};
+  PJRT_Buffer *a, *b, *short_one, *int_one, *far_one, *out[8] = {0};
+  code_of(host_buffer(x, PJRT_Buffer_Type_F32, &four, 1, 0, &a));
+  code_of(host_buffer(x, PJRT_Buffer_Type_F32, &four, 1, 0, &b));
+  code_of(host_buffer(x, PJRT_Buffer_Type_F32, &three, 1, 0, &short_one));
+  code_of(host_buffer(ints, PJRT_Buffer_Type_S32, &four, 1, 0, &int_one));
+  code_of(host_buffer(x, PJRT_Buffer_Type_F32, &four, 1, 1, &far_one));
+  PJRT_LoadedExecutable* add = mlir(ADD);
+  PJRT_Buffer* good[3] = {a, b, a};
+  succeeds(execute(add, good, 2, 1, out), "a program");
+  check(to_host(out[0], y, 16) == 0 && y[3] == 8, "its result", message);
+  destroy(out[0]);
+  refuses(execute(add, good, 1, 1, out), "one argument for two parameters");
+  refuses(execute(add, good, 3, 1, out), "three arguments for two parameters");
+  refuses(execute(add, good, 0, 1, out), "no arguments");
+  refuses(execute(add, good, 2, 2, out), "two devices for a program of one");
+  refuses(execute(add, good, 2, 0, out), "no devices");
+  PJRT_Buffer* wrong[2] = {a, short_one};
+  refuses(execute(add, wrong, 2, 1, out), "an argument of another shape");
+  wrong[1] = int_one;
+  refuses(execute(add, wrong, 2, 1, out), "an argument of another element type");
+  wrong[1] = far_one;
+  refuses(execute(add, wrong, 2, 1, out), "an argument on another device");
+  wrong[1] = NULL;
+  refuses(execute(add, wrong, 2, 1, out), "a null argument");
+  ARGS(PJRT_Buffer_Delete, del);
+  del.buffer = b;
+  code_of(api->PJRT_Buffer_Delete(&del));
+  refuses(execute(add, good, 2, 1, out), "a deleted argument");
+
+  PJRT_LoadedExecutable* donate = mlir(DONATE);
+  succeeds(execute(donate, good, 1, 1, out), "a program that takes its argument");
+  check(to_host(a, y, 16) != 0, "a donated buffer is gone", message);
+  refuses(execute(donate, good, 1, 1, out + 1), "a donated buffer as an argument");
+  PJRT_ExecuteOptions keep;
+  memset(&keep, 0, sizeof keep);
+  keep.struct_size = PJRT_ExecuteOptions_STRUCT_SIZE;
+  int64_t index = 0;
+  keep.non_donatable_input_indices = &index, keep.num_non_donatable_input_indices = 1;
+  PJRT_Buffer* const* lists[1] = {out};
+  PJRT_Buffer** outs[1] = {out + 1};
+  PJRT_Event* done[1];
+  ARGS(PJRT_LoadedExecutable_Execute, ex);
+  ex.executable = donate, ex.options = &keep, ex.argument_lists = lists, ex.num_devices = 1, ex.num_args = 1;
+  ex.output_lists = outs, ex.device_complete_events = done;
+  succeeds(api->PJRT_LoadedExecutable_Execute(&ex), "the same, with the argument not to be donated");
+  check(await_event(done[0]) == 0, "a device_complete_event", message);
+  check(to_host(out[0], y, 16) == 0 && y[0] == 2, "keeps the argument", message);
+  check(to_host(out[1], y, 16) == 0 && y[0] == 4, "and gives the result", message);
+  PJRT_SendCallbackInfo* sends[1] = {NULL};
+  keep.send_callbacks = sends, keep.num_send_ops = 1;
+  check(code_of(api->PJRT_LoadedExecutable_Execute(&ex)) == PJRT_Error_Code_UNIMPLEMENTED, "send callbacks are unimplemented", message);
+  keep.num_send_ops = 0;
+  keep.struct_size = 8;
+  refuses(api->PJRT_LoadedExecutable_Execute(&ex), "execute options that end early");
+
+  const char two[] = {0x1a, 6, 0x20, 1, 0x28, 2, 0x30, 1};
+  PJRT_LoadedExecutable* spmd;
+  succeeds(compile(ADD, strlen(ADD), "mlir", two, sizeof two, &spmd), "a program of two partitions");
+  if (spmd != NULL) {
+    refuses(execute(spmd, good, 2, 1, out + 2), "one device for a program of two");
+    PJRT_Buffer* near[2] = {out[0], out[0]};
+    refuses(execute(spmd, near, 2, 2, out + 2), "both devices with arguments of the first");
+  }
+
+  ARGS(PJRT_LoadedExecutable_GetExecutable, ge);
+  ge.loaded_executable = add;
+  succeeds(api->PJRT_LoadedExecutable_GetExecutable(&ge), "the executable of a loaded one");
+  ARGS(PJRT_Executable_Serialize, se);
+  se.executable = ge.executable;
+  succeeds(api->PJRT_Executable_Serialize(&se), "serialises");
+  ARGS(PJRT_Executable_DeserializeAndLoad, dl);
+  dl.client = client, dl.serialized_executable = se.serialized_bytes, dl.serialized_executable_size = se.serialized_bytes_size;
+  succeeds(api->PJRT_Executable_DeserializeAndLoad(&dl), "loads again");
+  PJRT_Buffer* again[2] = {out[0], out[1]};
+  succeeds(execute(dl.loaded_executable, again, 2, 1, out + 2), "runs again");
+  check(to_host(out[2], y, 16) == 0 && y[0] == 6, "with the same result", message);
+  se.serialized_executable_deleter(se.serialized_executable);
+  PJRT_Program text = {PJRT_Program_STRUCT_SIZE};
+  ARGS(PJRT_Executable_OptimizedProgram, op);
+  op.executable = ge.executable, op.program = &text;
+  succeeds(api->PJRT_Executable_OptimizedProgram(&op), "the optimised program's size");
+  char* code = malloc(text.code_size);
+  text.code = code;
+  text.code_size -= 1;
+  refuses(api->PJRT_Executable_OptimizedProgram(&op), "the optimised program into too little room");
+  text.code_size += 1;
+  succeeds(api->PJRT_Executable_OptimizedProgram(&op), "the optimised program");
+  PJRT_LoadedExecutable* from_hlo;
+  succeeds(compile(text.code, text.code_size, "hlo_with_config", "", 0, &from_hlo), "is a program again");
+  free(code);
+
+  ARGS(PJRT_LoadedExecutable_Delete, ld);
+  ld.executable = add;
+  code_of(api->PJRT_LoadedExecutable_Delete(&ld));
+  refuses(execute(add, again, 2, 1, out + 3), "running a deleted executable");
+  ARGS(PJRT_LoadedExecutable_IsDeleted, isd);
+  isd.executable = add;
+  code_of(api->PJRT_LoadedExecutable_IsDeleted(&isd));
+  check(isd.is_deleted, "a deleted executable says so", "");
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static void bench(void) {
+  PJRT_LoadedExecutable* e = mlir("module { func.func @main(%a: tensor<f32>) -> tensor<f32> { %c = stablehlo.add %a, %a : tensor<f32> return %c : tensor<f32> } }");
+  float x = 1;
+  PJRT_Buffer *a, *out[4];
+  code_of(host_buffer(&x, PJRT_Buffer_Type_F32, NULL, 0, 0, &a));
+  double best[3] = {1e9, 1e9, 1e9};
+  for (int round = 0; round < 30; round++) {
+    const int n = 5000;
+    double t = now();
+    for (int i = 0; i < n; i++) { execute(e, &a, 1, 1, out); destroy(out[0]); }
+    t = (now() - t) / n;
+    if (t < best[0]) best[0] = t;
+    t = now();
+    for (int i = 0; i < n; i++) { PJRT_Buffer* b; host_buffer(&x, PJRT_Buffer_Type_F32, NULL, 0, 0, &b); destroy(b); }
+    t = (now() - t) / n;
+    if (t < best[1]) best[1] = t;
+    t = now();
+    for (int i = 0; i < n; i++) to_host(a, &x, 4);
+    t = (now() - t) / n;
+    if (t < best[2]) best[2] = t;
+  }
+  printf("scalar program: Execute and Destroy %.0f ns; scalar from host %.0f ns; scalar to host %.0f ns\n", best[0], best[1], best[2]);
+}
+
+int main(int argc, char** argv) {
+  if (argc < 2) { fprintf(stderr, "usage: %s <plugin.so> [bench]\n", argv[0]); return 2; }
+  void* library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) { fprintf(stderr, "%s\n", dlerror()); return 2; }
+  const PJRT_Api* (*get)(void) = (const PJRT_Api* (*)(void))dlsym(library, "GetPjrtApi");
+  api = get();
+  the_table();
+  clients();
+  programs();
+  buffers();
+  executions();
+  if (argc > 2) bench();
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed != 0;
+}
