@@ -59,3 +59,31 @@ pub(crate) fn batch_axis_to_front(x: &Array, dim: BatchDim, size: usize) -> Arra
         None => broadcast(x, &[size]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::F32;
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_broadcast_and_collapse() {
+        let mut draw = Draw::new(1);
+        let x = draw.values(F32, &[2, 3]);
+        check_rules([
+            case("broadcast", [x.clone()], |x| broadcast(&x[0], &[2, 0])),
+            case("broadcast", [x.clone()], |x| broadcast(&x[0], &[2])),
+            case("collapse", [x.clone()], |x| collapse(&x[0], 0, None)),
+            case("collapse", [x.clone()], |x| collapse(&x[0], -1, 2)),
+            case("collapse", [x], |x| collapse(&x[0], 1, 1)),
+        ]);
+    }
+
+    #[test]
+    fn collapse_of_a_reversed_range_is_rejected() {
+        let x = Draw::new(1).values(F32, &[2, 3]);
+        let error = catch(|| Ok(collapse(&x, 2, 1))).unwrap_err();
+        assert_eq!(error.message(), "Invalid dimension range passed to collapse: (2, 3)[2:1]");
+    }
+}

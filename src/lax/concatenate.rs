@@ -172,3 +172,66 @@ impl Primitive for Concatenate {
         one_batched(concatenate(&moved, self.dimension + 1), Some(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{Bool, C64, F32, I32};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_concatenate_and_stack() {
+        let mut draw = Draw::new(1);
+        let mut values =
+            |d, shapes: &[&[usize]]| shapes.iter().map(|s| draw.values(d, s)).collect::<Vec<_>>();
+        let cases = [F32, C64, I32, Bool].into_iter().flat_map(|d| {
+            [
+                case("concatenate", values(d, &[&[2, 1], &[2, 0], &[2, 3]]), |x| concatenate(x, 1)),
+                case("concatenate", values(d, &[&[3], &[1]]), |x| concatenate(x, 0)),
+                case("stack", values(d, &[&[2], &[2]]), |x| stack(x, -1)),
+                case("unstack", values(d, &[&[2, 3]]), |x| unstack(&x[0], 1)),
+            ]
+        });
+        check_rules(cases.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_wide_concatenation_keeps_the_order() {
+        let parts: Vec<Array> = (0..300).map(|i| Array::from([i])).collect();
+        assert_eq!(concatenate(&parts, 0).to_vec::<i32>().unwrap(), (0..300).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn concatenate_of_what_does_not_fit_is_rejected() {
+        let mut draw = Draw::new(1);
+        let [a, b, c] = [draw.values(F32, &[2, 3]), draw.values(F32, &[2, 4]), draw.values(I32, &[2, 3])];
+        assert_eq!(
+            message(|| concatenate::<Array>(&[], 0)),
+            "concatenate requires a non-empty sequences of arrays"
+        );
+        assert_eq!(
+            message(|| concatenate(&[&a, &b], 0)),
+            "Cannot concatenate arrays with shapes that differ in dimensions other than the one being concatenated: \
+             concatenating along dimension 0 for shapes (2, 3), (2, 4)"
+        );
+        assert_eq!(
+            message(|| concatenate(&[&a, &b], 2)),
+            "concatenate dimension out of bounds: dimension 2 for shapes (2, 3), (2, 4)"
+        );
+        assert!(message(|| concatenate(&[&a, &c], 0)).contains("same dtypes, got float32, int32"));
+        let flat = reshape(&a, &[6]);
+        assert_eq!(
+            message(|| concatenate(&[&a, &flat], 0)),
+            "Cannot concatenate arrays with different numbers of dimensions: got (2, 3), (6,)"
+        );
+        assert_eq!(
+            message(|| stack(&[&a, &b], 0)),
+            "all input arrays to stack must have the same shape, got (2, 3) and (2, 4)"
+        );
+    }
+
+    fn message(f: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(f())).unwrap_err().message().to_owned()
+    }
+}

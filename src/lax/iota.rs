@@ -76,3 +76,34 @@ impl Primitive for Iota {
         bail!(Internal, "iota: has no operand that could be mapped")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{BF16, Bool, C64, F32, I32, I64, U8};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn iota_counts() {
+        assert_eq!(iota(I32, 3).to_vec::<i32>().unwrap(), [0, 1, 2]);
+        assert_eq!(broadcasted_iota(F32, &[2, 2], 0).to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(iota(I64, 1).dtype(), I32);
+        let dtypes = [F32, BF16, C64, I32, U8];
+        let sizes = [0, 1, 300];
+        check_rules(dtypes.into_iter().flat_map(|d| sizes.map(|n| case("iota", [], move |_| iota(d, n)))));
+    }
+
+    #[test]
+    fn iota_of_bool_or_of_a_missing_axis_is_rejected() {
+        assert_eq!(message(|| iota(Bool, 3)), "iota does not accept dtype bool: convert an integer iota");
+        assert_eq!(
+            message(|| broadcasted_iota(F32, &[2], 1)),
+            "iota dimension must be between 0 and len(shape), got dimension=1 for shape=(2,)"
+        );
+    }
+
+    fn message(f: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(f())).unwrap_err().message().to_owned()
+    }
+}

@@ -62,3 +62,20 @@ impl Primitive for OptimizationBarrier {
         Ok((optimization_barrier(args).into(), dims.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{F32, I32};
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_optimization_barrier() {
+        let mut draw = Draw::new(1);
+        let [x, y, i] = [draw.values(F32, &[2, 3]), draw.values(F32, &[0]), draw.values(I32, &[1])];
+        check_rules([
+            case("optimization_barrier", [x.clone()], |x| optimization_barrier(x)),
+            case("optimization_barrier", [x, i, y], |x| optimization_barrier(x)),
+        ]);
+    }
+}

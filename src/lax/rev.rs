@@ -57,3 +57,42 @@ impl Primitive for Rev {
         one_batched(rev(&args[0], &shift_axes(&self.dimensions, dim)), Some(dim))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{BF16, Bool, C64, F32, I32};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_rev() {
+        let mut draw = Draw::new(1);
+        let shapes: [(&[usize], &[usize]); 6] = [
+            (&[3], &[0]),
+            (&[2, 3], &[0, 1]),
+            (&[2, 3, 2], &[2, 0]),
+            (&[0, 2], &[0]),
+            (&[1], &[0]),
+            (&[2], &[]),
+        ];
+        check_rules(shapes.into_iter().flat_map(|(shape, dims)| {
+            [F32, BF16, C64, I32, Bool]
+                .map(|d| case("rev", [draw.values(d, shape)], move |x| rev(&x[0], dims)))
+        }));
+    }
+
+    #[test]
+    fn rev_of_a_missing_or_repeated_axis_is_rejected() {
+        let x = Draw::new(1).values(F32, &[2, 3]);
+        assert_eq!(
+            message(|| rev(&x, &[2])),
+            "rev: dimensions[0] = 2 is out of range for operand f32[2,3] (rank 2)"
+        );
+        assert_eq!(message(|| rev(&x, &[1, 1])), "rev: dimensions = [1, 1] names axis 1 twice");
+    }
+
+    fn message(f: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(f())).unwrap_err().message().to_owned()
+    }
+}

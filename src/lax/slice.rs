@@ -228,3 +228,80 @@ impl Primitive for Slice {
         one_batched(bind1(prim, &[&args[0]]), Some(dim))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{Bool, C64, F32, I32};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+    use crate::lax::{iota, reshape};
+
+    #[test]
+    fn rules_of_slice() {
+        type Spec = (&'static [usize], &'static [usize], &'static [usize], Option<&'static [usize]>);
+        let mut draw = Draw::new(1);
+        let cases: [Spec; 6] = [
+            (&[5], &[1], &[4], None),
+            (&[5], &[1], &[5], Some(&[3])),
+            (&[3, 4], &[0, 1], &[3, 4], Some(&[2, 2])),
+            (&[3], &[2], &[2], None),
+            (&[0, 2], &[0, 0], &[0, 1], Some(&[1, 2])),
+            (&[], &[], &[], None),
+        ];
+        check_rules(cases.into_iter().flat_map(|(shape, start, limit, strides)| {
+            [F32, C64, I32, Bool]
+                .map(|d| case("slice", [draw.values(d, shape)], move |x| slice(&x[0], start, limit, strides)))
+        }));
+    }
+
+    #[test]
+    fn slices_along_one_axis_count_negative_bounds_from_the_end() {
+        let x = reshape(&iota(I32, 6), &[2, 3]);
+        let rows = |x: Array| (x.shape().to_vec(), x.to_vec::<i32>().unwrap());
+        assert_eq!(rows(slice_in_dim(&x, 1, -1, 1, -1)), (vec![2, 1], vec![1, 4]));
+        assert_eq!(rows(slice_in_dim(&x, None, None, 2, 1)), (vec![2, 2], vec![0, 2, 3, 5]));
+        assert_eq!(rows(index_in_dim(&x, -1, 0, false)), (vec![3], vec![3, 4, 5]));
+        assert_eq!(rows(index_in_dim(&x, 1, -1, true)), (vec![2, 1], vec![1, 4]));
+    }
+
+    #[test]
+    fn slices_out_of_bounds_are_rejected() {
+        let x = Draw::new(1).values(F32, &[3]);
+        let slice = |start: &[usize], limit: &[usize], strides: Option<&[usize]>| {
+            message(|| super::slice(&x, start, limit, strides))
+        };
+        assert_eq!(
+            slice(&[0], &[4], None),
+            "slice limit_indices must be less than or equal to operand shape, got limit_indices (4,) for operand shape (3,)"
+        );
+        assert_eq!(
+            slice(&[2], &[1], None),
+            "slice limit_indices must be greater than or equal to start_indices, got start_indices (2,) and \
+             limit_indices (1,)"
+        );
+        assert_eq!(
+            slice(&[0, 0], &[1], None),
+            "slice start_indices must have length equal to the number of dimensions of the operand, got indices (0, 0) \
+             for operand shape (3,)"
+        );
+        assert_eq!(
+            slice(&[0], &[1, 1], None),
+            "slice limit_indices must have the same length as start_indices, got start_indices (0,) and limit_indices \
+             (1, 1)"
+        );
+        assert_eq!(slice(&[0], &[1], Some(&[0])), "slice strides must be positive, got (0,)");
+        assert_eq!(
+            message(|| index_in_dim(&x, 3, 0, true)),
+            "index 3 is out of bounds for axis 0 with size 3"
+        );
+        assert_eq!(
+            message(|| slice_in_dim(&x, -4, 3, 1, 0)),
+            "slice_in_dim: start_index = -4 is out of bounds for axis 0 of operand f32[3]"
+        );
+    }
+
+    fn message(f: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(f())).unwrap_err().message().to_owned()
+    }
+}

@@ -115,3 +115,39 @@ impl Primitive for Split {
         Ok((outs.into(), dims))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{F32, I32};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_split() {
+        let mut draw = Draw::new(1);
+        let cases: [(&[usize], &[usize], i64); 4] =
+            [(&[5], &[2, 0, 3], 0), (&[2, 3], &[1, 2], -1), (&[0, 2], &[0], 0), (&[3, 1], &[1, 1, 1], 0)];
+        check_rules(cases.into_iter().flat_map(|(shape, sizes, axis)| {
+            [F32, I32].map(|d| case("split", [draw.values(d, shape)], move |x| split(&x[0], sizes, axis)))
+        }));
+    }
+
+    #[test]
+    fn a_split_with_only_some_pieces_used_has_a_gradient() {
+        let x = Draw::new(1).values(F32, &[5]);
+        check_rules([case("split", [x], |x| split(&x[0], &[2, 3], 0).swap_remove(1))]);
+    }
+
+    #[test]
+    fn split_sizes_that_do_not_add_up_are_rejected() {
+        let x = Draw::new(1).values(F32, &[5]);
+        let error = catch(|| Ok(split(&x, &[2, 2], 0))).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "split: Sum of sizes 4 must be equal to dimension 0 of the operand shape (5,)"
+        );
+        let error = catch(|| Ok(split(&x, &[5], 1))).unwrap_err();
+        assert_eq!(error.message(), "split: axis 1 is out of bounds for array of dimension 1");
+    }
+}

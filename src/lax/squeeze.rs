@@ -84,3 +84,44 @@ impl Primitive for Squeeze {
         one_batched(squeeze_axes(&args[0], &axes), Some(out_dim))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{F32, I32};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_squeeze() {
+        let mut draw = Draw::new(1);
+        let shapes: [(&[usize], &[i64]); 5] = [
+            (&[1], &[0]),
+            (&[1, 3, 1], &[0, -1]),
+            (&[2, 1, 3], &[1]),
+            (&[1, 0], &[0]),
+            (&[1, 1, 2], &[1, 0]),
+        ];
+        check_rules(shapes.into_iter().flat_map(|(shape, dims)| {
+            [F32, I32].map(|d| case("squeeze", [draw.values(d, shape)], move |x| squeeze(&x[0], dims)))
+        }));
+    }
+
+    #[test]
+    fn squeeze_of_an_axis_of_another_size_is_rejected() {
+        let x = Draw::new(1).values(F32, &[2, 1]);
+        assert_eq!(
+            message(|| squeeze(&x, &[0])),
+            "cannot select an axis to squeeze out which has size not equal to one, got shape=(2, 1) and dimensions=(0,)"
+        );
+        assert_eq!(
+            message(|| squeeze(&x, &[2])),
+            "squeeze: axis 2 is out of bounds for array of dimension 2"
+        );
+        assert_eq!(message(|| squeeze(&x, &[1, -1])), "squeeze: dimensions = [1, 1] names axis 1 twice");
+    }
+
+    fn message(f: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(f())).unwrap_err().message().to_owned()
+    }
+}
