@@ -42,7 +42,7 @@ static PLATFORMS: Mutex<Vec<&'static Platform>> = Mutex::new(Vec::new());
 /// The client of the default platform. It is created by the first call.
 ///
 /// # Errors
-/// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin) if the first platform of `RAXLA_PLATFORMS` does not work or, where
+/// [`ErrorKind::Plugin`] if the first platform of `RAXLA_PLATFORMS` does not work or, where
 /// that is unset, none does. The message says what to do.
 pub fn default_client() -> Result<&'static Client> {
     static DEFAULT: OnceLock<Result<&'static Client>> = OnceLock::new();
@@ -77,7 +77,7 @@ const DEFAULT_ORDER: [&str; 3] = ["tpu", "cuda", "cpu"];
 /// The client of `platform` (`cpu`, `cuda`, `tpu`, or a name of the user's). It is created by the first call.
 ///
 /// # Errors
-/// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin) if its plugin is not found or does not work.
+/// [`ErrorKind::Plugin`] if its plugin is not found or does not work.
 pub fn client(platform: &str) -> Result<&'static Client> {
     let name = search::canonical(platform);
     let entry = {
@@ -146,7 +146,7 @@ pub fn plugins() -> Vec<PluginStatus> {
 /// The file of the CPU plugin.
 ///
 /// # Errors
-/// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin), saying what to do, if there is none.
+/// [`ErrorKind::Plugin`], saying what to do, if there is none.
 pub fn cpu_plugin() -> Result<PathBuf> {
     search::find("cpu").map(|found| found.path)
 }
@@ -154,7 +154,7 @@ pub fn cpu_plugin() -> Result<PathBuf> {
 /// The file of the plugin of `platform`, if it is installed, whether or not it works here.
 ///
 /// # Errors
-/// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin), saying where it was looked for, if it is not.
+/// [`ErrorKind::Plugin`], saying where it was looked for, if it is not.
 pub fn find_plugin(platform: &str) -> Result<PathBuf> {
     search::find(search::canonical(platform)).map(|found| found.path)
 }

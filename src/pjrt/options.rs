@@ -241,3 +241,33 @@ mod proto {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message as _;
+
+    #[test]
+    fn equal_options_are_equal_bytes_and_decode_to_what_was_set() {
+        let options = CompileOptions::partitioned(2)
+            .with_debug_option("xla_b", OptionOverride::Int(3))
+            .with_debug_option("xla_a", OptionOverride::Bool(true));
+        assert_eq!(options.encode(), options.clone().encode());
+        let decoded = proto::CompileOptions::decode(options.encode().as_slice()).unwrap();
+        let build = decoded.executable_build_options.unwrap();
+        assert_eq!((build.num_replicas, build.num_partitions, build.device_ordinal), (1, 2, -1));
+        assert!(build.use_spmd_partitioning && build.use_shardy_partitioner);
+        assert_eq!(decoded.env_option_overrides.keys().collect::<Vec<_>>(), ["xla_a", "xla_b"]);
+    }
+
+    #[test]
+    fn a_device_assignment_lists_replicas_within_partitions() {
+        let rows = |assignment: DeviceAssignment| {
+            let proto = proto_assignment(&assignment);
+            assert_eq!(proto.computation_count as usize, proto.computation_devices.len());
+            proto.computation_devices.into_iter().map(|d| d.replica_device_ids).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(DeviceAssignment::partitions(&[4, 5, 6])), [[4], [5], [6]]);
+        assert_eq!(rows(DeviceAssignment::replicas(&[4, 5, 6])), [[4, 5, 6]]);
+    }
+}
