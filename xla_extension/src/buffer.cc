@@ -35,6 +35,35 @@ static absl::Status CheckRange(const char* entry, const PJRT_Buffer* b, int64_t 
   return absl::OkStatus();
 }
 
+/// An array that the device is to hold in another order than row-major. XLA's CPU client would copy dense host data as it
+/// lies and only label it with the layout, so the elements are put in order here and handed over as raw bytes.
+static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT_Client* client, const char* data, const xla::Shape& shape,
+                                                                      std::optional<absl::Span<const int64_t>> strides,
+                                                                      const xla::Layout& layout, xla::PjRtMemorySpace* memory) {
+  const absl::Span<const int64_t> dims = shape.dimensions(), order = layout.minor_to_major();
+  const int64_t width = xla::primitive_util::ByteWidth(shape.element_type()), count = xla::ShapeUtil::ElementsIn(shape);
+  std::vector<int64_t> step(dims.size());
+  for (int64_t d = dims.size(), dense = width; d-- > 0; dense *= dims[d]) step[d] = strides.has_value() ? (*strides)[d] : dense;
+  auto bytes = std::make_shared<std::string>(count * width, '\0');
+  std::vector<int64_t> index(dims.size(), 0);
+  const char* from = data;
+  for (int64_t i = 0; i < count; i++) {
+    std::memcpy(bytes->data() + i * width, from, width);
+    for (int64_t d : order) {
+      from += step[d];
+      if (++index[d] < dims[d]) break;
+      from -= step[d] * dims[d];
+      index[d] = 0;
+    }
+  }
+  const xla::PjRtClient::ShapeSpec spec{shape.element_type(), xla::DimensionVector(dims.begin(), dims.end())};
+  const std::optional<xla::Layout> layouts[] = {layout};
+  ASSIGN_OR_RETURN(auto manager, client->client->CreateBuffersForAsyncHostToDevice(absl::MakeConstSpan(&spec, 1), absl::MakeConstSpan(layouts), memory));
+  std::unique_ptr<xla::PjRtBuffer> buffer = manager->RetrieveBuffer(0);
+  RETURN_IF_ERROR(manager->TransferRawDataToBuffer(0, *bytes, [bytes] {}));
+  return buffer;
+}
+
 /// XLA copies to the host on another thread, which costs some 25 µs. What is ready and small is copied here and now.
 /// False where it is not so, and XLA is to do it.
 static absl::StatusOr<bool> CopyInline(PJRT_Buffer* b, void* dst, int64_t offset, int64_t size) {
@@ -78,6 +107,14 @@ ENTRY(PJRT_Client_BufferFromHostBuffer, buffer) {
   const void* data = args->data == nullptr ? &kNothing : args->data;
   if (args->data == nullptr && xla::ShapeUtil::ElementsIn(shape) != 0) {
     return absl::InvalidArgumentError("PJRT_Client_BufferFromHostBuffer: data is null");
+  }
+  xla::DimensionVector row_major(shape.dimensions().size());
+  for (size_t i = 0; i < row_major.size(); i++) row_major[i] = row_major.size() - 1 - i;
+  if (layout.has_value() && !SameOrder(layout->minor_to_major(), row_major, shape.dimensions())) {
+    ASSIGN_OR_RETURN(auto ordered, BufferInOrder(args->client, static_cast<const char*>(data), shape, strides, *layout, memory));
+    args->buffer = new PJRT_Buffer(std::move(ordered), args->client);
+    args->done_with_host_buffer = NewEvent(xla::Future<>(absl::OkStatus()));
+    return absl::OkStatus();
   }
   // When the runtime may not keep `data`, it is done with it once the call returns: no callback, no promise.
   absl::AnyInvocable<void() &&> on_done;

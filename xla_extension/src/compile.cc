@@ -1,4 +1,6 @@
 // From programs to executables: compiling, for a client or for a topology, and loading what was serialised.
+#include "absl/log/globals.h"
+
 #include "api.h"
 
 namespace raxla {
@@ -128,6 +130,19 @@ ENTRY(PJRT_Compile, executable) {
   return absl::OkStatus();
 }
 
+/// XLA logs as errors that a reloaded program was tuned with hints (prefer-no-gather, prefer-no-scatter) that are no features
+/// of a CPU. Only who asked for everything (level 0) is to see that.
+class ReloadQuietly {
+ public:
+  ReloadQuietly() : before_(absl::MinLogLevel()) {
+    if (before_ != absl::LogSeverityAtLeast::kInfo) absl::SetMinLogLevel(absl::LogSeverityAtLeast::kFatal);
+  }
+  ~ReloadQuietly() { absl::SetMinLogLevel(before_); }
+
+ private:
+  absl::LogSeverityAtLeast before_;
+};
+
 ENTRY(PJRT_Executable_DeserializeAndLoad, loaded_executable) {
   args->loaded_executable = nullptr;
   std::optional<xla::CompileOptions> options;
@@ -136,6 +151,7 @@ ENTRY(PJRT_Executable_DeserializeAndLoad, loaded_executable) {
     ASSIGN_OR_RETURN(options, ParseCompileOptions(args->overridden_serialized_compile_options,
                                                          args->overridden_serialized_compile_options_size));
   }
+  ReloadQuietly quiet;
   ASSIGN_OR_RETURN(auto executable,
                    args->client->client->LoadSerializedExecutable(
                        absl::string_view(args->serialized_executable, args->serialized_executable_size), std::move(options), xla::LoadOptions()));
