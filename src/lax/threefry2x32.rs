@@ -103,6 +103,21 @@ fn body(ctx: &mut LoweringCtx, args: &[Value]) -> Result<Values> {
     Ok(Values::from_slice(&x))
 }
 
+/// Calls the hash, as a function that the module has once for each shape.
+pub(crate) fn hash_values(
+    ctx: &mut LoweringCtx,
+    key: [Value; 2],
+    counts: [Value; 2],
+    shape: &[usize],
+) -> Result<Values> {
+    let counts = broadcast_values(ctx, &counts, shape);
+    // A key of two scalars stays scalar inside of the function.
+    let scalar_key = key.iter().all(|k| ctx.shape(*k).is_empty());
+    let key = if scalar_key { Values::from_slice(&key) } else { broadcast_values(ctx, &key, shape) };
+    let ty = counts[0].ty();
+    ctx.call_helper("threefry2x32", &[key[0], key[1], counts[0], counts[1]], &[ty, ty], body)
+}
+
 impl Primitive for Threefry2x32 {
     fn name(&self) -> &'static str {
         "threefry2x32"
@@ -115,16 +130,8 @@ impl Primitive for Threefry2x32 {
         Ok(SmallVec::from_elem(aval, 2))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let counts = broadcast_values(ctx, &ins[2..], &outs[0].shape);
-        // A key of two scalars stays scalar inside of the function.
-        let scalar_key = ins[..2].iter().all(|k| ctx.shape(*k).is_empty());
-        let keys = if scalar_key {
-            Values::from_slice(&ins[..2])
-        } else {
-            broadcast_values(ctx, &ins[..2], &outs[0].shape)
-        };
-        let ty = counts[0].ty();
-        ctx.call_helper("threefry2x32", &[keys[0], keys[1], counts[0], counts[1]], &[ty, ty], body)
+        let [k1, k2, x1, x2] = *ins else { bail!(Internal, "threefry2x32: takes 4 operands") };
+        hash_values(ctx, [k1, k2], [x1, x2], &outs[0].shape)
     }
     /// Bits have no tangent.
     fn jvp(&self, primals: &[Array], _: &[Tangent]) -> Jvp {
