@@ -1,3 +1,17 @@
-//! Transformations of functions and the types of the functions that they take and return.
+//! Layer 6: transformations of functions, and the types of the functions that they take and return.
 
+pub mod aot;
+mod autodiff;
+mod jit;
+mod make_jaxpr;
+mod program;
 pub mod signature;
+mod vmap;
+
+pub use autodiff::{
+    grad, grad_argnum, grad_aux, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad, value_and_grad_argnum,
+    value_and_grad_aux, vjp,
+};
+pub use jit::{CacheStats, Jit, JitOptions, jit, jit_with};
+pub use make_jaxpr::{eval_shape, make_jaxpr};
+pub use vmap::{InAxes, VmapOptions, vmap, vmap_with};

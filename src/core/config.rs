@@ -1,7 +1,7 @@
 //! Settings that change what a program means. Each is part of every cache key. JAX: `jax.config`.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::dtype::DType;
 
@@ -24,16 +24,25 @@ pub(crate) struct Config {
     pub matmul_precision: Precision,
 }
 
+#[derive(Clone, Copy)]
+struct Local {
+    x64: Option<bool>,
+    matmul_precision: Precision,
+    /// Not part of a cache key: it decides whether there is a cache.
+    disable_jit: bool,
+}
+
 /// 0: not read from the environment yet; 1: x64 off; 2: x64 on.
 static GLOBAL_X64: AtomicU8 = AtomicU8::new(0);
 
 thread_local! {
-    static LOCAL: Cell<(Option<bool>, Precision)> = const { Cell::new((None, Precision::Default)) };
+    static LOCAL: Cell<Local> =
+        const { Cell::new(Local { x64: None, matmul_precision: Precision::Default, disable_jit: false }) };
 }
 
 /// The settings in force here.
 pub(crate) fn current() -> Config {
-    let (x64, matmul_precision) = LOCAL.get();
+    let Local { x64, matmul_precision, .. } = LOCAL.get();
     Config { x64: x64.unwrap_or_else(global_x64), matmul_precision }
 }
 
@@ -51,7 +60,7 @@ fn global_x64() -> bool {
 
 /// Are 64-bit dtypes in force? While they are not, `i64`, `u64`, `f64` and `c128` narrow to their 32-bit halves.
 pub fn x64_enabled() -> bool {
-    LOCAL.get().0.unwrap_or_else(global_x64)
+    LOCAL.get().x64.unwrap_or_else(global_x64)
 }
 
 /// Turns 64-bit dtypes on or off for the whole process. JAX: `jax_enable_x64`. The environment variable
@@ -62,18 +71,40 @@ pub fn enable_x64(on: bool) {
 
 /// Runs `body` with 64-bit dtypes on or off, on this thread only. JAX: `jax.enable_x64` as a context manager.
 pub fn with_x64<R>(on: bool, body: impl FnOnce() -> R) -> R {
-    let (_, precision) = LOCAL.get();
-    with_local((Some(on), precision), body)
+    with_local(Local { x64: Some(on), ..LOCAL.get() }, body)
 }
 
 /// Runs `body` with another default precision of matrix products, on this thread only.
 pub fn with_matmul_precision<R>(precision: Precision, body: impl FnOnce() -> R) -> R {
-    let (x64, _) = LOCAL.get();
-    with_local((x64, precision), body)
+    with_local(Local { matmul_precision: precision, ..LOCAL.get() }, body)
 }
 
-fn with_local<R>(value: (Option<bool>, Precision), body: impl FnOnce() -> R) -> R {
-    struct Restore((Option<bool>, Precision));
+/// Runs `body` without `jit`, on this thread only: jitted functions run operation by operation, so that their side
+/// effects happen at each call and their values can be read. JAX: `jax.disable_jit`.
+pub fn with_jit_disabled<R>(body: impl FnOnce() -> R) -> R {
+    with_local(Local { disable_jit: true, ..LOCAL.get() }, body)
+}
+
+/// Is `jit` switched off here?
+pub(crate) fn jit_disabled() -> bool {
+    LOCAL.get().disable_jit
+}
+
+static EXPLAIN_CACHE_MISSES: AtomicBool = AtomicBool::new(false);
+
+/// Logs, through `tracing` as a warning, why each call of a jitted function that was called before traces it again.
+/// JAX: `jax_explain_cache_misses`.
+pub fn explain_cache_misses(on: bool) {
+    EXPLAIN_CACHE_MISSES.store(on, Ordering::Relaxed);
+}
+
+/// Are cache misses to be explained?
+pub(crate) fn explains_cache_misses() -> bool {
+    EXPLAIN_CACHE_MISSES.load(Ordering::Relaxed)
+}
+
+fn with_local<R>(value: Local, body: impl FnOnce() -> R) -> R {
+    struct Restore(Local);
     impl Drop for Restore {
         fn drop(&mut self) {
             LOCAL.set(self.0);

@@ -118,7 +118,7 @@ pub(crate) fn jvp_jaxpr(jaxpr: &Jaxpr, nonzero: &[bool], instantiate_out: &[bool
             .iter()
             .zip(nonzero)
             .filter(|(_, nz)| **nz)
-            .map(|(a, _)| a.clone().with_weak_type(false))
+            .map(|(a, _)| a.clone())
             .collect();
         let n = avals.len();
         avals.extend(tangents);

@@ -145,7 +145,7 @@ pub(crate) fn linearize<T>(
         .iter()
         .zip(nonzero)
         .map(|(x, nz)| {
-            let tangent = nz.then(|| tangent.jaxpr.new_arg(x.aval().with_weak_type(false)));
+            let tangent = nz.then(|| tangent.jaxpr.new_arg(x.aval()));
             dual(id, x.clone(), tangent)
         })
         .collect();

@@ -1,7 +1,5 @@
 //! `add` and `add_any`: elementwise sum; linear. JAX: `add_p`, `add_jaxvals_p`. StableHLO: `add`.
 
-use smallvec::smallvec;
-
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
@@ -78,10 +76,7 @@ impl Primitive for AddAny {
         "add_any"
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        // Tangents are strongly typed whatever their primal values are.
-        let mut outs = nary_aval(self, ins, 2, ANY)?;
-        outs[0].weak_type = false;
-        Ok(smallvec![outs.swap_remove(0)])
+        nary_aval(self, ins, 2, ANY)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         nary_lower(ctx, "stablehlo.add", ins, outs)

@@ -1,0 +1,122 @@
+//! Ahead of time: lowering and compiling by hand. JAX: `jax.stages`.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::api::program::{Lowering, Program, Traced};
+use crate::api::signature::{Call, FlatArgs, FlatOut, Signature};
+use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::core::eval::{common_device, default_device_id};
+use crate::core::jaxpr::Jaxpr;
+use crate::error::{Result, bail};
+use crate::pjrt::Executable;
+use crate::tree::{Token, first_difference, leaf_paths};
+
+/// A lowered function: StableHLO that is not compiled yet. From [`Jit::lower`](crate::api::Jit::lower).
+pub struct Lowered<S: Signature> {
+    lowering: Lowering,
+    traced: Arc<Traced>,
+    tokens: Box<[Token]>,
+    avals: Box<[ShapedArray]>,
+    args: FlatArgs,
+    signature: std::marker::PhantomData<fn() -> S>,
+}
+
+impl<S: Signature> Lowered<S> {
+    pub(crate) fn new(lowering: Lowering, traced: Arc<Traced>, args: FlatArgs) -> Self {
+        let tokens = args.tokens.as_slice().into();
+        let avals = args.leaves.iter().map(Array::aval).collect();
+        Lowered { lowering, traced, tokens, avals, args, signature: std::marker::PhantomData }
+    }
+
+    /// The module as StableHLO text, with the Rust locations of its operations.
+    pub fn as_text(&self) -> &str {
+        &self.lowering.text
+    }
+
+    /// The jaxpr that was lowered; captured arrays are its leading parameters.
+    pub fn jaxpr(&self) -> &Jaxpr {
+        &self.traced.jaxpr
+    }
+
+    /// Avals of the leaves of the result.
+    pub fn out_avals(&self) -> Vec<ShapedArray> {
+        self.traced.jaxpr.out_avals()
+    }
+
+    /// Compiles for the device that the arguments are on.
+    ///
+    /// # Errors
+    /// XLA rejects the module.
+    #[track_caller]
+    pub fn compile(&self) -> Result<Compiled<S>> {
+        let device = if self.args.leaves.iter().any(Array::is_tracer) {
+            default_device_id()?
+        } else {
+            common_device(self.args.leaves.iter())?
+        };
+        let program = Arc::new(Program::compile(&self.lowering, device)?);
+        let (run, traced) = (program.clone(), self.traced.clone());
+        let (tokens, avals) = (self.tokens.clone(), self.avals.clone());
+        let call = Call::new(move |args: FlatArgs| {
+            check(&tokens, &avals, &args).map_err(|e| e.at(args.caller))?;
+            let leaves = run.run(&traced.consts, &args.leaves)?;
+            FlatOut { leaves, tree: traced.out_tree.clone() }.into_tree()
+        });
+        Ok(Compiled { program, call })
+    }
+}
+
+impl<S: Signature> fmt::Debug for Lowered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_text())
+    }
+}
+
+/// A compiled function: called like the original, with arguments of the types that it was compiled for.
+pub struct Compiled<S: Signature> {
+    program: Arc<Program>,
+    call: Call<S>,
+}
+
+impl<S: Signature> Compiled<S> {
+    /// The executable: its cost, its memory, its optimised program.
+    pub fn executable(&self) -> &Executable {
+        &self.program.executable
+    }
+}
+
+impl<S: Signature> Deref for Compiled<S> {
+    type Target = S::Callee<S::Out>;
+    #[track_caller]
+    fn deref(&self) -> &Self::Target {
+        &self.call
+    }
+}
+
+impl<S: Signature> fmt::Debug for Compiled<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compiled")
+    }
+}
+
+fn check(tokens: &[Token], avals: &[ShapedArray], args: &FlatArgs) -> Result<()> {
+    if let Some(difference) = first_difference(tokens, &args.tokens) {
+        bail!(TreeMismatch, "function compiled with another structure of arguments: {difference}");
+    }
+    let paths = leaf_paths(tokens);
+    for (i, (aval, x)) in avals.iter().zip(&args.leaves).enumerate() {
+        if !aval.matches(&x.aval()) {
+            let path = paths.get(i).map(ToString::to_string).unwrap_or_default();
+            bail!(
+                InvalidArgument,
+                "argument types differ from the types for which this computation was compiled: leaf {i} {path} was \
+                 compiled for {aval} and called with {}",
+                x.aval()
+            );
+        }
+    }
+    Ok(())
+}

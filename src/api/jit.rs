@@ -1,0 +1,432 @@
+//! `jit`: trace once, compile once, run many times. JAX: `jax.jit`, `pjit._cpp_pjit`.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use arc_swap::ArcSwapOption;
+use hashbrown::HashTable;
+use rustc_hash::{FxHashMap, FxHasher};
+
+use crate::api::aot::Lowered;
+use crate::api::program::{Lowering, Program, Traced, lower};
+use crate::api::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
+use crate::control_flow::jit_call::JitCall;
+use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::core::config::{self, Config};
+use crate::core::eval::common_device;
+use crate::core::trace::{self, bind_at, check_live};
+use crate::error::{Result, bail, catch};
+use crate::tree::{Token, first_difference, leaf_paths};
+
+/// Compiles `f`: the first call with arguments of new types traces `f` and compiles the trace, later calls run it.
+///
+/// Side effects of `f` happen while it is traced, and never again. Arguments that `f` takes by value are donated: their
+/// buffers are reused for results if nobody else holds them. Arrays that `f` captures become inputs of the compiled
+/// program; other captured values are compiled in.
+///
+/// The result is called like `f`, gives a `Result`, and can be transformed again. Applying `jit` anew to a function
+/// item or to a closure without captures finds what was compiled before; a closure with captures is a new function
+/// each time, so keep the jitted function rather than making it in a loop.
+///
+/// ```
+/// use raxla::prelude::*;
+///
+/// let double = jit(|x: &Array| x * 2.0);
+/// assert_eq!(double(&Array::from([1.0f32, 2.0]))?.to_vec::<f32>()?, [2.0, 4.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Calls fail with what `f` fails with while it is traced, at the line that failed; with `Compile` or `Runtime` errors
+/// of XLA; and with `InvalidArgument` for arguments on different devices.
+#[track_caller]
+pub fn jit<M, F: Traceable<M>>(f: F) -> Jit<F::Sig> {
+    jit_with(f, JitOptions::default())
+}
+
+/// [`jit`] with options.
+#[track_caller]
+pub fn jit_with<M, F: Traceable<M>>(f: F, options: JitOptions) -> Jit<F::Sig> {
+    let f = f.into_flat();
+    let cache = match f.type_key() {
+        // The same code without captures is the same function.
+        Some(key) => {
+            let mut shared = SHARED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+            shared.entry((key, options.clone())).or_default().clone()
+        }
+        None => Arc::default(),
+    };
+    let inner = Arc::new(JitFn { f, options, cache });
+    Jit { fun: Fun::from_flat(inner.clone()), inner }
+}
+
+type Shared = Mutex<FxHashMap<(std::any::TypeId, JitOptions), Arc<Cache>>>;
+static SHARED: OnceLock<Shared> = OnceLock::new();
+
+/// Options of [`jit_with`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JitOptions {
+    /// May buffers of arguments passed by value be reused for results? True by default.
+    pub donate: bool,
+    /// The name of the compiled module, if not the function's.
+    pub name: Option<String>,
+}
+
+impl Default for JitOptions {
+    fn default() -> Self {
+        JitOptions { donate: true, name: None }
+    }
+}
+
+/// A jitted function: called like the function it came from.
+pub struct Jit<S: Signature> {
+    fun: Fun<S>,
+    inner: Arc<JitFn>,
+}
+
+impl<S: Signature> Clone for Jit<S> {
+    fn clone(&self) -> Self {
+        Jit { fun: self.fun.clone(), inner: self.inner.clone() }
+    }
+}
+
+impl<S: Signature> fmt::Debug for Jit<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Jit({})", self.inner.name())
+    }
+}
+
+impl<S: Signature> Deref for Jit<S> {
+    type Target = S::Callee<S::Out>;
+    #[inline]
+    #[track_caller]
+    fn deref(&self) -> &Self::Target {
+        &self.fun
+    }
+}
+
+/// The marker of the impls of [`Traceable`] for [`Jit`].
+pub struct Jitted;
+
+impl<S: Signature> Traceable<(Jitted, S)> for Jit<S> {
+    type Sig = S;
+    fn into_flat(self) -> Arc<dyn FlatFn> {
+        self.inner
+    }
+}
+
+impl<S: Signature> Traceable<(Jitted, S)> for &Jit<S> {
+    type Sig = S;
+    fn into_flat(self) -> Arc<dyn FlatFn> {
+        self.inner.clone()
+    }
+}
+
+impl<S: Signature> Jit<S> {
+    /// Traces and lowers without compiling: `f.lower()(&params, &x)?.as_text()`.
+    #[track_caller]
+    pub fn lower(&self) -> Call<S, Lowered<S>> {
+        let inner = self.inner.clone();
+        Call::new(move |args| {
+            let traced = inner.traced(&args)?;
+            let lowering = inner.lowering(&traced, &args)?;
+            Ok(Lowered::new(lowering, traced, args))
+        })
+    }
+
+    /// How often the function was traced, compiled, and found compiled.
+    pub fn cache_stats(&self) -> CacheStats {
+        let cache = &self.inner.cache;
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let misses = read(&cache.misses);
+        CacheStats {
+            traces: read(&cache.traces),
+            compiles: read(&cache.compiles),
+            hits: read(&cache.calls) - misses,
+            misses,
+            entries: cache.entries.read().unwrap_or_else(PoisonError::into_inner).len(),
+        }
+    }
+
+    /// Forgets every trace and compiled program of this function.
+    pub fn clear_cache(&self) {
+        let cache = &self.inner.cache;
+        cache.recent.store(None);
+        cache.entries.write().unwrap_or_else(PoisonError::into_inner).clear();
+        cache.traced.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// What a jitted function's cache has done. JAX: `_cache_size`, and the events of `jax.monitoring`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// How often the function was traced.
+    pub traces: u64,
+    /// How often a trace was compiled.
+    pub compiles: u64,
+    /// Calls that found a compiled program.
+    pub hits: u64,
+    /// Calls that did not.
+    pub misses: u64,
+    /// Compiled programs that are held.
+    pub entries: usize,
+}
+
+/// JAX's limit on the number of programs of one function.
+const MAX_ENTRIES: usize = 8192;
+
+/// What a traced function depends on besides the function.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct TraceKey {
+    tokens: Box<[Token]>,
+    avals: Box<[ShapedArray]>,
+    config: Config,
+    axes: Vec<(&'static str, usize)>,
+}
+
+struct Entry {
+    key: TraceKey,
+    device: i32,
+    traced: Arc<Traced>,
+    /// Filled by the first thread that needs it; the others wait for it alone.
+    program: OnceLock<Result<Program>>,
+}
+
+impl Entry {
+    /// Was it made for arguments of these types?
+    fn fits(&self, args: &FlatArgs, config: Config, device: i32) -> bool {
+        self.device == device
+            && self.key.config == config
+            && self.key.avals.len() == args.leaves.len()
+            && self.key.avals.iter().zip(&args.leaves).all(|(aval, x)| x.has_aval(aval))
+            && *self.key.tokens == *args.tokens
+    }
+}
+
+#[derive(Default)]
+struct Cache {
+    /// The entry of the last call: most functions are called with one type of arguments.
+    recent: ArcSwapOption<Entry>,
+    entries: RwLock<HashTable<(u64, Arc<Entry>)>>,
+    traced: RwLock<FxHashMap<TraceKey, Arc<Traced>>>,
+    /// Held while a thread that traces nothing else traces this function, so that it is traced once.
+    tracing: Mutex<()>,
+    calls: AtomicU64,
+    misses: AtomicU64,
+    traces: AtomicU64,
+    compiles: AtomicU64,
+}
+
+pub(crate) struct JitFn {
+    f: Arc<dyn FlatFn>,
+    options: JitOptions,
+    cache: Arc<Cache>,
+}
+
+thread_local! {
+    /// Functions that this thread is tracing, to find one that calls itself.
+    static TRACING: RefCell<Vec<(usize, TraceKey)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl FlatFn for JitFn {
+    fn call(&self, args: FlatArgs) -> Result<FlatOut> {
+        if config::jit_disabled() {
+            return catch(|| self.f.call(args));
+        }
+        if trace::is_eval() && !args.leaves.iter().any(Array::is_tracer) {
+            return self.run(&args).map_err(|e| e.at(args.caller));
+        }
+        self.bind(&args).map_err(|e| e.at(args.caller))
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        match &self.options.name {
+            Some(name) => Cow::Owned(name.clone()),
+            None => self.f.name(),
+        }
+    }
+}
+
+impl JitFn {
+    /// Runs the compiled program.
+    fn run(&self, args: &FlatArgs) -> Result<FlatOut> {
+        self.cache.calls.fetch_add(1, Ordering::Relaxed);
+        let config = config::current();
+        let device = common_device(args.leaves.iter())?;
+        let recent = self.cache.recent.load();
+        if let Some(entry) = &*recent
+            && entry.fits(args, config, device)
+            && let Some(Ok(program)) = entry.program.get()
+        {
+            return Self::run_program(entry, program, args);
+        }
+        drop(recent);
+        let entry = self.entry(args, config, device)?;
+        let program = entry.program.get_or_init(|| {
+            self.cache.compiles.fetch_add(1, Ordering::Relaxed);
+            Program::compile(&self.lowering(&entry.traced, args)?, device)
+        });
+        let program = match program {
+            Ok(program) => program,
+            Err(e) => return Err(e.clone()),
+        };
+        self.cache.recent.store(Some(entry.clone()));
+        Self::run_program(&entry, program, args)
+    }
+
+    fn run_program(entry: &Entry, program: &Program, args: &FlatArgs) -> Result<FlatOut> {
+        let leaves = program.run(&entry.traced.consts, &args.leaves)?;
+        Ok(FlatOut { leaves, tree: entry.traced.out_tree.clone() })
+    }
+
+    fn entry(&self, args: &FlatArgs, config: Config, device: i32) -> Result<Arc<Entry>> {
+        let mut hasher = FxHasher::default();
+        args.tokens.hash(&mut hasher);
+        for x in &args.leaves {
+            (x.shape(), x.dtype(), x.weak_type()).hash(&mut hasher);
+        }
+        (config, device).hash(&mut hasher);
+        let hash = hasher.finish();
+        let same = |(h, e): &(u64, Arc<Entry>)| *h == hash && e.fits(args, config, device);
+        let found = {
+            let entries = self.cache.entries.read().unwrap_or_else(PoisonError::into_inner);
+            entries.find(hash, same).map(|(_, e)| e.clone())
+        };
+        if let Some(entry) = found {
+            return Ok(entry);
+        }
+        self.cache.misses.fetch_add(1, Ordering::Relaxed);
+        let traced = self.traced(args)?;
+        let key = trace_key(args);
+        let entry = Arc::new(Entry { key, device, traced, program: OnceLock::new() });
+        let mut entries = self.cache.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= MAX_ENTRIES {
+            entries.clear();
+        }
+        // Another thread may have been faster.
+        Ok(entries.entry(hash, same, |(h, _)| *h).or_insert((hash, entry)).get().1.clone())
+    }
+
+    /// The trace for arguments of these types.
+    pub(crate) fn traced(&self, args: &FlatArgs) -> Result<Arc<Traced>> {
+        let key = trace_key(args);
+        let find = || {
+            let traced = self.cache.traced.read().unwrap_or_else(PoisonError::into_inner);
+            traced.get(&key).cloned().filter(|t| t.consts.iter().all(|x| check_live(x).is_ok()))
+        };
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        // A thread that traces already waits for nobody: two functions that call each other could wait for ever.
+        let _alone = if trace::is_eval() {
+            Some(self.cache.tracing.lock().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            None
+        };
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        if config::explains_cache_misses() {
+            self.explain_miss(&key);
+        }
+        let me = Arc::as_ptr(&self.cache).addr();
+        if TRACING.with_borrow(|stack| stack.iter().any(|(id, k)| *id == me && *k == key)) {
+            bail!(
+                InvalidArgument,
+                "jit: {} calls itself with arguments of the same types while it is traced, so tracing would never end",
+                self.name()
+            );
+        }
+        TRACING.with_borrow_mut(|stack| stack.push((me, key.clone())));
+        struct Done;
+        impl Drop for Done {
+            fn drop(&mut self) {
+                TRACING.with_borrow_mut(Vec::pop);
+            }
+        }
+        let done = Done;
+        self.cache.traces.fetch_add(1, Ordering::Relaxed);
+        let started = std::time::Instant::now();
+        let traced = Arc::new(Traced::new(&*self.f, args)?);
+        drop(done);
+        tracing::debug!(
+            target: "raxla::jit",
+            "traced {} in {:?}: {} equations",
+            self.name(),
+            started.elapsed(),
+            traced.jaxpr.eqn_count()
+        );
+        let mut cache = self.cache.traced.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= MAX_ENTRIES {
+            cache.clear();
+        }
+        cache.insert(key, traced.clone());
+        Ok(traced)
+    }
+
+    pub(crate) fn lowering(&self, traced: &Traced, args: &FlatArgs) -> Result<Lowering> {
+        let mut donated = vec![false; args.leaves.len()];
+        for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
+            donated[span.leaves()].fill(true);
+        }
+        lower(&self.name(), traced, &donated, args.caller)
+    }
+
+    /// Records a call in the jaxpr that is being traced.
+    fn bind(&self, args: &FlatArgs) -> Result<FlatOut> {
+        let traced = self.traced(args)?;
+        let prim = JitCall { name: self.name().as_ref().into(), jaxpr: traced.jaxpr.clone() }.into();
+        let refs: smallvec::SmallVec<[&Array; 8]> = traced.consts.iter().chain(&args.leaves).collect();
+        let outs = bind_at(&prim, &refs, args.caller)?;
+        Ok(FlatOut { leaves: outs.into_iter().collect(), tree: traced.out_tree.clone() })
+    }
+
+    /// Says why a function that was traced before is traced again.
+    fn explain_miss(&self, key: &TraceKey) {
+        let cache = self.cache.traced.read().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons: Vec<String> = cache.keys().map(|old| difference(old, key)).collect();
+        reasons.sort_by_key(String::len);
+        let reason = match reasons.first() {
+            Some(reason) => reason.as_str(),
+            None => "it was not traced before, or this is another function object (a closure with captures)",
+        };
+        tracing::warn!(target: "raxla::jit", "tracing cache miss of {}: {reason}", self.name());
+    }
+}
+
+fn trace_key(args: &FlatArgs) -> TraceKey {
+    TraceKey {
+        tokens: args.tokens.as_slice().into(),
+        avals: args.leaves.iter().map(Array::aval).collect(),
+        config: config::current(),
+        axes: trace::axis_env(),
+    }
+}
+
+/// In what two keys differ, in words.
+fn difference(old: &TraceKey, new: &TraceKey) -> String {
+    if let Some(difference) = first_difference(&old.tokens, &new.tokens) {
+        return format!("the structure of the arguments differs: {difference}");
+    }
+    let paths = leaf_paths(&new.tokens);
+    let differ = old.avals.iter().zip(&*new.avals).enumerate().filter(|(_, (a, b))| a != b);
+    let leaves: Vec<String> = differ
+        .map(|(i, (a, b))| {
+            let path = paths.get(i).map(ToString::to_string).unwrap_or_default();
+            format!("leaf {i} {path} was {a:?} and is {b:?}")
+        })
+        .collect();
+    if !leaves.is_empty() {
+        return leaves.join("; ");
+    }
+    if old.config != new.config {
+        return format!("the configuration was {:?} and is {:?}", old.config, new.config);
+    }
+    format!("the named axes were {:?} and are {:?}", old.axes, new.axes)
+}

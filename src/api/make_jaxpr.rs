@@ -1,0 +1,37 @@
+//! `make_jaxpr` and `eval_shape`: what a function traces to. JAX: `jax.make_jaxpr`, `jax.eval_shape`.
+
+use crate::api::program::trace;
+use crate::api::signature::{Call, Traceable};
+use crate::core::aval::ShapedArray;
+use crate::core::jaxpr::ClosedJaxpr;
+
+/// The jaxpr that `f` traces to for the arguments that the result is called with. It prints in JAX's syntax.
+///
+/// ```
+/// use raxla::prelude::*;
+///
+/// let jaxpr = make_jaxpr(|x: &Array| x + 1.0)(&Array::from([1.0f32]))?;
+/// assert_eq!(jaxpr.to_string(), "\
+/// { lambda ; a:f32[1]. let
+///     b:f32[1] = add a 1.0:f32[]
+///   in (b,) }");
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// What `f` fails with while it is traced.
+#[track_caller]
+pub fn make_jaxpr<M, F: Traceable<M>>(f: F) -> Call<F::Sig, ClosedJaxpr> {
+    let f = f.into_flat();
+    Call::new(move |args| Ok(trace(&*f, &args)?.0))
+}
+
+/// The avals of the leaves of `f`'s result, without running it.
+///
+/// # Errors
+/// What `f` fails with while it is traced.
+#[track_caller]
+pub fn eval_shape<M, F: Traceable<M>>(f: F) -> Call<F::Sig, Vec<ShapedArray>> {
+    let f = f.into_flat();
+    Call::new(move |args| Ok(trace(&*f, &args)?.0.jaxpr.out_avals()))
+}

@@ -1,0 +1,148 @@
+//! A traced function as a compiled program: which arguments it takes, which it may overwrite, and how it is run.
+//! JAX: `pxla.MeshComputation`, `MeshExecutable`.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::api::signature::{FlatArgs, FlatFn, OutLeaves};
+use crate::core::array::{Array, Repr};
+use crate::core::aval::ShapedArray;
+use crate::core::eval::{BufferRef, buffer_on, compile_text};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
+use crate::core::lowering::LoweringCtx;
+use crate::error::{Result, bail};
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
+use crate::mlir::Attrs;
+use crate::pjrt::{Buffer, Executable};
+use crate::tree::TreeDef;
+
+/// A traced function.
+pub(crate) struct Traced {
+    /// Parameters: the captured arrays, then the leaves of the arguments.
+    pub jaxpr: Arc<Jaxpr>,
+    pub consts: Vec<Array>,
+    pub out_tree: TreeDef,
+}
+
+impl Traced {
+    /// Traces `f` for arguments of these types.
+    pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
+        let (closed, out_tree) = trace(f, args)?;
+        let (jaxpr, consts) = convert_constvars(closed);
+        Ok(Traced { jaxpr, consts, out_tree })
+    }
+}
+
+/// The jaxpr of `f` for arguments of these types, and the structure of its result.
+pub(crate) fn trace(f: &dyn FlatFn, args: &FlatArgs) -> Result<(ClosedJaxpr, TreeDef)> {
+    let avals: Vec<ShapedArray> = args.leaves.iter().map(Array::aval).collect();
+    let traced = trace_to_jaxpr_with(&avals, |tracers| {
+        let args = FlatArgs { leaves: tracers.iter().cloned().collect(), ..args.clone() };
+        let out = f.call(args)?;
+        Ok((out.leaves.into_vec(), out.tree))
+    });
+    traced.map_err(|e| e.at(args.caller))
+}
+
+/// A lowered function: the module, and how to call what it compiles to.
+pub(crate) struct Lowering {
+    pub text: String,
+    /// Parameters of the module, as positions among the captured arrays and the leaves.
+    kept: Box<[Kept]>,
+    out_avals: Box<[ShapedArray]>,
+}
+
+#[derive(Clone, Copy)]
+struct Kept {
+    position: u32,
+    /// May the program overwrite it?
+    donated: bool,
+}
+
+/// Lowers a traced function. `donated` says of each leaf of the arguments whether it is given away.
+pub(crate) fn lower(name: &str, traced: &Traced, donated: &[bool], caller: &Location<'_>) -> Result<Lowering> {
+    let all = vec![true; traced.jaxpr.outvars.len()];
+    // Unused arguments are pruned: neither transferred nor donated.
+    let (jaxpr, kept) = traced.jaxpr.dce(&all);
+    let consts = traced.consts.len();
+    let in_avals = jaxpr.in_avals();
+    let out_avals = jaxpr.out_avals();
+    let wants: Vec<bool> = kept.iter().map(|i| *i >= consts && donated[*i - consts]).collect();
+    let mut attrs: Vec<Attrs> = vec![Attrs::default(); in_avals.len()];
+    let mut taken = vec![false; out_avals.len()];
+    let mut accepted = vec![false; in_avals.len()];
+    let mut unusable = Vec::new();
+    for (i, aval) in in_avals.iter().enumerate().filter(|(i, _)| wants[*i]) {
+        let free = (0..out_avals.len()).filter(|o| !taken[*o]).collect::<Vec<_>>();
+        let bytes = |a: &ShapedArray| a.size() * a.dtype.size();
+        if let Some(o) = free.iter().find(|o| out_avals[**o].matches(aval)) {
+            attrs[i].0.push(format!("tf.aliasing_output = {o} : i32"));
+            (taken[*o], accepted[i]) = (true, true);
+        } else if let Some(o) = free.iter().find(|o| bytes(&out_avals[**o]) == bytes(aval)) {
+            attrs[i].0.push("jax.buffer_donor = true".into());
+            (taken[*o], accepted[i]) = (true, true);
+        } else {
+            unusable.push(aval.to_string());
+        }
+    }
+    if !unusable.is_empty() {
+        tracing::debug!(
+            target: "raxla::jit",
+            "{name} ({caller}): some donated buffers were not usable: {}. No result has their size",
+            unusable.join(", ")
+        );
+    }
+    let paths = traced.out_tree.leaf_paths();
+    let results: Vec<Attrs> = paths
+        .iter()
+        .map(|path| {
+            let path = path.to_string();
+            let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+            Attrs(vec![format!("jax.result_info = \"result{dot}{}\"", path.escape_default())])
+        })
+        .collect();
+    let mut ctx = LoweringCtx::default();
+    ctx.write_function("main", true, &jaxpr, &attrs, &results)?;
+    let text = ctx.finish(&format!("jit_{name}"), 1);
+    let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
+    Ok(Lowering { text, kept, out_avals: out_avals.into() })
+}
+
+/// A compiled function on one device.
+pub(crate) struct Program {
+    pub executable: Executable,
+    kept: Box<[Kept]>,
+    out_avals: Box<[ShapedArray]>,
+    device: i32,
+}
+
+impl Program {
+    pub(crate) fn compile(lowering: &Lowering, device: i32) -> Result<Self> {
+        let executable = compile_text(&lowering.text, device)?;
+        Ok(Program { executable, kept: lowering.kept.clone(), out_avals: lowering.out_avals.clone(), device })
+    }
+
+    /// Runs the program. `leaves` are given away: a donated buffer that nobody else holds is overwritten, one that
+    /// somebody holds is copied.
+    pub(crate) fn run(&self, consts: &[Array], leaves: &[Array]) -> Result<OutLeaves> {
+        let mut non_donatable: SmallVec<[i64; 16]> = SmallVec::new();
+        let mut buffers: SmallVec<[BufferRef<'_>; 8]> = SmallVec::with_capacity(self.kept.len());
+        for (i, kept) in self.kept.iter().enumerate() {
+            let position = kept.position as usize;
+            let x = if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] };
+            if kept.donated && !matches!(&x.0, Repr::Device(x) if Arc::strong_count(x) == 1) {
+                non_donatable.push(i as i64);
+            }
+            buffers.push(buffer_on(x, self.device)?);
+        }
+        let refs: SmallVec<[&Buffer; 8]> = buffers.iter().map(BufferRef::buffer).collect();
+        let outs = self.executable.execute(&refs, &non_donatable)?;
+        if outs.len() != self.out_avals.len() {
+            bail!(Internal, "the program gave {} results for {}", outs.len(), self.out_avals.len());
+        }
+        let outs = outs.into_iter().zip(&self.out_avals);
+        Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), self.device)).collect())
+    }
+}
