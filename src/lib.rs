@@ -14,9 +14,13 @@ pub(crate) mod interpreters;
 pub mod lax;
 pub mod mlir;
 pub mod pjrt;
+pub mod prelude;
 pub mod tree;
 
-pub use core::array::Array;
+pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
+pub use core::array::{Array, Element};
+pub use core::aval::ShapedArray;
+pub use core::config;
 pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result};
 /// `#[derive(Pytree)]`, and the trait of the same name.

@@ -451,7 +451,7 @@ fn unit_vectors(x: &Array) -> Array {
     let n = x.size();
     let rows = lax::broadcasted_iota(crate::DType::I32, &[n, n], 0);
     let columns = lax::broadcasted_iota(crate::DType::I32, &[n, n], 1);
-    let eye = lax::convert_element_type(&lax::eq(&rows, &columns), x.dtype());
+    let eye = lax::convert_element_type(&lax::mul(&rows, &columns), x.dtype());
     let shape: Vec<usize> = std::iter::once(n).chain(x.shape().iter().copied()).collect();
     lax::reshape(&eye, &shape)
 }

@@ -20,6 +20,7 @@ pub use map::{
 pub use path::{Path, Step};
 pub use token::{F32Bits, F64Bits, Key, KeyToken, NodeInfo, StaticToken, StaticValue, Token};
 pub use treedef::TreeDef;
+pub(crate) use treedef::{first_difference, leaf_paths};
 
 use crate::core::array::Array;
 use crate::error::Result;
