@@ -10,14 +10,15 @@ use crate::api::signature::{Differentiable, DifferentiableAux, FlatArgs, FlatFn,
 use crate::core::array::Array;
 use crate::core::primitive::{Ct, Tangent};
 use crate::core::scalar::Scalar;
+use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
-use crate::interpreters::batching::batch;
+use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::interpreters::jvp::{self as forward, instantiate};
 use crate::interpreters::linearize::{self as linearization, Linear};
 use crate::lax::elementwise::tuple;
-use crate::lax::{self};
-use crate::tree::{Token, Tokens, TreeDef, leaf_paths};
+use crate::lax;
+use crate::tree::{Flattener, Pytree, Token, Tokens, TreeDef, first_difference, flatten, leaf_paths, structure};
 
 /// The gradient of `f`, which returns a real scalar, with respect to its first argument: `grad(loss)(&params, &x)?`.
 ///
@@ -245,20 +246,20 @@ impl FlatFn for Gradient {
 }
 
 /// The flat arguments of a tuple of owned trees.
-fn flat_args<A: crate::tree::Pytree>(args: &A, caller: &'static Location<'static>) -> FlatArgs {
-    let mut flat = crate::tree::Flattener::new();
+fn flat_args<A: Pytree>(args: &A, caller: &'static Location<'static>) -> FlatArgs {
+    let mut flat = Flattener::new();
     args.flatten_into(&mut flat);
     // The tuple around the arguments is not part of their structure.
     let tokens = flat.tokens.into_iter().skip(1).collect();
     FlatArgs { leaves: flat.leaves, tokens, args: SmallVec::new(), caller }
 }
 
-fn rebuild<T: crate::tree::Pytree>(leaves: impl IntoIterator<Item = Array>, tree: &TreeDef) -> Result<T> {
+fn rebuild<T: Pytree>(leaves: impl IntoIterator<Item = Array>, tree: &TreeDef) -> Result<T> {
     FlatOut { leaves: leaves.into_iter().collect(), tree: tree.clone() }.into_tree()
 }
 
 fn same_structure(what: &str, expected: &[Token], got: &[Token]) -> Result<()> {
-    match crate::tree::first_difference(expected, got) {
+    match first_difference(expected, got) {
         None => Ok(()),
         Some(difference) => bail!(TreeMismatch, "{what} must have the same tree structure: {difference}"),
     }
@@ -372,10 +373,10 @@ pub fn vjp<M, F: Traceable<M>>(
     let caller = Location::caller();
     let (args, linear, tree) = linearize_args(f.into_flat(), &primals, caller)?;
     let value = rebuild(linear.primals_out.iter().cloned(), &tree)?;
-    let in_tree = crate::tree::structure(&primals);
+    let in_tree = structure(&primals);
     let pull = move |ct: <F::Sig as Signature>::Out| {
         catch(|| {
-            let (cts, ct_tree) = crate::tree::flatten(&ct);
+            let (cts, ct_tree) = flatten(&ct);
             same_structure("vjp: the result and its cotangent", tree.tokens(), ct_tree.tokens())?;
             check_tangents("vjp: cotangent", &linear.primals_out, &cts)?;
             let cts: Vec<Ct> = cts.into_iter().zip(&linear.nonzero_out).filter(|(_, nz)| **nz).map(|(ct, _)| Some(ct)).collect();
@@ -391,7 +392,7 @@ pub fn vjp<M, F: Traceable<M>>(
     Ok((value, pull))
 }
 
-fn linearize_args<A: crate::tree::Pytree>(
+fn linearize_args<A: Pytree>(
     f: Arc<dyn FlatFn>,
     primals: &A,
     caller: &'static Location<'static>,
@@ -449,9 +450,9 @@ struct Jacobian {
 /// The unit vectors of an array's space, stacked in front: `[n, *shape]` for an array of `n` elements.
 fn unit_vectors(x: &Array) -> Array {
     let n = x.size();
-    let rows = lax::broadcasted_iota(crate::DType::I32, &[n, n], 0);
-    let columns = lax::broadcasted_iota(crate::DType::I32, &[n, n], 1);
-    let eye = lax::convert_element_type(&lax::mul(&rows, &columns), x.dtype());
+    let rows = lax::broadcasted_iota(DType::I32, &[n, n], 0);
+    let columns = lax::broadcasted_iota(DType::I32, &[n, n], 1);
+    let eye = lax::convert_element_type(&lax::eq(&rows, &columns), x.dtype());
     let shape: Vec<usize> = std::iter::once(n).chain(x.shape().iter().copied()).collect();
     lax::reshape(&eye, &shape)
 }
@@ -493,7 +494,7 @@ impl FlatFn for Jacobian {
                         x.size(),
                     )?;
                     // [n, *out] with the columns in front: they go behind.
-                    let columns = crate::interpreters::batching::move_batch_axis(&columns[0], dims[0], y.ndim(), x.size());
+                    let columns = move_batch_axis(&columns[0], dims[0], y.ndim(), x.size());
                     leaves.push(shaped(&columns, y.shape(), x.shape()));
                 }
             } else {
@@ -508,7 +509,7 @@ impl FlatFn for Jacobian {
                     y.size(),
                 )?;
                 for ((row, dim), x) in rows.iter().zip(dims).zip(inputs) {
-                    let row = crate::interpreters::batching::move_batch_axis(row, dim, 0, y.size());
+                    let row = move_batch_axis(row, dim, 0, y.size());
                     leaves.push(shaped(&row, y.shape(), x.shape()));
                 }
             }
