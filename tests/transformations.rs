@@ -85,7 +85,9 @@ fn transformations_nest_in_any_order() {
     let (x_bar,) = pull(Array::from([1.0f32]).reshape_for_test()).unwrap();
     assert!(close(f32s(&x_bar)));
     let (_, f_jvp) = linearize(f, (x,)).unwrap();
-    assert!((f_jvp((Array::from([1.0f32, 0.0]),)).unwrap().item::<f32>().unwrap() - expected[0]).abs() < 1e-6);
+    assert!(
+        (f_jvp((Array::from([1.0f32, 0.0]),)).unwrap().item::<f32>().unwrap() - expected[0]).abs() < 1e-6
+    );
 }
 
 trait ReshapeForTest {

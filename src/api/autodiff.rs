@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::api::signature::{Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
+use crate::api::signature::{
+    Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable,
+};
 use crate::core::array::Array;
 use crate::core::primitive::{Ct, Tangent};
 use crate::core::scalar::Scalar;
-use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
 use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::interpreters::jvp::{self as forward, instantiate};
 use crate::interpreters::linearize::{self as linearization, Linear};
-use crate::lax::elementwise::tuple;
 use crate::lax;
-use crate::tree::{Flattener, Pytree, Token, Tokens, TreeDef, first_difference, flatten, leaf_paths, structure};
+use crate::lax::elementwise::tuple;
+use crate::tree::{
+    Flattener, Pytree, Token, Tokens, TreeDef, first_difference, flatten, leaf_paths, structure,
+};
 
 /// The gradient of `f`, which returns a real scalar, with respect to its first argument: `grad(loss)(&params, &x)?`.
 ///
@@ -316,7 +319,8 @@ pub fn jvp<M, F: Traceable<M>>(
             &as_tangents(&args.leaves, &dots.leaves),
         )?;
         let Some(tree) = tree else { bail!(Internal, "jvp: the function was not called") };
-        let out_tangents: Vec<Array> = outs.iter().zip(out_tangents).map(|(x, dx)| instantiate(dx, x)).collect();
+        let out_tangents: Vec<Array> =
+            outs.iter().zip(out_tangents).map(|(x, dx)| instantiate(dx, x)).collect();
         Ok((rebuild(outs, &tree)?, rebuild(out_tangents, &tree)?))
     };
     catch(run).map_err(|e| e.at(caller))
@@ -379,7 +383,12 @@ pub fn vjp<M, F: Traceable<M>>(
             let (cts, ct_tree) = flatten(&ct);
             same_structure("vjp: the result and its cotangent", tree.tokens(), ct_tree.tokens())?;
             check_tangents("vjp: cotangent", &linear.primals_out, &cts)?;
-            let cts: Vec<Ct> = cts.into_iter().zip(&linear.nonzero_out).filter(|(_, nz)| **nz).map(|(ct, _)| Some(ct)).collect();
+            let cts: Vec<Ct> = cts
+                .into_iter()
+                .zip(&linear.nonzero_out)
+                .filter(|(_, nz)| **nz)
+                .map(|(ct, _)| Some(ct))
+                .collect();
             let mut found = backward_pass(&linear.jaxpr, &cts)?.into_iter();
             let outs: Vec<Array> = args
                 .leaves
@@ -450,9 +459,10 @@ struct Jacobian {
 /// The unit vectors of an array's space, stacked in front: `[n, *shape]` for an array of `n` elements.
 fn unit_vectors(x: &Array) -> Array {
     let n = x.size();
-    let rows = lax::broadcasted_iota(DType::I32, &[n, n], 0);
-    let columns = lax::broadcasted_iota(DType::I32, &[n, n], 1);
-    let eye = lax::convert_element_type(&lax::eq(&rows, &columns), x.dtype());
+    // Rows of n + 1 elements that begin with a one, read as rows of n: the ones move along the diagonal.
+    let ones = lax::full(&[n, 1], lax::literal_like(x, 1.0));
+    let rows = lax::pad(&ones, lax::literal_like(x, 0.0), &[(0, 0, 0), (0, n as i64, 0)]);
+    let eye = lax::slice(&lax::reshape(&rows, &[n * (n + 1)]), &[0], &[n * n], None);
     let shape: Vec<usize> = std::iter::once(n).chain(x.shape().iter().copied()).collect();
     lax::reshape(&eye, &shape)
 }
@@ -463,12 +473,19 @@ impl FlatFn for Jacobian {
         let run = || {
             let wrt = args.args[0].leaves();
             if let Some(x) = args.leaves[wrt.clone()].iter().find(|x| !x.dtype().is_inexact()) {
-                bail!(Differentiation, "jacobian requires real- or complex-valued inputs, but got {}", x.aval());
+                bail!(
+                    Differentiation,
+                    "jacobian requires real- or complex-valued inputs, but got {}",
+                    x.aval()
+                );
             }
             let nonzero: SmallVec<[bool; 16]> = (0..args.leaves.len()).map(|i| wrt.contains(&i)).collect();
             let (linear, out_tree) = linearize_flat(&*self.f, &args, &nonzero)?;
             let [y] = linear.primals_out.as_slice() else {
-                bail!(Differentiation, "jacobian: the function must return one array, it returned {out_tree}");
+                bail!(
+                    Differentiation,
+                    "jacobian: the function must return one array, it returned {out_tree}"
+                );
             };
             let inputs = &args.leaves[wrt];
             let shaped = |rows: &Array, leading: &[usize], trailing: &[usize]| {

@@ -57,7 +57,8 @@ pub fn jit_with<M, F: Traceable<M>>(f: F, options: JitOptions) -> Jit<F::Sig> {
     let cache = match f.type_key() {
         // The same code without captures is the same function.
         Some(key) => {
-            let mut shared = SHARED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shared =
+                SHARED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
             shared.entry((key, options.clone())).or_default().clone()
         }
         None => Arc::default(),

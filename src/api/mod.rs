@@ -9,8 +9,8 @@ pub mod signature;
 mod vmap;
 
 pub use autodiff::{
-    grad, grad_argnum, grad_aux, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad, value_and_grad_argnum,
-    value_and_grad_aux, vjp,
+    grad, grad_argnum, grad_aux, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
+    value_and_grad_argnum, value_and_grad_aux, vjp,
 };
 pub use jit::{CacheStats, Jit, JitOptions, jit, jit_with};
 pub use make_jaxpr::{eval_shape, make_jaxpr};

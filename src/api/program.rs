@@ -62,7 +62,12 @@ struct Kept {
 }
 
 /// Lowers a traced function. `donated` says of each leaf of the arguments whether it is given away.
-pub(crate) fn lower(name: &str, traced: &Traced, donated: &[bool], caller: &Location<'_>) -> Result<Lowering> {
+pub(crate) fn lower(
+    name: &str,
+    traced: &Traced,
+    donated: &[bool],
+    caller: &Location<'_>,
+) -> Result<Lowering> {
     let all = vec![true; traced.jaxpr.outvars.len()];
     // Unused arguments are pruned: neither transferred nor donated.
     let (jaxpr, kept) = traced.jaxpr.dce(&all);
@@ -131,7 +136,8 @@ impl Program {
         let mut buffers: SmallVec<[BufferRef<'_>; 8]> = SmallVec::with_capacity(self.kept.len());
         for (i, kept) in self.kept.iter().enumerate() {
             let position = kept.position as usize;
-            let x = if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] };
+            let x =
+                if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] };
             if kept.donated && !matches!(&x.0, Repr::Device(x) if Arc::strong_count(x) == 1) {
                 non_donatable.push(i as i64);
             }

@@ -82,7 +82,12 @@ pub struct VmapOptions {
 
 impl Default for VmapOptions {
     fn default() -> Self {
-        VmapOptions { in_axes: InAxes::All(Some(0)), out_axes: vec![Some(0)], axis_name: None, axis_size: None }
+        VmapOptions {
+            in_axes: InAxes::All(Some(0)),
+            out_axes: vec![Some(0)],
+            axis_name: None,
+            axis_size: None,
+        }
     }
 }
 
@@ -140,11 +145,17 @@ impl Vmap {
         let axes: Vec<Option<i64>> = match &self.options.in_axes {
             InAxes::All(axis) => vec![*axis; leaves],
             InAxes::Leaves(axes) if axes.len() == leaves => axes.clone(),
-            InAxes::Args(axes) if axes.len() == args.args.len() => {
-                axes.iter().zip(&args.args).flat_map(|(axis, span)| vec![*axis; span.leaves().len()]).collect()
-            }
+            InAxes::Args(axes) if axes.len() == args.args.len() => axes
+                .iter()
+                .zip(&args.args)
+                .flat_map(|(axis, span)| vec![*axis; span.leaves().len()])
+                .collect(),
             InAxes::Leaves(axes) => {
-                bail!(InvalidArgument, "vmap in_axes names {} leaves, but the arguments have {leaves}", axes.len())
+                bail!(
+                    InvalidArgument,
+                    "vmap in_axes names {} leaves, but the arguments have {leaves}",
+                    axes.len()
+                )
             }
             InAxes::Args(axes) => bail!(
                 InvalidArgument,
@@ -172,8 +183,12 @@ impl Vmap {
 
     /// The size of the mapped axis, on which all mapped leaves must agree.
     fn size(&self, args: &FlatArgs, dims: &[Option<usize>]) -> Result<usize> {
-        let sizes: Vec<(usize, usize)> =
-            dims.iter().zip(&args.leaves).enumerate().filter_map(|(i, (d, x))| d.map(|d| (i, x.shape()[d]))).collect();
+        let sizes: Vec<(usize, usize)> = dims
+            .iter()
+            .zip(&args.leaves)
+            .enumerate()
+            .filter_map(|(i, (d, x))| d.map(|d| (i, x.shape()[d])))
+            .collect();
         let Some(expected) = self.options.axis_size.or(sizes.first().map(|(_, n)| *n)) else {
             bail!(InvalidArgument, "vmap must have at least one mapped argument, or an axis_size");
         };
@@ -187,7 +202,10 @@ impl Vmap {
                 let argument = args.args.iter().position(|span| span.leaves().contains(i)).unwrap_or(0);
                 let path = paths.get(*i).map(ToString::to_string).unwrap_or_default();
                 let axis = dims[*i].unwrap_or(0);
-                format!("  * axis {axis} of argument {argument}{path} of type {} has size {n}", args.leaves[*i].aval())
+                format!(
+                    "  * axis {axis} of argument {argument}{path} of type {} has size {n}",
+                    args.leaves[*i].aval()
+                )
             })
             .collect();
         bail!(Shape, "vmap got inconsistent sizes for array axes to be mapped:\n{}", lines.join("\n"))
@@ -203,7 +221,8 @@ impl FlatFn for Vmap {
             let name = self.options.axis_name;
             let (outs, out_dims, tree) = batch(
                 |leaves| {
-                    let out = self.f.call(FlatArgs { leaves: leaves.iter().cloned().collect(), ..args.clone() })?;
+                    let out =
+                        self.f.call(FlatArgs { leaves: leaves.iter().cloned().collect(), ..args.clone() })?;
                     Ok((out.leaves.into_vec(), out.tree))
                 },
                 &args.leaves,
@@ -213,7 +232,12 @@ impl FlatFn for Vmap {
             )?;
             let axes = &self.options.out_axes;
             if axes.len() != 1 && axes.len() != outs.len() {
-                bail!(InvalidArgument, "vmap out_axes names {} leaves, but the result has {}", axes.len(), outs.len());
+                bail!(
+                    InvalidArgument,
+                    "vmap out_axes names {} leaves, but the result has {}",
+                    axes.len(),
+                    outs.len()
+                );
             }
             let place = |(i, (x, dim)): (usize, (&Array, Option<usize>))| {
                 let Some(axis) = axes[i.min(axes.len() - 1)] else {
@@ -230,7 +254,10 @@ impl FlatFn for Vmap {
                 match canonical(axis, rank) {
                     Some(to) => Ok(move_batch_axis(x, dim, to, size)),
                     None => {
-                        bail!(InvalidArgument, "vmap out_axes: axis {axis} is out of range for a result of rank {rank}")
+                        bail!(
+                            InvalidArgument,
+                            "vmap out_axes: axis {axis} is out of range for a result of rank {rank}"
+                        )
                     }
                 }
             };

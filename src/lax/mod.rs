@@ -49,6 +49,7 @@ pub use conv_general_dilated::{conv, conv_general_dilated};
 pub use convert_element_type::convert_element_type;
 pub use dot_general::{DotDimensionNumbers, batch_matmul, dot, dot_general};
 pub use full::{full, full_like, zeros, zeros_like};
+pub(crate) use full::{literal, literal_like};
 pub use iota::{broadcasted_iota, iota};
 pub use mul::mul;
 pub use neg::neg;
