@@ -371,6 +371,36 @@ impl Jaxpr {
     }
 }
 
+/// A parameter of a rearranged jaxpr.
+#[derive(Clone, Debug)]
+pub(crate) enum Parameter {
+    /// This parameter of the original.
+    Old(usize),
+    /// One that nothing reads.
+    Unused(ShapedArray),
+}
+
+impl Jaxpr {
+    /// The same equations with other parameters, among which is each that they read, and other results. The jaxpr has
+    /// no constants.
+    pub(crate) fn rearrange(
+        &self,
+        params: impl IntoIterator<Item = Parameter>,
+        outvars: Vec<Atom>,
+    ) -> Arc<Jaxpr> {
+        let mut avals = self.avals.clone();
+        let invars = params.into_iter().map(|p| match p {
+            Parameter::Old(i) => self.invars[i],
+            Parameter::Unused(aval) => {
+                avals.push(aval);
+                Var(avals.len() as u32 - 1)
+            }
+        });
+        let invars = invars.collect();
+        Arc::new(renumber(Vec::new(), invars, outvars, self.eqns.clone(), &avals))
+    }
+}
+
 /// A jaxpr whose variables are numbered in the order of their definition, so that equal programs are equal values.
 fn renumber(
     constvars: Vec<Var>,

@@ -70,3 +70,6 @@ pub use threefry2x32::threefry2x32;
 pub(crate) use transpose::move_axis;
 pub use transpose::transpose;
 pub use window::{Padding, Pads};
+
+// JAX has them in this namespace too; they stand a layer above.
+pub use crate::control_flow::{ScanOptions, scan, scan_with};

@@ -1,0 +1,425 @@
+//! The rules of `scan`. Each finds by a fixpoint which carries are affected: a carry that gets a tangent (or is mapped, or
+//! needed) in one iteration has it from the first.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::Scan;
+use crate::control_flow::common::{count, hoist, old, to_front, unite};
+use crate::control_flow::jit_call::{refs, scatter_marked};
+use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::core::jaxpr::{Atom, Jaxpr, Parameter, eval_jaxpr};
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Prim, Tangent, Transposed,
+};
+use crate::core::trace::bind;
+use crate::error::{Result, bail};
+use crate::interpreters::backward_pass::{TransposedJaxpr, transpose_jaxpr};
+use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr_named};
+use crate::interpreters::jvp::{JvpJaxpr, jvp_jaxpr};
+use crate::interpreters::linearize::{LinearizedJaxpr, ResidualSource, linearize_jaxpr};
+use crate::interpreters::partial_eval::trace_to_jaxpr;
+use crate::lax;
+
+/// Where a residual of the body comes from, and so where the linear scan takes it.
+#[derive(Clone, Copy)]
+enum Residual {
+    /// The same in each iteration: this constant of the scan.
+    Const(usize),
+    /// The same in each iteration: computed once, outside.
+    Hoisted(usize),
+    /// These arrays to scan over.
+    Xs(usize),
+    /// These stacked results.
+    Ys(usize),
+}
+
+impl Residual {
+    fn is_invariant(self) -> bool {
+        matches!(self, Residual::Const(_) | Residual::Hoisted(_))
+    }
+}
+
+impl Scan {
+    fn with(&self, jaxpr: Arc<Jaxpr>, num_consts: usize, num_carry: usize) -> Scan {
+        Scan { jaxpr, num_consts, num_carry, ..self.clone() }
+    }
+
+    fn num_ys(&self) -> usize {
+        self.jaxpr.outvars.len() - self.num_carry
+    }
+
+    /// Constants, carries and arrays to scan over, out of one value for each operand.
+    fn split<'a, T>(&self, values: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let (consts, rest) = values.split_at(self.num_consts);
+        let (carry, xs) = rest.split_at(self.num_carry);
+        (consts, carry, xs)
+    }
+
+    /// The marks of the operands with those of the carries replaced.
+    fn with_carry(&self, marks: &[bool], carry: &[bool]) -> Vec<bool> {
+        let (consts, _, xs) = self.split(marks);
+        [consts, carry, xs].concat()
+    }
+
+    /// Marks of the results: carries as given, and nothing stacked.
+    fn carries_only(&self, carry: &[bool]) -> Vec<bool> {
+        let mut marks = carry.to_vec();
+        marks.resize(self.jaxpr.outvars.len(), false);
+        marks
+    }
+
+    /// The scan of the body's jvp
+    pub(super) fn jvp_rule(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let given: Vec<bool> = tangents.iter().map(Option::is_some).collect();
+        let mut carry = self.split(&given).1.to_vec();
+        let (made, nonzero): (Arc<JvpJaxpr>, Vec<bool>) = loop {
+            let nonzero = self.with_carry(&given, &carry);
+            let made = jvp_jaxpr(&self.jaxpr, &nonzero, &self.carries_only(&carry))?;
+            if !unite(&mut carry, &made.nonzero_out[..self.num_carry]) {
+                break (made, nonzero);
+            }
+        };
+        // The body: [consts, primals, tangents] to [consts, dconsts | carry, dcarry | xs, dxs].
+        let (nc, nk, n) = (made.consts.len(), self.num_carry, self.jaxpr.invars.len());
+        let (dconsts, dcarry, dxs) = self.split(&nonzero);
+        let (dconsts, dcarry, dxs) = (count(dconsts), count(dcarry), count(dxs));
+        let consts = nc + self.num_consts;
+        let tangents_at = nc + n;
+        let params = old(0..consts)
+            .chain(old(tangents_at..tangents_at + dconsts))
+            .chain(old(consts..consts + nk))
+            .chain(old(tangents_at + dconsts..tangents_at + dconsts + dcarry))
+            .chain(old(consts + nk..nc + n))
+            .chain(old(tangents_at + dconsts + dcarry..tangents_at + dconsts + dcarry + dxs));
+        let outs = &made.jaxpr.outvars;
+        let (results, dresults) = outs.split_at(self.jaxpr.outvars.len());
+        let outs = [&results[..nk], &dresults[..dcarry], &results[nk..], &dresults[dcarry..]].concat();
+        let jaxpr = made.jaxpr.rearrange(params, outs);
+        let prim = self.with(jaxpr, consts + dconsts, nk + dcarry);
+
+        let dx = |i: usize| tangents[i].clone().unwrap_or_else(|| lax::zeros_like(&primals[i]));
+        let dx =
+            |range: std::ops::Range<usize>| range.filter(|i| nonzero[*i]).map(dx).collect::<Vec<Array>>();
+        let (consts, carry, xs) = self.split(primals);
+        let first_x = self.num_consts + nk;
+        let args: Vec<Array> = [
+            &made.consts,
+            consts,
+            &dx(0..self.num_consts),
+            carry,
+            &dx(self.num_consts..first_x),
+            xs,
+            &dx(first_x..n),
+        ]
+        .concat();
+        let outs = bind(prim, &refs(&args))?;
+        let ys = self.num_ys();
+        let results = outs[..nk].iter().chain(&outs[nk + dcarry..nk + dcarry + ys]).cloned().collect();
+        let dresults = outs[nk..nk + dcarry].iter().chain(&outs[nk + dcarry + ys..]).cloned();
+        Ok((results, scatter_marked(&made.nonzero_out, dresults)))
+    }
+
+    /// A scan that also stacks the residuals of each iteration, and a linear scan over them
+    pub(super) fn linearize_rule(&self, primals: &[Array], given: &[bool]) -> Result<Linearized> {
+        let mut carry = self.split(given).1.to_vec();
+        let (split, nonzero): (Arc<LinearizedJaxpr>, Vec<bool>) = loop {
+            let nonzero = self.with_carry(given, &carry);
+            let split = linearize_jaxpr(&self.jaxpr, &nonzero, &self.carries_only(&carry))?;
+            if !unite(&mut carry, &split.nonzero_out[..self.num_carry]) {
+                break (split, nonzero);
+            }
+        };
+        let (nk, results) = (self.num_carry, self.jaxpr.outvars.len());
+        let consts = split.consts.len() + self.num_consts;
+        let invariant = invariant_vars(&split.primal, consts);
+        let is_invariant = |atom: &Atom| match atom {
+            Atom::Var(v) => invariant[v.0 as usize],
+            Atom::Literal(_) => true,
+        };
+
+        // What the primal scan stacks besides its results, and what is computed outside.
+        let mut stacked: Vec<Atom> = Vec::new();
+        let mut hoisted: Vec<Atom> = Vec::new();
+        let first_x = self.num_consts + nk;
+        let residuals: Vec<Residual> = split
+            .residual_sources
+            .iter()
+            .map(|source| {
+                let atom = match *source {
+                    ResidualSource::Argument(i) if i < self.num_consts => return Residual::Const(i),
+                    ResidualSource::Argument(i) if i >= first_x => return Residual::Xs(i - first_x),
+                    ResidualSource::Result(i) if i >= nk => return Residual::Ys(i - nk),
+                    ResidualSource::Argument(i) => Atom::Var(split.primal.invars[split.consts.len() + i]),
+                    ResidualSource::Result(i) => split.primal.outvars[i].clone(),
+                    ResidualSource::Computed(i) => split.primal.outvars[results + i].clone(),
+                };
+                if is_invariant(&atom) {
+                    Residual::Hoisted(push_new(&mut hoisted, atom))
+                } else {
+                    Residual::Ys(self.num_ys() + push_new(&mut stacked, atom))
+                }
+            })
+            .collect();
+
+        let outs = split.primal.outvars[..results].iter().chain(&stacked).cloned().collect();
+        let jaxpr = split.primal.rearrange(old(0..split.primal.invars.len()), outs);
+        let (jaxpr, kept) = jaxpr.dce(&vec![true; results + stacked.len()]);
+        let jaxpr = Arc::new(jaxpr);
+        // Carries and arrays to scan over stay where they are, even if nothing reads them.
+        let kept_consts: Vec<usize> = kept.iter().copied().filter(|i| *i < consts).collect();
+        let in_avals = split.primal.in_avals();
+        let params = (0..in_avals.len()).filter(|i| *i >= consts || kept_consts.contains(i)).map(|i| {
+            match kept.iter().position(|k| *k == i) {
+                Some(p) => Parameter::Old(p),
+                None => Parameter::Unused(in_avals[i].clone()),
+            }
+        });
+        let jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
+        let prim = self.with(jaxpr, kept_consts.len(), nk);
+        let all_consts: Vec<Array> =
+            split.consts.iter().chain(&primals[..self.num_consts]).cloned().collect();
+        let mut args: Vec<Array> = kept_consts.iter().map(|i| all_consts[*i].clone()).collect();
+        args.extend_from_slice(&primals[self.num_consts..]);
+        let mut outs = bind(prim, &refs(&args))?;
+        let hoisted = run_invariant(&split.primal, hoisted, consts, &all_consts)?;
+
+        let value = |r: &Residual| match *r {
+            Residual::Const(i) => primals[i].clone(),
+            Residual::Hoisted(i) => hoisted[i].clone(),
+            Residual::Xs(i) => primals[first_x + i].clone(),
+            Residual::Ys(i) => outs[nk + i].clone(),
+        };
+        let mut values: Vec<Array> = residuals.iter().map(value).collect();
+        outs.truncate(results);
+
+        // The tangent body: [residuals, dconsts, dcarry, dxs] to
+        // [invariant residuals, dconsts | dcarry | stacked residuals, dxs].
+        let n = residuals.len();
+        let invariants: Vec<usize> = (0..n).filter(|i| residuals[*i].is_invariant()).collect();
+        let per_step: Vec<usize> = (0..n).filter(|i| !residuals[*i].is_invariant()).collect();
+        let (dconsts, dcarry, _) = self.split(&nonzero);
+        let (dconsts, dcarry) = (count(dconsts), count(dcarry));
+        let params = old(invariants.iter().copied())
+            .chain(old(n..n + dconsts + dcarry))
+            .chain(old(per_step.iter().copied()))
+            .chain(old(n + dconsts + dcarry..split.tangent.invars.len()));
+        let jaxpr = split.tangent.rearrange(params, split.tangent.outvars.clone());
+        let linear = self.with(jaxpr, invariants.len() + dconsts, dcarry);
+
+        // Operands of the linear scan among the values and the tangents that are given.
+        let mut zeros_at = Vec::new();
+        for i in self.num_consts..first_x {
+            if nonzero[i] && !given[i] {
+                zeros_at.push(values.len());
+                values.push(lax::zeros_like(&primals[i]));
+            }
+        }
+        let mut zeros_at = zeros_at.into_iter();
+        let mut tangents_at = values.len()..;
+        let mut order = invariants;
+        order.extend(tangents_at.by_ref().take(count(&given[..self.num_consts])));
+        for i in self.num_consts..first_x {
+            if given[i] {
+                order.extend(tangents_at.next());
+            } else if nonzero[i] {
+                order.extend(zeros_at.next());
+            }
+        }
+        order.extend(per_step);
+        order.extend(tangents_at.take(count(&given[first_x..])));
+        Ok(Linearized {
+            primals_out: outs,
+            linear: Prim::from(linear),
+            residuals: values,
+            nonzero_out: split.nonzero_out.clone(),
+            order: Some(order),
+        })
+    }
+
+    /// A scan backwards over the transposed body, which sums the cotangents of the constants
+    pub(super) fn transpose_rule(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let nk = self.num_carry;
+        let given: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
+        // A carry that begins with a known zero may get a tangent later: its cotangent is dropped in the end.
+        let (_, carry_ins, _) = self.split(ins);
+        if let Some(i) = carry_ins.iter().position(|x| !x.is_linear() && !x.aval().dtype.is_inexact()) {
+            bail!(
+                Unimplemented,
+                "scan: transpose of a scan whose carry {i} of type {} does not depend on what it is transposed with \
+                 respect to",
+                carry_ins[i].aval()
+            );
+        }
+        let linear = self.with_carry(&given, &vec![true; nk]);
+        let (lin_consts, _, lin_xs) = self.split(&linear);
+        let nonzero_ys: Vec<bool> = cts[nk..].iter().map(Option::is_some).collect();
+        let mut carry: Vec<bool> = cts[..nk].iter().map(Option::is_some).collect();
+        let lin_c = count(lin_consts);
+        let made: Arc<TransposedJaxpr> = loop {
+            let nonzero = [&carry[..], &nonzero_ys].concat();
+            let force = [&vec![false; lin_c][..], &carry, &vec![false; count(lin_xs)]].concat();
+            let made = transpose_jaxpr(&self.jaxpr, &linear, &nonzero, &force)?;
+            if !unite(&mut carry, &made.nonzero_in[lin_c..lin_c + nk]) {
+                break made;
+            }
+        };
+        let (nonzero_consts, nonzero_xs) = (&made.nonzero_in[..lin_c], &made.nonzero_in[lin_c + nk..]);
+
+        // The transposed body: [consts, known, ct_carry, ct_ys] to [ct_consts, ct_carry, ct_xs]. Around it:
+        // [consts, known consts | ct_consts so far, ct_carry | ct_ys, known xs] to [ct_consts, ct_carry | ct_xs].
+        let (known_c, known_x) = (lin_consts.len() - lin_c, lin_xs.len() - count(lin_xs));
+        let (nc, num_ct_c, num_ct_carry) = (made.consts.len(), count(nonzero_consts), count(&carry));
+        let body = &made.jaxpr;
+        let in_avals = body.in_avals();
+        let (res, cts_in) = in_avals.split_at(nc + known_c + known_x);
+        let out_avals = body.out_avals();
+        let avals: Vec<ShapedArray> =
+            [&res[..nc + known_c], &strong(&out_avals[..num_ct_c]), cts_in, &res[nc + known_c..]].concat();
+        let closed = trace_to_jaxpr(&avals, |args| {
+            let (res_c, rest) = args.split_at(nc + known_c);
+            let (sums, rest) = rest.split_at(num_ct_c);
+            let (cts, res_x) = rest.split_at(cts_in.len());
+            let mut outs = eval_jaxpr(body, &[], &[res_c, res_x, cts].concat())?;
+            for (out, sum) in outs.iter_mut().zip(sums) {
+                *out = lax::add_any(sum, out);
+            }
+            Ok(outs)
+        })?;
+        let (jaxpr, more_consts) = hoist(closed);
+        let num_consts = more_consts.len() + nc + known_c;
+        let prim = Scan { reverse: !self.reverse, ..self.with(jaxpr, num_consts, num_ct_c + num_ct_carry) };
+
+        let (ins_c, _, ins_x) = self.split(ins);
+        let known =
+            |ins: &[LinearInput]| ins.iter().filter_map(LinearInput::known).cloned().collect::<Vec<_>>();
+        let sums: Vec<Array> = out_avals[..num_ct_c].iter().map(|a| lax::zeros(a.dtype, &a.shape)).collect();
+        let carry_avals = self.jaxpr.out_avals();
+        let ct_carry: Vec<Array> = (0..nk)
+            .filter(|i| carry[*i])
+            .map(|i| {
+                cts[i].clone().unwrap_or_else(|| lax::zeros(carry_avals[i].dtype, &carry_avals[i].shape))
+            })
+            .collect();
+        let ct_ys: Vec<Array> = cts[nk..].iter().flatten().cloned().collect();
+        let args =
+            [more_consts, made.consts.clone(), known(ins_c), sums, ct_carry, ct_ys, known(ins_x)].concat();
+        let mut outs = bind(prim, &refs(&args))?.into_iter();
+        let found_c: Vec<Ct> = scatter_marked(nonzero_consts, outs.by_ref().take(num_ct_c)).into_vec();
+        let found_carry = scatter_marked(&carry, outs.by_ref().take(num_ct_carry)).into_vec();
+        let found_x = scatter_marked(nonzero_xs, outs).into_vec();
+        let mut found = found_c.into_iter().chain(found_carry).chain(found_x);
+        let cts = linear.iter().zip(&given).map(|(linear, given)| {
+            let ct = if *linear { found.next().flatten() } else { None };
+            ct.filter(|_| *given)
+        });
+        Ok(cts.collect())
+    }
+
+    /// The scan of the batched body; arrays to scan over carry the mapped axis second
+    pub(super) fn batch_rule(
+        &self,
+        name: Option<&'static str>,
+        size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
+        let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
+        let mut carry = self.split(&given).1.to_vec();
+        let (made, mapped): (Arc<BatchedJaxpr>, Vec<bool>) = loop {
+            let mapped = self.with_carry(&given, &carry);
+            let made = batch_jaxpr_named(&self.jaxpr, size, name, &mapped, &self.carries_only(&carry))?;
+            if !unite(&mut carry, &made.mapped_out[..self.num_carry]) {
+                break (made, mapped);
+            }
+        };
+        let first_x = self.num_consts + self.num_carry;
+        let moved = args.iter().zip(dims).zip(&mapped).enumerate();
+        let moved =
+            moved.map(|(i, ((x, d), mapped))| to_front(x, *d, *mapped, usize::from(i >= first_x), size));
+        let args: Vec<Array> = made.consts.iter().cloned().chain(moved).collect();
+        let prim = self.with(made.jaxpr.clone(), made.consts.len() + self.num_consts, self.num_carry);
+        let outs = bind(prim, &refs(&args))?;
+        let dims = made.mapped_out.iter().enumerate();
+        let dims = dims.map(|(i, m)| m.then_some(usize::from(i >= self.num_carry)));
+        Ok((outs, dims.collect::<SmallVec<[BatchDim; 2]>>()))
+    }
+
+    /// A carry is needed if it is used, or if another that is needed depends on it.
+    pub(super) fn dce_rule(&self, used: &mut [bool]) -> (Prim, Vec<usize>) {
+        let (nk, first_x) = (self.num_carry, self.num_consts + self.num_carry);
+        let (jaxpr, kept) = loop {
+            let (jaxpr, kept) = self.jaxpr.dce(used);
+            let mut carry = vec![false; nk];
+            for i in kept.iter().filter(|i| (self.num_consts..first_x).contains(*i)) {
+                carry[i - self.num_consts] = true;
+            }
+            if !unite(used, &carry) {
+                break (jaxpr, kept);
+            }
+        };
+        let avals = self.jaxpr.in_avals();
+        let wanted: Vec<usize> = (0..avals.len())
+            .filter(|i| match i.checked_sub(self.num_consts) {
+                Some(k) if k < nk => used[k],
+                _ => kept.contains(i),
+            })
+            .collect();
+        let params = wanted.iter().map(|i| match kept.iter().position(|k| k == i) {
+            Some(p) => Parameter::Old(p),
+            None => Parameter::Unused(avals[*i].clone()),
+        });
+        let jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
+        let num_consts = wanted.iter().filter(|i| **i < self.num_consts).count();
+        (Prim::from(self.with(jaxpr, num_consts, count(&used[..nk]))), wanted)
+    }
+}
+
+fn strong(avals: &[ShapedArray]) -> Vec<ShapedArray> {
+    avals.iter().map(|a| a.clone().with_weak_type(false)).collect()
+}
+
+/// The position of `atom`, which is appended if it is new.
+fn push_new(list: &mut Vec<Atom>, atom: Atom) -> usize {
+    match list.iter().position(|a| *a == atom) {
+        Some(i) => i,
+        None => {
+            list.push(atom);
+            list.len() - 1
+        }
+    }
+}
+
+/// Which variables depend on nothing but the first `consts` parameters.
+fn invariant_vars(jaxpr: &Jaxpr, consts: usize) -> Vec<bool> {
+    let mut invariant = vec![false; jaxpr.avals.len()];
+    for v in &jaxpr.invars[..consts] {
+        invariant[v.0 as usize] = true;
+    }
+    for eqn in &jaxpr.eqns {
+        let known = |a: &Atom| match a {
+            Atom::Var(v) => invariant[v.0 as usize],
+            Atom::Literal(_) => true,
+        };
+        if !eqn.prim.has_effects() && eqn.inputs.iter().all(known) {
+            eqn.outputs.iter().for_each(|v| invariant[v.0 as usize] = true);
+        }
+    }
+    invariant
+}
+
+/// Computes values that depend on nothing but the first `consts` parameters.
+fn run_invariant(jaxpr: &Jaxpr, wanted: Vec<Atom>, consts: usize, values: &[Array]) -> Result<Vec<Array>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let used = vec![true; wanted.len()];
+    let (hoisted, kept) = jaxpr.rearrange(old(0..jaxpr.invars.len()), wanted).dce(&used);
+    if let Some(i) = kept.iter().find(|i| **i >= consts) {
+        bail!(Internal, "scan: an invariant depends on operand {i}");
+    }
+    let args: Vec<Array> = kept.iter().map(|i| values[*i].clone()).collect();
+    eval_jaxpr(&hoisted, &[], &args)
+}
