@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "xla/ffi/api/c_api.h"
 #include "xla/pjrt/c/pjrt_c_api.h"
 #include "xla/pjrt/c/pjrt_c_api_ffi_extension.h"
 #include "xla/pjrt/c/pjrt_c_api_layouts_extension.h"
@@ -476,6 +477,111 @@ static void executions(void) {
   check(isd.is_deleted, "a deleted executable says so", "");
 }
 
+static void topologies(void) {
+  ARGS(PJRT_TopologyDescription_Create, t);
+  succeeds(api->PJRT_TopologyDescription_Create(&t), "a topology");
+  PJRT_Program program = {PJRT_Program_STRUCT_SIZE, NULL, (char*)ADD, strlen(ADD), "mlir", 4};
+  ARGS(PJRT_Compile, c);
+  c.topology = t.topology, c.program = &program;
+  succeeds(api->PJRT_Compile(&c), "compiling for a topology");
+  ARGS(PJRT_Executable_GetCostAnalysis, cost);
+  cost.executable = c.executable;
+  succeeds(api->PJRT_Executable_GetCostAnalysis(&cost), "its cost");
+  ARGS(PJRT_Executable_Serialize, se);
+  se.executable = c.executable;
+  succeeds(api->PJRT_Executable_Serialize(&se), "its bytes");
+  ARGS(PJRT_Executable_DeserializeAndLoad, dl);
+  dl.client = client, dl.serialized_executable = se.serialized_bytes, dl.serialized_executable_size = se.serialized_bytes_size;
+  succeeds(api->PJRT_Executable_DeserializeAndLoad(&dl), "loaded by a client");
+  se.serialized_executable_deleter(se.serialized_executable);
+  ARGS(PJRT_TopologyDescription_Serialize, ts);
+  ts.topology = t.topology;
+  succeeds(api->PJRT_TopologyDescription_Serialize(&ts), "a topology's bytes");
+  ARGS(PJRT_TopologyDescription_Deserialize, td);
+  td.serialized_topology = ts.serialized_bytes, td.serialized_topology_size = ts.serialized_bytes_size;
+  succeeds(api->PJRT_TopologyDescription_Deserialize(&td), "make a topology");
+  td.serialized_topology = "\xff\xff", td.serialized_topology_size = 2;
+  refuses(api->PJRT_TopologyDescription_Deserialize(&td), "a garbage topology");
+}
+
+static void views(void) {
+  int64_t four = 4;
+  float y[4], *aligned = aligned_alloc(64, 64);
+  for (int i = 0; i < 4; i++) aligned[i] = i;
+  ARGS(PJRT_Client_CreateViewOfDeviceBuffer, v);
+  v.client = client, v.device_buffer_ptr = aligned, v.dims = &four, v.num_dims = 1, v.element_type = PJRT_Buffer_Type_F32;
+  v.device = devices[0];
+  succeeds(api->PJRT_Client_CreateViewOfDeviceBuffer(&v), "a view of memory");
+  check(to_host(v.buffer, y, 16) == 0 && y[3] == 3, "reads that memory", message);
+  ARGS(PJRT_Buffer_IncreaseExternalReferenceCount, inc);
+  inc.buffer = v.buffer;
+  succeeds(api->PJRT_Buffer_IncreaseExternalReferenceCount(&inc), "an external reference");
+  ARGS(PJRT_Buffer_OpaqueDeviceMemoryDataPointer, p);
+  p.buffer = v.buffer;
+  code_of(api->PJRT_Buffer_OpaqueDeviceMemoryDataPointer(&p));
+  check(p.device_memory_ptr == aligned, "points at the memory", "");
+  ARGS(PJRT_Buffer_DecreaseExternalReferenceCount, dec);
+  dec.buffer = v.buffer;
+  succeeds(api->PJRT_Buffer_DecreaseExternalReferenceCount(&dec), "is given back");
+  destroy(v.buffer);
+  v.device_buffer_ptr = (char*)aligned + 4;
+  int code = code_of(api->PJRT_Client_CreateViewOfDeviceBuffer(&v));
+  check(1, "a view of unaligned memory", code ? message : "served");
+
+  ARGS(PJRT_Device_DefaultMemory, mem);
+  mem.device = devices[0];
+  code_of(api->PJRT_Device_DefaultMemory(&mem));
+  ARGS(PJRT_Client_CreateUninitializedBuffer, u);
+  u.client = client, u.shape_dims = &four, u.shape_num_dims = 1, u.shape_element_type = PJRT_Buffer_Type_F32, u.device = devices[0];
+  succeeds(api->PJRT_Client_CreateUninitializedBuffer(&u), "an uninitialised buffer");
+  destroy(u.buffer);
+  ARGS(PJRT_Client_CreateErrorBuffer, e);
+  e.client = client, e.shape_dims = &four, e.shape_num_dims = 1, e.shape_element_type = PJRT_Buffer_Type_F32, e.memory = mem.memory;
+  e.error_code = PJRT_Error_Code_DATA_LOSS, e.error_message = "lost", e.error_message_size = 4;
+  succeeds(api->PJRT_Client_CreateErrorBuffer(&e), "an error buffer");
+  check(to_host(e.buffer, y, 16) == PJRT_Error_Code_DATA_LOSS, "answers with its error", message);
+  destroy(e.buffer);
+  ARGS(PJRT_Client_CreateAliasBuffer, al);
+  al.client = client, al.shape_dims = &four, al.shape_num_dims = 1, al.shape_element_type = PJRT_Buffer_Type_F32, al.memory = mem.memory;
+  succeeds(api->PJRT_Client_CreateAliasBuffer(&al), "an alias buffer");
+  PJRT_Buffer* real;
+  code_of(host_buffer(aligned, PJRT_Buffer_Type_F32, &four, 1, 0, &real));
+  ARGS(PJRT_Client_FulfillAliasBuffer, ff);
+  ff.client = client, ff.buffer = real, ff.fulfill_alias_buffer_cb = al.fulfill_alias_buffer_cb;
+  succeeds(api->PJRT_Client_FulfillAliasBuffer(&ff), "is fulfilled");
+  check(to_host(al.alias_buffer, y, 16) == 0 && y[3] == 3, "holds the data", message);
+}
+
+static XLA_FFI_Error* times_ten(XLA_FFI_CallFrame* f) {
+  if (f->extension_start && f->extension_start->type == XLA_FFI_Extension_Metadata) {
+    XLA_FFI_Metadata* m = ((XLA_FFI_Metadata_Extension*)f->extension_start)->metadata;
+    m->api_version.major_version = XLA_FFI_API_MAJOR;
+    m->api_version.minor_version = XLA_FFI_API_MINOR;
+    return NULL;
+  }
+  XLA_FFI_Buffer *in = f->args.args[0], *out = f->rets.rets[0];
+  for (int i = 0; i < 4; i++) ((float*)out->data)[i] = 10 * ((float*)in->data)[i];
+  return NULL;
+}
+
+static void handlers(void) {
+  PJRT_Extension_Base* x = api->extension_start;
+  while (x && x->type != PJRT_Extension_Type_FFI) x = x->next;
+  PJRT_FFI_Extension* ffi = (PJRT_FFI_Extension*)x;
+  PJRT_FFI_Register_Handler_Args r;
+  memset(&r, 0, sizeof r);
+  r.struct_size = PJRT_FFI_Register_Handler_Args_STRUCT_SIZE;
+  r.target_name = "times_ten", r.target_name_size = 9, r.platform_name = "cpu", r.platform_name_size = 3, r.handler = times_ten;
+  succeeds(ffi->register_handler(&r), "an FFI handler");
+  PJRT_LoadedExecutable* e = mlir("module { func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> { %0 = stablehlo.custom_call @times_ten(%a) {api_version = 4 : i32, backend_config = {}} : (tensor<4xf32>) -> tensor<4xf32> return %0 : tensor<4xf32> } }");
+  int64_t four = 4;
+  float v[4] = {1, 2, 3, 4};
+  PJRT_Buffer *b, *out[4];
+  code_of(host_buffer(v, PJRT_Buffer_Type_F32, &four, 1, 0, &b));
+  succeeds(execute(e, &b, 1, 1, out), "a program that calls it");
+  check(to_host(out[0], v, 16) == 0 && v[3] == 40, "gets its answer", message);
+}
+
 static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -517,6 +623,9 @@ int main(int argc, char** argv) {
   programs();
   buffers();
   executions();
+  topologies();
+  views();
+  handlers();
   if (argc > 2) bench();
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;

@@ -177,7 +177,7 @@ ENTRY(PJRT_Client_CreateViewOfDeviceBuffer, buffer) {
   ASSIGN_OR_RETURN(xla::PjRtMemorySpace * memory, MemoryOf("PJRT_Client_CreateViewOfDeviceBuffer", args->client,
                                                                   has_memory ? args->memory : nullptr, args->device));
   ASSIGN_OR_RETURN(xla::Shape shape, ToShapeWithLayout(args->element_type, args->dims, args->num_dims, args->layout));
-  std::function<void()> on_delete;
+  std::function<void()> on_delete = [] {};  // XLA calls it whether or not there is one
   if (args->on_delete_callback != nullptr) {
     on_delete = [callback = args->on_delete_callback, data = args->device_buffer_ptr, user = args->on_delete_callback_arg] {
       callback(data, user);
