@@ -63,8 +63,8 @@ impl Drop for Inner {
             let _ = unsafe { call!(plugin, Runtime, PJRT_Client_Destroy, a) };
         };
         if event::in_callback() {
-            // A client joins its threads, and this one may be among them.
-            std::thread::spawn(destroy);
+            // A client joins its threads, and this one may be among them. Without a thread to do it the client stays.
+            let _ = std::thread::Builder::new().name("raxla-client-drop".to_owned()).spawn(destroy);
         } else {
             destroy();
         }

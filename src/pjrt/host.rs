@@ -218,6 +218,9 @@ impl Client {
             // SAFETY: `user_arg` is the box that was leaked for this one call.
             event::as_callback(|| unsafe { Box::from_raw(user_arg.cast::<OnDelete>())() });
         }
+        if device.client() != self {
+            bail!(InvalidArgument, "view_of_device_buffer: device {device} belongs to another client");
+        }
         let dims = dims_of(dims);
         let on_delete: OnDelete = Box::new(on_delete);
         let user_arg = Box::into_raw(Box::new(on_delete));
