@@ -105,7 +105,7 @@ mod tests {
         let (x, y) = (Array::from([c(1.0, 2.0), c(1.0, 5.0)]), Array::from([c(2.0, 0.0), c(1.0, 3.0)]));
         assert_eq!(max(&x, &y).to_vec::<num_complex::Complex<f32>>().unwrap(), [c(2.0, 0.0), c(1.0, 5.0)]);
         assert_eq!(min(&x, &y).to_vec::<num_complex::Complex<f32>>().unwrap(), [c(1.0, 2.0), c(1.0, 3.0)]);
-        check_rules([case("max", [x, y], |x| max(&x[0], &x[1]))]);
+        check_rules([case("max", [x, y], |x| max(&x[0], &x[1])).without_derivatives()]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::interpreters::backward_pass::{apply_linear, backward_pass};
 use crate::interpreters::batching::batch;
 use crate::interpreters::jvp::{instantiate, jvp};
 use crate::interpreters::linearize::linearize;
-use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr, trace_to_jaxpr_with};
 
 /// What a function under test may return.
 pub(crate) trait Outputs {
@@ -276,6 +276,8 @@ fn check_vmap(case: &Case) -> Result<()> {
         let args = case.args.iter().map(|x| example(x, k)).collect::<Result<Vec<_>>>()?;
         examples.push(args);
     }
+    let mut combinations: Vec<Vec<BatchDim>> = Vec::new();
+    let mut args: Vec<Array> = Vec::new();
     for n in (1..total).step_by(stride) {
         let mut rest = n;
         let mut dims: Vec<BatchDim> = Vec::new();
@@ -283,26 +285,41 @@ fn check_vmap(case: &Case) -> Result<()> {
             dims.push(choice[rest % choice.len()]);
             rest /= choice.len();
         }
-        let context = || format!("vmap with in_axes {dims:?}");
-        let args = case.args.iter().enumerate().map(|(i, x)| match dims[i] {
-            None => Ok(x.clone()),
-            Some(axis) => stack(&examples.iter().map(|e| e[i].clone()).collect::<Vec<_>>(), axis),
-        });
-        let args = args.collect::<Result<Vec<_>>>()?;
-        let (outs, out_dims, ()) = batch(|args| Ok(((case.f)(args), ())), &args, &dims, None, SIZE)
-            .map_err(|e| e.context(context()))?;
+        for (i, x) in case.args.iter().enumerate() {
+            args.push(match dims[i] {
+                None => x.clone(),
+                Some(axis) => stack(&examples.iter().map(|e| e[i].clone()).collect::<Vec<_>>(), axis)?,
+            });
+        }
+        combinations.push(dims);
+    }
+    // All of them in one program: compilation is what takes the time.
+    let context = |dims: &[BatchDim]| format!("vmap with in_axes {dims:?}");
+    let avals: Vec<_> = args.iter().map(Array::aval).collect();
+    let (closed, out_dims) = trace_to_jaxpr_with(&avals, |args| {
+        let mut all = (Vec::new(), Vec::new());
+        for (dims, args) in combinations.iter().zip(args.chunks(case.args.len())) {
+            let (outs, out_dims, ()) = batch(|args| Ok(((case.f)(args), ())), args, dims, None, SIZE)
+                .map_err(|e| e.context(context(dims)))?;
+            all.0.extend(outs);
+            all.1.push(out_dims);
+        }
+        Ok(all)
+    })?;
+    let mut outs = run(closed, &args)?.into_iter();
+    for (dims, out_dims) in combinations.iter().zip(out_dims) {
+        let outs: Vec<Array> = outs.by_ref().take(out_dims.len()).collect();
         for (k, example) in examples.iter().enumerate() {
-            let one: Vec<Array> = (0..args.len())
-                .map(|i| if dims[i].is_some() { &example[i] } else { &args[i] }.clone())
-                .collect();
-            let expected = case.call(&one)?;
+            let one =
+                (0..dims.len()).map(|i| if dims[i].is_some() { &example[i] } else { &case.args[i] }.clone());
+            let expected = case.call(&one.collect::<Vec<_>>())?;
             let found = outs.iter().zip(&out_dims).map(|(x, dim)| match dim {
                 Some(axis) => take(x, *axis, k),
                 None => Ok(x.clone()),
             });
             let found = found.collect::<Result<Vec<_>>>()?;
             same(&found, &expected, case.loose)
-                .map_err(|e| e.context(format!("{}, example {k}", context())))?;
+                .map_err(|e| e.context(format!("{}, example {k}", context(dims))))?;
         }
     }
     Ok(())
