@@ -15,7 +15,7 @@
 
 mod draw;
 
-pub(crate) use draw::Draw;
+pub(crate) use draw::{Draw, FLOATS, INEXACTS, INTEGERS};
 
 use smallvec::SmallVec;
 
@@ -31,7 +31,7 @@ use crate::interpreters::backward_pass::{apply_linear, backward_pass};
 use crate::interpreters::batching::batch;
 use crate::interpreters::jvp::{instantiate, jvp};
 use crate::interpreters::linearize::linearize;
-use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr, trace_to_jaxpr_with};
 
 /// What a function under test may return.
 pub(crate) trait Outputs {
@@ -75,6 +75,14 @@ pub(crate) struct Case {
     loose: f64,
     /// Relative tolerance of derivatives.
     rtol: f64,
+}
+
+/// The message of the error that `f` fails with.
+pub(crate) fn message_of<O: Outputs>(f: impl FnOnce() -> O) -> String {
+    match catch(|| Ok(f().list())) {
+        Ok(_) => "no error".to_owned(),
+        Err(e) => e.message().to_owned(),
+    }
 }
 
 /// A case with every check on.
@@ -138,6 +146,14 @@ impl Case {
         self
     }
 
+    /// The operands that are differentiated.
+    fn differentiated(&self) -> Vec<usize> {
+        match &self.wrt {
+            Some(wrt) => wrt.clone(),
+            None => (0..self.args.len()).filter(|i| self.args[*i].dtype().is_inexact()).collect(),
+        }
+    }
+
     fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
         catch(|| Ok((self.f)(args)))
     }
@@ -167,16 +183,18 @@ fn check_case(case: &Case) -> Result<()> {
         }
         Ok(())
     })?;
+    if case.order == 0 {
+        return Ok(());
+    }
+    with_x64(wide, || check_tangent_types(case))?;
+    // 64 bits stand for all: there is nothing new in 16.
+    if case.args.iter().any(|x| x.dtype().is_inexact() && x.dtype().bits() < 32) {
+        return Ok(());
+    }
     with_x64(true, || {
         let args = case.args.iter().map(widened).collect::<Result<Vec<_>>>()?;
-        let wrt: Vec<usize> = match &case.wrt {
-            Some(wrt) => wrt.clone(),
-            None => (0..args.len()).filter(|i| args[*i].dtype().is_inexact()).collect(),
-        };
-        if case.order > 0 && !wrt.is_empty() {
-            check_derivatives(case, &args, &wrt)?;
-        }
-        Ok(())
+        let wrt = case.differentiated();
+        if wrt.is_empty() { Ok(()) } else { check_derivatives(case, &args, &wrt) }
     })
 }
 
@@ -258,6 +276,8 @@ fn check_vmap(case: &Case) -> Result<()> {
         let args = case.args.iter().map(|x| example(x, k)).collect::<Result<Vec<_>>>()?;
         examples.push(args);
     }
+    let mut combinations: Vec<Vec<BatchDim>> = Vec::new();
+    let mut args: Vec<Array> = Vec::new();
     for n in (1..total).step_by(stride) {
         let mut rest = n;
         let mut dims: Vec<BatchDim> = Vec::new();
@@ -265,26 +285,41 @@ fn check_vmap(case: &Case) -> Result<()> {
             dims.push(choice[rest % choice.len()]);
             rest /= choice.len();
         }
-        let context = || format!("vmap with in_axes {dims:?}");
-        let args = case.args.iter().enumerate().map(|(i, x)| match dims[i] {
-            None => Ok(x.clone()),
-            Some(axis) => stack(&examples.iter().map(|e| e[i].clone()).collect::<Vec<_>>(), axis),
-        });
-        let args = args.collect::<Result<Vec<_>>>()?;
-        let (outs, out_dims, ()) = batch(|args| Ok(((case.f)(args), ())), &args, &dims, None, SIZE)
-            .map_err(|e| e.context(context()))?;
+        for (i, x) in case.args.iter().enumerate() {
+            args.push(match dims[i] {
+                None => x.clone(),
+                Some(axis) => stack(&examples.iter().map(|e| e[i].clone()).collect::<Vec<_>>(), axis)?,
+            });
+        }
+        combinations.push(dims);
+    }
+    // All of them in one program: compilation is what takes the time.
+    let context = |dims: &[BatchDim]| format!("vmap with in_axes {dims:?}");
+    let avals: Vec<_> = args.iter().map(Array::aval).collect();
+    let (closed, out_dims) = trace_to_jaxpr_with(&avals, |args| {
+        let mut all = (Vec::new(), Vec::new());
+        for (dims, args) in combinations.iter().zip(args.chunks(case.args.len())) {
+            let (outs, out_dims, ()) = batch(|args| Ok(((case.f)(args), ())), args, dims, None, SIZE)
+                .map_err(|e| e.context(context(dims)))?;
+            all.0.extend(outs);
+            all.1.push(out_dims);
+        }
+        Ok(all)
+    })?;
+    let mut outs = run(closed, &args)?.into_iter();
+    for (dims, out_dims) in combinations.iter().zip(out_dims) {
+        let outs: Vec<Array> = outs.by_ref().take(out_dims.len()).collect();
         for (k, example) in examples.iter().enumerate() {
-            let one: Vec<Array> = (0..args.len())
-                .map(|i| if dims[i].is_some() { &example[i] } else { &args[i] }.clone())
-                .collect();
-            let expected = case.call(&one)?;
+            let one =
+                (0..dims.len()).map(|i| if dims[i].is_some() { &example[i] } else { &case.args[i] }.clone());
+            let expected = case.call(&one.collect::<Vec<_>>())?;
             let found = outs.iter().zip(&out_dims).map(|(x, dim)| match dim {
                 Some(axis) => take(x, *axis, k),
                 None => Ok(x.clone()),
             });
             let found = found.collect::<Result<Vec<_>>>()?;
             same(&found, &expected, case.loose)
-                .map_err(|e| e.context(format!("{}, example {k}", context())))?;
+                .map_err(|e| e.context(format!("{}, example {k}", context(dims))))?;
         }
     }
     Ok(())
@@ -379,6 +414,38 @@ fn check_derivatives(case: &Case, args: &[Array], wrt: &[usize]) -> Result<()> {
         let cts: Vec<Array> = inexact(case.call(args)?).iter().map(|y| draw.like(y)).collect();
         let gradient = |args: &[Array]| gradient(&f, args, &nonzero, &cts);
         check_jvp(case, &gradient, args, &all).map_err(|e| e.context("second order: jvp of the gradient"))?;
+    }
+    Ok(())
+}
+
+/// In the operands' own dtypes: tangents have the type of their results, cotangents that of their operands.
+fn check_tangent_types(case: &Case) -> Result<()> {
+    let wrt = case.differentiated();
+    if wrt.is_empty() {
+        return Ok(());
+    }
+    let f = |args: &[Array]| -> Result<Vec<Array>> { Ok((case.f)(args)) };
+    let mut draw = Draw::new(0x7e57);
+    let nonzero: Vec<bool> = (0..case.args.len()).map(|i| wrt.contains(&i)).collect();
+    let tangents: Vec<Option<Array>> =
+        case.args.iter().zip(&nonzero).map(|(x, nz)| nz.then(|| draw.like(x))).collect();
+    let (outs, out_tangents) = jvp(f, &case.args, &tangents).map_err(|e| e.context("jvp"))?;
+    for (y, dy) in outs.iter().zip(out_tangents) {
+        if let Some(dy) = dy
+            && dy.aval() != y.aval().with_weak_type(false)
+        {
+            bail!(Internal, "jvp: a tangent is {:?} for a result {:?}", dy.aval(), y.aval());
+        }
+    }
+    if !case.reverse {
+        return Ok(());
+    }
+    let cts: Vec<Array> = inexact(outs).iter().map(|y| draw.like(y)).collect();
+    let back = gradient(&f, &case.args, &nonzero, &cts).map_err(|e| e.context("transpose"))?;
+    for (ct, v) in back.iter().zip(tangents.iter().flatten()) {
+        if ct.aval() != v.aval() {
+            bail!(Internal, "transpose: a cotangent is {:?} for an operand {:?}", ct.aval(), v.aval());
+        }
     }
     Ok(())
 }
