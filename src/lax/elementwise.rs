@@ -13,6 +13,7 @@ use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::lax;
+use crate::lax::full::literal_like;
 use crate::mlir::{Value, Values};
 
 /// Sets of dtypes that an operation accepts.
@@ -24,6 +25,10 @@ pub(crate) const INTEGER_OR_BOOL: fn(DType) -> bool = |d| d.is_integer() || d.is
 pub(crate) const FLOAT: fn(DType) -> bool = DType::is_float;
 pub(crate) const INEXACT: fn(DType) -> bool = DType::is_inexact;
 pub(crate) const COMPLEX: fn(DType) -> bool = DType::is_complex;
+pub(crate) const ORDERED: fn(DType) -> bool = |d| !d.is_complex();
+pub(crate) const SIGNED: fn(DType) -> bool = |d| d.is_signed() || d.is_inexact();
+/// The dtypes of the parts of a complex number.
+pub(crate) const COMPLEX_PART: fn(DType) -> bool = |d| matches!(d, DType::F32 | DType::F64);
 
 /// The names of these sets in messages, as NumPy has them.
 fn domain_name(accepts: fn(DType) -> bool) -> String {
@@ -221,6 +226,131 @@ pub(crate) fn zero_jvp(prim: impl Primitive, primals: &[Array]) -> Jvp {
     let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
     let y = bind1(prim, &refs);
     Ok((SmallVec::from_elem(y, 1), SmallVec::from_elem(None, 1)))
+}
+
+/// A row for each elementwise primitive without parameters whose result has the dtype of its operands: type, name,
+/// number of operands, accepted dtypes, lowering ([`op`], [`chlo`] or a function) and derivative ([`d1`], [`d2`],
+/// [`zero`] or [`undefined`]). What is linear has its transpose to write, and is no row.
+macro_rules! elementwise {
+    ($($prim:ident: $name:literal, $arity:literal, $accepts:expr, $lower:expr, $jvp:expr;)*) => {$(
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        struct $prim;
+        impl $crate::core::primitive::Primitive for $prim {
+            fn name(&self) -> &'static str {
+                $name
+            }
+            fn abstract_eval(
+                &self,
+                ins: &[&$crate::core::aval::ShapedArray],
+            ) -> $crate::error::Result<$crate::core::aval::Avals> {
+                $crate::lax::elementwise::nary_aval(self, ins, $arity, $accepts)
+            }
+            fn lower(
+                &self,
+                ctx: &mut $crate::core::lowering::LoweringCtx,
+                ins: &[$crate::mlir::Value],
+                outs: &[$crate::core::aval::ShapedArray],
+            ) -> $crate::core::primitive::Lowered {
+                $lower(ctx, ins, outs)
+            }
+            fn jvp(
+                &self,
+                primals: &[Array],
+                tangents: &[$crate::core::primitive::Tangent],
+            ) -> $crate::core::primitive::Jvp {
+                $jvp(*self, primals, tangents)
+            }
+            fn batch(
+                &self,
+                args: &[Array],
+                dims: &[$crate::core::primitive::BatchDim],
+            ) -> $crate::core::primitive::Batched {
+                $crate::lax::elementwise::nary_batch(*self, args, dims)
+            }
+        }
+    )*};
+}
+pub(crate) use elementwise;
+
+/// Lowers to this operation of StableHLO.
+pub(crate) fn op(
+    name: &'static str,
+) -> impl Fn(&mut LoweringCtx, &[Value], &[ShapedArray]) -> Result<Values> {
+    move |ctx, ins, outs| nary_lower(ctx, name, ins, outs)
+}
+
+/// Lowers to this operation in generic form: CHLO, or a result of another dtype.
+pub(crate) fn chlo(
+    name: &'static str,
+) -> impl Fn(&mut LoweringCtx, &[Value], &[ShapedArray]) -> Result<Values> {
+    move |ctx, ins, outs| {
+        let ins = broadcast_values(ctx, ins, &outs[0].shape);
+        Ok(one(ctx.op_aval(name, &ins, "", &outs[0])))
+    }
+}
+
+/// The derivative of an operation with one operand: the tangent as a function of `x`, `y` and `dx`.
+pub(crate) fn d1<P: Primitive>(
+    rule: fn(&Array, &Array, &Array) -> Array,
+) -> impl FnOnce(P, &[Array], &[Tangent]) -> Jvp {
+    move |prim, primals, tangents| unary_jvp(prim, primals, tangents, rule)
+}
+
+/// What an operand's tangent contributes, as a function of the tangent, the result and both operands.
+pub(crate) type Partial = fn(&Array, &Array, &Array, &Array) -> Array;
+
+/// The derivative of an operation with two operands: the sum of what their tangents contribute.
+pub(crate) fn d2<P: Primitive>(lhs: Partial, rhs: Partial) -> impl FnOnce(P, &[Array], &[Tangent]) -> Jvp {
+    move |prim, primals, tangents| {
+        let (x, y) = (&primals[0], &primals[1]);
+        let z = bind1(prim, &[x, y]);
+        let part = |rule: Partial, g: &Tangent| g.as_ref().map(|g| broadcast_tangent(rule(g, &z, x, y), &z));
+        let dz = add_tangents(part(lhs, &tangents[0]), part(rhs, &tangents[1]));
+        Ok((one(z), one(dz)))
+    }
+}
+
+/// The derivative of an operation that is constant almost everywhere, or whose results have no derivative.
+pub(crate) fn zero<P: Primitive>(prim: P, primals: &[Array], _: &[Tangent]) -> Jvp {
+    zero_jvp(prim, primals)
+}
+
+/// No derivative, as in JAX.
+pub(crate) fn undefined<P: Primitive>(prim: P, _: &[Array], _: &[Tangent]) -> Jvp {
+    bail!(Differentiation, "differentiation rule for '{}' not implemented", prim.name())
+}
+
+/// `x` with ones in place of zeros.
+pub(crate) fn replace_zero(x: &Array) -> Array {
+    lax::select(&lax::eq(x, &literal_like(x, 0.0)), &lax::full_like(x, 1.0), x)
+}
+
+/// Operands of rank 0 or of the full rank in one shape, each with the mapped axis in front: for operations that do not
+/// stretch theirs as elementwise ones do. What is rank 0 and not mapped stays so where `keep_scalar` allows it.
+pub(crate) fn full_batched(args: &[Array], dims: &[BatchDim], keep_scalar: &[bool]) -> SmallVec<[Array; 4]> {
+    let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(1);
+    let rank = args.iter().zip(dims).map(|(x, d)| x.ndim() - usize::from(d.is_some())).max().unwrap_or(0);
+    let moved: SmallVec<[Array; 4]> = args
+        .iter()
+        .zip(dims)
+        .map(|(x, d)| d.map_or_else(|| x.clone(), |d| lax::move_axis(x, d, 0)))
+        .collect();
+    let mut shape = Shape::from_slice(&[size]);
+    if rank > 0 {
+        let largest = moved.iter().zip(dims).find(|(x, d)| x.ndim() - usize::from(d.is_some()) == rank);
+        if let Some((x, d)) = largest {
+            shape.extend_from_slice(&x.shape()[usize::from(d.is_some())..]);
+        }
+    }
+    let broadcast = |((x, d), keep): ((&Array, &BatchDim), &bool)| {
+        if d.is_none() && x.ndim() == 0 && *keep {
+            return x.clone();
+        }
+        let first = usize::from(d.is_none());
+        let axes: SmallVec<[usize; 4]> = (first..first + x.ndim()).collect();
+        lax::broadcast_in_dim(x, &shape, &axes)
+    };
+    moved.iter().zip(dims).zip(keep_scalar).map(broadcast).collect()
 }
 
 /// One result.

@@ -15,7 +15,7 @@
 
 mod draw;
 
-pub(crate) use draw::Draw;
+pub(crate) use draw::{Draw, FLOATS, INEXACTS, INTEGERS};
 
 use smallvec::SmallVec;
 
@@ -75,6 +75,14 @@ pub(crate) struct Case {
     loose: f64,
     /// Relative tolerance of derivatives.
     rtol: f64,
+}
+
+/// The message of the error that `f` fails with.
+pub(crate) fn message_of<O: Outputs>(f: impl FnOnce() -> O) -> String {
+    match catch(|| Ok(f().list())) {
+        Ok(_) => "no error".to_owned(),
+        Err(e) => e.message().to_owned(),
+    }
 }
 
 /// A case with every check on.
@@ -138,6 +146,14 @@ impl Case {
         self
     }
 
+    /// The operands that are differentiated.
+    fn differentiated(&self) -> Vec<usize> {
+        match &self.wrt {
+            Some(wrt) => wrt.clone(),
+            None => (0..self.args.len()).filter(|i| self.args[*i].dtype().is_inexact()).collect(),
+        }
+    }
+
     fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
         catch(|| Ok((self.f)(args)))
     }
@@ -167,16 +183,18 @@ fn check_case(case: &Case) -> Result<()> {
         }
         Ok(())
     })?;
+    if case.order == 0 {
+        return Ok(());
+    }
+    with_x64(wide, || check_tangent_types(case))?;
+    // 64 bits stand for all: there is nothing new in 16.
+    if case.args.iter().any(|x| x.dtype().is_inexact() && x.dtype().bits() < 32) {
+        return Ok(());
+    }
     with_x64(true, || {
         let args = case.args.iter().map(widened).collect::<Result<Vec<_>>>()?;
-        let wrt: Vec<usize> = match &case.wrt {
-            Some(wrt) => wrt.clone(),
-            None => (0..args.len()).filter(|i| args[*i].dtype().is_inexact()).collect(),
-        };
-        if case.order > 0 && !wrt.is_empty() {
-            check_derivatives(case, &args, &wrt)?;
-        }
-        Ok(())
+        let wrt = case.differentiated();
+        if wrt.is_empty() { Ok(()) } else { check_derivatives(case, &args, &wrt) }
     })
 }
 
@@ -379,6 +397,38 @@ fn check_derivatives(case: &Case, args: &[Array], wrt: &[usize]) -> Result<()> {
         let cts: Vec<Array> = inexact(case.call(args)?).iter().map(|y| draw.like(y)).collect();
         let gradient = |args: &[Array]| gradient(&f, args, &nonzero, &cts);
         check_jvp(case, &gradient, args, &all).map_err(|e| e.context("second order: jvp of the gradient"))?;
+    }
+    Ok(())
+}
+
+/// In the operands' own dtypes: tangents have the type of their results, cotangents that of their operands.
+fn check_tangent_types(case: &Case) -> Result<()> {
+    let wrt = case.differentiated();
+    if wrt.is_empty() {
+        return Ok(());
+    }
+    let f = |args: &[Array]| -> Result<Vec<Array>> { Ok((case.f)(args)) };
+    let mut draw = Draw::new(0x7e57);
+    let nonzero: Vec<bool> = (0..case.args.len()).map(|i| wrt.contains(&i)).collect();
+    let tangents: Vec<Option<Array>> =
+        case.args.iter().zip(&nonzero).map(|(x, nz)| nz.then(|| draw.like(x))).collect();
+    let (outs, out_tangents) = jvp(f, &case.args, &tangents).map_err(|e| e.context("jvp"))?;
+    for (y, dy) in outs.iter().zip(out_tangents) {
+        if let Some(dy) = dy
+            && dy.aval() != y.aval().with_weak_type(false)
+        {
+            bail!(Internal, "jvp: a tangent is {:?} for a result {:?}", dy.aval(), y.aval());
+        }
+    }
+    if !case.reverse {
+        return Ok(());
+    }
+    let cts: Vec<Array> = inexact(outs).iter().map(|y| draw.like(y)).collect();
+    let back = gradient(&f, &case.args, &nonzero, &cts).map_err(|e| e.context("transpose"))?;
+    for (ct, v) in back.iter().zip(tangents.iter().flatten()) {
+        if ct.aval() != v.aval() {
+            bail!(Internal, "transpose: a cotangent is {:?} for an operand {:?}", ct.aval(), v.aval());
+        }
     }
     Ok(())
 }

@@ -6,6 +6,13 @@ use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use num_complex::Complex;
 
+/// The dtypes of numbers that have derivatives; real ones; integers; and all.
+pub(crate) const INEXACTS: [DType; 6] =
+    [DType::BF16, DType::F16, DType::F32, DType::F64, DType::C64, DType::C128];
+pub(crate) const FLOATS: [DType; 4] = [DType::BF16, DType::F16, DType::F32, DType::F64];
+pub(crate) const INTEGERS: [DType; 8] =
+    [DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::U16, DType::U32, DType::U64];
+
 /// A seeded generator of operands (splitmix64).
 pub(crate) struct Draw(u64);
 
@@ -91,6 +98,12 @@ impl Draw {
             let i = order.next().unwrap_or_default();
             Scalar::from_f64(dtype, if dtype.is_inexact() { i as f64 * 0.2 + 0.05 } else { i as f64 })
         })
+    }
+
+    /// Pairs of [`values`](Self::values) whose shapes are equal, or stretched to each other.
+    pub(crate) fn pairs(&mut self, dtype: DType) -> [[Array; 2]; 4] {
+        let shapes: [[&[usize]; 2]; 4] = [[&[2, 3], &[2, 3]], [&[3], &[]], [&[], &[3]], [&[1, 3], &[2, 1]]];
+        shapes.map(|pair| pair.map(|shape| self.values(dtype, shape)))
     }
 
     /// A tangent for `x`: of its shape and dtype.

@@ -1,0 +1,112 @@
+//! Hyperbolic functions and their inverses: `sinh`, `cosh`, `tanh`, `asinh`, `acosh`, `atanh`. JAX: `sinh_p` and its
+//! like. CHLO: the operation of that name; StableHLO: `tanh`.
+
+use crate::core::array::Array;
+use crate::core::trace::bind1;
+use crate::lax::elementwise::{INEXACT, chlo, d1, elementwise, op};
+use crate::lax::full::literal_like;
+use crate::lax::{add, div, mul, reciprocal, rsqrt, square, sub};
+
+/// Elementwise hyperbolic sine; float or complex.
+///
+/// # Errors
+/// `sinh does not accept dtype int32`.
+#[track_caller]
+pub fn sinh(x: &Array) -> Array {
+    bind1(Sinh, &[x])
+}
+
+/// Elementwise hyperbolic cosine; float or complex.
+#[track_caller]
+pub fn cosh(x: &Array) -> Array {
+    bind1(Cosh, &[x])
+}
+
+/// Elementwise hyperbolic tangent; float or complex.
+#[track_caller]
+pub fn tanh(x: &Array) -> Array {
+    bind1(Tanh, &[x])
+}
+
+/// Elementwise inverse hyperbolic sine; float or complex.
+#[track_caller]
+pub fn asinh(x: &Array) -> Array {
+    bind1(Asinh, &[x])
+}
+
+/// Elementwise inverse hyperbolic cosine, for `x >= 1`; float or complex.
+#[track_caller]
+pub fn acosh(x: &Array) -> Array {
+    bind1(Acosh, &[x])
+}
+
+/// Elementwise inverse hyperbolic tangent, for `|x| < 1`; float or complex.
+#[track_caller]
+pub fn atanh(x: &Array) -> Array {
+    bind1(Atanh, &[x])
+}
+
+elementwise! {
+    Sinh: "sinh", 1, INEXACT, chlo("chlo.sinh"), d1(sinh_tangent);
+    Cosh: "cosh", 1, INEXACT, chlo("chlo.cosh"), d1(cosh_tangent);
+    Tanh: "tanh", 1, INEXACT, op("stablehlo.tanh"), d1(tanh_tangent);
+    Asinh: "asinh", 1, INEXACT, chlo("chlo.asinh"), d1(asinh_tangent);
+    Acosh: "acosh", 1, INEXACT, chlo("chlo.acosh"), d1(acosh_tangent);
+    Atanh: "atanh", 1, INEXACT, chlo("chlo.atanh"), d1(atanh_tangent);
+}
+
+/// dy = cosh(x) dx
+fn sinh_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
+    mul(dx, &cosh(x))
+}
+
+/// dy = sinh(x) dx
+fn cosh_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
+    mul(dx, &sinh(x))
+}
+
+/// dy = (1 - y²) dx, as (dx + dx y) (1 - y)
+fn tanh_tangent(x: &Array, y: &Array, dx: &Array) -> Array {
+    mul(&add(dx, &mul(dx, y)), &sub(&literal_like(x, 1.0), y))
+}
+
+/// dy = dx / √(x² + 1)
+fn asinh_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
+    mul(dx, &rsqrt(&add(&square(x), &literal_like(x, 1.0))))
+}
+
+/// dy = dx / √(x² - 1)
+fn acosh_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
+    mul(dx, &rsqrt(&sub(&square(x), &literal_like(x, 1.0))))
+}
+
+/// dy = 1 / (1 + x) · dx / (1 - x)
+fn atanh_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
+    let one = literal_like(x, 1.0);
+    mul(&reciprocal(&add(&one, x)), &div(dx, &sub(&one, x)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lax::testing::{Draw, INEXACTS, case, check_rules};
+
+    #[test]
+    fn rules_of_hyperbolic_functions() {
+        let mut draw = Draw::new(7);
+        check_rules(INEXACTS.into_iter().flat_map(|d| {
+            let x = [draw.uniform(d, &[2, 3], -0.8, 0.8)];
+            [
+                case("sinh", x.clone(), |x| sinh(&x[0])),
+                case("cosh", x.clone(), |x| cosh(&x[0])),
+                case("tanh", x.clone(), |x| tanh(&x[0])),
+                case("asinh", x.clone(), |x| asinh(&x[0])),
+                case("atanh", x.clone(), |x| atanh(&x[0])),
+            ]
+        }));
+        check_rules(INEXACTS.into_iter().flat_map(|d| {
+            let x = [draw.uniform(d, &[2, 3], 1.2, 2.5)];
+            [case("acosh", x.clone(), |x| acosh(&x[0]))]
+        }));
+    }
+}
