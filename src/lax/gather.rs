@@ -22,8 +22,8 @@ use crate::lax::scatter::{ScatterOptions, scatter_add};
 use crate::lax::{move_axis, zeros};
 use crate::mlir::{Value, usize_array};
 
-/// What [`gather`] may be told besides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// What [`gather`] may be told besides. By default it is promised that the indices are in bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GatherOptions {
     /// No element is gathered twice: the caller promises it.
     pub unique_indices: bool,
@@ -34,6 +34,17 @@ pub struct GatherOptions {
     /// What [`GatherScatterMode::FillOrDrop`] gives. `None`: NaN, the lowest signed and the greatest unsigned integer,
     /// `true`.
     pub fill_value: Option<Scalar>,
+}
+
+impl Default for GatherOptions {
+    fn default() -> Self {
+        GatherOptions {
+            unique_indices: false,
+            indices_are_sorted: false,
+            mode: GatherScatterMode::PromiseInBounds,
+            fill_value: None,
+        }
+    }
 }
 
 /// The slices of `operand`, of `slice_sizes`, that start at the index vectors in the last axis of `start_indices`.
@@ -279,7 +290,7 @@ mod tests {
         let mut cases = Vec::new();
         for (n, (shape, indices, numbers, sizes)) in specs.into_iter().enumerate() {
             for mode in [Clip, FillOrDrop, PromiseInBounds] {
-                let options = GatherOptions { mode, fill_value: None, ..GatherOptions::default() };
+                let options = GatherOptions { mode, ..GatherOptions::default() };
                 // The first and the third have windows out of bounds.
                 if mode == PromiseInBounds && (n == 0 || n == 2) {
                     continue;
@@ -303,7 +314,7 @@ mod tests {
     fn what_is_out_of_bounds_is_filled() {
         let rows = Array::from([[1], [5]]);
         let fill = |x: Array| {
-            let options = GatherOptions::default();
+            let options = GatherOptions { mode: GatherScatterMode::FillOrDrop, ..GatherOptions::default() };
             gather(&x, &rows, &numbers(&[], &[0], &[0]), &[1], options)
         };
         let x = fill(Array::from([1.0f32, 2.0])).to_vec::<f32>().unwrap();

@@ -42,12 +42,11 @@ pub struct ScatterDimensionNumbers {
 }
 
 /// What happens at indices whose window is not wholly within the operand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GatherScatterMode {
     /// They are clamped, so that the window is within the operand.
     Clip,
     /// A gather gives the fill value for the whole window, a scatter drops it.
-    #[default]
     FillOrDrop,
     /// There are none: the caller promises it. What happens otherwise is up to the compiler.
     PromiseInBounds,

@@ -23,8 +23,8 @@ use crate::lax::scatter_jvp;
 use crate::lax::{GatherOptions, gather, mul, neg, zeros};
 use crate::mlir::{Value, Values};
 
-/// What the scatters may be told besides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// What the scatters may be told besides. By default what is out of bounds is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScatterOptions {
     /// The index vectors are sorted: the caller promises it.
     pub indices_are_sorted: bool,
@@ -32,6 +32,16 @@ pub struct ScatterOptions {
     pub unique_indices: bool,
     /// What happens to indices out of bounds.
     pub mode: GatherScatterMode,
+}
+
+impl Default for ScatterOptions {
+    fn default() -> Self {
+        ScatterOptions {
+            indices_are_sorted: false,
+            unique_indices: false,
+            mode: GatherScatterMode::FillOrDrop,
+        }
+    }
 }
 
 macro_rules! scatter {

@@ -90,7 +90,8 @@ fn replaced_by_id(
     let ids = broadcast_in_dim(&ids, u.shape(), &axes);
     let written = prim.apply(&zeros(dtype, x.shape()), indices, &ids);
     let kept = eq(&written, &zeros_like(&written));
-    let winners = eq(&ids, &prim.read(&written, indices, u.shape(), read_mode(prim), None));
+    // The number of a dropped update is nowhere, so it does not matter what is read for it.
+    let winners = eq(&ids, &prim.read(&written, indices, u.shape(), GatherScatterMode::Clip, None));
     let masked = |mask: &Array, x: &Array| select(mask, x, &zeros_like(x));
     let adding = prim.with(Combine::Add);
     let put = |x: &Array, u: &Array| adding.apply(&masked(&kept, x), indices, &masked(&winners, u));
