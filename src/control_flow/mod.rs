@@ -4,9 +4,9 @@ mod common;
 pub(crate) mod jit_call;
 mod scan;
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use common::difference;
 pub use scan::{ScanOptions, scan, scan_with};

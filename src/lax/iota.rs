@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::DType::{BF16, Bool, C64, F32, I32, I64, U8};
     use crate::error::catch;
-    use crate::lax::testing::{Draw, case, check_rules};
+    use crate::lax::testing::{case, check_rules};
 
     #[test]
     fn iota_counts() {

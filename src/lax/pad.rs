@@ -10,11 +10,12 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
 };
+use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::elementwise::{one, one_batched, tuple};
 use crate::lax::full::literal_like;
-use crate::lax::{add, broadcast, neg, reduce_sum, slice, zeros_like};
+use crate::lax::{broadcast, broadcast_in_dim, full, reduce_sum, select, slice, sub, zeros_like};
 use crate::mlir::{Value, i64_array};
 
 /// Widths of one axis: before, after, and between any two elements. The first two may be negative.
@@ -131,10 +132,10 @@ impl Primitive for Pad {
         let strides: Shape = self.padding_config.iter().map(|p| p.2 as usize + 1).collect();
         let x_ct = slice(&inner, &vec![0; ct.ndim()], inner.shape(), Some(&strides));
         let total = |ct: &Array| reduce_sum(ct, &(0..ct.ndim()).collect::<Vec<_>>());
-        let v_ct = value.is_linear().then(|| add(&total(ct), &neg(&total(&x_ct))));
+        let v_ct = value.is_linear().then(|| sub(&total(ct), &total(&x_ct)));
         Ok([x.is_linear().then_some(x_ct), v_ct].into_iter().collect())
     }
-    /// the mapped axis is not padded; mapped padding values are put in by a sum, next to zeros
+    /// the mapped axis is not padded; mapped padding values are selected where the operand is not
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
         let [x, value] = args else { bail!(Internal, "pad: takes 2 operands") };
         let (x, dim) = match dims[0] {
@@ -146,6 +147,74 @@ impl Primitive for Pad {
         if dims[1].is_none() {
             return one_batched(pad(&x, value, &config), Some(dim));
         }
-        bail!(Unimplemented, "pad: mapped padding values")
+        let inside = full(x.shape(), true);
+        let inside = pad(&inside, false, &config);
+        let zero = Scalar::from_i128(x.dtype(), 0).with_weak_type(x.weak_type());
+        let x = pad(&x, zero, &config);
+        let value = broadcast_in_dim(value, x.shape(), &[dim]);
+        one_batched(select(&inside, &x, &value), Some(dim))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{Bool, C64, F32, I32};
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_pad() {
+        let mut draw = Draw::new(1);
+        let cases: [(&[usize], &[Padding]); 7] = [
+            (&[3], &[(1, 2, 0)]),
+            (&[3], &[(-1, 2, 0)]),
+            (&[3], &[(-1, -2, 2)]),
+            (&[2, 3], &[(0, 1, 1), (2, -1, 0)]),
+            (&[0], &[(1, 1, 3)]),
+            (&[1, 2], &[(0, 0, 5), (-2, 1, 1)]),
+            (&[], &[]),
+        ];
+        check_rules(cases.into_iter().enumerate().flat_map(|(n, (shape, config))| {
+            let dtypes: &[_] = if n % 3 == 0 { &[F32, C64, I32, Bool] } else { &[F32] };
+            dtypes
+                .iter()
+                .map(|d| {
+                    let args = [draw.values(*d, shape), draw.values(*d, &[])];
+                    case("pad", args, move |x| pad(&x[0], &x[1], config))
+                })
+                .collect::<Vec<_>>()
+        }));
+    }
+
+    #[test]
+    fn pad_of_what_does_not_fit_is_rejected() {
+        let x = Draw::new(1).values(F32, &[3]);
+        assert_eq!(
+            message(|| pad(&x, 1, &[(0, 0, 0)])),
+            "pad operand and padding_value must be same dtype: got float32 and int32"
+        );
+        assert_eq!(
+            message(|| pad(&x, 1.0, &[])),
+            "pad: length of padding_config must equal the number of axes of operand, got padding_config () for operand \
+             shape (3,)"
+        );
+        assert_eq!(
+            message(|| pad(&x, 1.0, &[(0, 0, -1)])),
+            "pad: interior padding in padding_config must be nonnegative, got padding_config ((0, 0, -1),)"
+        );
+        assert_eq!(
+            message(|| pad(&x, 1.0, &[(-2, -2, 0)])),
+            "pad: Dimension size after padding is not at least 0, got result shape (-1), for padding_config \
+             ((-2, -2, 0),) and operand shape (3,)"
+        );
+        assert_eq!(
+            message(|| pad(&x, &x, &[(0, 0, 0)])),
+            "pad: padding_value must be a scalar; got shape (3,)"
+        );
+    }
+
+    fn message(f: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(f())).unwrap_err().message().to_owned()
     }
 }

@@ -9,10 +9,13 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
 };
-use crate::core::trace::bind1;
+use crate::core::scalar::Scalar;
+use crate::core::trace::{bind1, is_eval};
 use crate::error::{OrThrow, Result, bail, err};
+use crate::lax::dynamic_slice::{Indices, slice_at};
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::full::literal_like;
+use crate::lax::indexing::index_dtype;
 use crate::lax::{pad, squeeze_axes};
 use crate::mlir::{Value, usize_array};
 
@@ -28,14 +31,25 @@ pub fn slice(
     limit_indices: &[usize],
     strides: Option<&[usize]>,
 ) -> Array {
-    bind1(
-        Slice {
-            start_indices: start_indices.into(),
-            limit_indices: limit_indices.into(),
-            strides: strides.map(Shape::from_slice),
-        },
-        &[operand],
-    )
+    let prim = Slice {
+        start_indices: start_indices.into(),
+        limit_indices: limit_indices.into(),
+        strides: strides.map(Shape::from_slice),
+    };
+    if is_eval() && prim.strides.as_ref().is_none_or(|s| s.iter().all(|n| *n == 1)) {
+        return eager_slice(operand, &prim).or_throw();
+    }
+    bind1(prim, &[operand])
+}
+
+/// One compiled `dynamic_slice` serves the eager slices of one size, wherever they start. JAX: `_slice_impl`.
+#[track_caller]
+fn eager_slice(operand: &Array, prim: &Slice) -> Result<Array> {
+    let outs = prim.abstract_eval(&[&operand.aval()])?;
+    let dtype = index_dtype(operand.shape());
+    let starts = prim.start_indices.iter().map(|n| Array::from(Scalar::from_i128(dtype, *n as i128)));
+    let starts: Indices = starts.collect();
+    Ok(slice_at(operand, &starts, &outs[0].shape))
 }
 
 /// [`slice`] along one axis; `None` is the axis' end, and negative indices count from it, as in `x[start:limit:stride]`.

@@ -1,0 +1,302 @@
+//! `dynamic_slice`: a window of static size at a computed position; linear in the operand. JAX: `dynamic_slice_p`.
+//! StableHLO: `dynamic_slice`.
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::core::array::{Array, Repr};
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::scalar::Scalar;
+use crate::core::trace::bind1;
+use crate::dtype::DType;
+use crate::error::{OrThrow, Result, bail};
+use crate::lax::dynamic_update_slice::update_at;
+use crate::lax::elementwise::{one, one_batched, tuple};
+use crate::lax::full::literal_like;
+use crate::lax::gather::{GatherOptions, batch_gather};
+use crate::lax::indexing::{GatherDimensionNumbers, GatherScatterMode};
+use crate::lax::{add, broadcast_in_dim, concatenate, lt, reshape, select, squeeze_axes, zeros};
+use crate::mlir::{Value, usize_array};
+
+/// The window of `slice_sizes` that starts at `start_indices`: one integer scalar for each axis, all of one dtype, which
+/// may be traced. Negative indices count from the end; then the window is moved to lie within the operand.
+///
+/// # Errors
+/// `slice slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand shape (3,)`; indices
+/// that are not integer scalars of one dtype, or not one for each axis.
+#[track_caller]
+pub fn dynamic_slice<T: Clone + Into<Array>>(
+    operand: &Array,
+    start_indices: &[T],
+    slice_sizes: &[usize],
+) -> Array {
+    let indices: Indices = start_indices.iter().map(|i| i.clone().into()).collect();
+    let indices = wrap_indices(operand, indices, None).or_throw();
+    slice_at(operand, &indices, slice_sizes)
+}
+
+/// [`dynamic_slice`] along one axis (negative: from the end), of size `slice_size`, and whole along the others.
+///
+/// # Errors
+/// As for [`dynamic_slice`]; an axis out of range.
+#[track_caller]
+pub fn dynamic_slice_in_dim(
+    operand: &Array,
+    start_index: impl Into<Array>,
+    slice_size: usize,
+    axis: i64,
+) -> Array {
+    let axis = check::canonicalize_axis("dynamic_slice_in_dim", axis, operand.ndim()).or_throw();
+    let indices = indices_along(operand, start_index.into(), axis).or_throw();
+    let mut sizes = Shape::from_slice(operand.shape());
+    sizes[axis] = slice_size;
+    slice_at(operand, &indices, &sizes)
+}
+
+/// The slice at `index` along `axis` (both negative from the end), with that axis (of size one) only if `keepdims`. An
+/// index out of bounds is clamped.
+///
+/// # Errors
+/// As for [`dynamic_slice`]; an axis out of range.
+#[track_caller]
+pub fn dynamic_index_in_dim(operand: &Array, index: impl Into<Array>, axis: i64, keepdims: bool) -> Array {
+    let at = check::canonicalize_axis("dynamic_index_in_dim", axis, operand.ndim()).or_throw();
+    let out = dynamic_slice_in_dim(operand, index, 1, axis);
+    if keepdims { out } else { squeeze_axes(&out, &[at]) }
+}
+
+/// One start for each axis.
+pub(crate) type Indices = SmallVec<[Array; 4]>;
+
+/// [`dynamic_slice`] at indices that are not negative.
+#[track_caller]
+pub(crate) fn slice_at(operand: &Array, indices: &[Array], slice_sizes: &[usize]) -> Array {
+    let args: SmallVec<[&Array; 4]> = std::iter::once(operand).chain(indices).collect();
+    bind1(DynamicSlice { slice_sizes: slice_sizes.into() }, &args)
+}
+
+/// Starts along all axes: `index` along `axis`, 0 along the others.
+#[track_caller]
+pub(crate) fn indices_along(operand: &Array, index: Array, axis: usize) -> Result<Indices> {
+    let zero = literal_like(&index, 0.0);
+    let indices = (0..operand.ndim()).map(|i| if i == axis { index.clone() } else { zero.clone() });
+    wrap_indices(operand, indices.collect(), Some(axis))
+}
+
+/// The indices with those below 0 counted from the end: along `only` if given, the others being 0 or more.
+#[track_caller]
+pub(crate) fn wrap_indices(operand: &Array, mut indices: Indices, only: Option<usize>) -> Result<Indices> {
+    if indices.len() != operand.ndim() {
+        bail!(
+            Shape,
+            "Length of slice indices must match number of operand dimensions ({} vs {})",
+            indices.len(),
+            tuple(operand.shape())
+        );
+    }
+    for (axis, index) in indices.iter_mut().enumerate() {
+        let n = operand.shape()[axis];
+        if let Repr::Scalar(x) = &index.0 {
+            let i = x.to_i128();
+            if x.dtype().is_integer() {
+                let i = if i < 0 { i + n as i128 } else { i };
+                *index = Array::from(Scalar::from_i128(x.dtype(), i));
+            }
+        } else if index.dtype().is_signed() && only.is_none_or(|only| only == axis) {
+            let size = Array::from(Scalar::from_i128(index.dtype(), n as i128));
+            *index = select(&lt(index, &literal_like(index, 0.0)), &add(index, &size), index);
+        }
+    }
+    Ok(indices)
+}
+
+/// Integer scalars of one dtype.
+pub(crate) fn check_indices(prim: &dyn Primitive, indices: &[&ShapedArray]) -> Result<()> {
+    if let Some(index) = indices.iter().find(|i| i.ndim() != 0) {
+        bail!(Shape, "start_indices arguments to {} must be scalars, got {index}", prim.name());
+    }
+    if indices.iter().any(|i| !i.dtype.is_integer() || i.dtype != indices[0].dtype) {
+        let names: Vec<&str> = indices.iter().map(|i| i.dtype.name()).collect();
+        bail!(
+            DType,
+            "index arguments to {} must be integers of the same type, got: {}",
+            prim.name(),
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The starts as one array of index vectors, and where it carries the mapped axis.
+pub(crate) fn index_vectors(indices: &[Array], dims: &[BatchDim]) -> (Array, BatchDim) {
+    if indices.is_empty() {
+        return (zeros(DType::I32, &[0]), None);
+    }
+    let size = indices.iter().zip(dims).find_map(|(i, d)| d.map(|_| i.size()));
+    let rows = indices.iter().zip(dims).map(|(i, d)| match (size, d) {
+        (None, _) => reshape(i, &[1]),
+        (Some(n), Some(_)) => broadcast_in_dim(i, &[n, 1], &[0]),
+        (Some(n), None) => broadcast_in_dim(i, &[n, 1], &[]),
+    });
+    let rows: Indices = rows.collect();
+    (concatenate(&rows, usize::from(size.is_some())), size.map(|_| 0))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct DynamicSlice {
+    slice_sizes: Shape,
+}
+
+impl Primitive for DynamicSlice {
+    fn name(&self) -> &'static str {
+        "dynamic_slice"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("slice_sizes", Param::Text(tuple(&self.slice_sizes)))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let Some((x, indices)) = ins.split_first() else { bail!(Internal, "dynamic_slice: takes operands") };
+        if indices.len() != x.ndim() || self.slice_sizes.len() != x.ndim() {
+            bail!(
+                Shape,
+                "dynamic_slice: slice_sizes {} and {} start indices do not match operand {x} (rank {})",
+                tuple(&self.slice_sizes),
+                indices.len(),
+                x.ndim()
+            );
+        }
+        if self.slice_sizes.iter().zip(&x.shape).any(|(size, n)| size > n) {
+            bail!(
+                Shape,
+                "slice slice_sizes must be less than or equal to operand shape, got slice_sizes {} for operand shape {}",
+                tuple(&self.slice_sizes),
+                tuple(&x.shape)
+            );
+        }
+        check_indices(self, indices)?;
+        Ok(one(x.with_shape(&self.slice_sizes)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        let attrs = format!("slice_sizes = {}", usize_array(&self.slice_sizes));
+        Ok(one(ctx.op_aval("stablehlo.dynamic_slice", ins, &attrs, &outs[0])))
+    }
+    /// dy = dx sliced
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let out = slice_at(&primals[0], &primals[1..], &self.slice_sizes);
+        let tangent = tangents[0].as_ref().map(|dx| slice_at(dx, &primals[1..], &self.slice_sizes));
+        Ok((one(out), one(tangent)))
+    }
+    /// x̄ = ȳ written to zeros
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let mut out: SmallVec<[Ct; 2]> = smallvec![None; ins.len()];
+        if let (Some(ct), LinearInput::Linear(operand)) = (&cts[0], &ins[0]) {
+            let indices: Indices = ins[1..].iter().filter_map(LinearInput::known).cloned().collect();
+            out[0] = Some(update_at(&zeros(ct.dtype(), &operand.shape), ct, &indices));
+        }
+        Ok(out)
+    }
+    /// whole along the mapped axis; mapped indices make it a gather
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        if let (Some(dim), true) = (dims[0], dims[1..].iter().all(Option::is_none)) {
+            let mut sizes = self.slice_sizes.clone();
+            sizes.insert(dim, args[0].shape()[dim]);
+            let mut indices = Indices::from(&args[1..]);
+            let zero = indices.first().map_or_else(|| Array::scalar(0i32), |i| literal_like(i, 0.0));
+            indices.insert(dim, zero);
+            return one_batched(slice_at(&args[0], &indices, &sizes), Some(dim));
+        }
+        let axes: Vec<usize> = (0..self.slice_sizes.len()).collect();
+        let numbers = GatherDimensionNumbers {
+            offset_dims: axes.clone(),
+            start_index_map: axes,
+            ..GatherDimensionNumbers::default()
+        };
+        let (vectors, dim) = index_vectors(&args[1..], &dims[1..]);
+        let options = GatherOptions {
+            unique_indices: true,
+            indices_are_sorted: true,
+            mode: GatherScatterMode::Clip,
+            fill_value: None,
+        };
+        batch_gather(&args[0], &vectors, [dims[0], dim], &numbers, &self.slice_sizes, options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType::{C64, F32, I32};
+    use crate::error::catch;
+    use crate::lax::iota;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_dynamic_slice() {
+        let mut draw = Draw::new(1);
+        // Within bounds, from the end, and beyond, where the window moves.
+        let starts = [0i32, 1, -1, 5].map(|i| Array::from_slice(&[i], &[]));
+        let mut cases = Vec::new();
+        for d in [F32, C64, I32] {
+            let (x, y, z) = (draw.values(d, &[4]), draw.values(d, &[3, 2]), draw.values(d, &[0, 1]));
+            for i in &starts {
+                cases.push(case("dynamic_slice", [x.clone(), i.clone()], |x| {
+                    dynamic_slice(&x[0], &x[1..], &[2])
+                }));
+                let args = [y.clone(), i.clone(), starts[1].clone()];
+                cases.push(case("dynamic_slice", args, |x| dynamic_slice(&x[0], &x[1..], &[2, 1])));
+            }
+            let args = [z, starts[0].clone(), starts[1].clone()];
+            cases.push(case("dynamic_slice", args, |x| dynamic_slice(&x[0], &x[1..], &[0, 1])));
+            cases.push(case("dynamic_slice", [draw.values(d, &[])], |x| {
+                dynamic_slice::<i64>(&x[0], &[], &[])
+            }));
+            let args = [y.clone(), starts[1].clone()];
+            cases.push(case("in_dim", args.clone(), |x| dynamic_slice_in_dim(&x[0], &x[1], 2, 0)));
+            cases.push(case("in_dim", args, |x| dynamic_index_in_dim(&x[0], &x[1], -1, false)));
+        }
+        check_rules(cases);
+    }
+
+    #[test]
+    fn starts_are_wrapped_and_clamped() {
+        let x = iota(I32, 5);
+        let at = |i: Array| dynamic_slice(&x, &[i], &[2]).to_vec::<i32>().unwrap();
+        assert_eq!(at(Array::from(1)), [1, 2]);
+        assert_eq!(at(Array::from(-1)), [3, 4]);
+        assert_eq!(at(Array::from(-2)), [3, 4]);
+        assert_eq!(at(Array::from(-9)), [0, 1]);
+        assert_eq!(at(Array::scalar(200u8)), [3, 4]);
+        assert_eq!(at(Array::from_slice(&[-2], &[])), [3, 4]);
+        assert_eq!(dynamic_slice(&x, &[3], &[1]).to_vec::<i32>().unwrap(), [3]);
+        assert_eq!(dynamic_index_in_dim(&x, -1, 0, false).item::<i32>().unwrap(), 4);
+    }
+
+    #[test]
+    fn dynamic_slice_of_what_does_not_fit_is_rejected() {
+        let x = Draw::new(1).values(F32, &[3]);
+        assert_eq!(
+            message(|| dynamic_slice(&x, &[0], &[4])),
+            "slice slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand shape (3,)"
+        );
+        assert_eq!(
+            message(|| dynamic_slice(&x, &[0, 0], &[1])),
+            "Length of slice indices must match number of operand dimensions (2 vs (3,))"
+        );
+        assert_eq!(
+            message(|| dynamic_slice(&x, &[0.5], &[1])),
+            "index arguments to dynamic_slice must be integers of the same type, got: float32"
+        );
+        assert_eq!(
+            message(|| dynamic_slice(&x, &[Array::from([1u32])], &[1])),
+            "start_indices arguments to dynamic_slice must be scalars, got u32[1]"
+        );
+    }
+
+    fn message(f: impl FnOnce() -> Array) -> String {
+        catch(|| Ok(f())).unwrap_err().message().to_owned()
+    }
+}

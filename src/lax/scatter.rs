@@ -1,0 +1,332 @@
+//! `scatter`, `scatter-add`, `scatter-sub`, `scatter-mul`, `scatter-min`, `scatter-max`: windows written or combined at
+//! computed positions. JAX: `scatter_p`, `scatter_add_p` … StableHLO: `scatter`.
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::scalar::Scalar;
+use crate::core::trace::bind1;
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::lax::broadcast::batch_axis_to_front;
+use crate::lax::elementwise::{ANY, NUMBER, one, one_batched, one_dtype};
+use crate::lax::indexing::{
+    GatherScatterMode, ScatterDimensionNumbers, last_starts, shifted, shifted_with_front,
+};
+use crate::lax::scatter_jvp;
+use crate::lax::{GatherOptions, gather, mul, neg, zeros};
+use crate::mlir::{Value, Values};
+
+/// What the scatters may be told besides. By default what is out of bounds is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScatterOptions {
+    /// The index vectors are sorted: the caller promises it.
+    pub indices_are_sorted: bool,
+    /// No element is written twice: the caller promises it.
+    pub unique_indices: bool,
+    /// What happens to indices out of bounds.
+    pub mode: GatherScatterMode,
+}
+
+impl Default for ScatterOptions {
+    fn default() -> Self {
+        ScatterOptions {
+            indices_are_sorted: false,
+            unique_indices: false,
+            mode: GatherScatterMode::FillOrDrop,
+        }
+    }
+}
+
+macro_rules! scatter {
+    ($($(#[$doc:meta])* $name:ident: $combine:ident),*) => {$(
+        $(#[$doc])*
+        ///
+        /// The windows start at the index vectors in the last axis of `scatter_indices`.
+        ///
+        /// # Errors
+        /// Indices that are not integers; operands of different dtypes; `dimension_numbers` that do not fit the operands,
+        /// each with its own message.
+        #[track_caller]
+        pub fn $name(
+            operand: &Array,
+            scatter_indices: &Array,
+            updates: &Array,
+            dimension_numbers: &ScatterDimensionNumbers,
+            options: ScatterOptions,
+        ) -> Array {
+            let combine = Combine::$combine;
+            let prim = Scatter { combine, dimension_numbers: dimension_numbers.clone(), options };
+            bind1(prim, &[operand, scatter_indices, updates])
+        }
+    )*};
+}
+scatter! {
+    /// `operand` with its windows replaced by `updates`. Of updates to one element any may win.
+    scatter: Replace,
+    /// `operand` with `updates` added to its windows.
+    scatter_add: Add,
+    /// `operand` with `updates` subtracted from its windows.
+    scatter_sub: Sub,
+    /// `operand` with its windows multiplied by `updates`.
+    scatter_mul: Mul,
+    /// `operand` with the minimum of its windows and `updates`.
+    scatter_min: Min,
+    /// `operand` with the maximum of its windows and `updates`.
+    scatter_max: Max
+}
+
+/// How an update meets the element that it is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Combine {
+    Replace,
+    Add,
+    Sub,
+    Mul,
+    Min,
+    Max,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Scatter {
+    pub combine: Combine,
+    pub dimension_numbers: ScatterDimensionNumbers,
+    pub options: ScatterOptions,
+}
+
+impl Scatter {
+    /// The same with another combination.
+    pub(crate) fn with(&self, combine: Combine) -> Scatter {
+        Scatter { combine, ..self.clone() }
+    }
+
+    pub(crate) fn apply(&self, operand: &Array, indices: &Array, updates: &Array) -> Array {
+        bind1(self.clone(), &[operand, indices, updates])
+    }
+
+    /// What is in `x` where updates of this shape are written; `fill` (by default the gather's own) where they are
+    /// dropped.
+    pub(crate) fn read(
+        &self,
+        x: &Array,
+        indices: &Array,
+        updates: &[usize],
+        mode: GatherScatterMode,
+        fill: Option<Scalar>,
+    ) -> Array {
+        let window = self.dimension_numbers.window(x.ndim(), updates);
+        let options = GatherOptions { mode, fill_value: fill, ..GatherOptions::default() };
+        gather(x, indices, &self.dimension_numbers.inverse(), &window, options)
+    }
+
+    /// The cotangent of the updates: `ct` where they were written.
+    fn read_ct(&self, ct: &Array, indices: &Array, updates: &ShapedArray) -> Array {
+        let zero = Scalar::from_i128(ct.dtype(), 0);
+        self.read(ct, indices, &updates.shape, self.options.mode, Some(zero))
+    }
+
+    fn body(&self) -> Option<&'static str> {
+        match self.combine {
+            Combine::Replace => None,
+            Combine::Add => Some("stablehlo.add"),
+            Combine::Sub => Some("stablehlo.subtract"),
+            Combine::Mul => Some("stablehlo.multiply"),
+            Combine::Min => Some("stablehlo.minimum"),
+            Combine::Max => Some("stablehlo.maximum"),
+        }
+    }
+
+    fn accepts(&self) -> fn(DType) -> bool {
+        match self.combine {
+            Combine::Replace => ANY,
+            Combine::Add | Combine::Sub | Combine::Mul => NUMBER,
+            Combine::Min | Combine::Max => |d| !d.is_complex(),
+        }
+    }
+}
+
+/// The indices moved so that every window is within the operand.
+fn clamp_indices(
+    ctx: &mut LoweringCtx,
+    numbers: &ScatterDimensionNumbers,
+    operand: Value,
+    indices: Value,
+    updates: Value,
+) -> Value {
+    let (operand, updates) = (ctx.shape(operand), ctx.shape(updates));
+    let window = numbers.window(operand.len(), &updates);
+    let most = last_starts(ctx, indices, &operand, &window, &numbers.scatter_dims_to_operand_dims);
+    let zero = ctx.full_like(indices, 0.0);
+    ctx.op1("stablehlo.clamp", &[zero, indices, most], "", indices.ty())
+}
+
+impl Primitive for Scatter {
+    fn name(&self) -> &'static str {
+        match self.combine {
+            Combine::Replace => "scatter",
+            Combine::Add => "scatter-add",
+            Combine::Sub => "scatter-sub",
+            Combine::Mul => "scatter-mul",
+            Combine::Min => "scatter-min",
+            Combine::Max => "scatter-max",
+        }
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        let flag = |on: bool| Param::Text(if on { "True" } else { "False" }.into());
+        vec![
+            ("dimension_numbers", Param::Text(self.dimension_numbers.text())),
+            ("indices_are_sorted", flag(self.options.indices_are_sorted)),
+            ("mode", Param::Text(self.options.mode.text().into())),
+            ("unique_indices", flag(self.options.unique_indices)),
+        ]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [operand, indices, updates] = check::arity(self, ins)?;
+        one_dtype(self, &[operand, updates], self.accepts())?;
+        self.dimension_numbers.check(operand, indices, updates)?;
+        Ok(one(operand.clone()))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        let (operand, mut indices, updates) = (ins[0], ins[1], ins[2]);
+        if self.options.mode == GatherScatterMode::Clip {
+            indices = clamp_indices(ctx, &self.dimension_numbers, operand, indices, updates);
+        }
+        let index_vector_dim = ctx.shape(indices).len() - 1;
+        let attrs = format!(
+            "indices_are_sorted = {}, scatter_dimension_numbers = {}, unique_indices = {}",
+            self.options.indices_are_sorted,
+            self.dimension_numbers.attribute(index_vector_dim),
+            self.options.unique_indices
+        );
+        let out = ctx.ty(&outs[0]);
+        let scalar = ctx.tensor(outs[0].dtype, &[]);
+        let body = |ctx: &mut LoweringCtx, args: &[Value]| {
+            let value = match self.body() {
+                None => args[1],
+                Some(op) => ctx.elementwise(op, args, scalar),
+            };
+            Ok(Values::from_slice(&[value]))
+        };
+        let operands = [operand, indices, updates];
+        ctx.op_with_region("stablehlo.scatter", &operands, &attrs, &[out], &[scalar, scalar], body)
+    }
+    /// d(x ± u) = dx ± du; the others are in [`scatter_jvp`]
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let ([x, indices, updates], [dx, _, du]) = (primals, tangents) else {
+            bail!(Internal, "{}: takes 3 operands", self.name())
+        };
+        scatter_jvp::jvp(self, [x, indices, updates], dx, du)
+    }
+    /// x̄ = ȳ, with zeros written (replace) or multiplied by u (mul); ū = ȳ read where u was written, times ±1 (add,
+    /// sub) or x (mul)
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let ([operand, indices, updates], Some(ct)) = (ins, &cts[0]) else {
+            return Ok(smallvec![None; 3]);
+        };
+        let Some(indices) = indices.known() else {
+            bail!(Internal, "{}: indices are not linear", self.name())
+        };
+        let updates_aval = updates.aval();
+        let unique = |what: &str| -> Result<()> {
+            if self.options.unique_indices {
+                return Ok(());
+            }
+            bail!(Unimplemented, "{} {what} is only implemented where unique_indices is true", self.name())
+        };
+        let operand_ct = |ct: &Array| -> Result<Array> {
+            Ok(match (self.combine, updates.known()) {
+                (Combine::Add | Combine::Sub, _) => ct.clone(),
+                (Combine::Replace, _) => {
+                    unique("transpose")?;
+                    self.apply(ct, indices, &zeros(ct.dtype(), &updates_aval.shape))
+                }
+                (Combine::Mul, Some(updates)) => self.apply(ct, indices, updates),
+                _ => bail!(
+                    Differentiation,
+                    "{}: transpose is not defined, since it is not linear",
+                    self.name()
+                ),
+            })
+        };
+        let updates_ct = |ct: &Array| -> Result<Array> {
+            Ok(match (self.combine, operand.known()) {
+                (Combine::Add, _) => self.read_ct(ct, indices, &updates_aval),
+                (Combine::Sub, _) => neg(&self.read_ct(ct, indices, &updates_aval)),
+                (Combine::Replace, _) => {
+                    unique("transpose")?;
+                    self.read_ct(ct, indices, &updates_aval)
+                }
+                (Combine::Mul, Some(operand)) => {
+                    unique("gradient")?;
+                    self.read_ct(&mul(ct, operand), indices, &updates_aval)
+                }
+                _ => bail!(
+                    Differentiation,
+                    "{}: transpose is not defined, since it is not linear",
+                    self.name()
+                ),
+            })
+        };
+        let mut out: SmallVec<[Ct; 2]> = smallvec![None; 3];
+        if operand.is_linear() {
+            out[0] = Some(operand_ct(ct)?);
+        }
+        if updates.is_linear() {
+            out[2] = Some(updates_ct(ct)?);
+        }
+        Ok(out)
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let ([operand, indices, updates], [operand_dim, indices_dim, updates_dim]) = (args, dims) else {
+            bail!(Internal, "{}: takes 3 operands", self.name())
+        };
+        self.batched([operand, indices, updates], [*operand_dim, *indices_dim, *updates_dim])
+    }
+}
+
+impl Scatter {
+    /// The scatter over a mapped axis: a new window axis if the indices are not mapped, a batching axis if they are.
+    pub(crate) fn batched(&self, args: [&Array; 3], dims: [BatchDim; 3]) -> Batched {
+        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d]));
+        let Some(size) = size else { bail!(Internal, "{}: nothing is mapped", self.name()) };
+        let operand = batch_axis_to_front(args[0], dims[0], size);
+        let updates = batch_axis_to_front(args[2], dims[2], size);
+        let numbers = &self.dimension_numbers;
+        let (indices, dimension_numbers) = match dims[1] {
+            None => (
+                args[1].clone(),
+                ScatterDimensionNumbers {
+                    update_window_dims: shifted_with_front(&numbers.update_window_dims),
+                    inserted_window_dims: shifted(&numbers.inserted_window_dims),
+                    scatter_dims_to_operand_dims: shifted(&numbers.scatter_dims_to_operand_dims),
+                    operand_batching_dims: shifted(&numbers.operand_batching_dims),
+                    scatter_indices_batching_dims: numbers.scatter_indices_batching_dims.clone(),
+                },
+            ),
+            dim => (
+                batch_axis_to_front(args[1], dim, size),
+                ScatterDimensionNumbers {
+                    update_window_dims: shifted(&numbers.update_window_dims),
+                    inserted_window_dims: shifted(&numbers.inserted_window_dims),
+                    scatter_dims_to_operand_dims: shifted(&numbers.scatter_dims_to_operand_dims),
+                    operand_batching_dims: shifted_with_front(&numbers.operand_batching_dims),
+                    scatter_indices_batching_dims: shifted_with_front(&numbers.scatter_indices_batching_dims),
+                },
+            ),
+        };
+        let prim = Scatter { combine: self.combine, dimension_numbers, options: self.options };
+        one_batched(prim.apply(&operand, &indices, &updates), Some(0))
+    }
+
+    /// The shape of one number for each window of `updates`: sizes along the window are 1.
+    pub(crate) fn per_window(&self, updates: &[usize]) -> Shape {
+        let window = &self.dimension_numbers.update_window_dims;
+        (0..updates.len()).map(|d| if window.contains(&d) { 1 } else { updates[d] }).collect()
+    }
+}
