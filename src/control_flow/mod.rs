@@ -1,12 +1,16 @@
 //! Layer 5: primitives that hold jaxprs. JAX: `lax.control_flow`, `pjit`.
 
 mod common;
+mod cond;
 pub(crate) mod jit_call;
 mod scan;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod while_loop;
 
 pub(crate) use common::difference;
+pub use cond::{cond, switch};
 pub use scan::{ScanOptions, scan, scan_with};
+pub use while_loop::{fori_loop, while_loop};

@@ -21,7 +21,7 @@ mod complex;
 mod concatenate;
 mod conv_dimension_numbers;
 mod conv_general_dilated;
-mod convert_element_type;
+pub(crate) mod convert_element_type;
 mod copy;
 mod div;
 mod dot_general;
@@ -131,4 +131,4 @@ pub use transpose::transpose;
 pub use window::{Padding, Pads};
 
 // JAX has them in this namespace too; they stand a layer above.
-pub use crate::control_flow::{ScanOptions, scan, scan_with};
+pub use crate::control_flow::{ScanOptions, cond, fori_loop, scan, scan_with, switch, while_loop};

@@ -1,0 +1,276 @@
+//! The rules of `cond`. Branches that differ in which results get a tangent (or a mapped axis, or a cotangent) are made to
+//! agree on the union.
+
+use std::sync::Arc;
+
+use super::Cond;
+use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
+use crate::control_flow::jit_call::{refs, scatter_marked};
+use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::core::jaxpr::{Jaxpr, Parameter, eval_jaxpr};
+use crate::core::primitive::{
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Prim, Tangent, Transposed,
+};
+use crate::core::trace::bind;
+use crate::error::Result;
+use crate::interpreters::backward_pass::transpose_jaxpr;
+use crate::interpreters::batching::{batch_jaxpr_named, move_batch_axis};
+use crate::interpreters::jvp::jvp_jaxpr;
+use crate::interpreters::linearize::{LinearizedJaxpr, ResidualSource, linearize_jaxpr};
+use crate::interpreters::partial_eval::trace_to_jaxpr;
+use crate::lax;
+
+/// Where the linear branches find a residual.
+#[derive(Clone, Copy, PartialEq)]
+enum Residual {
+    Operand(usize),
+    Result(usize),
+    /// A result that was added, which branches share where types agree.
+    Slot(usize),
+}
+
+impl Cond {
+    fn of(branches: Vec<Arc<Jaxpr>>) -> Cond {
+        Cond { branches: branches.into() }
+    }
+
+    fn num_outs(&self) -> usize {
+        self.branches[0].outvars.len()
+    }
+
+    /// `make` of each branch until all agree on the marks that it reports.
+    fn agree<T>(
+        &self,
+        mut marks: Vec<bool>,
+        make: impl Fn(&Jaxpr, &[bool]) -> Result<Arc<T>>,
+        found: impl Fn(&T) -> &[bool],
+    ) -> Result<(Vec<Arc<T>>, Vec<bool>)> {
+        loop {
+            let made = self.branches.iter().map(|b| make(b, &marks)).collect::<Result<Vec<_>>>()?;
+            let mut grown = false;
+            for m in &made {
+                grown |= unite(&mut marks, found(m));
+            }
+            if !grown || made.len() == 1 {
+                return Ok((made, marks));
+            }
+        }
+    }
+
+    /// The branches' jvps
+    pub(super) fn jvp_rule(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let nonzero: Vec<bool> = tangents[1..].iter().map(Option::is_some).collect();
+        let n = self.num_outs();
+        let make = |b: &Jaxpr, force: &[bool]| jvp_jaxpr(b, &nonzero, force);
+        let (made, nonzero_out) = self.agree(vec![false; n], make, |m| &m.nonzero_out)?;
+        let (branches, consts) =
+            join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
+        let args: Vec<Array> =
+            primals[..1].iter().chain(&consts).chain(&primals[1..]).chain(tangents[1..].iter().flatten()).cloned().collect();
+        let mut outs = bind(Cond::of(branches), &refs(&args))?.into_iter();
+        let primals_out: Arrays = outs.by_ref().take(n).collect();
+        Ok((primals_out, scatter_marked(&nonzero_out, outs)))
+    }
+
+    /// The branches' primal parts, which give the residuals of all (zeros for those of the others), and a `cond` of their
+    /// linear parts
+    pub(super) fn linearize_rule(&self, primals: &[Array], nonzero: &[bool]) -> Result<Linearized> {
+        let n = self.num_outs();
+        let make = |b: &Jaxpr, force: &[bool]| linearize_jaxpr(b, &nonzero[1..], force);
+        let (splits, nonzero_out) = self.agree(vec![false; n], make, |m| &m.nonzero_out)?;
+        let mut slots: Vec<ShapedArray> = Vec::new();
+        let residuals: Vec<Vec<Residual>> =
+            splits.iter().map(|split| assign_slots(split, n, &mut slots)).collect();
+
+        let parts = splits.iter().zip(&residuals).map(|(split, residuals)| {
+            let (jaxpr, more) = with_slots(split, residuals, n, &slots)?;
+            Ok((jaxpr, more.into_iter().chain(split.consts.iter().cloned()).collect()))
+        });
+        let (branches, consts) = join_consts(parts.collect::<Result<Vec<_>>>()?);
+        let args: Vec<Array> =
+            primals[..1].iter().chain(&consts).chain(&primals[1..]).cloned().collect();
+        let mut outs = bind(Cond::of(branches), &refs(&args))?;
+        let added: Vec<Array> = outs.drain(n..).collect();
+
+        let mut union: Vec<Residual> = Vec::new();
+        for residual in residuals.iter().flatten() {
+            if !union.contains(residual) {
+                union.push(*residual);
+            }
+        }
+        let values: Vec<Array> = union
+            .iter()
+            .map(|residual| match *residual {
+                Residual::Operand(i) => primals[1 + i].clone(),
+                Residual::Result(i) => outs[i].clone(),
+                Residual::Slot(i) => added[i].clone(),
+            })
+            .collect();
+        let linear = splits.iter().zip(&residuals).map(|(split, own)| {
+            let leading = union.iter().zip(&values).map(|(r, x)| match own.iter().position(|o| o == r) {
+                Some(i) => Parameter::Old(i),
+                None => Parameter::Unused(x.aval()),
+            });
+            let params = leading.chain(old(own.len()..split.tangent.invars.len()));
+            split.tangent.rearrange(params, split.tangent.outvars.clone())
+        });
+        let linear = Cond::of(linear.collect());
+        let residuals = [primals[0].clone()].into_iter().chain(values).collect();
+        Ok(Linearized { primals_out: outs, linear: Prim::from(linear), residuals, nonzero_out, order: None })
+    }
+
+    /// The branches transposed
+    pub(super) fn transpose_rule(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let linear: Vec<bool> = ins[1..].iter().map(LinearInput::is_linear).collect();
+        let nonzero: Vec<bool> = cts.iter().map(Option::is_some).collect();
+        let linears = linear.iter().filter(|l| **l).count();
+        let make = |b: &Jaxpr, force: &[bool]| transpose_jaxpr(b, &linear, &nonzero, force);
+        let (made, nonzero_in) = self.agree(vec![false; linears], make, |m| &m.nonzero_in)?;
+        let (branches, consts) =
+            join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
+        let (index, operands) = ins.split_at(1);
+        let args: Vec<Array> = index
+            .iter()
+            .filter_map(LinearInput::known)
+            .chain(&consts)
+            .chain(operands.iter().filter_map(LinearInput::known))
+            .chain(cts.iter().flatten())
+            .cloned()
+            .collect();
+        let outs = bind(Cond::of(branches), &refs(&args))?;
+        let mut found = scatter_marked(&nonzero_in, outs).into_iter();
+        let cts = linear.iter().map(|linear| if *linear { found.next().flatten() } else { None });
+        Ok(std::iter::once(None).chain(cts).collect())
+    }
+
+    /// The branches batched; with a mapped index all of them run, and a selection follows
+    pub(super) fn batch_rule(
+        &self,
+        name: Option<&'static str>,
+        size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
+        if let Some(dim) = dims[0] {
+            return self.batch_select(name, size, args, dims, dim);
+        }
+        let mapped: Vec<bool> = dims[1..].iter().map(Option::is_some).collect();
+        let make = |b: &Jaxpr, force: &[bool]| batch_jaxpr_named(b, size, name, &mapped, force);
+        let (made, mapped_out) = self.agree(vec![false; self.num_outs()], make, |m| &m.mapped_out)?;
+        let (branches, consts) =
+            join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
+        let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| to_front(x, *d, d.is_some(), 0, size));
+        let args: Vec<Array> = args[..1].iter().cloned().chain(consts).chain(moved).collect();
+        let outs = bind(Cond::of(branches), &refs(&args))?;
+        Ok((outs, mapped_out.iter().map(|m| m.then_some(0)).collect()))
+    }
+
+    fn batch_select(
+        &self,
+        name: Option<&'static str>,
+        size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+        dim: usize,
+    ) -> Batched {
+        let index = lax::move_axis(&args[0], dim, 0);
+        let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| move_batch_axis(x, *d, 0, size));
+        let operands: Vec<Array> = moved.collect();
+        let mapped = vec![true; operands.len()];
+        let force = vec![true; self.num_outs()];
+        let mut results: Vec<Vec<Array>> = Vec::new();
+        for (i, branch) in self.branches.iter().enumerate() {
+            let taken = lax::eq(&index, &Array::scalar(i as i32));
+            // Where a branch is not taken, its operands pass no cotangents, which may be NaN: JAX issue 1052.
+            let guarded = operands.iter().map(|x| {
+                if !x.dtype().is_inexact() || self.branches.len() == 1 {
+                    return x.clone();
+                }
+                lax::select_n(&along(&taken, x), &[&lax::stop_gradient(x), x])
+            });
+            let made = batch_jaxpr_named(branch, size, name, &mapped, &force)?;
+            let args: Vec<Array> = made.consts.iter().cloned().chain(guarded).collect();
+            results.push(eval_jaxpr(&made.jaxpr, &[], &args)?);
+        }
+        let outs = (0..self.num_outs()).map(|i| {
+            let cases: Vec<&Array> = results.iter().map(|r| &r[i]).collect();
+            match cases[..] {
+                [only] => only.clone(),
+                [on_false, on_true] => {
+                    let taken = lax::convert_element_type(&index, crate::DType::Bool);
+                    lax::select_n(&along(&taken, on_true), &[on_false, on_true])
+                }
+                _ => lax::select_n(&along(&index, cases[0]), &cases),
+            }
+        });
+        let outs: Arrays = outs.collect();
+        let dims = outs.iter().map(|_| Some(0)).collect();
+        Ok((outs, dims))
+    }
+
+    pub(super) fn dce_rule(&self, used: &[bool]) -> (Prim, Vec<usize>) {
+        let thinned: Vec<(Jaxpr, Vec<usize>)> = self.branches.iter().map(|b| b.dce(used)).collect();
+        let avals = self.branches[0].in_avals();
+        let wanted: Vec<usize> =
+            (0..avals.len()).filter(|i| thinned.iter().any(|(_, kept)| kept.contains(i))).collect();
+        let branches = thinned.iter().map(|(jaxpr, kept)| {
+            let params = wanted.iter().map(|i| match kept.iter().position(|k| k == i) {
+                Some(p) => Parameter::Old(p),
+                None => Parameter::Unused(avals[*i].clone()),
+            });
+            jaxpr.rearrange(params, jaxpr.outvars.clone())
+        });
+        let prim = Prim::from(Cond::of(branches.collect()));
+        (prim, std::iter::once(0).chain(wanted.iter().map(|i| i + 1)).collect())
+    }
+}
+
+/// A vector along the leading axis of `x`.
+fn along(vector: &Array, x: &Array) -> Array {
+    lax::broadcast_in_dim(vector, x.shape(), &[0])
+}
+
+/// Where a branch's residuals are found, its own share of `slots` included.
+fn assign_slots(split: &LinearizedJaxpr, results: usize, slots: &mut Vec<ShapedArray>) -> Vec<Residual> {
+    let mut taken = vec![false; slots.len()];
+    let out_avals = split.primal.out_avals();
+    let assign = |source: &ResidualSource| match *source {
+        ResidualSource::Argument(i) => Residual::Operand(i),
+        ResidualSource::Result(i) => Residual::Result(i),
+        ResidualSource::Computed(i) => {
+            let aval = &out_avals[results + i];
+            let free = (0..slots.len()).find(|s| !taken[*s] && slots[*s] == *aval);
+            let slot = free.unwrap_or_else(|| {
+                slots.push(aval.clone());
+                taken.push(false);
+                slots.len() - 1
+            });
+            taken[slot] = true;
+            Residual::Slot(slot)
+        }
+    };
+    split.residual_sources.iter().map(assign).collect()
+}
+
+/// The primal part of a branch that gives every slot: its own residuals, and zeros for those of other branches.
+fn with_slots(
+    split: &LinearizedJaxpr,
+    residuals: &[Residual],
+    results: usize,
+    slots: &[ShapedArray],
+) -> Result<(Arc<Jaxpr>, Vec<Array>)> {
+    let closed = trace_to_jaxpr(&split.primal.in_avals(), |args| {
+        let mut outs = eval_jaxpr(&split.primal, &[], args)?;
+        let computed = outs.split_off(results);
+        for (slot, aval) in slots.iter().enumerate() {
+            let own = residuals.iter().zip(&split.residual_sources).find_map(|(r, source)| match source {
+                ResidualSource::Computed(i) if *r == Residual::Slot(slot) => Some(computed[*i].clone()),
+                _ => None,
+            });
+            outs.push(own.unwrap_or_else(|| lax::zeros(aval.dtype, &aval.shape)));
+        }
+        Ok(outs)
+    })?;
+    Ok(hoist(closed))
+}

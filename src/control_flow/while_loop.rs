@@ -1,0 +1,321 @@
+//! `while_loop` and `fori_loop`: loops whose length may depend on values. JAX: `while_p`, `lax.while_loop`,
+//! `lax.fori_loop`. StableHLO: `while`.
+
+mod rules;
+
+use std::sync::Arc;
+
+use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
+use super::scan::{ScanOptions, scan_flat, unflatten};
+use crate::api::signature::{FlatOut, Output};
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::config::x64_enabled;
+use crate::core::jaxpr::{Jaxpr, Loc};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
+};
+use crate::core::scalar::Scalar;
+use crate::dtype::{DType, promote_types};
+use crate::error::{Result, bail, catch};
+use crate::lax;
+use crate::lax::convert_element_type::convert;
+use crate::mlir::{Value, usize_array};
+use crate::tree::{Pytree, TreeDef};
+
+/// Replaces the carry by `body_fn(carry)` while `cond_fn(&carry)`, which is a boolean scalar.
+///
+/// The loop is compiled as one operation. Forward-mode derivatives work; reverse mode does not, since the number of
+/// iterations is not known: use [`scan`](super::scan), or [`fori_loop`] with bounds that are plain numbers.
+///
+/// ```no_run
+/// use raxla::{lax, Array};
+///
+/// // The first power of two above 1000.
+/// let x = lax::while_loop(
+///     |x: &Array| lax::lt(x, &Array::scalar(1000.0f32)),
+///     |x: Array| lax::add(&x, &x),
+///     Array::scalar(1.0f32),
+/// )?;
+/// assert_eq!(x.item::<f32>()?, 1024.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of the functions. `while_loop body function carry input and carry output must have equal types, …` and
+/// `cond_fun must return a boolean scalar, …` (kind `Carry`).
+#[track_caller]
+pub fn while_loop<C, P, O>(
+    mut cond_fn: impl FnMut(&C) -> P,
+    mut body_fn: impl FnMut(C) -> O,
+    init: C,
+) -> Result<C>
+where
+    C: Pytree,
+    P: Output<Tree = Array>,
+    O: Output<Tree = C>,
+{
+    let loc = here();
+    let init = FlatOut::from_tree(&init);
+    let tree = init.tree.clone();
+    let mut cond = |args: &[Array]| {
+        let more = cond_fn(&unflatten(&tree, args)?).into_result()?;
+        Ok(FlatOut::from_tree(&more))
+    };
+    let mut body = |args: &[Array]| Ok(FlatOut::from_tree(&body_fn(unflatten(&tree, args)?).into_result()?));
+    let out = catch(|| while_flat("while_loop body", &mut cond, &mut body, init, loc));
+    out.map_err(|e| e.at(loc))?.into_tree()
+}
+
+/// Replaces the carry by `body(i, carry)` for each `i` from `lower` to `upper`, exclusive.
+///
+/// With bounds whose values are known when this is traced it is a [`scan`](super::scan), which has derivatives in
+/// reverse mode; else it is a [`while_loop`].
+///
+/// ```no_run
+/// use raxla::{lax, Array};
+///
+/// let x = lax::fori_loop(0, 3, |_i: Array, x: Array| lax::add(&x, &x), Array::scalar(1.0f32))?;
+/// assert_eq!(x.item::<f32>()?, 8.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of `body`; a carry that changes its type; bounds that are not integers, or of different dtypes:
+/// `lower and upper arguments to fori_loop must have equal types, got i32 and i16`.
+#[track_caller]
+pub fn fori_loop<C, O>(
+    lower: impl Into<Array>,
+    upper: impl Into<Array>,
+    mut body: impl FnMut(Array, C) -> O,
+    init: C,
+) -> Result<C>
+where
+    C: Pytree,
+    O: Output<Tree = C>,
+{
+    let loc = here();
+    let (lower, upper) = (lower.into(), upper.into());
+    let init = FlatOut::from_tree(&init);
+    let tree = init.tree.clone();
+    let mut step = |i: &Array, args: &[Array]| {
+        Ok(FlatOut::from_tree(&body(i.clone(), unflatten(&tree, args)?).into_result()?))
+    };
+    catch(|| fori_flat(lower, upper, &mut step, init, loc)).map_err(|e| e.at(loc))?.into_tree()
+}
+
+type Flat<'a> = dyn FnMut(&[Array]) -> Result<FlatOut> + 'a;
+
+fn while_flat(
+    what: &str,
+    cond: &mut Flat<'_>,
+    body: &mut Flat<'_>,
+    init: FlatOut,
+    loc: Loc,
+) -> Result<FlatOut> {
+    let mut carry: Vec<Array> = init.leaves.into_vec();
+    loop {
+        let avals: Vec<ShapedArray> = carry.iter().map(Array::aval).collect();
+        let traced_cond = trace(&avals, &mut *cond)?;
+        let traced = trace(&avals, &mut *body)?;
+        let outs = traced.jaxpr.out_avals();
+        if traced.out_tree == init.tree && promote_weak(&mut carry, &outs) {
+            continue;
+        }
+        let preds = traced_cond.jaxpr.out_avals();
+        if !matches!(&preds[..], [p] if p.dtype.is_bool() && p.shape.is_empty()) {
+            let found: Vec<String> = preds.iter().map(ShapedArray::to_string).collect();
+            bail!(
+                Carry,
+                "while_loop: cond_fun must return a boolean scalar, but got output type {}",
+                found.join(", ")
+            );
+        }
+        check_carry(what, &init.tree, &avals, &traced.out_tree, &outs)?;
+        let prim = While {
+            cond_jaxpr: traced_cond.jaxpr,
+            cond_nconsts: traced_cond.consts.len(),
+            body_jaxpr: traced.jaxpr,
+            body_nconsts: traced.consts.len(),
+        };
+        let args: Vec<Array> =
+            traced_cond.consts.into_iter().chain(traced.consts).chain(carry).collect();
+        let leaves = bind_all_at(prim, &args, loc)?.into_iter().collect();
+        return Ok(FlatOut { leaves, tree: init.tree });
+    }
+}
+
+/// The carry together with the counter (and the bound) in front of it.
+fn with_counters(counters: &[Array], carry: FlatOut) -> FlatOut {
+    let mut tokens = vec![crate::tree::Token::Tuple(counters.len() as u32 + 1)];
+    tokens.resize(counters.len() + 1, crate::tree::Token::Leaf);
+    tokens.extend(carry.tree.tokens().iter().cloned());
+    let leaves = counters.iter().cloned().chain(carry.leaves).collect();
+    FlatOut { leaves, tree: TreeDef::from_tokens(&tokens) }
+}
+
+fn fori_flat(
+    lower: Array,
+    upper: Array,
+    step: &mut dyn FnMut(&Array, &[Array]) -> Result<FlatOut>,
+    init: FlatOut,
+    loc: Loc,
+) -> Result<FlatOut> {
+    let (a, b) = ((lower.dtype(), lower.weak_type()), (upper.dtype(), upper.weak_type()));
+    let (dtype, weak) = promote_types(a, b, x64_enabled());
+    if !dtype.is_integer() || (a.0 != b.0 && !a.1 && !b.1) {
+        bail!(
+            DType,
+            "lower and upper arguments to fori_loop must have equal types, got {} and {}",
+            a.0,
+            b.0
+        );
+    }
+    if lower.ndim() != 0 || upper.ndim() != 0 {
+        bail!(
+            Shape,
+            "fori_loop: lower and upper must be scalars, got {} and {}",
+            lower.aval(),
+            upper.aval()
+        );
+    }
+    let [lower, upper] = [lower, upper].map(|x| convert(&x, dtype, weak));
+    let one = Array::from(Scalar::from_i128(dtype, 1).with_weak_type(weak));
+    let tree = init.tree.clone();
+    if !lower.is_tracer() && !upper.is_tracer() {
+        let (from, to) = (lower.to_scalar()?.to_i128(), upper.to_scalar()?.to_i128());
+        let length = usize::try_from(to - from).unwrap_or(0);
+        let mut body = |args: &[Array]| {
+            let carry = step(&args[0], &args[1..])?;
+            let next = lax::add(&args[0], &one);
+            Ok((with_counters(&[next], carry), FlatOut::from_tree(&())))
+        };
+        let xs = FlatOut::from_tree(&());
+        let options = ScanOptions { length: Some(length), ..ScanOptions::default() };
+        let init = with_counters(&[Array::from(lower.to_scalar()?.with_weak_type(weak))], init);
+        let (mut carry, _) = scan_flat("fori_loop body", &mut body, init, &xs, options, loc)?;
+        carry.leaves.remove(0);
+        return Ok(FlatOut { leaves: carry.leaves, tree });
+    }
+    let mut cond = |args: &[Array]| Ok(FlatOut::from_tree(&lax::lt(&args[0], &args[1])));
+    let mut body = |args: &[Array]| {
+        let carry = step(&args[0], &args[2..])?;
+        Ok(with_counters(&[lax::add(&args[0], &one), args[1].clone()], carry))
+    };
+    let init = with_counters(&[lower, upper], init);
+    let mut carry = while_flat("fori_loop body", &mut cond, &mut body, init, loc)?;
+    carry.leaves.drain(..2);
+    Ok(FlatOut { leaves: carry.leaves, tree })
+}
+
+/// The loop. Operands: constants of the condition, constants of the body, carries. The condition may be an array over
+/// leading axes of all carries: each of their elements goes on as long as its own condition holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct While {
+    pub cond_jaxpr: Arc<Jaxpr>,
+    pub cond_nconsts: usize,
+    pub body_jaxpr: Arc<Jaxpr>,
+    pub body_nconsts: usize,
+}
+
+impl Primitive for While {
+    fn name(&self) -> &'static str {
+        "while"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("body_jaxpr", Param::Jaxpr(self.body_jaxpr.clone())),
+            ("body_nconsts", Param::Text(self.body_nconsts.to_string())),
+            ("cond_jaxpr", Param::Jaxpr(self.cond_jaxpr.clone())),
+            ("cond_nconsts", Param::Text(self.cond_nconsts.to_string())),
+        ]
+    }
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        vec![&self.cond_jaxpr, &self.body_jaxpr]
+    }
+    fn has_effects(&self) -> bool {
+        self.cond_jaxpr.has_effects() || self.body_jaxpr.has_effects()
+    }
+    fn axis_names(&self) -> &[&'static str] {
+        let (cond, body) = (self.cond_jaxpr.axis_names(), self.body_jaxpr.axis_names());
+        if cond.len() > body.len() { cond } else { body }
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let (cond, body) = (self.cond_jaxpr.in_avals(), self.body_jaxpr.in_avals());
+        let carry = &body[self.body_nconsts..];
+        let params = cond[..self.cond_nconsts].iter().chain(&body);
+        let outs = self.body_jaxpr.out_avals();
+        let fits = ins.len() == self.cond_nconsts + body.len()
+            && ins.iter().zip(params).all(|(x, p)| x.matches(p))
+            && carry.iter().zip(&outs).all(|(a, b)| a.matches(b));
+        if !fits {
+            bail!(Internal, "while: operands {ins:?} do not fit the body's parameters {body:?} and results {outs:?}");
+        }
+        Ok(outs.into())
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        let (cond_consts, rest) = ins.split_at(self.cond_nconsts);
+        let (body_consts, init) = rest.split_at(self.body_nconsts);
+        let types: Vec<_> = init.iter().map(|v| v.ty()).collect();
+        let results = ctx.begin_op_with_regions("stablehlo.while", init, &types);
+        let carry = ctx.begin_region(&types);
+        let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
+        let rank = ctx.shape(pred).len();
+        let any = match rank {
+            0 => pred,
+            _ => {
+                let axes: Vec<usize> = (0..rank).collect();
+                ctx.reduce("stablehlo.or", pred, Scalar::from_i128(DType::Bool, 0), &axes)
+            }
+        };
+        ctx.end_region(&[any]);
+        let carry = ctx.begin_region(&types);
+        let mut next = ctx.inline_jaxpr(&self.body_jaxpr, &[body_consts, &carry].concat())?;
+        if rank > 0 {
+            let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
+            next = next.iter().zip(&carry).map(|(new, old)| select_along(ctx, pred, *new, *old)).collect();
+        }
+        ctx.end_region(&next);
+        ctx.end_op_with_regions(init, "", &results);
+        Ok(results)
+    }
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        self.jvp_rule(primals, tangents)
+    }
+    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
+        self.linearize_rule(primals, nonzero).map(Some)
+    }
+    fn transpose(&self, _: &[Ct], _: &[LinearInput]) -> Transposed {
+        bail!(
+            Differentiation,
+            "reverse-mode differentiation does not work for lax::while_loop or lax::fori_loop with dynamic start/stop \
+             values. Try using lax::scan, or using fori_loop with static start/stop"
+        )
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_rule(None, super::common::mapped_size(args, dims), args, dims)
+    }
+    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_rule(Some(name), size, args, dims)
+    }
+    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
+        Some(self.dce_rule(used))
+    }
+}
+
+/// `select` by a condition over the leading axes.
+fn select_along(ctx: &mut LoweringCtx, pred: Value, on_true: Value, on_false: Value) -> Value {
+    let shape = ctx.shape(on_true);
+    let rank = ctx.shape(pred).len();
+    let pred = match shape.len() == rank {
+        true => pred,
+        false => {
+            let ty = ctx.tensor(DType::Bool, &shape);
+            let dims: Vec<usize> = (0..rank).collect();
+            let attrs = format!("broadcast_dimensions = {}", usize_array(&dims));
+            ctx.op1("stablehlo.broadcast_in_dim", &[pred], &attrs, ty)
+        }
+    };
+    ctx.select(pred, on_true, on_false)
+}
