@@ -1,3 +1,6 @@
+mod cond;
+mod while_loop;
+
 use super::scan::{ScanOptions, scan, scan_with};
 use super::testing::{f32s, grad, jit, vmap};
 use crate::core::array::Array;

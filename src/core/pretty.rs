@@ -90,6 +90,8 @@ impl Printer {
     }
 
     fn eqn(&mut self, scope: &mut Scope<'_>, eqn: &Eqn, indent: usize) -> String {
+        // Named before the variables of nested jaxprs, as they are printed.
+        let outs = self.binders(scope, &eqn.outputs);
         let params = eqn.prim.params();
         let params_text = if params.is_empty() {
             String::new()
@@ -105,7 +107,6 @@ impl Printer {
             }
         };
         let inputs: Vec<String> = eqn.inputs.iter().map(|a| self.atom(scope, a)).collect();
-        let outs = self.binders(scope, &eqn.outputs);
         let space = if inputs.is_empty() { "" } else { " " };
         format!("{outs} = {}{params_text}{space}{}", eqn.prim.name(), inputs.join(" "))
     }
