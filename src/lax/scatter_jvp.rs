@@ -150,8 +150,10 @@ mod tests {
         }
     }
 
-    /// Shapes of operand and updates, indices, and whether these are all different.
-    fn specs() -> Vec<(&'static [usize], Array, &'static [usize], ScatterDimensionNumbers, bool)> {
+    /// Shape of the operand, indices, shape of the updates, numbers, and whether the indices are all different.
+    type Spec = (&'static [usize], Array, &'static [usize], ScatterDimensionNumbers, bool);
+
+    fn specs() -> Vec<Spec> {
         let batched = ScatterDimensionNumbers {
             operand_batching_dims: vec![0],
             scatter_indices_batching_dims: vec![0],
