@@ -1,8 +1,10 @@
 //! What most programs need: `use raxla::prelude::*;`.
 
+/// The trait and `#[derive(Pytree)]`.
+pub use crate::Pytree;
 pub use crate::api::{Jit, VmapOptions};
 pub use crate::api::{
     grad, hessian, jacfwd, jacrev, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap, vmap_with,
 };
-pub use crate::tree::{self, Pytree, Static};
+pub use crate::tree::{self, Static};
 pub use crate::{Array, DType, Error, ErrorKind, Result};

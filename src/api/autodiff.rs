@@ -134,14 +134,14 @@ impl Gradient {
 
     fn check_inputs(&self, args: &FlatArgs) -> Result<()> {
         let paths = leaf_paths(args.arg_tokens(self.argnum));
-        for (x, path) in args.arg_leaves(self.argnum).iter().zip(&paths) {
+        for (x, path) in args.arg_leaves(self.argnum).iter().zip(paths) {
             if !x.dtype().is_inexact() {
                 let name = self.returns.name();
                 bail!(
                     Differentiation,
                     "{name} requires real- or complex-valued inputs (input dtype that is a sub-dtype of inexact), but \
-                     argument {}{path} is {}. Convert it to a float dtype, or take it as another argument",
-                    self.argnum,
+                     {} is {}. Convert it to a float dtype, or take it as another argument",
+                    path.with_root(format!("argument {}", self.argnum)),
                     x.aval()
                 );
             }
@@ -354,6 +354,7 @@ pub fn linearize<M, F: Traceable<M>>(
             let outs = outs.map(|(x, nz)| instantiate(if *nz { found.next() } else { None }, x));
             rebuild(outs.collect::<Vec<_>>(), &tree)
         })
+        .map_err(|e| e.at(caller))
     };
     Ok((value, apply))
 }
@@ -397,6 +398,7 @@ pub fn vjp<M, F: Traceable<M>>(
                 .collect();
             rebuild(outs, &in_tree)
         })
+        .map_err(|e| e.at(caller))
     };
     Ok((value, pull))
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use half::{bf16, f16};
@@ -185,15 +186,17 @@ impl Array {
     ///
     /// # Errors
     /// Reading a tracer; a failed computation; a deleted buffer.
+    #[track_caller]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let caller = Location::caller();
         match &self.0 {
             Repr::Device(x) => {
                 let mut bytes = vec![0; x.aval.size() * x.aval.dtype.size()];
-                x.buffer.to_host_sync(&mut bytes)?;
+                x.buffer.to_host_sync(&mut bytes).map_err(|e| e.at(caller))?;
                 Ok(bytes)
             }
             Repr::Scalar(x) => Ok(x.bytes()[..x.dtype().size()].to_vec()),
-            Repr::Tracer(t) => Err(concretization(t)),
+            Repr::Tracer(t) => Err(concretization(t).at(caller)),
         }
     }
 
@@ -201,12 +204,20 @@ impl Array {
     ///
     /// # Errors
     /// `T` is not the array's dtype; reading a tracer; a failed computation; a deleted buffer.
+    #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        if let Repr::Tracer(t) = &self.0 {
-            return Err(concretization(t));
-        }
-        if T::DTYPE != self.dtype() {
-            bail!(DType, "to_vec::<{}>: the array is {}", T::DTYPE.name(), self.aval());
+        self.read_as("to_vec")
+    }
+
+    #[track_caller]
+    fn read_as<T: Element>(&self, method: &str) -> Result<Vec<T>> {
+        if !self.is_tracer() && T::DTYPE != self.dtype() {
+            let (wanted, aval) = (T::DTYPE.name(), self.aval());
+            return Err(err!(
+                DType,
+                "{method}: the array is {aval}, so its elements cannot be read as {wanted}"
+            )
+            .at(Location::caller()));
         }
         Ok(T::from_bytes(&self.to_bytes()?))
     }
@@ -215,11 +226,24 @@ impl Array {
     ///
     /// # Errors
     /// More than one element; `T` is not the array's dtype; reading a tracer; a failed computation.
+    #[track_caller]
     pub fn item<T: Element>(&self) -> Result<T> {
-        if self.size() != 1 {
-            bail!(Shape, "item: only an array of one element can be read as a number, got {}", self.aval());
+        // A tracer of `grad` outside of `jit` has a value.
+        if let Repr::Tracer(t) = &self.0
+            && let TracerKind::Dual { primal, .. } = &t.0.kind
+            && is_live(t.0.trace)
+        {
+            return primal.item();
         }
-        Ok(self.to_vec::<T>()?[0])
+        if !self.is_tracer() && self.size() != 1 {
+            let aval = self.aval();
+            return Err(err!(
+                Shape,
+                "item: only an array of one element can be read as a number, got {aval}"
+            )
+            .at(Location::caller()));
+        }
+        Ok(self.read_as::<T>("item")?[0])
     }
 
     /// The element of an array of one element, whatever its dtype.
@@ -244,7 +268,7 @@ impl Array {
     pub fn truth(&self) -> Result<bool> {
         if let Repr::Tracer(t) = &self.0 {
             if !is_live(t.0.trace) {
-                return Err(unexpected_tracer(t).at(std::panic::Location::caller()));
+                return Err(unexpected_tracer(t).at(Location::caller()));
             }
             // A tracer of `grad` outside of `jit` has a value.
             if let TracerKind::Dual { primal, .. } = &t.0.kind {
@@ -258,16 +282,17 @@ impl Array {
                 t.kind_name(),
                 t.0.aval
             )
-            .at(std::panic::Location::caller()));
+            .at(Location::caller()));
         }
         if self.size() != 1 {
-            bail!(
+            let n = self.size();
+            return Err(err!(
                 Shape,
-                "the truth value of an array with {} elements is ambiguous: use numpy::any or numpy::all",
-                self.size()
-            );
+                "the truth value of an array with {n} elements is ambiguous: use numpy::any or numpy::all"
+            )
+            .at(Location::caller()));
         }
-        let x = self.to_scalar()?;
+        let x = self.to_scalar().map_err(|e| e.at(Location::caller()))?;
         Ok(x.to_f64() != 0.0 || x.imag() != 0.0)
     }
 
@@ -291,8 +316,8 @@ impl Array {
     }
 }
 
-/// The error for reading a tracer's value. A tracer of `grad` outside of `jit` holds a value, but JAX does not give it
-/// either: only control flow may look.
+/// The error for reading a tracer's value. A tracer of `grad` outside of `jit` holds a value, which `truth` and `item`
+/// give and the rest does not, as in JAX.
 fn concretization(t: &Tracer) -> Error {
     if !is_live(t.0.trace) {
         return unexpected_tracer(t);

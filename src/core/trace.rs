@@ -247,6 +247,11 @@ pub(crate) fn with_location<R>(loc: Loc, body: impl FnOnce() -> R) -> R {
     body()
 }
 
+/// [`with_location`] for the line of a call, unless this code already runs on behalf of another.
+pub(crate) fn with_caller<R>(loc: Loc, body: impl FnOnce() -> R) -> R {
+    with_location(CONTEXT.with(|c| c.loc.get()).unwrap_or(loc), body)
+}
+
 /// Runs a user's function from inside a rule: its own lines count again.
 pub(crate) fn without_location<R>(body: impl FnOnce() -> R) -> R {
     struct Restore(Option<Loc>);

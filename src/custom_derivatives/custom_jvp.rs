@@ -8,7 +8,7 @@ use super::typed::{Application, OutType};
 use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable};
 use crate::core::array::Array;
 use crate::core::primitive::Tangent;
-use crate::core::trace::{CustomCall, bind_custom, without_location};
+use crate::core::trace::{CustomCall, bind_custom, with_caller, without_location};
 use crate::error::{Result, bail, catch};
 use crate::interpreters::custom_call::record;
 use crate::interpreters::jvp::instantiate;
@@ -68,7 +68,8 @@ impl FlatFn for CustomJvp {
         let (application, leaves) = Application::new(args);
         let call = Arc::new(JvpCall { definition: self.0.clone(), application });
         let bound: Arc<dyn CustomCall> = call.clone();
-        let outs = catch(|| bind_custom(&bound, &leaves)).map_err(|e| e.at(caller))?;
+        let outs =
+            with_caller(caller, || catch(|| bind_custom(&bound, &leaves))).map_err(|e| e.at(caller))?;
         call.application.out(outs)
     }
     fn name(&self) -> Cow<'static, str> {

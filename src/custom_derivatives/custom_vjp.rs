@@ -9,7 +9,9 @@ use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, T
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::primitive::{Ct, Tangent};
-use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind_custom, without_location};
+use crate::core::trace::{
+    CustomBackward, CustomCall, CustomForward, bind_custom, with_caller, without_location,
+};
 use crate::error::{Result, bail, catch};
 use crate::interpreters::custom_call::{NO_FORWARD_MODE, record};
 use crate::lax;
@@ -83,7 +85,8 @@ impl FlatFn for CustomVjp {
         let (application, leaves) = Application::new(args);
         let call = Arc::new(VjpCall { definition: self.0.clone(), application });
         let bound: Arc<dyn CustomCall> = call.clone();
-        let outs = catch(|| bind_custom(&bound, &leaves)).map_err(|e| e.at(caller))?;
+        let outs =
+            with_caller(caller, || catch(|| bind_custom(&bound, &leaves))).map_err(|e| e.at(caller))?;
         call.application.out(outs)
     }
     fn name(&self) -> Cow<'static, str> {

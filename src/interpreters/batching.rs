@@ -6,13 +6,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
+use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
     with_axis, with_location, with_trace,
 };
-use crate::error::{Result, catch};
+use crate::error::{Error, Result, catch};
 use crate::interpreters::custom_call::BatchedCall;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
@@ -56,10 +57,12 @@ impl Trace for BatchTrace {
                 let refs: SmallVec<[&Array; 4]> = values.iter().collect();
                 return bind_at(prim, &refs, loc);
             }
-            let (outs, out_dims) = with_location(loc, || match named {
+            let rule = || match named {
                 Some(name) => prim.batch_named(name, self.axis_size, &values, &dims),
                 None => prim.batch(&values, &dims),
-            })?;
+            };
+            let (outs, out_dims) =
+                with_location(loc, || catch(rule)).map_err(|e| per_example(prim, args, e))?;
             Ok(outs.into_iter().zip(out_dims).map(|(x, dim)| batched(id, x, dim)).collect())
         })
     }
@@ -79,6 +82,19 @@ impl Trace for BatchTrace {
             let outs = bind_custom(&over, &values)?;
             Ok(outs.into_iter().map(|x| batched(id, x, Some(0))).collect())
         }))
+    }
+}
+
+/// The error of one example, without the mapped axis in its shapes, if there is one.
+#[cold]
+fn per_example(prim: &Prim, args: &[&Array], error: Error) -> Error {
+    let avals: SmallVec<[ShapedArray; 4]> = args.iter().map(|x| x.aval()).collect();
+    match prim.abstract_eval(&avals.iter().collect::<SmallVec<[&ShapedArray; 4]>>()) {
+        Err(own) => match error.location() {
+            Some(at) => own.at(at),
+            None => own,
+        },
+        Ok(_) => error,
     }
 }
 
