@@ -196,18 +196,17 @@ impl Vmap {
             return Ok(expected);
         }
         let paths = leaf_paths(&args.tokens);
-        let lines: Vec<String> = sizes
+        let mut lines: Vec<String> = sizes
             .iter()
             .map(|(i, n)| {
                 let argument = args.args.iter().position(|span| span.leaves().contains(i)).unwrap_or(0);
-                let path = paths.get(*i).map(ToString::to_string).unwrap_or_default();
+                let path = paths.get(*i).cloned().unwrap_or_default();
+                let path = path.with_root(format!("argument {argument}"));
                 let axis = dims[*i].unwrap_or(0);
-                format!(
-                    "  * axis {axis} of argument {argument}{path} of type {} has size {n}",
-                    args.leaves[*i].aval()
-                )
+                format!("  * axis {axis} of {path} of type {} has size {n}", args.leaves[*i].aval())
             })
             .collect();
+        lines.extend(self.options.axis_size.map(|n| format!("  * axis_size is {n}")));
         bail!(Shape, "vmap got inconsistent sizes for array axes to be mapped:\n{}", lines.join("\n"))
     }
 }

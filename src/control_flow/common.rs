@@ -169,12 +169,12 @@ pub(super) fn check_carry(
         return Ok(());
     }
     let list = match differ.len() {
-        1 => differ.swap_remove(0),
+        1 => format!(" {}", differ.swap_remove(0)),
         _ => differ.iter().map(|d| format!("\n  * {d}")).collect::<Vec<_>>().join(";"),
     };
     bail!(
         Carry,
-        "{what} function carry input and carry output must have equal types, but they differ: {list}.\nRevise the \
+        "{what} function carry input and carry output must have equal types, but they differ:{list}.\nRevise the \
          function so that all output types match the corresponding input types"
     )
 }

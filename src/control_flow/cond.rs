@@ -110,7 +110,8 @@ where
         }
         let mut traced: Vec<Branch> = Vec::new();
         for (i, f) in branches.iter().enumerate() {
-            let mut body = |args: &[Array]| Ok(FlatOut::from_tree(&f(unflatten(&tree, args)?).into_result()?));
+            let mut body =
+                |args: &[Array]| Ok(FlatOut::from_tree(&f(unflatten(&tree, args)?).into_result()?));
             let branch = trace_branch(&operands, &mut body)?;
             if let Some(first) = traced.first() {
                 check_branches("switch", ["branch 0", &format!("branch {i}")], first, &branch)?;
@@ -134,10 +135,7 @@ struct Branch {
     out_tree: TreeDef,
 }
 
-fn trace_branch(
-    operands: &FlatOut,
-    f: &mut dyn FnMut(&[Array]) -> Result<FlatOut>,
-) -> Result<Branch> {
+fn trace_branch(operands: &FlatOut, f: &mut dyn FnMut(&[Array]) -> Result<FlatOut>) -> Result<Branch> {
     let avals: Vec<ShapedArray> = operands.leaves.iter().map(Array::aval).collect();
     let traced = trace(&avals, f)?;
     Ok(Branch { jaxpr: traced.jaxpr, consts: traced.consts, out_tree: traced.out_tree })

@@ -139,8 +139,7 @@ fn while_flat(
             body_jaxpr: traced.jaxpr,
             body_nconsts: traced.consts.len(),
         };
-        let args: Vec<Array> =
-            traced_cond.consts.into_iter().chain(traced.consts).chain(carry).collect();
+        let args: Vec<Array> = traced_cond.consts.into_iter().chain(traced.consts).chain(carry).collect();
         let leaves = bind_all_at(prim, &args, loc)?.into_iter().collect();
         return Ok(FlatOut { leaves, tree: init.tree });
     }
@@ -165,20 +164,10 @@ fn fori_flat(
     let (a, b) = ((lower.dtype(), lower.weak_type()), (upper.dtype(), upper.weak_type()));
     let (dtype, weak) = promote_types(a, b, x64_enabled());
     if !dtype.is_integer() || (a.0 != b.0 && !a.1 && !b.1) {
-        bail!(
-            DType,
-            "lower and upper arguments to fori_loop must have equal types, got {} and {}",
-            a.0,
-            b.0
-        );
+        bail!(DType, "lower and upper arguments to fori_loop must have equal types, got {} and {}", a.0, b.0);
     }
     if lower.ndim() != 0 || upper.ndim() != 0 {
-        bail!(
-            Shape,
-            "fori_loop: lower and upper must be scalars, got {} and {}",
-            lower.aval(),
-            upper.aval()
-        );
+        bail!(Shape, "fori_loop: lower and upper must be scalars, got {} and {}", lower.aval(), upper.aval());
     }
     let [lower, upper] = [lower, upper].map(|x| convert(&x, dtype, weak));
     let one = Array::from(Scalar::from_i128(dtype, 1).with_weak_type(weak));
@@ -250,7 +239,10 @@ impl Primitive for While {
             && ins.iter().zip(params).all(|(x, p)| x.matches(p))
             && carry.iter().zip(&outs).all(|(a, b)| a.matches(b));
         if !fits {
-            bail!(Internal, "while: operands {ins:?} do not fit the body's parameters {body:?} and results {outs:?}");
+            bail!(
+                Internal,
+                "while: operands {ins:?} do not fit the body's parameters {body:?} and results {outs:?}"
+            );
         }
         Ok(outs.into())
     }

@@ -14,19 +14,19 @@ fn mapped_axes_agree_in_size() {
         at!(vmap(f)(&x, &(y.clone(), x.clone()))),
         ErrorKind::Shape,
         expect![[r#"
-        vmap got inconsistent sizes for array axes to be mapped:
-          * axis 0 of argument 0 of type f32[3,2] has size 3
-          * axis 0 of argument 10 of type f32[4,2] has size 4
-          * axis 0 of argument 11 of type f32[3,2] has size 3"#]],
+            vmap got inconsistent sizes for array axes to be mapped:
+              * axis 0 of argument 0 of type f32[3,2] has size 3
+              * axis 0 of argument 1.0 of type f32[4,2] has size 4
+              * axis 0 of argument 1.1 of type f32[3,2] has size 3"#]],
     );
     check(
         at!(jit(vmap(f))(&x, &(y.clone(), x.clone()))),
         ErrorKind::Shape,
         expect![[r#"
-        vmap got inconsistent sizes for array axes to be mapped:
-          * axis 0 of argument 0 of type f32[3,2] has size 3
-          * axis 0 of argument 10 of type f32[4,2] has size 4
-          * axis 0 of argument 11 of type f32[3,2] has size 3"#]],
+            vmap got inconsistent sizes for array axes to be mapped:
+              * axis 0 of argument 0 of type f32[3,2] has size 3
+              * axis 0 of argument 1.0 of type f32[4,2] has size 4
+              * axis 0 of argument 1.1 of type f32[3,2] has size 3"#]],
     );
     check(
         at!(vmap(f)(&x, &(Array::from(1.0), x.clone()))),
@@ -71,10 +71,11 @@ fn mapped_axes_agree_in_size() {
         at!(sized(&x, &(x.clone(), x.clone()))),
         ErrorKind::Shape,
         expect![[r#"
-        vmap got inconsistent sizes for array axes to be mapped:
-          * axis 0 of argument 0 of type f32[3,2] has size 3
-          * axis 0 of argument 10 of type f32[3,2] has size 3
-          * axis 0 of argument 11 of type f32[3,2] has size 3"#]],
+            vmap got inconsistent sizes for array axes to be mapped:
+              * axis 0 of argument 0 of type f32[3,2] has size 3
+              * axis 0 of argument 1.0 of type f32[3,2] has size 3
+              * axis 0 of argument 1.1 of type f32[3,2] has size 3
+              * axis_size is 5"#]],
     );
     assert_eq!(vmap(f)(&x, &(x.clone(), x.clone())).unwrap().shape(), [3, 2]);
 }

@@ -36,10 +36,10 @@ fn a_carry_that_changes_its_type_is_an_error() {
         jit(shape)(&two()),
         ErrorKind::Carry,
         expect![[r#"
-        scan body function carry input and carry output must have equal types, but they differ: 
-          * the input carry component carry.0 has type f32[2] but the corresponding output carry component has type f32[4], so the shapes do not match;
-          * the input carry component carry.1 has type f32[] but the corresponding output carry component has type f32[1], so the shapes do not match.
-        Revise the function so that all output types match the corresponding input types"#]],
+            scan body function carry input and carry output must have equal types, but they differ:
+              * the input carry component carry.0 has type f32[2] but the corresponding output carry component has type f32[4], so the shapes do not match;
+              * the input carry component carry.1 has type f32[] but the corresponding output carry component has type f32[1], so the shapes do not match.
+            Revise the function so that all output types match the corresponding input types"#]],
     );
     let tree = |x: &Array| -> Result<Vec<Array>> {
         let push = |mut c: Vec<Array>, y: Array| {

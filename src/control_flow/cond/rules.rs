@@ -66,8 +66,13 @@ impl Cond {
         let (made, nonzero_out) = self.agree(vec![false; n], make, |m| &m.nonzero_out)?;
         let (branches, consts) =
             join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
-        let args: Vec<Array> =
-            primals[..1].iter().chain(&consts).chain(&primals[1..]).chain(tangents[1..].iter().flatten()).cloned().collect();
+        let args: Vec<Array> = primals[..1]
+            .iter()
+            .chain(&consts)
+            .chain(&primals[1..])
+            .chain(tangents[1..].iter().flatten())
+            .cloned()
+            .collect();
         let mut outs = bind(Cond::of(branches), &refs(&args))?.into_iter();
         let primals_out: Arrays = outs.by_ref().take(n).collect();
         Ok((primals_out, scatter_marked(&nonzero_out, outs)))
@@ -88,8 +93,7 @@ impl Cond {
             Ok((jaxpr, more.into_iter().chain(split.consts.iter().cloned()).collect()))
         });
         let (branches, consts) = join_consts(parts.collect::<Result<Vec<_>>>()?);
-        let args: Vec<Array> =
-            primals[..1].iter().chain(&consts).chain(&primals[1..]).cloned().collect();
+        let args: Vec<Array> = primals[..1].iter().chain(&consts).chain(&primals[1..]).cloned().collect();
         let mut outs = bind(Cond::of(branches), &refs(&args))?;
         let added: Vec<Array> = outs.drain(n..).collect();
 

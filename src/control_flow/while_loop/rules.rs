@@ -47,12 +47,8 @@ impl While {
         let tangent_avals = avals.iter().zip(&carry).filter(|(_, nz)| **nz).map(|(a, _)| a.clone());
         let cond_params = old(0..self.cond_nconsts + nk).chain(tangent_avals.map(Parameter::Unused));
         let cond_jaxpr = self.cond_jaxpr.rearrange(cond_params, self.cond_jaxpr.outvars.clone());
-        let prim = While {
-            cond_jaxpr,
-            cond_nconsts: self.cond_nconsts,
-            body_jaxpr,
-            body_nconsts: nc + nb + db,
-        };
+        let prim =
+            While { cond_jaxpr, cond_nconsts: self.cond_nconsts, body_jaxpr, body_nconsts: nc + nb + db };
 
         let (cond_consts, body_consts, init) = self.split(primals);
         let (_, dconsts, dinit) = self.split(tangents);
@@ -155,10 +151,16 @@ impl While {
         dims: &[BatchDim],
     ) -> Batched {
         let all = |n: usize| vec![true; n];
-        let cond = batch_jaxpr_named(&self.cond_jaxpr, size, name, &all(self.cond_jaxpr.invars.len()), &[true])?;
+        let cond =
+            batch_jaxpr_named(&self.cond_jaxpr, size, name, &all(self.cond_jaxpr.invars.len()), &[true])?;
         let carries = self.body_jaxpr.outvars.len();
-        let body =
-            batch_jaxpr_named(&self.body_jaxpr, size, name, &all(self.body_jaxpr.invars.len()), &all(carries))?;
+        let body = batch_jaxpr_named(
+            &self.body_jaxpr,
+            size,
+            name,
+            &all(self.body_jaxpr.invars.len()),
+            &all(carries),
+        )?;
         let moved: Vec<Array> = args.iter().zip(dims).map(|(x, d)| to_front(x, *d, true, 0, size)).collect();
         let (cond_consts, body_consts, init) = self.split(&moved);
         let args: Vec<Array> = [&cond.consts, cond_consts, &body.consts, body_consts, init].concat();
@@ -192,12 +194,11 @@ impl While {
         let avals = self.body_jaxpr.out_avals();
         let thin = |jaxpr: &crate::core::jaxpr::Jaxpr, kept: &[usize], consts: usize| {
             let leading = (0..kept.iter().filter(|i| **i < consts).count()).map(Parameter::Old);
-            let carry = (0..carries).filter(|k| used[*k]).map(|k| {
-                match kept.iter().position(|i| *i == consts + k) {
+            let carry =
+                (0..carries).filter(|k| used[*k]).map(|k| match kept.iter().position(|i| *i == consts + k) {
                     Some(p) => Parameter::Old(p),
                     None => Parameter::Unused(avals[k].clone()),
-                }
-            });
+                });
             jaxpr.rearrange(leading.chain(carry), jaxpr.outvars.clone())
         };
         let cond_consts: Vec<usize> = cond_kept.iter().copied().filter(|i| *i < self.cond_nconsts).collect();
