@@ -1,10 +1,12 @@
 //! Ahead of time: lowering and compiling by hand. JAX: `jax.stages`.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::api::program::{Lowering, Program, Traced};
+use crate::api::jit::JitFn;
+use crate::api::program::{Lowering, Program, Traced as Trace};
 use crate::api::signature::{Call, FlatArgs, FlatOut, Signature};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
@@ -14,21 +16,60 @@ use crate::error::{Result, bail};
 use crate::pjrt::Executable;
 use crate::tree::{Token, first_difference, leaf_paths};
 
+/// A traced function: a jaxpr that is not lowered yet. From [`Jit::trace`](crate::api::Jit::trace).
+pub struct Traced<S: Signature> {
+    function: Arc<JitFn>,
+    traced: Arc<Trace>,
+    args: FlatArgs,
+    signature: PhantomData<fn() -> S>,
+}
+
+impl<S: Signature> Traced<S> {
+    pub(crate) fn new(function: Arc<JitFn>, traced: Arc<Trace>, args: FlatArgs) -> Self {
+        Traced { function, traced, args, signature: PhantomData }
+    }
+
+    /// The jaxpr; captured arrays are its leading parameters.
+    pub fn jaxpr(&self) -> &Jaxpr {
+        &self.traced.jaxpr
+    }
+
+    /// Avals of the leaves of the result.
+    pub fn out_avals(&self) -> Vec<ShapedArray> {
+        self.traced.jaxpr.out_avals()
+    }
+
+    /// Lowers to StableHLO.
+    ///
+    /// # Errors
+    /// A primitive that cannot be lowered.
+    pub fn lower(self) -> Result<Lowered<S>> {
+        let lowering = self.function.lowering(&self.traced, &self.args).map_err(|e| e.at(self.args.caller))?;
+        Ok(Lowered::new(lowering, self.traced, self.args))
+    }
+}
+
+impl<S: Signature> fmt::Debug for Traced<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.jaxpr(), f)
+    }
+}
+
 /// A lowered function: StableHLO that is not compiled yet. From [`Jit::lower`](crate::api::Jit::lower).
 pub struct Lowered<S: Signature> {
     lowering: Lowering,
-    traced: Arc<Traced>,
+    traced: Arc<Trace>,
     tokens: Box<[Token]>,
     avals: Box<[ShapedArray]>,
     args: FlatArgs,
-    signature: std::marker::PhantomData<fn() -> S>,
+    signature: PhantomData<fn() -> S>,
 }
 
 impl<S: Signature> Lowered<S> {
-    pub(crate) fn new(lowering: Lowering, traced: Arc<Traced>, args: FlatArgs) -> Self {
+    fn new(lowering: Lowering, traced: Arc<Trace>, args: FlatArgs) -> Self {
         let tokens = args.tokens.as_slice().into();
         let avals = args.leaves.iter().map(Array::aval).collect();
-        Lowered { lowering, traced, tokens, avals, args, signature: std::marker::PhantomData }
+        Lowered { lowering, traced, tokens, avals, args, signature: PhantomData }
     }
 
     /// The module as StableHLO text, with the Rust locations of its operations.

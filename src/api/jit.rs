@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHasher};
 
-use crate::api::aot::Lowered;
+use crate::api::aot;
 use crate::api::program::{Lowering, Program, Traced, lower};
 use crate::api::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
 use crate::control_flow::jit_call::JitCall;
@@ -130,14 +130,23 @@ impl<S: Signature> Traceable<(Jitted, S)> for &Jit<S> {
 }
 
 impl<S: Signature> Jit<S> {
-    /// Traces and lowers without compiling: `f.lower()(&params, &x)?.as_text()`.
+    /// Traces without lowering: `f.trace()(&params, &x)?.jaxpr()`.
     #[track_caller]
-    pub fn lower(&self) -> Call<S, Lowered<S>> {
+    pub fn trace(&self) -> Call<S, aot::Traced<S>> {
         let inner = self.inner.clone();
         Call::new(move |args| {
-            let traced = inner.traced(&args)?;
-            let lowering = inner.lowering(&traced, &args)?;
-            Ok(Lowered::new(lowering, traced, args))
+            let traced = inner.traced(&args).map_err(|e| e.at(args.caller))?;
+            Ok(aot::Traced::new(inner.clone(), traced, args))
+        })
+    }
+
+    /// Traces and lowers without compiling: `f.lower()(&params, &x)?.as_text()`.
+    #[track_caller]
+    pub fn lower(&self) -> Call<S, aot::Lowered<S>> {
+        let inner = self.inner.clone();
+        Call::new(move |args| {
+            let traced = inner.traced(&args).map_err(|e| e.at(args.caller))?;
+            aot::Traced::new(inner.clone(), traced, args).lower()
         })
     }
 

@@ -1,0 +1,172 @@
+"""The JAX side of the benchmark: reads `case iterations` lines, answers with nanoseconds.
+
+Run by main.rs, which alternates this process and its own code, so that both see the machine at the same time.
+"""
+
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+
+LEAVES = 100
+
+
+def counter():
+    count = jax.jit(lambda n: (n + 1, n + 1))
+    state = [jnp.asarray(0)]
+
+    def step():
+        _, state[0] = count(state[0])
+
+    return step, lambda: state[0].block_until_ready()
+
+
+def update(donate):
+    step_fn = jax.jit(lambda ps: [p - 0.01 * p for p in ps], donate_argnums=(0,) if donate else ())
+    state = [[jnp.full((8, 8), 1.0) for _ in range(LEAVES)]]
+
+    def step():
+        out = step_fn(state[0])
+        if donate:
+            state[0] = out
+
+    return step, lambda: jax.block_until_ready(state[0])
+
+
+def eager_add():
+    a, b = jnp.float32(1.0) + 0, jnp.float32(2.0) + 0
+    out = [a]
+
+    def step():
+        out[0] = a + b
+
+    return step, lambda: out[0].block_until_ready()
+
+
+def mlp():
+    sizes = [64, 64, 64, 64, 64]
+    params = [(jnp.ones((m, n)), jnp.ones((n,))) for m, n in zip(sizes, sizes[1:])]
+    x, y = jnp.ones((32, 64)), jnp.ones((32, 64))
+
+    def loss(params, x, y):
+        for w, b in params:
+            x = jnp.tanh(jnp.matmul(x, w) + b)
+        return jnp.mean(jnp.square(x - y))
+
+    return loss, (params, x, y)
+
+
+def transformer():
+    d, hidden, seq, layers = 32, 64, 16, 12
+    block = lambda: {
+        "q": jnp.ones((d, d)), "k": jnp.ones((d, d)), "v": jnp.ones((d, d)), "o": jnp.ones((d, d)),
+        "up": jnp.ones((d, hidden)), "up_bias": jnp.ones((hidden,)),
+        "down": jnp.ones((hidden, d)), "down_bias": jnp.ones((d,)),
+        "scale1": jnp.ones((d,)), "shift1": jnp.ones((d,)), "scale2": jnp.ones((d,)), "shift2": jnp.ones((d,)),
+    }
+    params = [block() for _ in range(layers)]
+    x = jnp.ones((seq, d))
+
+    def norm(x, scale, shift):
+        mean = jnp.mean(x, axis=-1, keepdims=True)
+        var = jnp.mean(jnp.square(x - mean), axis=-1, keepdims=True)
+        return (x - mean) / jnp.sqrt(var + 1e-5) * scale + shift
+
+    def softmax(x):
+        e = jnp.exp(x - jax.lax.stop_gradient(jnp.max(x, axis=-1, keepdims=True)))
+        return e / jnp.sum(e, axis=-1, keepdims=True)
+
+    def loss(params, x):
+        for p in params:
+            h = norm(x, p["scale1"], p["shift1"])
+            q, k, v = jnp.matmul(h, p["q"]), jnp.matmul(h, p["k"]), jnp.matmul(h, p["v"])
+            a = softmax(jnp.matmul(q, jnp.transpose(k)) * d**-0.5)
+            x = x + jnp.matmul(jnp.matmul(a, v), p["o"])
+            h = norm(x, p["scale2"], p["shift2"])
+            h = jnp.tanh(jnp.matmul(h, p["up"]) + p["up_bias"])
+            x = x + jnp.matmul(h, p["down"]) + p["down_bias"]
+        return jnp.mean(jnp.square(x))
+
+    return loss, (params, x)
+
+
+def tracing(make):
+    loss, args = make()
+
+    def step():
+        # A new function each time, so that nothing is found in a cache.
+        jax.jit(jax.grad(lambda *a: loss(*a))).trace(*args)
+
+    return step, lambda: None
+
+
+class Lowering:
+    """Times `lower` alone, of a trace made anew each time."""
+
+    def __init__(self, make):
+        self.loss, self.args = make()
+
+    def run(self, iterations):
+        total = 0
+        for _ in range(iterations):
+            traced = jax.jit(jax.grad(lambda *a: self.loss(*a))).trace(*self.args)
+            start = time.perf_counter_ns()
+            traced.lower()
+            total += time.perf_counter_ns() - start
+        return total
+
+
+def tutorial():
+    key = jax.random.key(42)
+    x_key, noise_key = jax.random.split(key)
+    xs = jax.random.normal(x_key, (128, 1))
+    ys = xs * 2 - 1 + jax.random.normal(noise_key, (128, 1)) * 0.5
+    loss = lambda params, x, y: jnp.mean((params[0] * x + params[1] - y) ** 2)
+
+    @jax.jit
+    def step_fn(params, x, y):
+        grads = jax.grad(loss)(params, x, y)
+        return jax.tree.map(lambda p, g: p - 0.005 * g, params, grads)
+
+    state = [(jnp.float32(0.1), jnp.float32(0.6))]
+
+    def step():
+        state[0] = step_fn(state[0], xs, ys)
+
+    return step, lambda: jax.block_until_ready(state[0])
+
+
+CASES = {
+    "counter": counter,
+    "update_borrowed": lambda: update(False),
+    "update_donated": lambda: update(True),
+    "eager_add": eager_add,
+    "mlp_trace": lambda: tracing(mlp),
+    "mlp_lower": lambda: Lowering(mlp),
+    "transformer_trace": lambda: tracing(transformer),
+    "transformer_lower": lambda: Lowering(transformer),
+    "tutorial": tutorial,
+}
+
+
+def main():
+    made = {}
+    print("ready", flush=True)
+    for line in sys.stdin:
+        name, iterations = line.split()
+        if name not in made:
+            made[name] = CASES[name]()
+        case = made[name]
+        if isinstance(case, Lowering):
+            print(case.run(int(iterations)), flush=True)
+            continue
+        step, wait = case
+        start = time.perf_counter_ns()
+        for _ in range(int(iterations)):
+            step()
+        wait()
+        print(time.perf_counter_ns() - start, flush=True)
+
+
+main()
