@@ -13,6 +13,8 @@ pub mod error;
 pub(crate) mod interpreters;
 pub mod lax;
 pub mod mlir;
+pub mod nn;
+pub mod numpy;
 pub mod pjrt;
 pub mod prelude;
 pub mod tree;

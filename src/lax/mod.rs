@@ -83,6 +83,7 @@ pub use complex::{complex, conj, imag, real};
 pub use concatenate::{concatenate, stack, unstack};
 pub use conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
 pub use conv_general_dilated::{conv, conv_general_dilated};
+pub(crate) use convert_element_type::convert;
 pub use convert_element_type::convert_element_type;
 pub use copy::{copy, stop_gradient};
 pub use div::{div, rem};

@@ -6,6 +6,7 @@ use raxla::{Array, DType, Result, lax};
 use serde_json::Value;
 
 /// A function by JAX's name, and how to call it.
+#[derive(Clone, Copy)]
 pub struct Row {
     pub name: &'static str,
     pub call: fn(&[Array], &Params) -> Vec<Array>,
@@ -16,6 +17,39 @@ pub struct Row {
 macro_rules! row {
     ($name:literal, |$x:pat_param, $p:pat_param| $body:expr) => {
         $crate::case::Row { name: $name, call: |$x, $p| vec![$body] }
+    };
+}
+
+/// Rows of functions of one array.
+#[macro_export]
+macro_rules! unary_rows {
+    ($root:literal $module:ident: $($name:ident)*) => {
+        &[$($crate::case::Row {
+            name: concat!($root, stringify!($name)),
+            call: |x, _| vec![$module::$name(&x[0])],
+        }),*]
+    };
+}
+
+/// Rows of functions of two arrays.
+#[macro_export]
+macro_rules! binary_rows {
+    ($root:literal $module:ident: $($name:ident)*) => {
+        &[$($crate::case::Row {
+            name: concat!($root, stringify!($name)),
+            call: |x, _| vec![$module::$name(&x[0], &x[1])],
+        }),*]
+    };
+}
+
+/// Rows of reductions.
+#[macro_export]
+macro_rules! reduce_rows {
+    ($root:literal $module:ident: $($name:ident)*) => {
+        &[$($crate::case::Row {
+            name: concat!($root, stringify!($name)),
+            call: |x, p| vec![$module::$name(&x[0], $crate::rows_numpy::axes(p))],
+        }),*]
     };
 }
 
@@ -166,6 +200,16 @@ impl Params {
     }
     pub fn dtype(&self, name: &str) -> DType {
         dtype(self.str(name))
+    }
+    pub fn dtype_or_none(&self, name: &str) -> Option<DType> {
+        self.has(name).then(|| self.dtype(name))
+    }
+    pub fn size_or_none(&self, name: &str) -> Option<usize> {
+        self.has(name).then(|| self.usize(name))
+    }
+    /// A list of lists of integers.
+    pub fn lists(&self, name: &str) -> Vec<Vec<i64>> {
+        self.0[name].as_array().map(|a| a.iter().map(integers).collect()).unwrap_or_default()
     }
 }
 

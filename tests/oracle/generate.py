@@ -34,6 +34,10 @@ import families  # noqa: E402
 from spec import array_of, compare, decode, encode  # noqa: E402
 
 
+def as_tuple(v):
+    return tuple(as_tuple(x) for x in v) if isinstance(v, list) else v
+
+
 def run(spec):
     """The JSON of one case."""
     case = {"id": spec.id, "fn": spec.fn}
@@ -46,7 +50,7 @@ def run(spec):
             case["x64"] = True
 
         def call(*args):
-            out = spec.call(*args, **spec.params)
+            out = spec.call(*args, **{k: as_tuple(v) for k, v in spec.params.items()})
             return list(out) if isinstance(out, (tuple, list)) else [out]
 
         if spec.error:

@@ -1,0 +1,210 @@
+//! Elementwise activations. JAX: `nn/functions.py`.
+
+use std::f64::consts::{PI, SQRT_2};
+
+use crate::core::array::Array;
+use crate::lax;
+use crate::numpy::util::{canonical_axis, constant, inexact};
+use crate::numpy::{logaddexp, where_};
+
+/// `max(x, 0)`. Its derivative at 0 is 0.
+///
+/// ```
+/// use raxla::{Array, nn};
+///
+/// assert_eq!(nn::relu(Array::from([-1.0f32, 2.0])).to_vec::<f32>()?, [0.0, 2.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn relu(x: impl Into<Array>) -> Array {
+    let x = x.into();
+    let zero = constant(&x, 0.0);
+    // The second selection has the value of the first and the derivative 0 at 0; nan stays.
+    let positive = lax::gt(&x, &zero);
+    let rest = lax::stop_gradient(&lax::max(&x, &zero));
+    where_(positive, x, rest)
+}
+
+/// `min(max(x, 0), 6)`. Its derivative at 0 and at 6 is 0.
+#[track_caller]
+pub fn relu6(x: impl Into<Array>) -> Array {
+    let x = x.into();
+    let (zero, six) = (constant(&x, 0.0), constant(&x, 6.0));
+    let inside = lax::bitwise_and(&lax::gt(&x, &zero), &lax::lt(&x, &six));
+    let rest = lax::stop_gradient(&lax::min(&lax::max(&x, &zero), &six));
+    where_(inside, x, rest)
+}
+
+/// The logistic function `1 / (1 + e^-x)`.
+#[track_caller]
+pub fn sigmoid(x: impl Into<Array>) -> Array {
+    lax::logistic(&inexact(&x.into()))
+}
+
+/// `log(1 + e^x)`.
+#[track_caller]
+pub fn softplus(x: impl Into<Array>) -> Array {
+    logaddexp(x, 0.0)
+}
+
+/// A softplus without exponentials: `(x + sqrt(x² + b)) / 2`.
+#[track_caller]
+pub fn squareplus(x: impl Into<Array>, b: impl Into<Array>) -> Array {
+    let x = x.into();
+    let root = crate::numpy::sqrt(crate::numpy::square(&x) + b.into());
+    (x + root) / 2.0
+}
+
+/// 0 up to -1, `x` from 1, a parabola between: `(x + 1)² / 4`.
+#[track_caller]
+pub fn sparse_plus(x: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    let parabola = crate::numpy::square(&x + 1.0) / 4.0;
+    let upper = where_(lax::ge(&x, &constant(&x, 1.0)), &x, parabola);
+    where_(lax::le(&x, &constant(&x, -1.0)), 0.0, upper)
+}
+
+/// The derivative of [`sparse_plus`]: `(x + 1) / 2`, from 0 to 1.
+#[track_caller]
+pub fn sparse_sigmoid(x: impl Into<Array>) -> Array {
+    crate::numpy::clip(0.5 * (x.into() + 1.0), 0.0, 1.0)
+}
+
+/// `x / (1 + |x|)`.
+#[track_caller]
+pub fn soft_sign(x: impl Into<Array>) -> Array {
+    let x = x.into();
+    let size = crate::numpy::abs(&x) + 1;
+    x / size
+}
+
+/// `x sigmoid(x)`, also called swish.
+#[track_caller]
+pub fn silu(x: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    lax::mul(&x, &lax::logistic(&x))
+}
+
+/// [`silu`].
+#[track_caller]
+pub fn swish(x: impl Into<Array>) -> Array {
+    silu(x)
+}
+
+/// `x tanh(softplus(x))`.
+#[track_caller]
+pub fn mish(x: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    lax::mul(&x, &lax::tanh(&softplus(&x)))
+}
+
+/// `log(sigmoid(x))`.
+#[track_caller]
+pub fn log_sigmoid(x: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    lax::neg(&softplus(lax::neg(&x)))
+}
+
+/// `x` above 0, `α (e^x - 1)` below. JAX's default α is 1.
+#[track_caller]
+pub fn elu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    let positive = lax::gt(&x, &constant(&x, 0.0));
+    // The exponential must not overflow where it is not selected: its gradient would be nan.
+    let safe = where_(&positive, constant(&x, 0.0), &x);
+    where_(positive, &x, alpha.into() * lax::expm1(&safe))
+}
+
+/// `max(x, 0) + min(α (e^(x/α) - 1), 0)`. JAX's default α is 1.
+#[track_caller]
+pub fn celu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
+    let (x, alpha) = (inexact(&x.into()), alpha.into());
+    let positive = lax::gt(&x, &constant(&x, 0.0));
+    let safe = where_(&positive, constant(&x, 0.0), &x);
+    where_(positive, &x, &alpha * crate::numpy::expm1(safe / &alpha))
+}
+
+/// Klambauer et al. 2017: [`elu`] scaled so that mean and variance persist from layer to layer.
+#[track_caller]
+pub fn selu(x: impl Into<Array>) -> Array {
+    const ALPHA: f64 = 1.673_263_242_354_377_2;
+    const SCALE: f64 = 1.050_700_987_355_480_5;
+    SCALE * elu(x, ALPHA)
+}
+
+/// `x` above 0, `slope x` below. JAX's default slope is 0.01.
+#[track_caller]
+pub fn leaky_relu(x: impl Into<Array>, negative_slope: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    where_(lax::ge(&x, &constant(&x, 0.0)), &x, negative_slope.into() * &x)
+}
+
+/// The Gaussian error linear unit `x Φ(x)`: with the error function, or approximately with `tanh`. JAX's default is the
+/// approximation.
+#[track_caller]
+pub fn gelu(x: impl Into<Array>, approximate: bool) -> Array {
+    let x = inexact(&x.into());
+    if approximate {
+        // Hendrycks and Gimpel 2016, eq. 2.
+        let scale = constant(&x, (2.0 / PI).sqrt());
+        let cube = lax::integer_pow(&x, 3);
+        let inner = lax::add(&x, &lax::mul(&constant(&x, 0.044715), &cube));
+        let tanh = lax::tanh(&lax::mul(&scale, &inner));
+        let cdf = lax::mul(&constant(&x, 0.5), &lax::add(&constant(&x, 1.0), &tanh));
+        return lax::mul(&x, &cdf);
+    }
+    let tail = lax::erfc(&lax::div(&lax::neg(&x), &constant(&x, SQRT_2)));
+    lax::mul(&lax::mul(&constant(&x, 0.5), &x), &tail)
+}
+
+/// `min(max(x, -1), 1)`.
+#[track_caller]
+pub fn hard_tanh(x: impl Into<Array>) -> Array {
+    let x = x.into();
+    let one = constant(&x, 1.0);
+    let minus = constant(&x, -1.0);
+    where_(lax::gt(&x, &one), &one, where_(lax::lt(&x, &minus), &minus, &x))
+}
+
+/// `relu6(x + 3) / 6`.
+#[track_caller]
+pub fn hard_sigmoid(x: impl Into<Array>) -> Array {
+    relu6(x.into() + 3.0) / 6.0
+}
+
+/// `x hard_sigmoid(x)`.
+#[track_caller]
+pub fn hard_silu(x: impl Into<Array>) -> Array {
+    let x = x.into();
+    let gate = hard_sigmoid(&x);
+    x * gate
+}
+
+/// [`hard_silu`].
+#[track_caller]
+pub fn hard_swish(x: impl Into<Array>) -> Array {
+    hard_silu(x)
+}
+
+/// The identity.
+pub fn identity(x: impl Into<Array>) -> Array {
+    x.into()
+}
+
+/// The first half of `x` along an axis, gated by the sigmoid of the second half.
+///
+/// # Errors
+/// An axis out of range, or of odd size.
+#[track_caller]
+pub fn glu(x: impl Into<Array>, axis: i64) -> Array {
+    let x = x.into();
+    let axis = canonical_axis("glu", axis, x.ndim()) as i64;
+    let halves = crate::numpy::split(&x, 2, axis);
+    &halves[0] * sigmoid(&halves[1])
+}
+
+/// `x` within `-limit` and `limit`, softly: `limit tanh(x / limit)`.
+#[track_caller]
+pub fn soft_cap(x: impl Into<Array>, limit: f64) -> Array {
+    limit * crate::numpy::tanh(x.into() / limit)
+}

@@ -1,0 +1,71 @@
+//! Scaled dot-product attention. JAX: `nn.dot_product_attention` with `implementation="xla"`.
+
+use crate::core::array::Array;
+use crate::dtype::DType;
+use crate::error::{OrThrow, bail};
+use crate::lax;
+use crate::lax::elementwise::tuple;
+use crate::nn::softmax;
+use crate::numpy::util::upcast_f16;
+use crate::numpy::{einsum, where_};
+
+/// `softmax(q kᵀ / sqrt(d)) v` (Vaswani et al. 2017, eq. 1): `query` is `[batch, t, heads, d]`, `key` and `value` are
+/// `[batch, s, heads, d]`, the result has the shape of `query`. Key and value may have fewer heads, of which each then
+/// serves several of the query's.
+///
+/// `bias` is added to the scores `[batch, heads, t, s]`, `mask` (of `bool`) says which may be attended to; both broadcast.
+/// `is_causal` masks what comes later.
+///
+/// # Errors
+/// `dot_product_attention: query, key and value must have rank 4, got (2, 3)`; heads that are not a multiple.
+#[track_caller]
+pub fn dot_product_attention(
+    query: impl Into<Array>,
+    key: impl Into<Array>,
+    value: impl Into<Array>,
+    bias: Option<&Array>,
+    mask: Option<&Array>,
+    is_causal: bool,
+) -> Array {
+    let (query, key, value) = (query.into(), key.into(), value.into());
+    let check = || {
+        for x in [&query, &key, &value] {
+            if x.ndim() != 4 {
+                let shape = tuple(x.shape());
+                bail!(Shape, "dot_product_attention: query, key and value must have rank 4, got {shape}");
+            }
+        }
+        let (heads, shared) = (query.shape()[2], key.shape()[2]);
+        if shared == 0 || heads % shared != 0 {
+            bail!(
+                Shape,
+                "dot_product_attention: the number of query heads must be a multiple of key's, got {heads} and {shared}"
+            );
+        }
+        Ok(heads / shared)
+    };
+    let groups = check().or_throw();
+    let (key, value) = match groups {
+        1 => (key, value),
+        _ => (crate::numpy::repeat(key, groups, 2), crate::numpy::repeat(value, groups, 2)),
+    };
+    let dtype = query.dtype();
+    let wide = upcast_f16(dtype);
+    let scale = 1.0 / (query.shape()[3] as f64).sqrt();
+    let dims: lax::DotDimensionNumbers<'_> = ((&[3], &[3]), (&[0, 2], &[0, 2]));
+    let scores = lax::dot_general(&query, &key, dims, None, Some(wide));
+    let mut scores = scores * scale;
+    if let Some(bias) = bias {
+        scores = scores + bias;
+    }
+    let (t, s) = (query.shape()[1], key.shape()[1]);
+    let least = lax::literal(wide, -0.7 * crate::numpy::max_finite(wide));
+    if let Some(mask) = mask {
+        scores = where_(mask, scores, &least);
+    }
+    if is_causal {
+        scores = where_(crate::numpy::tri(t, s, 0, DType::Bool), scores, &least);
+    }
+    let weights = lax::convert(&softmax(scores, -1), dtype, false);
+    einsum("bhts,bshd->bthd", &[weights, value])
+}

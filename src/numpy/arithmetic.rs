@@ -1,0 +1,603 @@
+//! Elementwise arithmetic. JAX: `numpy/ufuncs.py`.
+
+use crate::core::array::Array;
+use crate::dtype::DType;
+use crate::error::{OrThrow, bail};
+use crate::lax;
+use crate::numpy::util::{
+    constant, default_float, inexact, numeric, promote_args, promote_args_inexact, promote_args_numeric,
+    promote_dtypes, promote_shapes, reject_complex,
+};
+use crate::numpy::{copysign, isinf, isposinf, logical_and, where_};
+
+/// `x + y`; `bool` is logical or.
+///
+/// Operands of all functions of this module are promoted to one dtype and broadcast to one shape, which is also that of
+/// the result; they are arrays, references to arrays, or numbers.
+///
+/// # Errors
+/// `add got incompatible shapes for broadcasting: (3,), (4,)`
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let x = Array::from([1, 2, 3]);
+/// assert_eq!(jnp::add(&x, 0.5).to_vec::<f32>()?, [1.5, 2.5, 3.5]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn add(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args("add", [&x.into(), &y.into()]);
+    if x.dtype().is_bool() { lax::bitwise_or(&x, &y) } else { lax::add(&x, &y) }
+}
+
+/// `x - y`.
+///
+/// # Errors
+/// `sub got incompatible shapes for broadcasting: (3,), (4,)`; two `bool` operands.
+#[track_caller]
+pub fn subtract(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args("subtract", [&x.into(), &y.into()]);
+    lax::sub(&x, &y)
+}
+
+/// `x y`; `bool` is logical and.
+///
+/// # Errors
+/// `mul got incompatible shapes for broadcasting: (3,), (4,)`
+#[track_caller]
+pub fn multiply(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args("multiply", [&x.into(), &y.into()]);
+    if x.dtype().is_bool() { lax::bitwise_and(&x, &y) } else { lax::mul(&x, &y) }
+}
+
+/// `x / y` as a float, also for integers.
+///
+/// # Errors
+/// `div got incompatible shapes for broadcasting: (3,), (4,)`
+#[track_caller]
+pub fn true_divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_inexact("true_divide", [&x.into(), &y.into()]);
+    lax::div(&x, &y)
+}
+
+/// [`true_divide`].
+#[track_caller]
+pub fn divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    true_divide(x, y)
+}
+
+/// `floor(x / y)`, in the operands' dtype.
+///
+/// # Errors
+/// Complex operands; shapes that do not broadcast.
+#[track_caller]
+pub fn floor_divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_numeric("floor_divide", [&x.into(), &y.into()]);
+    reject_complex("floor_divide", &x);
+    if x.dtype().is_unsigned() {
+        return lax::div(&x, &y);
+    }
+    if x.dtype().is_float() {
+        return float_divmod(&x, &y).0;
+    }
+    let quotient = lax::div(&x, &y);
+    // Division truncates: one less where the signs differ and there is a rest.
+    let zero = constant(&x, 0.0);
+    let below = logical_and(lax::ne(&lax::sign(&x), &lax::sign(&y)), lax::ne(&lax::rem(&x, &y), &zero));
+    let less = lax::sub(&quotient, &constant(&quotient, 1.0));
+    where_(below, less, quotient)
+}
+
+/// `x - y floor(x / y)`: the rest, with the sign of the divisor.
+///
+/// # Errors
+/// `rem got incompatible shapes for broadcasting: (3,), (4,)`; complex operands.
+#[track_caller]
+pub fn remainder(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_numeric("remainder", [&x.into(), &y.into()]);
+    let zero = constant(&x, 0.0);
+    let y = if y.dtype().is_integer() { nonzero_or_one(&y) } else { y };
+    let rest = lax::rem(&x, &y);
+    let signs_differ = lax::ne(&lax::lt(&rest, &zero), &lax::lt(&y, &zero));
+    let wrong = lax::bitwise_and(&signs_differ, &lax::ne(&rest, &zero));
+    where_(wrong, lax::add(&rest, &y), rest)
+}
+
+/// `y`, or 1 where it is 0.
+#[track_caller]
+fn nonzero_or_one(y: &Array) -> Array {
+    where_(lax::eq(y, &constant(y, 0.0)), constant(y, 1.0), y)
+}
+
+/// [`remainder`].
+#[track_caller]
+pub fn mod_(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    remainder(x, y)
+}
+
+/// `x - y trunc(x / y)`: the rest, with the sign of the dividend.
+///
+/// # Errors
+/// `rem got incompatible shapes for broadcasting: (3,), (4,)`; complex operands.
+#[track_caller]
+pub fn fmod(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_numeric("fmod", [&x.into(), &y.into()]);
+    let y = if y.dtype().is_integer() { nonzero_or_one(&y) } else { y };
+    lax::rem(&x, &y)
+}
+
+/// [`floor_divide`] and [`remainder`] together.
+///
+/// # Errors
+/// Those of [`floor_divide`].
+#[track_caller]
+pub fn divmod(x: impl Into<Array>, y: impl Into<Array>) -> (Array, Array) {
+    let [x, y] = promote_args_numeric("divmod", [&x.into(), &y.into()]);
+    if x.dtype().is_integer() {
+        return (floor_divide(&x, &y), remainder(&x, &y));
+    }
+    reject_complex("divmod", &x);
+    float_divmod(&x, &y)
+}
+
+/// Quotient and rest of floats; the quotient is a rounded difference so that both agree.
+#[track_caller]
+fn float_divmod(x: &Array, y: &Array) -> (Array, Array) {
+    let zero = constant(x, 0.0);
+    let rest = lax::rem(x, y);
+    let exact = where_(lax::eq(y, &zero), x, lax::sub(x, &rest));
+    let quotient = lax::div(&exact, y);
+    let wrong = lax::bitwise_and(&lax::ne(&rest, &zero), &lax::ne(&lax::sign(y), &lax::sign(&rest)));
+    let rest_up = lax::add(&rest, y);
+    let quotient_down = lax::sub(&quotient, &constant(&quotient, 1.0));
+    let quotient = where_(&wrong, quotient_down, quotient);
+    (lax::round(&quotient, lax::RoundingMethod::AwayFromZero), where_(wrong, rest_up, rest))
+}
+
+/// `x` to the power `y`.
+///
+/// An integer number as exponent multiplies repeatedly, which is exact for small powers and differentiable at zero.
+/// An integer array to the power of one gives integers.
+///
+/// # Errors
+/// Shapes that do not broadcast; a negative number as the exponent of an integer array.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let x = Array::from([1.0f32, -2.0, 3.0]);
+/// assert_eq!(jnp::power(&x, 2).to_vec::<f32>()?, [1.0, 4.0, 9.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn power(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let (x, y) = (x.into(), y.into());
+    if let Some(n) = y.host_integer() {
+        return lax::integer_pow(&numeric(&x), n);
+    }
+    let [x, y] = promote_shapes("power", [x, y]);
+    let [px, py] = promote_args_numeric("power", [&x, &y]);
+    if px.dtype().is_integer() {
+        return pow_integers(px, py);
+    }
+    if x.dtype().is_inexact() && y.dtype().is_integer() {
+        return lax::pow(&x, &y);
+    }
+    lax::pow(&px, &py)
+}
+
+/// Powers of integers by repeated squaring: six bits of the exponent, since any more overflow.
+#[track_caller]
+fn pow_integers(mut x: Array, mut y: Array) -> Array {
+    let (zero, one) = (constant(&y, 0.0), constant(&y, 1.0));
+    let nothing = lax::bitwise_and(&lax::eq(&x, &zero), &lax::ne(&y, &zero));
+    let mut out = where_(nothing, &zero, &one);
+    for _ in 0..6 {
+        let odd = lax::ne(&lax::bitwise_and(&y, &one), &zero);
+        out = where_(odd, lax::mul(&out, &x), &out);
+        x = lax::mul(&x, &x);
+        y = lax::shift_right_logical(&y, &one);
+    }
+    out
+}
+
+/// `x` to the power `y` as a float.
+///
+/// # Errors
+/// `pow got incompatible shapes for broadcasting: (3,), (4,)`
+#[track_caller]
+pub fn float_power(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_inexact("float_power", [&x.into(), &y.into()]);
+    lax::pow(&x, &y)
+}
+
+/// The larger of `x` and `y`; nan if either is.
+///
+/// # Errors
+/// `max got incompatible shapes for broadcasting: (3,), (4,)`
+#[track_caller]
+pub fn maximum(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args("maximum", [&x.into(), &y.into()]);
+    lax::max(&x, &y)
+}
+
+/// The smaller of `x` and `y`; nan if either is.
+///
+/// # Errors
+/// `min got incompatible shapes for broadcasting: (3,), (4,)`
+#[track_caller]
+pub fn minimum(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args("minimum", [&x.into(), &y.into()]);
+    lax::min(&x, &y)
+}
+
+/// The larger of `x` and `y`; nan only if both are.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+#[track_caller]
+pub fn fmax(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args("fmax", [&x.into(), &y.into()]);
+    let left = lax::bitwise_or(&greater_(&x, &y), &lax::ne(&y, &y));
+    where_(left, x, y)
+}
+
+/// The smaller of `x` and `y`; nan only if both are.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+#[track_caller]
+pub fn fmin(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args("fmin", [&x.into(), &y.into()]);
+    let left = lax::bitwise_or(&greater_(&y, &x), &lax::ne(&y, &y));
+    where_(left, x, y)
+}
+
+#[track_caller]
+fn greater_(x: &Array, y: &Array) -> Array {
+    crate::numpy::greater(x, y)
+}
+
+/// `sqrt(x² + y²)` without overflow.
+///
+/// # Errors
+/// Complex operands; shapes that do not broadcast.
+#[track_caller]
+pub fn hypot(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_inexact("hypot", [&x.into(), &y.into()]);
+    reject_complex("hypot", &x);
+    let (x, y) = (lax::abs(&x), lax::abs(&y));
+    let infinite = lax::bitwise_or(&isposinf(&x), &isposinf(&y));
+    let (large, small) = (lax::max(&x, &y), lax::min(&x, &y));
+    let zero = lax::eq(&large, &constant(&large, 0.0));
+    let ratio = lax::div(&small, &where_(&zero, constant(&large, 1.0), &large));
+    let root = lax::sqrt(&lax::add(&constant(&ratio, 1.0), &lax::square(&ratio)));
+    let out = where_(zero, &large, lax::mul(&large, &root));
+    where_(infinite, constant(&out, f64::INFINITY), out)
+}
+
+/// The absolute value; of a complex number its modulus.
+#[track_caller]
+pub fn abs(x: impl Into<Array>) -> Array {
+    let x = x.into();
+    if x.dtype().is_bool() || x.dtype().is_unsigned() { x } else { lax::abs(&x) }
+}
+
+/// [`abs`].
+#[track_caller]
+pub fn absolute(x: impl Into<Array>) -> Array {
+    abs(x)
+}
+
+/// The absolute value of real numbers, as a float.
+///
+/// # Errors
+/// Complex operands.
+#[track_caller]
+pub fn fabs(x: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    reject_complex("fabs", &x);
+    lax::abs(&x)
+}
+
+/// `-x`.
+///
+/// # Errors
+/// `neg does not accept dtype bool`
+#[track_caller]
+pub fn negative(x: impl Into<Array>) -> Array {
+    lax::neg(&x.into())
+}
+
+/// `+x`: `x` itself.
+pub fn positive(x: impl Into<Array>) -> Array {
+    x.into()
+}
+
+/// -1, 0 or 1 as `x` is negative, zero or positive; `x / |x|` for complex numbers.
+///
+/// # Errors
+/// `sign does not accept dtype bool`
+#[track_caller]
+pub fn sign(x: impl Into<Array>) -> Array {
+    lax::sign(&x.into())
+}
+
+/// `x²`.
+#[track_caller]
+pub fn square(x: impl Into<Array>) -> Array {
+    lax::square(&numeric(&x.into()))
+}
+
+/// `1 / x` as a float.
+#[track_caller]
+pub fn reciprocal(x: impl Into<Array>) -> Array {
+    lax::integer_pow(&inexact(&x.into()), -1)
+}
+
+/// 0 where `x < 0`, 1 where `x > 0`, `y` where `x == 0`, nan where `x` is nan.
+///
+/// # Errors
+/// Complex operands; shapes that do not broadcast.
+#[track_caller]
+pub fn heaviside(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_inexact("heaviside", [&x.into(), &y.into()]);
+    let zero = constant(&x, 0.0);
+    let at_zero = where_(lax::ne(&x, &x), &x, y);
+    let not_below = where_(lax::gt(&x, &zero), constant(&x, 1.0), at_zero);
+    where_(lax::lt(&x, &zero), zero, not_below)
+}
+
+/// The greatest common divisor of integers.
+///
+/// # Errors
+/// `gcd: arguments must be integers, got float32`
+#[track_caller]
+pub fn gcd(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = integers("gcd", &x.into(), &y.into());
+    gcd_of(abs(x), abs(y))
+}
+
+/// Euclid's algorithm, unrolled: no pair of this many bits needs more steps (Lamé 1844).
+#[track_caller]
+fn gcd_of(x: Array, y: Array) -> Array {
+    let steps = match x.dtype().bits() {
+        8 => 12,
+        16 => 24,
+        32 => 47,
+        _ => 93,
+    };
+    let (mut large, mut small) = (maximum(&x, &y), minimum(x, y));
+    for _ in 0..steps {
+        let zero = lax::eq(&small, &constant(&small, 0.0));
+        let divisor = where_(&zero, constant(&small, 1.0), &small);
+        let rest = where_(&zero, constant(&small, 0.0), lax::rem(&large, &divisor));
+        large = where_(zero, large, small);
+        small = rest;
+    }
+    large
+}
+
+/// The least common multiple of integers.
+///
+/// # Errors
+/// `lcm: arguments must be integers, got float32`
+#[track_caller]
+pub fn lcm(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = integers("lcm", &x.into(), &y.into());
+    let (x, y) = (abs(x), abs(y));
+    let divisor = gcd_of(x.clone(), y.clone());
+    let zero = lax::eq(&divisor, &constant(&divisor, 0.0));
+    let quotient = lax::div(&y, &where_(&zero, constant(&divisor, 1.0), &divisor));
+    where_(zero, constant(&divisor, 0.0), lax::mul(&x, &quotient))
+}
+
+#[track_caller]
+fn integers(name: &str, x: &Array, y: &Array) -> [Array; 2] {
+    let check = |d: DType| {
+        if !d.is_integer() {
+            bail!(DType, "{name}: arguments must be integers, got {}", d.name());
+        }
+        Ok(())
+    };
+    check(x.dtype()).and(check(y.dtype())).or_throw();
+    crate::numpy::util::broadcast_arrays_array(name, promote_dtypes([x, y]))
+}
+
+/// The fractional and the integer part of `x`, both with its sign.
+#[track_caller]
+pub fn modf(x: impl Into<Array>) -> (Array, Array) {
+    let x = inexact(&x.into());
+    let whole = where_(lax::ge(&x, &constant(&x, 0.0)), lax::floor(&x), lax::ceil(&x));
+    (lax::sub(&x, &whole), whole)
+}
+
+/// `x` with nan replaced by 0, and infinities by the largest and smallest finite numbers.
+#[track_caller]
+pub fn nan_to_num(x: impl Into<Array>) -> Array {
+    nan_to_num_with(x, 0.0, None, None)
+}
+
+/// [`nan_to_num`] with other replacements. `None` is the largest, or smallest, finite number.
+#[track_caller]
+pub fn nan_to_num_with(x: impl Into<Array>, nan: f64, posinf: Option<f64>, neginf: Option<f64>) -> Array {
+    let x = x.into();
+    let dtype = x.dtype();
+    if !dtype.is_inexact() {
+        return x;
+    }
+    if dtype.is_complex() {
+        let part = |p: Array| nan_to_num_with(p, nan, posinf, neginf);
+        return lax::complex(&part(lax::real(&x)), &part(lax::imag(&x)));
+    }
+    let limit = max_finite(dtype);
+    let value = |v: f64| constant(&x, v);
+    let out = where_(lax::ne(&x, &x), value(nan), &x);
+    let out = where_(isposinf(&out), value(posinf.unwrap_or(limit)), &out);
+    where_(crate::numpy::isneginf(&out), value(neginf.unwrap_or(-limit)), &out)
+}
+
+/// The largest finite number of a float dtype.
+pub(crate) fn max_finite(dtype: DType) -> f64 {
+    match dtype {
+        DType::BF16 => half::bf16::MAX.to_f64(),
+        DType::F16 => half::f16::MAX.to_f64(),
+        DType::F32 | DType::C64 => f64::from(f32::MAX),
+        _ => f64::MAX,
+    }
+}
+
+/// A bound of [`clip`]: an array, a number, or `()` for none.
+#[derive(Clone, Debug)]
+pub struct Bound(Option<Array>);
+
+macro_rules! bound {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Bound {
+            fn from(x: $t) -> Self {
+                Bound(Some(Array::from(x)))
+            }
+        }
+    )*};
+}
+bound!(Array, &Array, f32, f64, i32, i64);
+
+impl From<()> for Bound {
+    fn from((): ()) -> Self {
+        Bound(None)
+    }
+}
+
+impl From<Option<Array>> for Bound {
+    fn from(x: Option<Array>) -> Self {
+        Bound(x)
+    }
+}
+
+/// `x`, no less than `min` and no greater than `max`; a bound may be `()`: none.
+///
+/// # Errors
+/// Complex operands; shapes that do not broadcast.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let x = Array::from([-1.0f32, 0.5, 9.0]);
+/// assert_eq!(jnp::clip(&x, 0.0, 1.0).to_vec::<f32>()?, [0.0, 0.5, 1.0]);
+/// assert_eq!(jnp::clip(&x, (), 1.0).to_vec::<f32>()?, [-1.0, 0.5, 1.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn clip(x: impl Into<Array>, min: impl Into<Bound>, max: impl Into<Bound>) -> Array {
+    let mut x = x.into();
+    reject_complex("clip", &x);
+    if let Some(min) = min.into().0 {
+        x = maximum(min, x);
+    }
+    if let Some(max) = max.into().0 {
+        x = minimum(max, x);
+    }
+    x
+}
+
+/// Mantissa and exponent `(m, e)` with `x = m 2^e` and `0.5 <= |m| < 1`.
+///
+/// # Errors
+/// Complex operands.
+#[track_caller]
+pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
+    let x = inexact(&x.into());
+    reject_complex("frexp", &x);
+    let (int, mantissa, exponent, bias) = layout(x.dtype());
+    let tiny = constant(&x, 2f64.powi(2 - (1 << (exponent - 1))));
+    let subnormal = lax::lt(&lax::abs(&x), &tiny);
+    let scaled = where_(&subnormal, lax::mul(&x, &constant(&x, 2f64.powi(mantissa))), &x);
+    let bits = lax::bitcast_convert_type(&scaled, int);
+    let of = |v: i64| lax::convert(&Array::from(v), int, false);
+    let mask = (1i64 << exponent) - 1;
+    let raw = lax::bitwise_and(&lax::shift_right_arithmetic(&bits, &of(i64::from(mantissa))), &of(mask));
+    let shift = where_(subnormal, of(i64::from(-mantissa)), of(0));
+    let e = lax::sub(&lax::add(&raw, &shift), &of(bias - 1));
+    let cleared = lax::bitwise_and(&bits, &of(!(mask << mantissa)));
+    let half = lax::bitwise_or(&cleared, &of((bias - 1) << mantissa));
+    let m = lax::bitcast_convert_type(&half, x.dtype());
+    let special = lax::bitwise_or(
+        &lax::bitwise_or(&isinf(&x), &lax::ne(&x, &x)),
+        &lax::eq(&x, &constant(&x, 0.0)),
+    );
+    let e = where_(&special, of(0), e);
+    (where_(special, &x, m), lax::convert(&e, DType::I32, false))
+}
+
+/// The integer dtype as wide as a float dtype, its mantissa and exponent bits, and its bias.
+fn layout(dtype: DType) -> (DType, i32, i32, i64) {
+    match dtype {
+        DType::BF16 => (DType::I16, 7, 8, 127),
+        DType::F16 => (DType::I16, 10, 5, 15),
+        DType::F64 => (DType::I64, 52, 11, 1023),
+        _ => (DType::I32, 23, 8, 127),
+    }
+}
+
+/// `x 2^y` for integers `y`.
+///
+/// # Errors
+/// `ldexp: takes a real x and an integer y, got float32 and float32`
+#[track_caller]
+pub fn ldexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let (x, y) = (x.into(), y.into());
+    let check = || {
+        if x.dtype().is_complex() || y.dtype().is_inexact() {
+            bail!(
+                DType,
+                "ldexp: takes a real x and an integer y, got {} and {}",
+                x.dtype().name(),
+                y.dtype().name()
+            );
+        }
+        Ok(())
+    };
+    check().or_throw();
+    let x = inexact(&x);
+    let [x, y] = promote_shapes("ldexp", [x.clone(), lax::convert(&y, x.dtype(), false)]);
+    let (m, e) = frexp(&x);
+    let e = lax::add(&lax::convert(&e, x.dtype(), false), &y);
+    // One power of two goes to the mantissa, since 2^e may overflow where the result does not.
+    let positive = lax::gt(&e, &constant(&e, 0.0));
+    let m = where_(&positive, lax::mul(&m, &constant(&m, 2.0)), m);
+    let e = where_(&positive, lax::sub(&e, &constant(&e, 1.0)), e);
+    let out = lax::mul(&m, &lax::exp2(&e));
+    where_(lax::bitwise_or(&isinf(&x), &lax::eq(&x, &constant(&x, 0.0))), x, out)
+}
+
+/// The distance from `x` to the next float away from zero.
+///
+/// # Errors
+/// Complex operands.
+#[track_caller]
+pub fn spacing(x: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    reject_complex("spacing", &x);
+    let infinity = constant(&x, f64::INFINITY);
+    if x.dtype() == DType::F16 {
+        return lax::sub(&lax::nextafter(&x, &lax::full_like(&x, f64::INFINITY)), &x);
+    }
+    let away = copysign(infinity, &x);
+    let out = lax::sub(&lax::nextafter(&x, &away), &x);
+    let smallest = constant(&x, 2f64.powi(2 - layout(x.dtype()).3 as i32 - layout(x.dtype()).1 - 1));
+    where_(lax::eq(&out, &constant(&out, 0.0)), copysign(smallest, &x), &out)
+}
+
+/// The next float after `x` towards `y`.
+///
+/// # Errors
+/// `nextafter got incompatible shapes for broadcasting: (3,), (4,)`
+#[track_caller]
+pub fn nextafter(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_inexact("nextafter", [&x.into(), &y.into()]);
+    lax::nextafter(&x, &y)
+}
+
+/// The default float of the settings in force, for functions that make floats of integers.
+#[track_caller]
+pub(crate) fn as_default_float(x: &Array) -> Array {
+    lax::convert(x, default_float(), false)
+}

@@ -1,0 +1,216 @@
+//! What array functions do to their operands first: promote dtypes and ranks. JAX: `numpy/util.py`.
+
+use crate::core::array::Array;
+use crate::core::config::x64_enabled;
+use crate::core::scalar::Scalar;
+use crate::dtype::{DType, promote_types};
+use crate::error::{OrThrow, Result, bail};
+use crate::lax;
+use crate::lax::elementwise::tuple;
+
+/// The dtype that an operation on these arrays computes in, and whether it is weak. JAX: `dtypes.lattice_result_type`.
+pub(crate) fn result_type_of(args: &[&Array]) -> (DType, bool) {
+    let of = |x: &Array| (x.dtype(), x.weak_type());
+    match args {
+        [] => (default_float(), true),
+        [x] => of(x),
+        [x, y] if of(x) == of(y) => of(x),
+        [x, y] => promote_types(of(x), of(y), x64_enabled()),
+        _ => {
+            let types: Vec<(DType, bool)> = args.iter().map(|x| of(x)).collect();
+            crate::dtype::result_type(&types, x64_enabled()).unwrap_or((default_float(), true))
+        }
+    }
+}
+
+/// `float32`, or `float64` while x64 is on.
+pub(crate) fn default_float() -> DType {
+    if x64_enabled() { DType::F64 } else { DType::F32 }
+}
+
+/// `int32`, or `int64` while x64 is on.
+pub(crate) fn default_int() -> DType {
+    if x64_enabled() { DType::I64 } else { DType::I32 }
+}
+
+/// The dtype in which functions like `sin` take values of `dtype`. JAX: `dtypes.to_inexact_dtype`.
+pub(crate) fn to_inexact(dtype: DType) -> DType {
+    match dtype {
+        d if d.is_inexact() => d,
+        DType::I64 | DType::U64 => DType::F64,
+        _ => DType::F32,
+    }
+}
+
+/// `bool` counts as an integer.
+pub(crate) fn to_numeric(dtype: DType) -> DType {
+    if dtype.is_bool() { default_int() } else { dtype }
+}
+
+/// The dtype in which sums of `dtype` are computed and given. JAX: `_promote_integer_dtype`.
+pub(crate) fn promote_integer(dtype: DType) -> DType {
+    let int = default_int();
+    match dtype {
+        DType::Bool => int,
+        d if d.is_unsigned() && d.bits() < int.bits() => {
+            if int == DType::I64 {
+                DType::U64
+            } else {
+                DType::U32
+            }
+        }
+        d if d.is_signed() && d.bits() < int.bits() => int,
+        d => d,
+    }
+}
+
+/// `f32` for `bf16` and `f16`, so that sums do not lose digits.
+pub(crate) fn upcast_f16(dtype: DType) -> DType {
+    if matches!(dtype, DType::BF16 | DType::F16) { DType::F32 } else { dtype }
+}
+
+/// All operands in one dtype, changed by `to`.
+#[track_caller]
+fn promote_dtypes_to<const N: usize>(args: [&Array; N], to: fn(DType) -> DType) -> [Array; N] {
+    let (dtype, weak_type) = result_type_of(&args);
+    let dtype = to(dtype);
+    let mut out = args.map(Array::clone);
+    for x in &mut out {
+        if x.dtype() != dtype || x.weak_type() != weak_type {
+            *x = lax::convert(x, dtype, weak_type);
+        }
+    }
+    out
+}
+
+/// All operands in one dtype. JAX: `promote_dtypes`.
+#[track_caller]
+pub(crate) fn promote_dtypes<const N: usize>(args: [&Array; N]) -> [Array; N] {
+    promote_dtypes_to(args, |d| d)
+}
+
+/// All operands in one dtype and, unless some are scalars, of one rank. JAX: `promote_args`.
+#[track_caller]
+pub(crate) fn promote_args<const N: usize>(name: &str, args: [&Array; N]) -> [Array; N] {
+    promote_shapes(name, promote_dtypes_to(args, |d| d))
+}
+
+/// [`promote_args`], where `bool` becomes an integer.
+#[track_caller]
+pub(crate) fn promote_args_numeric<const N: usize>(name: &str, args: [&Array; N]) -> [Array; N] {
+    promote_shapes(name, promote_dtypes_to(args, to_numeric))
+}
+
+/// [`promote_args`], where integers become floats.
+#[track_caller]
+pub(crate) fn promote_args_inexact<const N: usize>(name: &str, args: [&Array; N]) -> [Array; N] {
+    promote_shapes(name, promote_dtypes_to(args, to_inexact))
+}
+
+/// `x` as a float, for functions like `sin`.
+#[track_caller]
+pub(crate) fn inexact(x: &Array) -> Array {
+    let [x] = promote_dtypes_to([x], to_inexact);
+    x
+}
+
+/// `x` as a number.
+#[track_caller]
+pub(crate) fn numeric(x: &Array) -> Array {
+    let [x] = promote_dtypes_to([x], to_numeric);
+    x
+}
+
+/// Operands of different ranks get leading axes; scalars and axes of size one are left to the primitive.
+#[track_caller]
+pub(crate) fn promote_shapes<const N: usize>(name: &str, mut args: [Array; N]) -> [Array; N] {
+    let rank = args.iter().map(Array::ndim).max().unwrap_or(0);
+    if args.iter().all(|x| x.ndim() == rank || x.ndim() == 0) {
+        return args;
+    }
+    if broadcast_shapes(&args.each_ref().map(Array::shape)).is_err() {
+        incompatible(name, &args.each_ref().map(Array::shape)).or_throw()
+    }
+    for x in &mut args {
+        if x.ndim() < rank && x.ndim() > 0 {
+            let new: Vec<usize> = (0..rank - x.ndim()).collect();
+            *x = lax::expand_dims(x, &new);
+        }
+    }
+    args
+}
+
+#[cold]
+fn incompatible(name: &str, shapes: &[&[usize]]) -> Result<()> {
+    let shapes: Vec<String> = shapes.iter().map(|s| tuple(s)).collect();
+    bail!(Shape, "{name}: incompatible shapes for broadcasting: shapes=[{}]", shapes.join(", "))
+}
+
+/// The shape that these broadcast to by NumPy's rule. JAX: `lax.broadcast_shapes`.
+pub(crate) fn broadcast_shapes(shapes: &[&[usize]]) -> Result<Vec<usize>> {
+    let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
+    let mut out = vec![1; rank];
+    for shape in shapes {
+        for (m, n) in out[rank - shape.len()..].iter_mut().zip(*shape) {
+            if *m == 1 {
+                *m = *n;
+            } else if *n != 1 && m != n {
+                let shapes: Vec<String> = shapes.iter().map(|s| tuple(s)).collect();
+                bail!(Shape, "incompatible shapes for broadcasting: shapes=[{}]", shapes.join(", "));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Operands copied to their common shape.
+#[track_caller]
+pub(crate) fn broadcast_arrays_array<const N: usize>(name: &str, args: [Array; N]) -> [Array; N] {
+    let shape = match broadcast_shapes(&args.each_ref().map(Array::shape)) {
+        Ok(shape) => shape,
+        Err(e) => Err(e.context(name)).or_throw(),
+    };
+    args.map(|x| broadcast_to_shape(&x, &shape))
+}
+
+/// `x` copied along leading axes and axes of size one. The shapes are compatible.
+#[track_caller]
+pub(crate) fn broadcast_to_shape(x: &Array, shape: &[usize]) -> Array {
+    if x.shape() == shape {
+        return x.clone();
+    }
+    let dims: Vec<usize> = (shape.len() - x.ndim()..shape.len()).collect();
+    lax::broadcast_in_dim(x, shape, &dims)
+}
+
+/// Position of an axis that may count from the end.
+pub(crate) fn axis_index(name: &str, axis: i64, ndim: usize) -> Result<usize> {
+    let index = if axis < 0 { axis + ndim as i64 } else { axis };
+    if index < 0 || index >= ndim as i64 {
+        bail!(Shape, "{name}: axis {axis} is out of bounds for array of dimension {ndim}");
+    }
+    Ok(index as usize)
+}
+
+/// [`axis_index`] that throws.
+#[track_caller]
+pub(crate) fn canonical_axis(name: &str, axis: i64, ndim: usize) -> usize {
+    axis_index(name, axis, ndim).or_throw()
+}
+
+/// A scalar of `x`'s dtype and weak type. JAX: `_lax_const`.
+pub(crate) fn constant(x: &Array, value: f64) -> Array {
+    Array::from(Scalar::from_f64(x.dtype(), value).with_weak_type(x.weak_type()))
+}
+
+/// Ends with an error unless the dtype is one that the function is defined for.
+#[track_caller]
+pub(crate) fn reject_complex(name: &str, x: &Array) {
+    let check = || {
+        if x.dtype().is_complex() {
+            bail!(DType, "{name} does not support complex-valued inputs, got {}", x.aval());
+        }
+        Ok(())
+    };
+    check().or_throw()
+}

@@ -1,0 +1,174 @@
+"""`jax.numpy`: creation, shapes, joining and splitting, contractions."""
+
+import jax.numpy as jnp
+from spec import arr, weak
+
+ULP = {f"numpy.{name}": 4 for name in "linspace logspace geomspace dot matmul vdot inner tensordot einsum trace kron outer cross vander hanning hamming blackman bartlett matrix_power vecdot".split()}
+
+ADAPTERS = {
+    **{f"numpy.{name}": (lambda fn: lambda *xs, **p: fn(xs, **p))(getattr(jnp, name))
+       for name in "concatenate stack vstack hstack dstack column_stack".split()},
+    "numpy.broadcast_arrays": lambda *xs: jnp.broadcast_arrays(*xs),
+    "numpy.einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
+    "numpy.meshgrid": lambda *xs, indexing: jnp.meshgrid(*xs, indexing=indexing),
+    "numpy.expand_dims": lambda x, axis: jnp.expand_dims(x, axis),
+    "numpy.reshape": lambda x, shape: jnp.reshape(x, shape),
+    "numpy.astype": lambda x, dtype: jnp.asarray(x).astype(dtype),
+    "numpy.zeros": lambda shape, dtype=None: jnp.zeros(shape, dtype),
+    "numpy.ones": lambda shape, dtype=None: jnp.ones(shape, dtype),
+    "numpy.full": lambda v, shape, dtype=None: jnp.full(shape, v, dtype),
+    "numpy.linspace": lambda a, b, num, endpoint=True: jnp.linspace(a, b, num, endpoint=endpoint),
+    "numpy.logspace": lambda a, b, base, num: jnp.logspace(a, b, num, base=base),
+    "numpy.geomspace": lambda a, b, num: jnp.geomspace(a, b, num),
+    "numpy.split": lambda x, sections, axis: jnp.split(x, sections, axis),
+    "numpy.array_split": lambda x, sections, axis: jnp.array_split(x, sections, axis),
+    "numpy.pad": lambda x, pad_width, mode: jnp.pad(x, pad_width, mode=mode),
+    "numpy.append": lambda x, v, axis=None: jnp.append(x, v, axis),
+    "numpy.indices": lambda dimensions: jnp.indices(dimensions),
+    "numpy.matrix_power": lambda x, n: jnp.linalg.matrix_power(x, n),
+    "numpy.permute_dims": lambda x, axes: jnp.transpose(x, axes),
+    "numpy.diff": lambda x, n, axis: jnp.diff(x, n=n, axis=axis),
+}
+
+
+def build(f):
+    dtypes = ["float32", "bfloat16", "int32", "uint8", "bool"]
+    for dtype in (None, "float32", "int32", "bfloat16", "bool", "uint8"):
+        f.case("numpy.zeros", shape=[2, 3], dtype=dtype)
+        f.case("numpy.ones", shape=[0, 3], dtype=dtype)
+        f.case("numpy.ones", shape=[2], dtype=dtype)
+        f.case("numpy.full", weak(3.5), shape=[2, 2], dtype=dtype)
+        f.case("numpy.eye", N=3, M=4, k=1, dtype=dtype)
+        f.case("numpy.tri", N=3, M=4, k=-1, dtype=dtype)
+    f.case("numpy.zeros", shape=[2], x64=True)
+    f.case("numpy.full", ("int32", (3,)), shape=[2, 3])
+    f.case("numpy.full", weak(2), shape=[])
+    f.case("numpy.full", ("int32", (3,)), shape=[2, 4], error=True)
+    f.case("numpy.eye", N=3, M=None, k=-1)
+    for name in ("zeros_like", "ones_like"):
+        for dtype in dtypes:
+            f.case(f"numpy.{name}", (dtype, (2, 3)))
+        f.case(f"numpy.{name}", weak(2.0))
+        f.case(f"numpy.{name}", ("float32", (2,)), dtype="int32")
+    for start, stop, step in [(0, 5, 1), (2, 9, 3), (5, 0, -2), (0.0, 1.0, 0.25), (1, 2, 0.3), (0, 0, 1), (3, 1, 1), (-1.5, 4, 1)]:
+        f.case("numpy.arange", start=start, stop=stop, step=step)
+        f.case("numpy.arange", start=start, stop=stop, step=step, dtype="float32")
+    f.case("numpy.arange", start=0, stop=4, step=1, dtype="int8")
+    f.case("numpy.arange", start=0, stop=3, step=1, x64=True)
+    for num in (0, 1, 2, 5, 50):
+        f.case("numpy.linspace", weak(0.0), weak(1.0), num=num)
+        f.case("numpy.linspace", weak(-3), weak(7), num=num, endpoint=False, error=None, abs=1e-6)
+    f.case("numpy.linspace", ("float32", (3,)), ("float32", (2, 1)), num=4, abs=1e-6)
+    f.case("numpy.linspace", arr("bfloat16", 0.0), arr("bfloat16", 1.0), num=7)
+    f.case("numpy.logspace", weak(0.0), weak(2.0), weak(10.0), num=5, ulp=16)
+    f.case("numpy.geomspace", weak(1.0), weak(1000.0), num=4, ulp=16)
+    for name in ("hanning", "hamming", "blackman", "bartlett"):
+        for n in (0, 1, 2, 8):
+            f.case(f"numpy.{name}", M=n, abs=5e-7)
+    f.case("numpy.indices", dimensions=[2, 3])
+    for k in (-2, -1, 0, 1, 3):
+        for dtype in dtypes:
+            f.case("numpy.tril", (dtype, (3, 4)), k=k)
+            f.case("numpy.triu", (dtype, (2, 3, 3)), k=k)
+        f.case("numpy.diag", ("float32", (3,)), k=k)
+        f.case("numpy.diag", ("float32", (3, 4)), k=k)
+        f.case("numpy.trace", ("float32", (3, 4)), offset=k, abs=1e-6)
+        f.case("numpy.diagonal", ("int32", (2, 3, 4)), offset=k, axis1=0, axis2=2)
+    f.case("numpy.diag", ("bool", (3,)), k=1)
+    f.case("numpy.diag", ("float32", (3, 3)), k=1, grad=True)
+    f.case("numpy.diag", ("float32", (3,)), k=1, grad=True)
+    f.case("numpy.tril", ("float32", (3, 3)), k=0, grad=True)
+    f.case("numpy.tril", ("float32", (3,)), k=0, error=True)
+    f.case("numpy.meshgrid", ("float32", (2,)), ("int32", (3,)), indexing="xy")
+    f.case("numpy.meshgrid", ("float32", (2,)), ("int32", (3,)), ("float32", (1,)), indexing="ij")
+    for dtype in dtypes:
+        f.case("numpy.reshape", (dtype, (2, 6)), shape=[3, -1])
+        f.case("numpy.ravel", (dtype, (2, 3)))
+        f.case("numpy.transpose", (dtype, (2, 3, 4)))
+        f.case("numpy.swapaxes", (dtype, (2, 3, 4)), axis1=0, axis2=-1)
+        f.case("numpy.moveaxis", (dtype, (2, 3, 4)), source=[0, 1], destination=[-1, 0])
+        f.case("numpy.expand_dims", (dtype, (2, 3)), axis=[0, -1])
+        f.case("numpy.squeeze", (dtype, (1, 3, 1)), axis=None)
+        f.case("numpy.squeeze", (dtype, (1, 3, 1)), axis=-1)
+        f.case("numpy.broadcast_to", (dtype, (3, 1)), shape=[2, 3, 4])
+        f.case("numpy.tile", (dtype, (2, 3)), reps=[2, 1, 2])
+        f.case("numpy.tile", (dtype, (2, 3)), reps=[2])
+        f.case("numpy.repeat", (dtype, (2, 3)), repeats=2, axis=1)
+        f.case("numpy.repeat", (dtype, (2, 3)), repeats=3, axis=None)
+        f.case("numpy.flip", (dtype, (2, 3)), axis=None)
+        f.case("numpy.flip", (dtype, (2, 3)), axis=-1)
+        f.case("numpy.roll", (dtype, (2, 5)), shift=2, axis=1)
+        f.case("numpy.roll", (dtype, (2, 5)), shift=-3, axis=None)
+        for k in (0, 1, 2, 3):
+            f.case("numpy.rot90", (dtype, (2, 3)), k=k)
+        for mode in ("constant", "edge", "reflect", "symmetric", "wrap"):
+            f.case("numpy.pad", (dtype, (3, 4)), pad_width=[[1, 2], [3, 1]], mode=mode)
+            f.case("numpy.pad", (dtype, (3,)), pad_width=[[5, 4]], mode=mode)
+        f.case("numpy.concatenate", (dtype, (2, 3)), ("int32", (1, 3)), axis=0)
+        f.case("numpy.stack", (dtype, (2, 3)), ("float32", (2, 3)), axis=-1)
+        for name in ("vstack", "hstack", "dstack", "column_stack"):
+            f.case(f"numpy.{name}", (dtype, (3,)), (dtype, (3,)))
+            f.case(f"numpy.{name}", (dtype, (2, 2)), (dtype, (2, 2)))
+        f.case("numpy.split", (dtype, (6, 2)), sections=3, axis=0)
+        f.case("numpy.array_split", (dtype, (7,)), sections=3, axis=0)
+        f.case("numpy.diff", (dtype, (6,)), n=1, axis=0)
+        f.case("numpy.astype", (dtype, (3,)), dtype="float32")
+        f.case("numpy.astype", (dtype, (3,)), dtype="int8")
+        for name in ("atleast_1d", "atleast_2d", "atleast_3d"):
+            f.case(f"numpy.{name}", (dtype, ()))
+            f.case(f"numpy.{name}", (dtype, (2,)))
+            f.case(f"numpy.{name}", (dtype, (2, 3)))
+    for name, params in [("reshape", dict(shape=[3, 2])), ("swapaxes", dict(axis1=0, axis2=1)), ("tile", dict(reps=[2, 2])),
+                         ("repeat", dict(repeats=2, axis=0)), ("roll", dict(shift=1, axis=1)), ("flip", dict(axis=0)),
+                         ("pad", dict(pad_width=[[1, 2], [3, 1]], mode="wrap")), ("diff", dict(n=2, axis=1)),
+                         ("broadcast_to", dict(shape=[2, 2, 3]))]:
+        f.case(f"numpy.{name}", ("float32", (2, 3)), grad=True, **params)
+    f.case("numpy.concatenate", ("float32", (2, 3)), ("bfloat16", (1, 3)), axis=0, grad=True)
+    f.case("numpy.stack", ("float32", (2, 3)), ("float32", (2, 3)), axis=1, grad=True)
+    f.case("numpy.split", ("float32", (5,)), sections=[1, 3], axis=0)
+    f.case("numpy.split", ("float32", (5,)), sections=2, axis=0, error=True)
+    f.case("numpy.append", ("float32", (2, 2)), ("int32", (3,)), axis=None)
+    f.case("numpy.broadcast_arrays", ("float32", (3,)), ("int32", (2, 1)))
+    f.case("numpy.reshape", ("float32", (2, 3)), shape=[4], error=True)
+    f.case("numpy.reshape", ("float32", (2, 3)), shape=[-1, -1], error=True)
+    f.case("numpy.reshape", ("float32", (2, 3)), shape=[-1, 4], error=True)
+    f.case("numpy.reshape", ("float32", (0, 3)), shape=[-1, 3])
+    f.case("numpy.expand_dims", ("float32", (2, 3)), axis=5, error=True)
+    f.case("numpy.squeeze", ("float32", (2, 3)), axis=0, error=True)
+    f.case("numpy.broadcast_to", ("float32", (2, 3)), shape=[3, 3], error=True)
+    f.case("numpy.stack", ("float32", (2, 3)), ("float32", (3, 2)), axis=0, error=True)
+    f.case("numpy.concatenate", ("float32", (2, 3)), ("float32", (2, 3, 1)), axis=0, error=True)
+    f.case("numpy.swapaxes", ("float32", (2, 3)), axis1=0, axis2=2, error=True)
+    f.case("numpy.permute_dims", ("float32", (2, 3, 4)), axes=[1, -1, 0])
+    for a, b in [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)),
+                 ((5, 1, 2, 3), (4, 3, 2)), ((2, 3), (5, 3, 4)), ((3,), (5, 3, 4)), ((5, 2, 3), (3,)), ((1, 2, 3), (5, 3, 2)), ((2, 0), (0, 3))]:
+        f.case("numpy.matmul", ("float32", a), ("float32", b), abs=2e-6, grad=True, grad_abs=2e-6)
+        f.case("numpy.matmul", ("int32", a), ("int8", b))
+    f.case("numpy.matmul", ("float32", (2, 3)), ("float32", (2, 3)), error=True)
+    f.case("numpy.matmul", ("float32", (2, 3)), ("float32", ()), error=True)
+    f.case("numpy.matmul", ("float32", (2, 2, 3)), ("float32", (3, 3, 2)), error=True)
+    for a, b in [((3,), (3,)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((5, 2, 3), (4, 3, 2)), ((), (3,)), ((2, 3), ())]:
+        f.case("numpy.dot", ("float32", a), ("float32", b), abs=2e-6, grad=True, grad_abs=2e-6)
+        f.case("numpy.dot", ("bfloat16", a), ("float32", b), abs=2e-6)
+        f.case("numpy.dot", weak(2.0, a), weak(3, b))
+    f.case("numpy.vdot", ("complex64", (2, 3)), ("complex64", (6,)), abs=2e-6)
+    f.case("numpy.inner", ("float32", (2, 3)), ("float32", (4, 3)), abs=2e-6)
+    f.case("numpy.outer", ("float32", (2, 2)), ("int32", (3,)))
+    f.case("numpy.vecdot", ("float32", (2, 3)), ("float32", (3,)), abs=2e-6)
+    f.case("numpy.tensordot", ("float32", (2, 3, 4)), ("float32", (3, 4, 2)), axes=2, abs=2e-6)
+    f.case("numpy.tensordot", ("float32", (2, 3, 4)), ("float32", (4, 2)), axes=[[2, 0], [0, 1]], abs=2e-6)
+    f.case("numpy.kron", ("float32", (2, 3)), ("float32", (2, 2)))
+    f.case("numpy.kron", ("float32", (2,)), ("float32", (2, 2)))
+    f.case("numpy.cross", ("float32", (2, 3)), ("float32", (3,)), abs=1e-6)
+    f.case("numpy.matrix_power", ("float32", (3, 3)), n=5, ulp=16, abs=1e-4)
+    f.case("numpy.matrix_power", ("float32", (3, 3)), n=0)
+    f.case("numpy.vander", ("float32", (3,)), N=4, increasing=False)
+    f.case("numpy.vander", ("float32", (3,)), N=None, increasing=True)
+    for subscripts, *shapes in [("ij,jk->ik", (2, 3), (3, 4)), ("ii", (3, 3)), ("ii->i", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)),
+                                ("i,j->ij", (2,), (3,)), ("bij,bjk->bik", (5, 2, 3), (5, 3, 4)), ("ij,ij->i", (2, 3), (2, 3)),
+                                ("...ij,...jk->...ik", (5, 2, 3), (3, 4)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)), ("ba", (2, 3)),
+                                ("i...->...", (2, 3, 4)), ("ij,kj->ik", (2, 3), (4, 3)), ("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)),
+                                ("ijj->i", (2, 3, 3)), ("i,i", (3,), (3,)), ("...,...", (2, 3), (3,)), ("ij,jk", (2, 3), (3, 4))]:
+        f.case("numpy.einsum", *[("float32", s) for s in shapes], subscripts=subscripts, abs=4e-6, grad=True, grad_abs=4e-6)
+    f.case("numpy.einsum", ("int32", (2, 3)), ("float32", (3,)), subscripts="ij,j->i", abs=4e-6)
+    f.case("numpy.einsum", ("float32", (2, 3)), ("float32", (2, 3)), subscripts="ij,jk", error=True)
