@@ -15,6 +15,7 @@ pub mod lax;
 pub mod mlir;
 pub mod pjrt;
 pub mod prelude;
+pub mod random;
 pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
