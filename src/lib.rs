@@ -17,6 +17,7 @@ pub mod nn;
 pub mod numpy;
 pub mod pjrt;
 pub mod prelude;
+pub mod random;
 pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};

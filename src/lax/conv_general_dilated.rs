@@ -247,7 +247,7 @@ impl ConvGeneralDilated {
         let ConvDimensionNumbers { lhs_spec, rhs_spec, .. } = &self.dims;
         let (inputs, outputs) = (lhs.shape[lhs_spec[1]], rhs.shape[rhs_spec[0]]);
         let kernel_inputs = rhs.shape[rhs_spec[1]];
-        if inputs % features != 0 {
+        if !inputs.is_multiple_of(features) {
             bail!(
                 Shape,
                 "conv_general_dilated feature_group_count must divide lhs feature dimension size, but {features} does \
@@ -262,7 +262,7 @@ impl ConvGeneralDilated {
             );
         }
         let batch = lhs.shape[lhs_spec[0]];
-        if batch % batches != 0 {
+        if !batch.is_multiple_of(batches) {
             bail!(
                 Shape,
                 "conv_general_dilated batch_group_count must divide lhs batch dimension size, but {batches} does not \
@@ -270,7 +270,7 @@ impl ConvGeneralDilated {
             );
         }
         for (name, count) in [("feature_group_count", features), ("batch_group_count", batches)] {
-            if outputs % count != 0 {
+            if !outputs.is_multiple_of(count) {
                 bail!(
                     Shape,
                     "conv_general_dilated rhs output feature dimension size must be a multiple of {name}, but \

@@ -1,0 +1,145 @@
+//! `logaddexp`: `log(exp(x) + exp(y))` without overflow. JAX: `lax.logaddexp`, there a function with a custom
+//! derivative. StableHLO: several operations.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Primitive, Tangent};
+use crate::core::trace::bind1;
+use crate::error::Result;
+use crate::lax::elementwise::{
+    INEXACT, add_tangents, broadcast_tangent, broadcast_values, nary_aval, nary_batch, one,
+};
+use crate::lax::extremum::extremum;
+use crate::lax::full::literal;
+use crate::lax::{eq, exp, mul, real, select, sub, zeros_like};
+use crate::mlir::Value;
+
+/// Elementwise `log(exp(x) + exp(y))`; exact where either overflows. Complex: the imaginary part is in `-π..π`.
+///
+/// # Errors
+/// `logaddexp got incompatible shapes for broadcasting: (3,), (4,)`; operands of different or of integer dtypes.
+#[track_caller]
+pub fn logaddexp(x: &Array, y: &Array) -> Array {
+    bind1(LogAddExp, &[x, y])
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct LogAddExp;
+
+/// The formula, for values of one type: `m + log1p(exp(-|x - y|))`, where `m` is the greater.
+pub(crate) fn logaddexp_value(ctx: &mut LoweringCtx, x: Value, y: Value) -> Value {
+    let ty = x.ty();
+    let greater = extremum(ctx, true, x, y);
+    if ctx.dtype(x).is_complex() {
+        let sum = ctx.elementwise("stablehlo.add", &[x, y], ty);
+        let two = ctx.full_like(x, 2.0);
+        let twice = ctx.elementwise("stablehlo.multiply", &[greater, two], ty);
+        let delta = ctx.elementwise("stablehlo.subtract", &[sum, twice], ty);
+        let rest = ctx.elementwise("stablehlo.exponential", &[delta], ty);
+        let rest = ctx.elementwise("stablehlo.log_plus_one", &[rest], ty);
+        let out = ctx.elementwise("stablehlo.add", &[greater, rest], ty);
+        return wrap_imag(ctx, out);
+    }
+    let delta = ctx.elementwise("stablehlo.subtract", &[x, y], ty);
+    // NaN, or infinities of one sign.
+    let odd = ctx.compare("NE", delta, delta);
+    let sum = ctx.elementwise("stablehlo.add", &[x, y], ty);
+    let distance = ctx.elementwise("stablehlo.abs", &[delta], ty);
+    let negative = ctx.elementwise("stablehlo.negate", &[distance], ty);
+    let rest = ctx.elementwise("stablehlo.exponential", &[negative], ty);
+    let rest = ctx.elementwise("stablehlo.log_plus_one", &[rest], ty);
+    let out = ctx.elementwise("stablehlo.add", &[greater, rest], ty);
+    ctx.select(odd, sum, out)
+}
+
+/// The imaginary part taken modulo 2π into `-π..π`.
+fn wrap_imag(ctx: &mut LoweringCtx, z: Value) -> Value {
+    let shape = ctx.shape(z);
+    let dtype = ctx.dtype(z);
+    let ty = ctx.tensor(dtype.real(), &shape);
+    let re = ctx.op1("stablehlo.real", &[z], "", ty);
+    let im = ctx.op1("stablehlo.imag", &[z], "", ty);
+    let pi = ctx.full_like(im, std::f64::consts::PI);
+    let turn = ctx.full_like(im, std::f64::consts::TAU);
+    let zero = ctx.full_like(im, 0.0);
+    let shifted = ctx.elementwise("stablehlo.add", &[im, pi], ty);
+    let rest = ctx.elementwise("stablehlo.remainder", &[shifted, turn], ty);
+    let negative = ctx.compare("LT", rest, zero);
+    let above = ctx.elementwise("stablehlo.add", &[rest, turn], ty);
+    let rest = ctx.select(negative, above, rest);
+    let im = ctx.elementwise("stablehlo.subtract", &[rest, pi], ty);
+    ctx.op1("stablehlo.complex", &[re, im], "", z.ty())
+}
+
+/// `x`, or 0 where its real part is infinite, so that equal infinities differ by 0.
+fn without_inf(x: &Array) -> Array {
+    let re = if x.dtype().is_complex() { real(x) } else { x.clone() };
+    select(&eq(&re, &literal(re.dtype(), f64::INFINITY)), &zeros_like(x), x)
+}
+
+/// d log(eˣ + eʸ) = eˣ⁻ᶻ dx + eʸ⁻ᶻ dy, a term of it
+pub(crate) fn logaddexp_tangent(x: &Array, z: &Array, dx: &Array) -> Array {
+    mul(dx, &exp(&sub(&without_inf(x), &without_inf(z))))
+}
+
+impl Primitive for LogAddExp {
+    fn name(&self) -> &'static str {
+        "logaddexp"
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        nary_aval(self, ins, 2, INEXACT)
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        let ins = broadcast_values(ctx, ins, &outs[0].shape);
+        Ok(one(logaddexp_value(ctx, ins[0], ins[1])))
+    }
+    /// dz = eˣ⁻ᶻ dx + eʸ⁻ᶻ dy
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let z = logaddexp(&primals[0], &primals[1]);
+        let term = |i: usize| {
+            let dx = tangents[i].as_ref()?;
+            Some(broadcast_tangent(logaddexp_tangent(&primals[i], &z, dx), &z))
+        };
+        let tangent = add_tangents(term(0), term(1));
+        Ok((one(z), one(tangent)))
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        nary_batch(*self, args, dims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules() {
+        let mut draw = Draw::new(23);
+        let mut values = |dtype, shape: &[usize]| draw.values(dtype, shape);
+        check_rules([
+            case("real", [values(DType::F32, &[3]), values(DType::F32, &[3])], |x| logaddexp(&x[0], &x[1])),
+            case("scalar", [values(DType::F32, &[3]), values(DType::F32, &[])], |x| logaddexp(&x[0], &x[1])),
+            case("complex", [values(DType::C64, &[3]), values(DType::C64, &[3])], |x| {
+                logaddexp(&x[0], &x[1])
+            }),
+        ]);
+    }
+
+    #[test]
+    fn infinities_and_large_values_are_exact() {
+        let x = Array::from([f32::INFINITY, f32::NEG_INFINITY, 1000.0, f32::NEG_INFINITY]);
+        let y = Array::from([f32::INFINITY, f32::NEG_INFINITY, 0.0, 1.0]);
+        let z = logaddexp(&x, &y).to_vec::<f32>().unwrap();
+        assert_eq!(z, [f32::INFINITY, f32::NEG_INFINITY, 1000.0, 1.0]);
+    }
+
+    #[test]
+    fn integers_are_rejected() {
+        let e = catch(|| Ok(logaddexp(&Array::from([1u8]), &Array::from([1u8])))).unwrap_err();
+        assert!(e.message().starts_with("logaddexp does not accept dtype uint8"));
+    }
+}

@@ -1,0 +1,162 @@
+//! `reduce_max`, `reduce_min`: the extremum over `axes`. JAX: `reduce_max_p`, `reduce_min_p`. StableHLO: `reduce` with
+//! a `maximum` or `minimum` body.
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::trace::bind1;
+use crate::error::{Result, bail};
+use crate::lax::convert_element_type::convert;
+use crate::lax::elementwise::{one, one_batched, tuple, unary_jvp};
+use crate::lax::extremum::{extremum, highest, lowest};
+use crate::lax::reduce_sum::{dim_after_reduce, shift_axes};
+use crate::lax::{div, eq, mul, reduce_sum, reshape};
+use crate::mlir::{Value, Values, usize_array};
+
+/// The largest element over `axes`, which are dropped; NaN if there is one; the dtype's lowest value if there is none.
+/// Complex numbers are ordered by their real, then imaginary parts.
+///
+/// # Errors
+/// `reduce_max: axes[0] = 2 is out of range for operand f32[2,3] (rank 2)`; a repeated axis.
+#[track_caller]
+pub fn reduce_max(operand: &Array, axes: &[usize]) -> Array {
+    bind1(ReduceMax { axes: axes.into() }, &[operand])
+}
+
+/// The smallest element over `axes`, which are dropped; NaN if there is one; the dtype's highest value if there is none.
+///
+/// # Errors
+/// As [`reduce_max`].
+#[track_caller]
+pub fn reduce_min(operand: &Array, axes: &[usize]) -> Array {
+    bind1(ReduceMin { axes: axes.into() }, &[operand])
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ReduceMax {
+    axes: Shape,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ReduceMin {
+    axes: Shape,
+}
+
+fn reduce_extremum(ctx: &mut LoweringCtx, max: bool, x: Value, axes: &[usize], out: &ShapedArray) -> Lowered {
+    let init = if max { lowest(out.dtype) } else { highest(out.dtype) };
+    let init = ctx.constant(init);
+    let ty = ctx.ty(out);
+    let scalar = init.ty();
+    let attrs = format!("dimensions = {}", usize_array(axes));
+    ctx.op_with_region("stablehlo.reduce", &[x, init], &attrs, &[ty], &[scalar, scalar], |ctx, args| {
+        Ok(Values::from_slice(&[extremum(ctx, max, args[0], args[1])]))
+    })
+}
+
+/// dy = the mean of dx over the places where x = y
+fn chooser_tangent(x: &Array, y: &Array, dx: &Array, axes: &[usize]) -> Array {
+    let shape: Shape =
+        x.shape().iter().enumerate().map(|(i, n)| if axes.contains(&i) { 1 } else { *n }).collect();
+    let places = convert(&eq(x, &reshape(y, &shape)), dx.dtype(), false);
+    let counts = reduce_sum(&places, axes);
+    div(&reduce_sum(&mul(dx, &places), axes), &counts)
+}
+
+impl Primitive for ReduceMax {
+    fn name(&self) -> &'static str {
+        "reduce_max"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("axes", Param::Text(tuple(&self.axes)))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        check::axes(self, "axes", &self.axes, x)?;
+        Ok(one(x.without_axes(&self.axes)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        reduce_extremum(ctx, true, ins[0], &self.axes, &outs[0])
+    }
+    /// dy = the mean of dx over the places where x = y
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |x, y, dx| chooser_tangent(x, y, dx, &self.axes))
+    }
+    /// axes at or after the mapped axis shift by one
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "reduce_max: nothing is mapped") };
+        one_batched(
+            reduce_max(&args[0], &shift_axes(&self.axes, dim)),
+            Some(dim_after_reduce(&self.axes, dim)),
+        )
+    }
+}
+
+impl Primitive for ReduceMin {
+    fn name(&self) -> &'static str {
+        "reduce_min"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("axes", Param::Text(tuple(&self.axes)))]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        check::axes(self, "axes", &self.axes, x)?;
+        Ok(one(x.without_axes(&self.axes)))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        reduce_extremum(ctx, false, ins[0], &self.axes, &outs[0])
+    }
+    /// dy = the mean of dx over the places where x = y
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |x, y, dx| chooser_tangent(x, y, dx, &self.axes))
+    }
+    /// axes at or after the mapped axis shift by one
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let Some(dim) = dims[0] else { bail!(Internal, "reduce_min: nothing is mapped") };
+        one_batched(
+            reduce_min(&args[0], &shift_axes(&self.axes, dim)),
+            Some(dim_after_reduce(&self.axes, dim)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules() {
+        let mut draw = Draw::new(5);
+        let mut distinct = |dtype, shape: &[usize]| draw.distinct(dtype, shape);
+        check_rules([
+            case("max", [distinct(DType::F32, &[2, 3])], |x| reduce_max(&x[0], &[1])),
+            case("min", [distinct(DType::F32, &[2, 3, 2])], |x| reduce_min(&x[0], &[2, 0])),
+            case("ints", [distinct(DType::I32, &[2, 3])], |x| reduce_min(&x[0], &[0])),
+            case("complex", [distinct(DType::C64, &[2, 3])], |x| reduce_max(&x[0], &[1])),
+        ]);
+    }
+
+    #[test]
+    fn nan_wins_and_nothing_gives_the_identity() {
+        let x = Array::from([1.0f32, f32::NAN, 2.0]);
+        assert!(reduce_max(&x, &[0]).item::<f32>().unwrap().is_nan());
+        assert!(reduce_min(&x, &[0]).item::<f32>().unwrap().is_nan());
+        let none = Array::from_slice::<i8>(&[], &[0]);
+        assert_eq!(reduce_max(&none, &[0]).item::<i8>().unwrap(), i8::MIN);
+        assert_eq!(reduce_min(&none, &[0]).item::<i8>().unwrap(), i8::MAX);
+        let none = Array::from_slice::<u32>(&[], &[0]);
+        assert_eq!(reduce_min(&none, &[0]).item::<u32>().unwrap(), u32::MAX);
+        assert!(!reduce_max(&Array::from([false, false]), &[0]).item::<bool>().unwrap());
+    }
+
+    #[test]
+    fn a_repeated_axis_is_rejected() {
+        let e = catch(|| Ok(reduce_max(&Array::from([1.0f32]), &[0, 0]))).unwrap_err();
+        assert_eq!(e.message(), "reduce_max: axes = [0, 0] names axis 0 twice");
+    }
+}

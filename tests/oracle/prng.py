@@ -1,0 +1,104 @@
+"""Writes tests/fixtures/random.jsonl: what jax.random gives. JAX 0.10.2, jax_threefry_partitionable=True (the default).
+
+Run: python tests/oracle/prng.py (not random.py: that name is the standard library's)
+"""
+
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+
+OUT = pathlib.Path(__file__).parent.parent / "fixtures" / "random.jsonl"
+CASES = []
+
+
+def hexed(x):
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        x = random.key_data(x)
+    x = np.asarray(x)
+    return {"dtype": str(x.dtype), "shape": list(x.shape), "data": x.tobytes().hex()}
+
+
+def case(fn, seed, out, **params):
+    """`out` is what `fn` gives for `key(seed)` and these parameters."""
+    CASES.append({"fn": fn, "seed": seed, **params, "out": hexed(out)})
+
+
+def main():
+    for seed in [0, 1, 42, -1, 2**31 - 1, 12345678]:
+        case("key", seed, random.key(seed))
+    for seed in [0, 42]:
+        key = random.key(seed)
+        for n in [1, 2, 5]:
+            case("split_n", seed, random.split(key, n), n=n)
+        for data in [0, 7, 2**31 - 1]:
+            case("fold_in", seed, random.fold_in(key, data), data=data)
+        for dtype in ["uint8", "uint16", "uint32"]:
+            for shape in [(), (4,), (3, 5), (0,)]:
+                case("bits", seed, random.bits(key, shape, dtype), shape=shape, dtype=dtype)
+        for dtype in ["float32", "float16", "bfloat16"]:
+            for fn in ["normal", "exponential", "gumbel", "laplace", "logistic", "cauchy", "maxwell"]:
+                for shape in [(), (7,), (2, 3)]:
+                    case(fn, seed, getattr(random, fn)(key, shape, dtype), shape=shape, dtype=dtype)
+            for lo, hi in [(0.0, 1.0), (-2.0, 3.5), (0.1, 0.37)]:
+                out = random.uniform(key, (5,), dtype, lo, hi)
+                case("uniform", seed, out, shape=(5,), dtype=dtype, lo=lo, hi=hi)
+            out = random.truncated_normal(key, -1.0, 2.0, (6,), dtype)
+            case("truncated_normal", seed, out, shape=(6,), dtype=dtype, lo=-1.0, hi=2.0)
+            for fn, p in [("pareto", 2.5), ("rayleigh", 1.5), ("wald", 0.7)]:
+                case(fn, seed, getattr(random, fn)(key, p, (4,), dtype), shape=(4,), dtype=dtype, p=p)
+            case("lognormal", seed, random.lognormal(key, 0.5, (4,), dtype), shape=(4,), dtype=dtype, p=0.5)
+        out = random.weibull_min(key, 2.0, 1.5, (4,))
+        case("weibull_min", seed, out, shape=(4,), dtype="float32", p=2.0, q=1.5)
+        case("normal", seed, random.normal(key, (4,), "complex64"), shape=(4,), dtype="complex64")
+        for lo, hi in [(0, 10), (-5, 100), (3, 3), (0, 127), (0, 128), (-128, 127)]:
+            for dtype in ["int8", "int16", "int32", "uint8", "uint32"]:
+                out = random.randint(key, (6,), lo, hi, dtype)
+                case("randint", seed, out, shape=(6,), dtype=dtype, lo=lo, hi=hi)
+        case("randint", seed, random.randint(key, (3,), 0, 256, "uint8"), shape=(3,), dtype="uint8", lo=0, hi=256)
+        for p in [0.0, 0.3, 1.0]:
+            case("bernoulli", seed, random.bernoulli(key, p, (8,)), shape=(8,), p=p)
+        for dtype in ["int32", "int8", "float32"]:
+            case("rademacher", seed, random.rademacher(key, (8,), dtype), shape=(8,), dtype=dtype)
+        for n in [0, 1, 2, 10, 3000]:
+            case("permutation", seed, random.permutation(key, n), n=n)
+        x = jnp.arange(12, dtype="float32").reshape(3, 4)
+        for axis in [0, 1]:
+            for independent in [False, True]:
+                out = random.permutation(key, x, axis, independent)
+                case("permutation_array", seed, out, axis=axis, independent=independent)
+        for replace in [False, True]:
+            case("choice", seed, random.choice(key, 10, (2, 3), replace), n=10, shape=(2, 3), replace=replace)
+            p = jnp.array([0.1, 0.2, 0.3, 0.4])
+            out = random.choice(key, 4, (3,), replace, p)
+            case("choice_weighted", seed, out, shape=(3,), replace=replace)
+            for axis in [0, 1]:
+                out = random.choice(key, x, (2,), replace, axis=axis)
+                case("choice_array", seed, out, shape=(2,), replace=replace, axis=axis)
+        logits = jnp.log(jnp.array([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]]))
+        for axis in [-1, 0]:
+            case("categorical", seed, random.categorical(key, logits, axis), axis=axis, shape=None)
+        out = random.categorical(key, logits, -1, shape=(4, 2))
+        case("categorical", seed, out, axis=-1, shape=(4, 2))
+        keys = random.split(key, 3)
+        out = jax.vmap(lambda k: random.normal(k, (2,)))(keys)
+        case("vmap_normal", seed, out)
+    with jax.enable_x64(True):
+        for seed in [42, -1, 2**33 + 5]:
+            case("key", seed, random.key(seed), x64=True)
+            key = random.key(seed)
+            case("bits", seed, random.bits(key, (3,), "uint64"), shape=(3,), dtype="uint64", x64=True)
+            for fn in ["uniform", "normal", "exponential", "gumbel"]:
+                out = getattr(random, fn)(key, (5,), "float64")
+                case(fn, seed, out, shape=(5,), dtype="float64", lo=0.0, hi=1.0, x64=True)
+            out = random.randint(key, (4,), -7, 10**12, "int64")
+            case("randint", seed, out, shape=(4,), dtype="int64", lo=-7, hi=10**12, x64=True)
+            case("permutation", seed, random.permutation(key, 9), n=9, x64=True)
+    OUT.write_text("".join(json.dumps(c, separators=(",", ":")) + "\n" for c in CASES))
+    print(f"{len(CASES)} cases")
+
+
+main()
