@@ -24,6 +24,7 @@ pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
 pub use core::array::{Array, Element};
 pub use core::aval::ShapedArray;
 pub use core::config;
+pub use custom_derivatives::{custom_jvp, custom_vjp};
 pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result};
 /// `#[derive(Pytree)]`, and the trait of the same name.
