@@ -26,7 +26,11 @@ struct Case {
 }
 
 /// Times `iterations` of `step`, and `wait` at their end.
-fn timed(mut step: impl FnMut() -> Result<()>, mut wait: impl FnMut() -> Result<()>, iterations: u32) -> Result<Duration> {
+fn timed(
+    mut step: impl FnMut() -> Result<()>,
+    mut wait: impl FnMut() -> Result<()>,
+    iterations: u32,
+) -> Result<Duration> {
     let start = Instant::now();
     for _ in 0..iterations {
         step()?;
@@ -41,7 +45,7 @@ fn counter() -> Box<dyn FnMut(u32) -> Result<Duration>> {
     Box::new(move |iterations| {
         let start = Instant::now();
         for _ in 0..iterations {
-            (_, state) = count(state.clone())?;
+            (_, state) = count(std::mem::take(&mut state))?;
         }
         state.block_until_ready()?;
         Ok(start.elapsed())
@@ -49,13 +53,15 @@ fn counter() -> Box<dyn FnMut(u32) -> Result<Duration>> {
 }
 
 fn leaves() -> Vec<Array> {
-    (0..LEAVES).map(|_| jnp::full([8, 8], 1.0f32)).collect()
+    (0..LEAVES).map(|_| jnp::ones(&[8, 8], None)).collect()
 }
 
 fn update_borrowed() -> Box<dyn FnMut(u32) -> Result<Duration>> {
     let update = jit(|ps: &Vec<Array>| ps.iter().map(|p| p - 0.01 * p).collect::<Vec<Array>>());
     let state = leaves();
-    Box::new(move |iterations| timed(|| update(&state).map(drop), || state[0].block_until_ready().map(drop), iterations))
+    Box::new(move |iterations| {
+        timed(|| update(&state).map(drop), || state[0].block_until_ready().map(drop), iterations)
+    })
 }
 
 fn update_donated() -> Box<dyn FnMut(u32) -> Result<Duration>> {
@@ -95,8 +101,8 @@ fn mlp_loss(params: &Layers, x: &Array, y: &Array) -> Array {
 }
 
 fn mlp_args() -> (Layers, Array, Array) {
-    let params = (0..4).map(|_| (jnp::ones([64, 64]), jnp::ones([64]))).collect();
-    (params, jnp::ones([32, 64]), jnp::ones([32, 64]))
+    let params = (0..4).map(|_| (jnp::ones(&[64, 64], None), jnp::ones(&[64], None))).collect();
+    (params, jnp::ones(&[32, 64], None), jnp::ones(&[32, 64], None))
 }
 
 #[derive(Pytree, Clone, Debug)]
@@ -145,23 +151,23 @@ fn transformer_loss(params: &Vec<Block>, x: &Array) -> Array {
 }
 
 fn transformer_args() -> (Vec<Block>, Array) {
-    let square = || jnp::ones([WIDTH, WIDTH]);
-    let vector = || jnp::ones([WIDTH]);
+    let square = || jnp::ones(&[WIDTH, WIDTH], None);
+    let vector = || jnp::ones(&[WIDTH], None);
     let block = || Block {
         q: square(),
         k: square(),
         v: square(),
         o: square(),
-        up: jnp::ones([WIDTH, HIDDEN]),
-        up_bias: jnp::ones([HIDDEN]),
-        down: jnp::ones([HIDDEN, WIDTH]),
+        up: jnp::ones(&[WIDTH, HIDDEN], None),
+        up_bias: jnp::ones(&[HIDDEN], None),
+        down: jnp::ones(&[HIDDEN, WIDTH], None),
         down_bias: vector(),
         scale1: vector(),
         shift1: vector(),
         scale2: vector(),
         shift2: vector(),
     };
-    ((0..12).map(|_| block()).collect(), jnp::ones([16, WIDTH]))
+    ((0..12).map(|_| block()).collect(), jnp::ones(&[16, WIDTH], None))
 }
 
 /// Times tracing, or lowering alone. The closure captures, so that each is a new function and nothing is cached.
@@ -191,7 +197,7 @@ macro_rules! stages {
     }};
 }
 
-#[derive(Pytree, Clone, Debug)]
+#[derive(Pytree, Clone, Debug, Default)]
 struct Params {
     weight: Array,
     bias: Array,
@@ -212,7 +218,7 @@ fn tutorial() -> Result<Box<dyn FnMut(u32) -> Result<Duration>>> {
     Ok(Box::new(move |iterations| {
         let start = Instant::now();
         for _ in 0..iterations {
-            params = update(params.clone(), &xs, &ys)?;
+            params = update(std::mem::take(&mut params), &xs, &ys)?;
         }
         params.weight.block_until_ready()?;
         Ok(start.elapsed())
@@ -280,7 +286,9 @@ impl Worker {
         let output = BufReader::new(child.stdout.take().ok_or("the worker has no standard output")?);
         let mut worker = Worker { child, input, output };
         if worker.line()? != "ready" {
-            return Err("the worker did not start: set RAXLA_BENCH_PYTHON to a Python with jax==0.10.2".into());
+            return Err(
+                "the worker did not start: set RAXLA_BENCH_PYTHON to a Python with jax==0.10.2".into()
+            );
         }
         Ok(worker)
     }
@@ -313,7 +321,8 @@ fn main() -> std::result::Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
     let mut worker = Worker::start()?;
-    let mut table = String::from("| | JAX µs | raxla µs | JAX / raxla | budget |\n|---|---:|---:|---:|---:|\n");
+    let mut table =
+        String::from("| | JAX µs | raxla µs | JAX / raxla | budget |\n|---|---:|---:|---:|---:|\n");
     for mut case in cases()? {
         if !wanted.is_empty() && !wanted.iter().any(|w| case.name.contains(w.as_str())) {
             continue;

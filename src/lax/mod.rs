@@ -17,9 +17,9 @@ mod bitwise;
 mod broadcast;
 mod broadcast_in_dim;
 mod clamp;
+mod collectives;
 mod compare;
 mod complex;
-mod collectives;
 mod concatenate;
 mod conv_dimension_numbers;
 mod conv_general_dilated;
@@ -86,11 +86,12 @@ pub use bitwise::{
 pub use broadcast::{broadcast, collapse};
 pub use broadcast_in_dim::broadcast_in_dim;
 pub use clamp::clamp;
+pub use collectives::{
+    all_gather, all_gather_tiled, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum,
+    psum_scatter,
+};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};
 pub use complex::{complex, conj, imag, real};
-pub use collectives::{
-    all_gather, all_gather_tiled, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum, psum_scatter,
-};
 pub use concatenate::{concatenate, stack, unstack};
 pub use conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
 pub use conv_general_dilated::{conv, conv_general_dilated};

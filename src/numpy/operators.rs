@@ -5,6 +5,10 @@
 //! [`bitwise_or`], [`bitwise_xor`], [`left_shift`] and [`right_shift`]: dtypes are promoted, shapes broadcast. So `/` of
 //! integers gives floats, and `%` has the sign of the divisor, as in Python.
 //!
+//! Numbers are `f64`, `i32`, `bool` and `Complex<f64>`, one type of each kind: were `f32` accepted beside `f64`, rustc
+//! could not tell which of them `2.0` is in `(x * 2.0).sum(..)`. They are weakly typed, so nothing is lost by writing
+//! `x * f64::from(rate)`.
+//!
 //! `==`, `<` and the like must give a `bool` in Rust, so they read the value: they are for control flow on arrays of one
 //! element, such as `if loss < best`. On a tracer of `jit` or `vmap` they fail with `TracerBoolConversion`, as JAX's
 //! `if x > 0:` does. For arrays of truth values there are [`less`](super::less), [`equal`](super::equal) and so on.
@@ -26,7 +30,7 @@ macro_rules! binary {
         binary!(@pair $trait $method $function; [Array, Array] [Array, &Array] [&Array, Array] [&Array, &Array]);
         binary!(@assign $assign $assign_method $function; Array &Array);
         binary!(@numbers $trait $method $assign $assign_method $function;
-            f32 f64 i32 i64 usize bool Complex<f32> Complex<f64>);
+            f64 i32 bool Complex<f64>);
     )*};
     (@numbers $trait:ident $method:ident $assign:ident $assign_method:ident $function:ident; $($t:ty)*) => {$(
         binary!(@pair $trait $method $function; [Array, $t] [&Array, $t] [$t, Array] [$t, &Array]);
@@ -119,9 +123,7 @@ macro_rules! compare {
 }
 compare! {
     Array, array;
-    f32, number;
     f64, number;
     i32, number;
-    i64, number;
     bool, number;
 }
