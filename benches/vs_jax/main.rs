@@ -26,7 +26,11 @@ struct Case {
 }
 
 /// Times `iterations` of `step`, and `wait` at their end.
-fn timed(mut step: impl FnMut() -> Result<()>, mut wait: impl FnMut() -> Result<()>, iterations: u32) -> Result<Duration> {
+fn timed(
+    mut step: impl FnMut() -> Result<()>,
+    mut wait: impl FnMut() -> Result<()>,
+    iterations: u32,
+) -> Result<Duration> {
     let start = Instant::now();
     for _ in 0..iterations {
         step()?;
@@ -55,7 +59,9 @@ fn leaves() -> Vec<Array> {
 fn update_borrowed() -> Box<dyn FnMut(u32) -> Result<Duration>> {
     let update = jit(|ps: &Vec<Array>| ps.iter().map(|p| p - 0.01 * p).collect::<Vec<Array>>());
     let state = leaves();
-    Box::new(move |iterations| timed(|| update(&state).map(drop), || state[0].block_until_ready().map(drop), iterations))
+    Box::new(move |iterations| {
+        timed(|| update(&state).map(drop), || state[0].block_until_ready().map(drop), iterations)
+    })
 }
 
 fn update_donated() -> Box<dyn FnMut(u32) -> Result<Duration>> {
@@ -280,7 +286,9 @@ impl Worker {
         let output = BufReader::new(child.stdout.take().ok_or("the worker has no standard output")?);
         let mut worker = Worker { child, input, output };
         if worker.line()? != "ready" {
-            return Err("the worker did not start: set RAXLA_BENCH_PYTHON to a Python with jax==0.10.2".into());
+            return Err(
+                "the worker did not start: set RAXLA_BENCH_PYTHON to a Python with jax==0.10.2".into()
+            );
         }
         Ok(worker)
     }
@@ -313,7 +321,8 @@ fn main() -> std::result::Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
     let mut worker = Worker::start()?;
-    let mut table = String::from("| | JAX µs | raxla µs | JAX / raxla | budget |\n|---|---:|---:|---:|---:|\n");
+    let mut table =
+        String::from("| | JAX µs | raxla µs | JAX / raxla | budget |\n|---|---:|---:|---:|---:|\n");
     for mut case in cases()? {
         if !wanted.is_empty() && !wanted.iter().any(|w| case.name.contains(w.as_str())) {
             continue;

@@ -44,7 +44,8 @@ impl<S: Signature> Traced<S> {
     /// # Errors
     /// A primitive that cannot be lowered.
     pub fn lower(self) -> Result<Lowered<S>> {
-        let lowering = self.function.lowering(&self.traced, &self.args).map_err(|e| e.at(self.args.caller))?;
+        let lowering =
+            self.function.lowering(&self.traced, &self.args).map_err(|e| e.at(self.args.caller))?;
         Ok(Lowered::new(lowering, self.traced, self.args))
     }
 }

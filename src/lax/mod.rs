@@ -12,14 +12,15 @@ mod add;
 mod argmax;
 mod asin;
 mod associative_scan;
+mod bessel;
 mod bitcast_convert_type;
 mod bitwise;
 mod broadcast;
 mod broadcast_in_dim;
 mod clamp;
+mod collectives;
 mod compare;
 mod complex;
-mod collectives;
 mod concatenate;
 mod conv_dimension_numbers;
 mod conv_general_dilated;
@@ -37,6 +38,7 @@ mod floor;
 pub(crate) mod full;
 mod gamma;
 mod gather;
+mod igamma;
 mod indexing;
 mod iota;
 mod log;
@@ -78,6 +80,7 @@ pub use add::{add, add_any};
 pub use argmax::{argmax, argmin};
 pub use asin::{acos, asin, atan, atan2};
 pub use associative_scan::associative_scan;
+pub use bessel::{bessel_i0e, bessel_i1e};
 pub use bitcast_convert_type::bitcast_convert_type;
 pub use bitwise::{
     bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, population_count, shift_left,
@@ -86,11 +89,12 @@ pub use bitwise::{
 pub use broadcast::{broadcast, collapse};
 pub use broadcast_in_dim::broadcast_in_dim;
 pub use clamp::clamp;
+pub use collectives::{
+    all_gather, all_gather_tiled, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum,
+    psum_scatter,
+};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};
 pub use complex::{complex, conj, imag, real};
-pub use collectives::{
-    all_gather, all_gather_tiled, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum, psum_scatter,
-};
 pub use concatenate::{concatenate, stack, unstack};
 pub use conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
 pub use conv_general_dilated::{conv, conv_general_dilated};
@@ -111,6 +115,7 @@ pub use full::{full, full_like, zeros, zeros_like};
 pub(crate) use full::{literal, literal_like};
 pub use gamma::{digamma, lgamma, polygamma, zeta};
 pub use gather::{GatherOptions, gather};
+pub use igamma::{igamma, igamma_grad_a, igammac, random_gamma_grad};
 pub use indexing::{GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers};
 pub use iota::{broadcasted_iota, iota};
 pub use log::{log, log1p};

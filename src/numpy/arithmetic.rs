@@ -519,10 +519,8 @@ pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
     let cleared = lax::bitwise_and(&bits, &of(!(mask << mantissa)));
     let half = lax::bitwise_or(&cleared, &of((bias - 1) << mantissa));
     let m = lax::bitcast_convert_type(&half, x.dtype());
-    let special = lax::bitwise_or(
-        &lax::bitwise_or(&isinf(&x), &lax::ne(&x, &x)),
-        &lax::eq(&x, &constant(&x, 0.0)),
-    );
+    let special =
+        lax::bitwise_or(&lax::bitwise_or(&isinf(&x), &lax::ne(&x, &x)), &lax::eq(&x, &constant(&x, 0.0)));
     let e = where_(&special, of(0), e);
     (where_(special, &x, m), lax::convert(&e, DType::I32, false))
 }

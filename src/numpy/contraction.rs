@@ -62,10 +62,14 @@ pub fn matmul(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let size = |a: &Array, n: usize, i: usize| (i + n >= rank).then(|| a.shape()[i + n - rank]);
     let sizes: Vec<(Option<usize>, Option<usize>)> =
         (0..rank).map(|i| (size(&x, x_batch, i), size(&y, y_batch, i))).collect();
-    let drop_x: Vec<usize> =
-        (0..rank).filter(|i| matches!(sizes[*i], (Some(1), Some(n)) if n != 1)).map(|i| i + x_batch - rank).collect();
-    let drop_y: Vec<usize> =
-        (0..rank).filter(|i| matches!(sizes[*i], (Some(n), Some(1)) if n != 1)).map(|i| i + y_batch - rank).collect();
+    let drop_x: Vec<usize> = (0..rank)
+        .filter(|i| matches!(sizes[*i], (Some(1), Some(n)) if n != 1))
+        .map(|i| i + x_batch - rank)
+        .collect();
+    let drop_y: Vec<usize> = (0..rank)
+        .filter(|i| matches!(sizes[*i], (Some(n), Some(1)) if n != 1))
+        .map(|i| i + y_batch - rank)
+        .collect();
     let (x, y) = (lax::squeeze_axes(&x, &drop_x), lax::squeeze_axes(&y, &drop_y));
     let (mut at_x, mut at_y) = (0, 0);
     let (mut batch_x, mut batch_y) = (Vec::new(), Vec::new());
@@ -305,7 +309,8 @@ pub fn einsum<T: Borrow<Array>>(subscripts: &str, operands: &[T]) -> Array {
     terms = terms.into_iter().map(squeeze).collect();
     while terms.len() > 1 {
         let (left, right) = (terms.remove(0), terms.remove(0));
-        let needed = |label: &char| spec.output.contains(label) || terms.iter().any(|t| t.labels.contains(label));
+        let needed =
+            |label: &char| spec.output.contains(label) || terms.iter().any(|t| t.labels.contains(label));
         let product = pair(left, right, &needed);
         terms.insert(0, product);
     }
@@ -445,7 +450,9 @@ impl Subscripts {
                 let mut once: Vec<char> =
                     sizes.keys().filter(|l| l.is_ascii_digit() || count(l) == 1).copied().collect();
                 // Broadcast axes in front, the outermost one first.
-                once.sort_by_key(|l| (!l.is_ascii_digit(), if l.is_ascii_digit() { 255 - *l as u8 } else { 0 }, *l));
+                once.sort_by_key(|l| {
+                    (!l.is_ascii_digit(), if l.is_ascii_digit() { 255 - *l as u8 } else { 0 }, *l)
+                });
                 once
             }
         };

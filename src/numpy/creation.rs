@@ -422,9 +422,8 @@ pub fn meshgrid<T: std::borrow::Borrow<Array>>(arrays: &[T], xy: bool) -> Vec<Ar
     for (i, x) in arrays.iter().enumerate() {
         shape[place(i)] = x.size();
     }
-    let spread = |(i, x): (usize, &Array)| {
-        lax::broadcast_in_dim(&lax::reshape(x, &[x.size()]), &shape, &[place(i)])
-    };
+    let spread =
+        |(i, x): (usize, &Array)| lax::broadcast_in_dim(&lax::reshape(x, &[x.size()]), &shape, &[place(i)]);
     arrays.iter().enumerate().map(spread).collect()
 }
 

@@ -72,7 +72,11 @@ binary_functions! {
 #[track_caller]
 pub fn right_shift(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args_numeric("right_shift", [&x.into(), &y.into()]);
-    if x.dtype().is_unsigned() { lax::shift_right_logical(&x, &y) } else { lax::shift_right_arithmetic(&x, &y) }
+    if x.dtype().is_unsigned() {
+        lax::shift_right_logical(&x, &y)
+    } else {
+        lax::shift_right_arithmetic(&x, &y)
+    }
 }
 
 /// [`left_shift`].
@@ -317,7 +321,11 @@ pub fn round(x: impl Into<Array>, decimals: i32) -> Array {
     if decimals == 0 {
         return lax::round(&x, lax::RoundingMethod::ToNearestEven);
     }
-    let wide = if matches!(dtype, DType::BF16 | DType::F16) { lax::convert(&x, DType::F32, false) } else { x.clone() };
+    let wide = if matches!(dtype, DType::BF16 | DType::F16) {
+        lax::convert(&x, DType::F32, false)
+    } else {
+        x.clone()
+    };
     let factor = constant(&wide, 10f64.powi(decimals));
     let scaled = lax::round(&lax::mul(&wide, &factor), lax::RoundingMethod::ToNearestEven);
     lax::convert(&lax::div(&scaled, &factor), dtype, x.weak_type())

@@ -10,8 +10,8 @@ use crate::lax;
 use crate::numpy::axes::Axes;
 use crate::numpy::logic::to_bool;
 use crate::numpy::util::{
-    canonical_axis, constant, default_int, inexact, promote_dtypes, promote_integer,
-    reject_complex, to_inexact, upcast_f16,
+    canonical_axis, constant, default_int, inexact, promote_dtypes, promote_integer, reject_complex,
+    to_inexact, upcast_f16,
 };
 use crate::numpy::{isnan, where_};
 

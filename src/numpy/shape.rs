@@ -125,7 +125,8 @@ pub fn moveaxis(x: impl Into<Array>, source: &[i64], destination: &[i64]) -> Arr
         ))
         .or_throw();
     }
-    let at = |axes: &[i64]| -> Vec<usize> { axes.iter().map(|a| canonical_axis("moveaxis", *a, n)).collect() };
+    let at =
+        |axes: &[i64]| -> Vec<usize> { axes.iter().map(|a| canonical_axis("moveaxis", *a, n)).collect() };
     let (source, destination) = (at(source), at(destination));
     let mut order: Vec<usize> = (0..n).filter(|a| !source.contains(a)).collect();
     let mut pairs: Vec<(usize, usize)> = destination.into_iter().zip(source).collect();
@@ -607,8 +608,12 @@ fn pad_axis(x: Array, axis: usize, low: usize, high: usize, mode: &PadMode) -> A
         return x;
     }
     if n == 0 {
-        return Err(err!(Shape, "pad: axis {axis} of {} is empty and can only be padded by a constant", x.aval()))
-            .or_throw();
+        return Err(err!(
+            Shape,
+            "pad: axis {axis} of {} is empty and can only be padded by a constant",
+            x.aval()
+        ))
+        .or_throw();
     }
     let n = n as i64;
     // Where each element of the result comes from, as runs of consecutive positions.

@@ -74,8 +74,18 @@ pub const SHAPE: &[&[Row]] = &[
         row!("numpy.zeros", |_, p| jnp::zeros(&p.usizes("shape"), p.dtype_or_none("dtype"))),
         row!("numpy.ones", |_, p| jnp::ones(&p.usizes("shape"), p.dtype_or_none("dtype"))),
         row!("numpy.full", |x, p| jnp::full(&p.usizes("shape"), &x[0], p.dtype_or_none("dtype"))),
-        row!("numpy.eye", |_, p| jnp::eye(p.usize("N"), p.size_or_none("M"), p.int("k"), p.dtype_or_none("dtype"))),
-        row!("numpy.tri", |_, p| jnp::tri(p.usize("N"), p.size_or_none("M"), p.int("k"), p.dtype_or_none("dtype"))),
+        row!("numpy.eye", |_, p| jnp::eye(
+            p.usize("N"),
+            p.size_or_none("M"),
+            p.int("k"),
+            p.dtype_or_none("dtype")
+        )),
+        row!("numpy.tri", |_, p| jnp::tri(
+            p.usize("N"),
+            p.size_or_none("M"),
+            p.int("k"),
+            p.dtype_or_none("dtype")
+        )),
         row!("numpy.zeros_like", |x, p| jnp::zeros_like(&x[0], p.dtype_or_none("dtype"))),
         row!("numpy.ones_like", |x, p| jnp::ones_like(&x[0], p.dtype_or_none("dtype"))),
         row!("numpy.arange", |_, p| jnp::arange_step(
@@ -84,7 +94,12 @@ pub const SHAPE: &[&[Row]] = &[
             number(p, "step"),
             p.dtype_or_none("dtype")
         )),
-        row!("numpy.linspace", |x, p| jnp::linspace(&x[0], &x[1], p.usize("num"), p.bool_or("endpoint", true))),
+        row!("numpy.linspace", |x, p| jnp::linspace(
+            &x[0],
+            &x[1],
+            p.usize("num"),
+            p.bool_or("endpoint", true)
+        )),
         row!("numpy.logspace", |x, p| jnp::logspace(&x[0], &x[1], p.usize("num"), true, &x[2])),
         row!("numpy.geomspace", |x, p| jnp::geomspace(&x[0], &x[1], p.usize("num"))),
         row!("numpy.hanning", |_, p| jnp::hanning(p.usize("M"))),
