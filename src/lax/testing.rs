@@ -28,7 +28,6 @@ use crate::core::config::with_x64;
 use crate::core::eval;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::BatchDim;
-use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
 use crate::interpreters::batching::batch;
