@@ -90,11 +90,6 @@ pub(super) fn count(marks: &[bool]) -> usize {
     marks.iter().filter(|m| **m).count()
 }
 
-/// The values that are marked.
-pub(super) fn marked<T: Clone>(marks: &[bool], values: &[T]) -> Vec<T> {
-    values.iter().zip(marks).filter(|(_, m)| **m).map(|(x, _)| x.clone()).collect()
-}
-
 /// The mapped axis moved to `to`; made by broadcasting if the operand is to be mapped and is not.
 pub(super) fn to_front(x: &Array, dim: BatchDim, mapped: bool, to: usize, size: usize) -> Array {
     if mapped { move_batch_axis(x, dim, to, size) } else { x.clone() }

@@ -13,6 +13,7 @@ use crate::interpreters::custom_call::record;
 /// Applies `f` to `args`, and has its derivative computed by `rule`: from primal values and tangents to results and
 /// their tangents. `None` is a symbolic zero; at least one of the tangents is not. `rule` may use nothing but its
 /// arguments and what it captures.
+#[allow(dead_code, reason = "numpy and nn are to use it")]
 #[track_caller]
 pub(crate) fn custom_jvp_arrays<F, R>(
     name: &'static str,
@@ -30,6 +31,7 @@ where
     with_location(loc, || bind_custom(&call, &args)).map_err(|e| e.at(loc))
 }
 
+#[allow(dead_code, reason = "numpy and nn are to use it")]
 struct ArraysCall<F, R> {
     name: &'static str,
     f: F,

@@ -78,7 +78,7 @@ impl Trace for BatchTrace {
             if self.axis_name.is_none() && dims.iter().all(Option::is_none) {
                 return bind_custom(call, &values);
             }
-            let over = BatchedCall::new(call.clone(), self.axis_name, self.axis_size, dims);
+            let over = BatchedCall::over(call.clone(), self.axis_name, self.axis_size, dims);
             let outs = bind_custom(&over, &values)?;
             Ok(outs.into_iter().map(|x| batched(id, x, Some(0))).collect())
         }))

@@ -149,7 +149,7 @@ impl CustomDerivativeCall {
         let prim = CustomDerivativeCall {
             call_jaxpr: made.jaxpr.clone(),
             num_consts: made.consts.len() + self.num_consts,
-            call: BatchedCall::new(self.call.clone(), name, size, front),
+            call: BatchedCall::over(self.call.clone(), name, size, front),
         };
         let moved = args.iter().zip(dims);
         let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
@@ -168,7 +168,7 @@ pub(crate) struct BatchedCall {
 }
 
 impl BatchedCall {
-    pub(crate) fn new(
+    pub(crate) fn over(
         inner: Arc<dyn CustomCall>,
         axis_name: Option<&'static str>,
         axis_size: usize,

@@ -173,7 +173,7 @@ fn check_axis(what: &str, x: &Array, axis: usize, axis_name: &str) -> Result<()>
 
 /// The slice along `axis` whose number is this example's.
 fn own_slice(x: &Array, axis_name: &'static str, axis: usize) -> Array {
-    lax::dynamic_index_in_dim(x, &axis_index(axis_name), axis as i64, false)
+    lax::dynamic_index_in_dim(x, axis_index(axis_name), axis as i64, false)
 }
 
 fn pairs(perm: &[(usize, usize)]) -> String {
