@@ -16,7 +16,7 @@ use crate::core::trace::{
 use crate::error::{Error, Result, catch};
 use crate::interpreters::custom_call::BatchedCall;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
-use crate::lax;
+pub(crate) use crate::lax::move_batch_axis;
 
 /// Carries one mapped axis through every operation.
 struct BatchTrace {
@@ -113,19 +113,6 @@ pub(crate) fn batch<T>(
     let (outs, extra) = with_trace(Some(trace), || with_axis(axis_name, axis_size, || catch(|| f(&args))))?;
     let (outs, dims) = outs.iter().map(|x| unpack(id, x)).unzip();
     Ok((outs, dims, extra))
-}
-
-/// `x` with the mapped axis at `to`: moved there, or made by broadcasting if `x` is not mapped.
-pub(crate) fn move_batch_axis(x: &Array, dim: BatchDim, to: usize, axis_size: usize) -> Array {
-    match dim {
-        Some(from) => lax::move_axis(x, from, to),
-        None => {
-            let mut shape = x.shape().to_vec();
-            shape.insert(to, axis_size);
-            let dims: Vec<usize> = (0..shape.len()).filter(|i| *i != to).collect();
-            lax::broadcast_in_dim(x, &shape, &dims)
-        }
-    }
 }
 
 /// A batched jaxpr, with all mapped axes in front.

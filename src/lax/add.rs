@@ -91,3 +91,24 @@ impl Primitive for AddAny {
         nary_batch(*self, args, dims)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lax::testing::{Draw, INEXACTS, INTEGERS, case, check_rules};
+
+    #[test]
+    fn rules_of_add() {
+        let mut draw = Draw::new(101);
+        let dtypes = INEXACTS.into_iter().chain(INTEGERS);
+        check_rules(dtypes.flat_map(|d| draw.pairs(d).map(|x| case("add", x, |x| add(&x[0], &x[1])))));
+    }
+
+    #[test]
+    fn rules_of_add_any() {
+        let mut draw = Draw::new(102);
+        check_rules(INEXACTS.map(|d| {
+            case("add_any", [draw.values(d, &[3, 2]), draw.values(d, &[3, 2])], |x| add_any(&x[0], &x[1]))
+        }));
+    }
+}

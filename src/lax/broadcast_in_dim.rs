@@ -111,3 +111,28 @@ impl Primitive for BroadcastInDim {
         one_batched(broadcast_in_dim(&x, &shape, &dims), Some(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_broadcast_in_dim() {
+        let mut draw = Draw::new(106);
+        type Spec = (&'static [usize], &'static [usize], &'static [usize]);
+        let cases: [Spec; 5] = [
+            (&[3], &[2, 3], &[1]),
+            (&[3, 1], &[3, 4, 2], &[0, 2]),
+            (&[], &[2, 2], &[]),
+            (&[2, 3], &[2, 3], &[0, 1]),
+            (&[1], &[0, 2], &[1]),
+        ];
+        check_rules(cases.into_iter().flat_map(|(shape, out, dims)| {
+            [DType::F32, DType::BF16, DType::C64, DType::I32, DType::Bool].map(|d| {
+                case("broadcast_in_dim", [draw.values(d, shape)], move |x| broadcast_in_dim(&x[0], out, dims))
+            })
+        }));
+    }
+}

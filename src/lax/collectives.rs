@@ -371,7 +371,7 @@ impl Primitive for AllGather {
     /// the axis itself, as an axis of the result
     fn batch_named(&self, _: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         let to = self.all_gather_dimension;
-        one_batched(crate::interpreters::batching::move_batch_axis(&args[0], dims[0], to, size), None)
+        one_batched(lax::move_batch_axis(&args[0], dims[0], to, size), None)
     }
 }
 
@@ -416,7 +416,7 @@ impl Primitive for PPermute {
         if dims[0].is_none() && self.perm.len() == size {
             return one_batched(args[0].clone(), None);
         }
-        let x = crate::interpreters::batching::move_batch_axis(&args[0], dims[0], 0, size);
+        let x = lax::move_batch_axis(&args[0], dims[0], 0, size);
         let slices: Vec<Array> = (0..size)
             .map(|to| match self.perm.iter().find(|(_, t)| *t == to) {
                 Some((from, _)) => lax::slice_in_dim(&x, *from as i64, *from as i64 + 1, 1, 0),

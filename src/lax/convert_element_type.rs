@@ -85,3 +85,40 @@ impl Primitive for ConvertElementType {
         nary_batch(*self, args, dims)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_convert_element_type() {
+        let mut draw = Draw::new(107);
+        let dtypes = [DType::F32, DType::F16, DType::BF16, DType::C64, DType::I32, DType::U8, DType::Bool];
+        check_rules(dtypes.into_iter().flat_map(|from| {
+            let to = dtypes.into_iter().filter(move |to| !from.is_complex() || to.is_complex());
+            // Within the range of every one of them.
+            let x = match from.is_complex() || from.is_bool() {
+                true => draw.values(from, &[2, 3]),
+                false => draw.uniform(from, &[2, 3], 0.0, 100.0),
+            };
+            // Differences in 64 bits would be rounded away.
+            let cases = to.map(move |to| {
+                case("convert_element_type", [x.clone()], move |x| convert_element_type(&x[0], to))
+                    .without_derivatives()
+            });
+            cases.collect::<Vec<_>>()
+        }));
+    }
+
+    #[test]
+    fn derivatives_of_convert_element_type() {
+        let mut draw = Draw::new(110);
+        let pairs = [(DType::F64, DType::F64), (DType::F64, DType::C128), (DType::C128, DType::C128)];
+        check_rules(pairs.map(|(from, to)| {
+            case("convert_element_type", [draw.values(from, &[2, 3])], move |x| {
+                convert_element_type(&x[0], to)
+            })
+        }));
+    }
+}

@@ -148,8 +148,8 @@ pub use squeeze::{squeeze, squeeze_axes};
 pub use sub::sub;
 pub use threefry2x32::threefry2x32;
 pub use top_k::top_k;
-pub(crate) use transpose::move_axis;
 pub use transpose::transpose;
+pub(crate) use transpose::{move_axis, move_batch_axis};
 pub use window::{Padding, Pads};
 
 // JAX has them in this namespace too; they stand a layer above.

@@ -56,3 +56,16 @@ impl Primitive for Mul {
         nary_batch(*self, args, dims)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lax::testing::{Draw, INEXACTS, INTEGERS, case, check_rules};
+
+    #[test]
+    fn rules_of_mul() {
+        let mut draw = Draw::new(103);
+        let dtypes = INEXACTS.into_iter().chain(INTEGERS);
+        check_rules(dtypes.flat_map(|d| draw.pairs(d).map(|x| case("mul", x, |x| mul(&x[0], &x[1])))));
+    }
+}

@@ -45,3 +45,16 @@ impl Primitive for Neg {
         nary_batch(*self, args, dims)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lax::testing::{Draw, INEXACTS, INTEGERS, case, check_rules};
+
+    #[test]
+    fn rules_of_neg() {
+        let mut draw = Draw::new(104);
+        let dtypes = INEXACTS.into_iter().chain(INTEGERS);
+        check_rules(dtypes.map(|d| case("neg", [draw.values(d, &[2, 3])], |x| neg(&x[0]))));
+    }
+}

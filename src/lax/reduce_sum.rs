@@ -80,3 +80,37 @@ impl Primitive for ReduceSum {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, INEXACTS, case, check_rules};
+
+    #[test]
+    fn rules_of_reduce_sum() {
+        let mut draw = Draw::new(105);
+        let cases: [(&[usize], &[usize]); 5] =
+            [(&[2, 5], &[1]), (&[3, 2, 2], &[2, 0]), (&[3, 2], &[]), (&[0, 2], &[0]), (&[], &[])];
+        let dtypes = INEXACTS.into_iter().chain([DType::I32, DType::U8]);
+        check_rules(dtypes.flat_map(|d| {
+            cases.map(|(shape, axes)| {
+                case("reduce_sum", [draw.values(d, shape)], move |x| reduce_sum(&x[0], axes))
+            })
+        }));
+    }
+
+    #[test]
+    fn reduce_sum_of_an_axis_out_of_range_is_rejected() {
+        let x = Array::from([[1.0f32, 2.0]]);
+        let e = catch(|| Ok(reduce_sum(&x, &[2]))).unwrap_err();
+        assert_eq!(e.message(), "reduce_sum: axes[0] = 2 is out of range for operand f32[1,2] (rank 2)");
+    }
+
+    #[test]
+    fn reduce_sum_of_a_repeated_axis_is_rejected() {
+        let x = Array::from([[1.0f32, 2.0]]);
+        assert!(catch(|| Ok(reduce_sum(&x, &[1, 1]))).is_err());
+    }
+}

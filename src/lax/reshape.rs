@@ -89,3 +89,28 @@ impl Primitive for Reshape {
         one_batched(reshape(&x, &shape), Some(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_reshape() {
+        let mut draw = Draw::new(108);
+        let cases: [(&[usize], &[usize]); 5] =
+            [(&[2, 6], &[3, 4]), (&[4], &[2, 1, 2]), (&[1], &[]), (&[], &[1, 1]), (&[0, 3], &[2, 0])];
+        check_rules(cases.into_iter().flat_map(|(from, to)| {
+            [DType::F32, DType::F16, DType::C64, DType::I32, DType::Bool]
+                .map(|d| case("reshape", [draw.values(d, from)], move |x| reshape(&x[0], to)))
+        }));
+    }
+
+    #[test]
+    fn reshape_to_another_size_is_rejected() {
+        let x = Array::from([[1.0f32, 2.0]]);
+        assert!(catch(|| Ok(reshape(&x, &[3]))).is_err());
+    }
+}

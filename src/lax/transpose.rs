@@ -35,6 +35,19 @@ pub(crate) fn move_axis(x: &Array, from: usize, to: usize) -> Array {
     transpose(x, &permutation)
 }
 
+/// `x` with the mapped axis at `to`: moved there, or made by broadcasting if `x` is not mapped.
+pub(crate) fn move_batch_axis(x: &Array, dim: BatchDim, to: usize, axis_size: usize) -> Array {
+    match dim {
+        Some(from) => move_axis(x, from, to),
+        None => {
+            let mut shape = x.shape().to_vec();
+            shape.insert(to, axis_size);
+            let dims: Vec<usize> = (0..shape.len()).filter(|i| *i != to).collect();
+            crate::lax::broadcast_in_dim(x, &shape, &dims)
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Transpose {
     permutation: Shape,
@@ -81,5 +94,31 @@ impl Primitive for Transpose {
         let shifted = self.permutation.iter().map(|p| if *p >= dim { p + 1 } else { *p });
         let permutation: Vec<usize> = std::iter::once(dim).chain(shifted).collect();
         one_batched(transpose(&args[0], &permutation), Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::error::catch;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_transpose() {
+        let mut draw = Draw::new(109);
+        let cases: [(&[usize], &[usize]); 4] =
+            [(&[2, 3], &[1, 0]), (&[2, 3, 4], &[2, 0, 1]), (&[], &[]), (&[0, 2], &[1, 0])];
+        check_rules(cases.into_iter().flat_map(|(shape, permutation)| {
+            [DType::F32, DType::F16, DType::C64, DType::I32, DType::Bool]
+                .map(|d| case("transpose", [draw.values(d, shape)], move |x| transpose(&x[0], permutation)))
+        }));
+    }
+
+    #[test]
+    fn what_is_no_permutation_is_rejected() {
+        let x = Array::from([[1.0f32, 2.0]]);
+        assert!(catch(|| Ok(transpose(&x, &[0, 0]))).is_err());
+        assert!(catch(|| Ok(transpose(&x, &[0]))).is_err());
     }
 }

@@ -58,4 +58,4 @@ for step in range(201):
 print("steps:", state.step.item())
 print("weight:", params.weight.item())
 print("bias:", params.bias.item())
-print("mean of the weight's gradients:", state.mean.weight.item())
+print("mean square of the weight's gradients:", state.square.weight.item())
