@@ -27,16 +27,31 @@ use crate::numpy::{
 
 macro_rules! binary {
     ($($trait:ident $method:ident $assign:ident $assign_method:ident $function:ident;)*) => {$(
-        binary!(@pair $trait $method $function; [Array, Array] [Array, &Array] [&Array, Array] [&Array, &Array]);
-        binary!(@assign $assign $assign_method $function; Array &Array);
-        binary!(@numbers $trait $method $assign $assign_method $function;
-            f64 i32 bool Complex<f64>);
+        // One impl for all that an array can be made of, so that `(x + 1).sin()` needs no type annotation.
+        binary!(@right $trait $method $function; Array &Array);
+        // One number type of each kind, so that literals infer.
+        binary!(@left $trait $method $function; f64 i32 bool Complex<f64>);
+        impl<T: Into<Array>> ops::$assign<T> for Array {
+            #[track_caller]
+            fn $assign_method(&mut self, other: T) {
+                *self = $function(&*self, other);
+            }
+        }
     )*};
-    (@numbers $trait:ident $method:ident $assign:ident $assign_method:ident $function:ident; $($t:ty)*) => {$(
-        binary!(@pair $trait $method $function; [Array, $t] [&Array, $t] [$t, Array] [$t, &Array]);
-        binary!(@assign $assign $assign_method $function; $t);
+    (@right $trait:ident $method:ident $function:ident; $($left:ty)*) => {$(
+        impl<T: Into<Array>> ops::$trait<T> for $left {
+            type Output = Array;
+            #[track_caller]
+            fn $method(self, other: T) -> Array {
+                $function(self, other)
+            }
+        }
     )*};
-    (@pair $trait:ident $method:ident $function:ident; $([$left:ty, $right:ty])*) => {$(
+    (@left $trait:ident $method:ident $function:ident; $($left:ty)*) => {$(
+        binary!(@pair $trait $method $function; $left, Array);
+        binary!(@pair $trait $method $function; $left, &Array);
+    )*};
+    (@pair $trait:ident $method:ident $function:ident; $left:ty, $right:ty) => {
         impl ops::$trait<$right> for $left {
             type Output = Array;
             #[track_caller]
@@ -44,15 +59,7 @@ macro_rules! binary {
                 $function(self, other)
             }
         }
-    )*};
-    (@assign $assign:ident $assign_method:ident $function:ident; $($right:ty)*) => {$(
-        impl ops::$assign<$right> for Array {
-            #[track_caller]
-            fn $assign_method(&mut self, other: $right) {
-                *self = $function(&*self, other);
-            }
-        }
-    )*};
+    };
 }
 binary! {
     Add add AddAssign add_assign add;
