@@ -5,6 +5,7 @@
 extern crate self as raxla;
 
 pub mod api;
+mod checkpoint;
 pub(crate) mod control_flow;
 pub mod core;
 pub mod custom_derivatives;
@@ -21,6 +22,7 @@ pub mod random;
 pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
+pub use checkpoint::checkpoint;
 pub use core::array::{Array, Element};
 pub use core::aval::ShapedArray;
 pub use core::config;

@@ -1,0 +1,250 @@
+//! `checkpoint`: a function whose intermediate values are computed again in the backward pass, to save memory.
+//! JAX: `jax.checkpoint`, `jax.remat`, `remat_p`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
+use crate::control_flow::jit_call::{refs, scatter_marked};
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
+    Transposed,
+};
+use crate::core::trace::{bind, bind_at};
+use crate::error::{Result, catch};
+use crate::interpreters::backward_pass::transpose_jaxpr;
+use crate::interpreters::batching::{batch_jaxpr_named, move_batch_axis};
+use crate::interpreters::jvp::jvp_jaxpr;
+use crate::interpreters::linearize::linearize;
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
+use crate::mlir::{Type, Value};
+
+/// `f`, whose backward pass keeps nothing but the arguments and computes the rest again.
+///
+/// ```
+/// use raxla::prelude::*;
+/// use raxla::{checkpoint, lax};
+///
+/// let f = checkpoint(|x: &Array| lax::sin(&lax::sin(x)));
+/// let slope = grad(f)(&Array::from(0.0))?;
+/// assert_eq!(slope.item::<f32>()?, 1.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of `f`. It is traced, so it cannot look at values.
+#[track_caller]
+pub fn checkpoint<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
+    Fun::from_flat(Arc::new(Checkpoint(f.into_flat())))
+}
+
+struct Checkpoint(Arc<dyn FlatFn>);
+
+impl FlatFn for Checkpoint {
+    fn call(&self, mut args: FlatArgs) -> Result<FlatOut> {
+        let caller = args.caller;
+        let leaves = std::mem::take(&mut args.leaves);
+        let run = || {
+            let avals: Vec<ShapedArray> = leaves.iter().map(Array::aval).collect();
+            let (closed, tree) = trace_to_jaxpr_with(&avals, |tracers| {
+                let mut args = args.clone();
+                args.leaves = tracers.iter().cloned().collect();
+                let out = self.0.call(args)?;
+                Ok((out.leaves.into_vec(), out.tree))
+            })?;
+            let (jaxpr, consts) = convert_constvars(closed);
+            let args: SmallVec<[&Array; 8]> = consts.iter().chain(&leaves).collect();
+            let prim = Prim::from(Remat { jaxpr, differentiated: false });
+            Ok(FlatOut { leaves: bind_at(&prim, &args, caller)?.into_iter().collect(), tree })
+        };
+        catch(run).map_err(|e| e.at(caller))
+    }
+    fn name(&self) -> Cow<'static, str> {
+        self.0.name()
+    }
+}
+
+/// Calls a jaxpr without constants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Remat {
+    jaxpr: Arc<Jaxpr>,
+    /// Is it part of a derivative, which computes again what was computed before?
+    differentiated: bool,
+}
+
+impl Remat {
+    fn with(&self, jaxpr: &Arc<Jaxpr>) -> Remat {
+        Remat { jaxpr: jaxpr.clone(), differentiated: self.differentiated }
+    }
+
+    fn batch_over(
+        &self,
+        name: Option<&'static str>,
+        size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
+        let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
+        let made =
+            batch_jaxpr_named(&self.jaxpr, size, name, &mapped, &vec![false; self.jaxpr.outvars.len()])?;
+        let moved = args.iter().zip(dims);
+        let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
+        let args: Arrays = made.consts.iter().cloned().chain(moved).collect();
+        let outs = bind(self.with(&made.jaxpr), &refs(&args))?;
+        Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
+    }
+}
+
+fn python_bool(x: bool) -> Param {
+    Param::Text(if x { "True" } else { "False" }.into())
+}
+
+impl Primitive for Remat {
+    fn name(&self) -> &'static str {
+        "remat2"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("differentiated", python_bool(self.differentiated)),
+            ("jaxpr", Param::Jaxpr(self.jaxpr.clone())),
+            ("policy", Param::Text("None".into())),
+            ("prevent_cse", python_bool(true)),
+        ]
+    }
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        vec![&self.jaxpr]
+    }
+    fn has_effects(&self) -> bool {
+        self.jaxpr.has_effects()
+    }
+    fn axis_names(&self) -> &[&'static str] {
+        self.jaxpr.axis_names()
+    }
+    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+        Ok(self.jaxpr.out_avals().into())
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        if !self.differentiated || ins.is_empty() {
+            return ctx.inline_jaxpr(&self.jaxpr, ins);
+        }
+        // Or the compiler would find that the values are there already, and keep them.
+        let types: Vec<Type> = ins.iter().map(|v| v.ty()).collect();
+        let ins = ctx.op("stablehlo.optimization_barrier", ins, "", &types);
+        ctx.inline_jaxpr(&self.jaxpr, &ins)
+    }
+
+    /// the call of the jaxpr's jvp
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
+        let n = self.jaxpr.outvars.len();
+        let made = jvp_jaxpr(&self.jaxpr, &nonzero, &vec![false; n])?;
+        let args: SmallVec<[&Array; 8]> =
+            made.consts.iter().chain(primals).chain(tangents.iter().flatten()).collect();
+        let mut outs = bind(self.with(&made.jaxpr), &args)?.into_iter();
+        let primals_out: Arrays = outs.by_ref().take(n).collect();
+        Ok((primals_out, scatter_marked(&made.nonzero_out, outs)))
+    }
+
+    /// the call now, and as linear part the whole linearisation, with the arguments as the only residuals
+    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
+        let primals_out = bind(self.clone(), &refs(primals))?;
+        let n = primals.len();
+        let mut avals = self.jaxpr.in_avals();
+        let tangents = self.jaxpr.in_avals().into_iter().zip(nonzero).filter(|(_, nz)| **nz);
+        avals.extend(tangents.map(|(a, _)| a.with_weak_type(false)));
+        let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
+            let run = |args: &[Array]| Ok((eval_jaxpr(&self.jaxpr, &[], args)?, ()));
+            let (linear, ()) = linearize(run, &args[..n], nonzero)?;
+            let tangents = eval_jaxpr(&linear.jaxpr.jaxpr, &linear.jaxpr.consts, &args[n..])?;
+            Ok((tangents, linear.nonzero_out))
+        })?;
+        let (jaxpr, consts) = convert_constvars(closed);
+        // The last results are of no use to it.
+        let (jaxpr, kept) = jaxpr.dce(&vec![true; jaxpr.outvars.len()]);
+        let linear = Prim::from(Remat { jaxpr: jaxpr.into(), differentiated: true });
+        let residuals = consts.into_iter().chain(primals.iter().cloned()).collect();
+        Ok(Some(Linearized { primals_out, linear, residuals, nonzero_out, order: Some(kept) }))
+    }
+
+    /// the call of the transposed jaxpr, which computes first what is not linear
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let linear: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
+        let nonzero: Vec<bool> = cts.iter().map(Option::is_some).collect();
+        let linears = linear.iter().filter(|l| **l).count();
+        let made = transpose_jaxpr(&self.jaxpr, &linear, &nonzero, &vec![false; linears])?;
+        let known = ins.iter().filter_map(LinearInput::known);
+        let args: SmallVec<[&Array; 8]> =
+            made.consts.iter().chain(known).chain(cts.iter().flatten()).collect();
+        let outs = bind(self.with(&made.jaxpr), &args)?;
+        let mut found = scatter_marked(&made.nonzero_in, outs).into_iter();
+        Ok(linear.iter().map(|linear| if *linear { found.next().flatten() } else { None }).collect())
+    }
+
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
+        self.batch_over(None, size, args, dims)
+    }
+    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(Some(name), size, args, dims)
+    }
+
+    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
+        let (jaxpr, kept) = self.jaxpr.dce(used);
+        Some((Prim::from(self.with(&Arc::new(jaxpr))), kept))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{grad, hessian, jit, make_jaxpr, vmap};
+    use crate::error::OrThrow;
+    use crate::lax;
+    use crate::lax::testing::{case, check_rules};
+
+    #[test]
+    fn checkpoint_satisfies_the_rules() {
+        let f = |x: &[Array]| {
+            let w = x[1].clone();
+            checkpoint(move |x: &Array| lax::sin(&lax::mul(&lax::sin(x), &w)))(&x[0]).or_throw()
+        };
+        check_rules([case("checkpoint", [Array::from([0.5f32, -1.0]), Array::from([2.0f32, 0.7])], f)]);
+    }
+
+    #[test]
+    fn the_backward_pass_computes_again() {
+        let f = |x: &Array| Ok(lax::reduce_sum(&checkpoint(|x: &Array| lax::sin(&lax::sin(x)))(x)?, &[0]));
+        let x = Array::from([0.5f32, -1.0, 2.0]);
+        let text = make_jaxpr(grad(f))(&x).unwrap().to_string();
+        // As in JAX, the backward pass has a sine of its own.
+        let backward = text.split("differentiated=True").nth(1).unwrap();
+        assert_eq!(backward.matches("= sin ").count(), 1, "{text}");
+        assert_eq!(backward.matches("= cos ").count(), 2, "{text}");
+        let expected: Vec<f32> = [0.5f32, -1.0, 2.0].map(|x| x.sin().cos() * x.cos()).into();
+        for g in [grad(f)(&x), jit(grad(f))(&x), grad(jit(f))(&x)] {
+            let found = g.unwrap().to_vec::<f32>().unwrap();
+            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn checkpoint_in_a_scan() {
+        let f = |x: &Array| {
+            let body = |c: Array, k: Array| -> Result<(Array, ())> {
+                Ok((checkpoint(|c: &Array, k: &Array| lax::mul(&lax::sin(c), k))(&c, &k)?, ()))
+            };
+            Ok(lax::scan(body, x.clone(), Array::from([2.0f32, 3.0]))?.0)
+        };
+        // 3 sin(2 sin x)
+        let expected = |x: f32| 6.0 * (2.0 * x.sin()).cos() * x.cos();
+        let found = vmap(jit(grad(f)))(&Array::from([0.3f32, 0.9])).unwrap().to_vec::<f32>().unwrap();
+        assert!((found[0] - expected(0.3)).abs() < 1e-5 && (found[1] - expected(0.9)).abs() < 1e-5);
+        assert!(hessian(f)(&Array::scalar(0.3f32)).is_ok());
+    }
+}
