@@ -1,4 +1,57 @@
 //! raxla: JAX's programming model for Rust.
+//!
+//! Write an ordinary Rust function over [`Array`]s. A transformation runs it once with tracers in place of arrays, to learn
+//! which operations it performs, and makes a new function of them: [`jit`] one that XLA has compiled, [`grad`] its
+//! gradient, [`vmap`] the same function over one more axis. They nest in any order.
+//!
+//! ```
+//! use raxla::{numpy as jnp, prelude::*};
+//!
+//! #[derive(Pytree, Clone)]
+//! struct Params { weight: Array, bias: Array }
+//!
+//! fn loss(params: &Params, x: &Array, y: &Array) -> Array {
+//!     jnp::mean(jnp::square(&params.weight * x + &params.bias - y), ..)
+//! }
+//! fn update(params: Params, x: &Array, y: &Array) -> Result<Params> {
+//!     let grads = grad(loss)(&params, x, y)?;
+//!     Ok(tree::map2(|p, g| p - g * 0.1, &params, &grads))
+//! }
+//!
+//! let (x, y) = (Array::from([0.0f32, 1.0, 2.0, 3.0]), Array::from([-1.0f32, 1.0, 3.0, 5.0]));
+//! let mut params = Params { weight: Array::scalar(0f32), bias: Array::scalar(0f32) };
+//! let update = jit(update);
+//! for _ in 0..500 { params = update(params, &x, &y)?; }
+//! assert!((params.weight.item::<f32>()? - 2.0).abs() < 1e-3);
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//!
+//! # What is where
+//!
+//! | | |
+//! |---|---|
+//! | [`prelude`] | what most programs need |
+//! | [`Array`], [`DType`] | values: on a device, or of a trace, and the user need not know which |
+//! | [`jit`], [`grad`], [`value_and_grad`], [`vmap`], [`jvp`], [`vjp`], [`linearize`] | transformations; all of them, with options, are in [`api`] |
+//! | [`make_jaxpr`], [`api::aot`] | the traced program as text; lowering and compiling by hand |
+//! | [`numpy`], [`lax`], [`nn`], [`random`] | operations, under the names that JAX has for them |
+//! | [`custom_derivatives`] | functions with derivatives of their own |
+//! | [`tree`], [`macro@Pytree`] | values made of arrays: parameters, states, batches |
+//! | [`Error`], [`ErrorKind`] | what can go wrong, with the line of your program |
+//! | [`pjrt`] | plugins, devices, buffers and executables: XLA without the rest |
+//!
+//! # Four rules
+//!
+//! - **State is passed in and out.** A side effect happens while tracing and never again: see `examples/counter.rs`.
+//! - **Owned is donated.** An argument taken by value gives its buffer to the result, one taken by reference does not.
+//! - **A call returns a `Result`.** Operators on arrays panic when used eagerly with wrong shapes, as slice indexing does; inside
+//!   of a transformation the same mistake is an `Err` with the line of the operator.
+//! - **Reading waits.** A call returns when the work is enqueued; [`Array::item`], [`Array::to_vec`] and printing wait for it.
+//!
+//! # The engine
+//!
+//! XLA comes as PJRT plugins. The first build fetches and compiles the one for the CPU, once for a user and their machine; README
+//! says what that takes, and `cargo run --example devices` which plugins were found.
 #![deny(unsafe_code)]
 
 // The derive macro writes `::raxla::` paths, also inside this crate.
@@ -32,3 +85,8 @@ pub use error::{Error, ErrorKind, Result};
 /// `#[derive(Pytree)]`, and the trait of the same name.
 pub use raxla_derive::Pytree;
 pub use tree::Pytree;
+
+/// The code in README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -38,13 +38,16 @@ fn draw(
     let mut chart = ChartBuilder::on(&root)
         .margin(15)
         .x_label_area_size(45)
-        .y_label_area_size(60)
+        .y_label_area_size(75)
         .build_cartesian_2d(xs, ys)?;
+    let tick = |x: &f32| ((x * 1000.0).round() / 1000.0).to_string();
     chart
         .configure_mesh()
         .disable_mesh()
         .x_desc(x_label)
         .y_desc(y_label)
+        .x_label_formatter(&tick)
+        .y_label_formatter(&tick)
         .label_style(("sans-serif", 16))
         .axis_desc_style(("sans-serif", 18))
         .draw()?;

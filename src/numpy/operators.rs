@@ -5,9 +5,9 @@
 //! [`bitwise_or`], [`bitwise_xor`], [`left_shift`] and [`right_shift`]: dtypes are promoted, shapes broadcast. So `/` of
 //! integers gives floats, and `%` has the sign of the divisor, as in Python.
 //!
-//! Numbers are `f64`, `i32`, `bool` and `Complex<f64>`, one type of each kind: were `f32` accepted beside `f64`, rustc
-//! could not tell which of them `2.0` is in `(x * 2.0).sum(..)`. They are weakly typed, so nothing is lost by writing
-//! `x * f64::from(rate)`.
+//! On the right stands whatever an [`Array`] is made of; numbers on the left are `f64`, `i32`, `bool` and `Complex<f64>`,
+//! one type of each kind: were `f32` accepted there beside `f64`, rustc could not tell which of them `1.0` is in
+//! `(1.0 - x).sum(..)`. Numbers are weakly typed, so nothing is lost by writing `f64::from(rate) * x`.
 //!
 //! `==`, `<` and the like must give a `bool` in Rust, so they read the value: they are for control flow on arrays of one
 //! element, such as `if loss < best`. On a tracer of `jit` or `vmap` they fail with `TracerBoolConversion`, as JAX's
