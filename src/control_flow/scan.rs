@@ -75,7 +75,7 @@ where
 /// [`scan`] with a length, in reverse, or unrolled.
 ///
 /// # Errors
-/// As [`scan`]; `scan got \`length\` argument of 4 which disagrees with leading axis sizes [3]`.
+/// As [`scan`]; ``scan got `length` argument of 4 which disagrees with leading axis sizes [3]``.
 #[track_caller]
 pub fn scan_with<C, X, Y, O>(
     mut f: impl FnMut(C, X) -> O,

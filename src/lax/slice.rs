@@ -52,10 +52,10 @@ fn eager_slice(operand: &Array, prim: &Slice) -> Result<Array> {
     Ok(slice_at(operand, &starts, &outs[0].shape))
 }
 
-/// [`slice`] along one axis; `None` is the axis' end, and negative indices count from it, as in `x[start:limit:stride]`.
+/// [`slice()`] along one axis; `None` is the axis' end, and negative indices count from it, as in `x[start:limit:stride]`.
 ///
 /// # Errors
-/// As for [`slice`]; an axis out of range.
+/// As for [`slice()`]; an axis out of range.
 #[track_caller]
 pub fn slice_in_dim(
     operand: &Array,

@@ -362,10 +362,10 @@ pub fn nanvar(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     strong(&out, dtype.real())
 }
 
-/// [`std`] of what is not nan.
+/// [`std()`] of what is not nan.
 ///
 /// # Errors
-/// As [`std`].
+/// As [`std()`].
 #[track_caller]
 pub fn nanstd(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     lax::sqrt(&nanvar(x, axes))
