@@ -3,6 +3,7 @@
 mod common;
 mod cond;
 pub(crate) mod jit_call;
+mod map;
 mod scan;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -11,6 +12,7 @@ mod tests;
 mod while_loop;
 
 pub(crate) use common::difference;
+pub use map::map;
 pub use cond::{cond, switch};
 pub use scan::{ScanOptions, scan, scan_with};
 pub use while_loop::{fori_loop, while_loop};

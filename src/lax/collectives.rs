@@ -260,19 +260,13 @@ impl Primitive for AllReduce {
         let x = &args[0];
         let out = match (dims[0], self.kind) {
             (Some(dim), Kind::Sum) => lax::reduce_sum(x, &[dim]),
-            (Some(dim), Kind::Max) => extremum(x, dim, lax::max),
-            (Some(dim), Kind::Min) => extremum(x, dim, lax::min),
+            (Some(dim), Kind::Max) => lax::reduce_max(x, &[dim]),
+            (Some(dim), Kind::Min) => lax::reduce_min(x, &[dim]),
             (None, Kind::Sum) => lax::mul(x, &literal(x.dtype(), size as f64)),
             (None, _) => x.clone(),
         };
         one_batched(out, None)
     }
-}
-
-/// The slices along `axis` folded by `max` or `min`.
-fn extremum(x: &Array, axis: usize, fold: fn(&Array, &Array) -> Array) -> Array {
-    let slice = |i: usize| lax::index_in_dim(x, i as i64, axis as i64, false);
-    (1..x.shape()[axis]).fold(slice(0), |found, i| fold(&found, &slice(i)))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
