@@ -11,7 +11,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Shape, ShapedArray};
 use crate::core::config::{self, Config};
 use crate::core::primitive::Prim;
-use crate::core::trace::{axis_env, bind1};
+use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, OrThrow, Result, throw};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
@@ -72,7 +72,6 @@ pub(super) fn jitted(
 }
 
 fn program(name: &'static str, avals: &[ShapedArray], body: impl FnOnce(&[Array]) -> Array) -> Result<Prim> {
-    debug_assert!(axis_env().is_empty() || !name.is_empty());
     let closed = trace_to_jaxpr(avals, |args| Ok(vec![body(args)]))?;
     let (jaxpr, consts) = convert_constvars(closed);
     if !consts.is_empty() {
