@@ -5,7 +5,7 @@ use std::f64::consts::{PI, SQRT_2};
 use crate::core::array::Array;
 use crate::lax;
 use crate::numpy::util::{canonical_axis, constant, inexact, promote_dtypes, strong_constant};
-use crate::numpy::{greater, greater_equal, less_equal, logaddexp, where_};
+use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum, minimum, where_};
 
 /// `max(x, 0)`. Its derivative at 0 is 0.
 ///
@@ -29,10 +29,9 @@ pub fn relu(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn relu6(x: impl Into<Array>) -> Array {
     // As with every float number, integers become floats here.
-    let [x, six] = promote_dtypes([&x.into(), &Array::from(6.0)]);
-    let zero = constant(&x, 0.0);
-    let inside = lax::bitwise_and(&lax::gt(&x, &zero), &lax::lt(&x, &six));
-    let rest = lax::stop_gradient(&lax::min(&lax::max(&x, &zero), &six));
+    let [x, _] = promote_dtypes([&x.into(), &Array::from(6.0)]);
+    let inside = lax::bitwise_and(&greater(&x, 0.0), &less(&x, 6.0));
+    let rest = lax::stop_gradient(&minimum(maximum(&x, 0.0), 6.0));
     where_(inside, x, rest)
 }
 
