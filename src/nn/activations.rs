@@ -4,8 +4,8 @@ use std::f64::consts::{PI, SQRT_2};
 
 use crate::core::array::Array;
 use crate::lax;
-use crate::numpy::util::{canonical_axis, constant, inexact};
-use crate::numpy::{logaddexp, where_};
+use crate::numpy::util::{canonical_axis, constant, inexact, promote_dtypes, strong_constant};
+use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum, minimum, where_};
 
 /// `max(x, 0)`. Its derivative at 0 is 0.
 ///
@@ -28,23 +28,23 @@ pub fn relu(x: impl Into<Array>) -> Array {
 /// `min(max(x, 0), 6)`. Its derivative at 0 and at 6 is 0.
 #[track_caller]
 pub fn relu6(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let (zero, six) = (constant(&x, 0.0), constant(&x, 6.0));
-    let inside = lax::bitwise_and(&lax::gt(&x, &zero), &lax::lt(&x, &six));
-    let rest = lax::stop_gradient(&lax::min(&lax::max(&x, &zero), &six));
+    // As with every float number, integers become floats here.
+    let [x, _] = promote_dtypes([&x.into(), &Array::from(6.0)]);
+    let inside = lax::bitwise_and(&greater(&x, 0.0), &less(&x, 6.0));
+    let rest = lax::stop_gradient(&minimum(maximum(&x, 0.0), 6.0));
     where_(inside, x, rest)
 }
 
 /// The logistic function `1 / (1 + e^-x)`.
 #[track_caller]
 pub fn sigmoid(x: impl Into<Array>) -> Array {
-    lax::logistic(&inexact(&x.into()))
+    lax::logistic(&x.into())
 }
 
 /// `log(1 + e^x)`.
 #[track_caller]
 pub fn softplus(x: impl Into<Array>) -> Array {
-    logaddexp(x, 0.0)
+    logaddexp(x, 0)
 }
 
 /// A softplus without exponentials: `(x + sqrt(x² + b)) / 2`.
@@ -58,10 +58,10 @@ pub fn squareplus(x: impl Into<Array>, b: impl Into<Array>) -> Array {
 /// 0 up to -1, `x` from 1, a parabola between: `(x + 1)² / 4`.
 #[track_caller]
 pub fn sparse_plus(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
+    let x = x.into();
     let parabola = crate::numpy::square(&x + 1.0) / 4.0;
-    let upper = where_(lax::ge(&x, &constant(&x, 1.0)), &x, parabola);
-    where_(lax::le(&x, &constant(&x, -1.0)), 0.0, upper)
+    let upper = where_(greater_equal(&x, 1.0), &x, parabola);
+    where_(less_equal(&x, -1.0), 0.0, upper)
 }
 
 /// The derivative of [`sparse_plus`]: `(x + 1) / 2`, from 0 to 1.
@@ -81,7 +81,7 @@ pub fn soft_sign(x: impl Into<Array>) -> Array {
 /// `x sigmoid(x)`, also called swish.
 #[track_caller]
 pub fn silu(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
+    let x = x.into();
     lax::mul(&x, &lax::logistic(&x))
 }
 
@@ -94,33 +94,33 @@ pub fn swish(x: impl Into<Array>) -> Array {
 /// `x tanh(softplus(x))`.
 #[track_caller]
 pub fn mish(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
-    lax::mul(&x, &lax::tanh(&softplus(&x)))
+    let x = x.into();
+    let gate = crate::numpy::tanh(softplus(&x));
+    x * gate
 }
 
 /// `log(sigmoid(x))`.
 #[track_caller]
 pub fn log_sigmoid(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
-    lax::neg(&softplus(lax::neg(&x)))
+    lax::neg(&softplus(lax::neg(&x.into())))
 }
 
 /// `x` above 0, `α (e^x - 1)` below. JAX's default α is 1.
 #[track_caller]
 pub fn elu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
-    let positive = lax::gt(&x, &constant(&x, 0.0));
+    let x = x.into();
+    let positive = greater(&x, 0);
     // The exponential must not overflow where it is not selected: its gradient would be nan.
-    let safe = where_(&positive, constant(&x, 0.0), &x);
-    where_(positive, &x, alpha.into() * lax::expm1(&safe))
+    let safe = where_(&positive, 0.0, &x);
+    where_(positive, &x, alpha.into() * crate::numpy::expm1(safe))
 }
 
 /// `max(x, 0) + min(α (e^(x/α) - 1), 0)`. JAX's default α is 1.
 #[track_caller]
 pub fn celu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
-    let (x, alpha) = (inexact(&x.into()), alpha.into());
-    let positive = lax::gt(&x, &constant(&x, 0.0));
-    let safe = where_(&positive, constant(&x, 0.0), &x);
+    let (x, alpha) = (x.into(), alpha.into());
+    let positive = greater(&x, 0);
+    let safe = where_(&positive, 0.0, &x);
     where_(positive, &x, &alpha * crate::numpy::expm1(safe / &alpha))
 }
 
@@ -135,8 +135,8 @@ pub fn selu(x: impl Into<Array>) -> Array {
 /// `x` above 0, `slope x` below. JAX's default slope is 0.01.
 #[track_caller]
 pub fn leaky_relu(x: impl Into<Array>, negative_slope: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
-    where_(lax::ge(&x, &constant(&x, 0.0)), &x, negative_slope.into() * &x)
+    let x = x.into();
+    where_(greater_equal(&x, 0), &x, negative_slope.into() * &x)
 }
 
 /// The Gaussian error linear unit `x Φ(x)`: with the error function, or approximately with `tanh`. JAX's default is the
@@ -146,6 +146,7 @@ pub fn gelu(x: impl Into<Array>, approximate: bool) -> Array {
     let x = inexact(&x.into());
     if approximate {
         // Hendrycks and Gimpel 2016, eq. 2.
+        let constant = strong_constant;
         let scale = constant(&x, (2.0 / PI).sqrt());
         let cube = lax::integer_pow(&x, 3);
         let inner = lax::add(&x, &lax::mul(&constant(&x, 0.044715), &cube));
@@ -153,8 +154,8 @@ pub fn gelu(x: impl Into<Array>, approximate: bool) -> Array {
         let cdf = lax::mul(&constant(&x, 0.5), &lax::add(&constant(&x, 1.0), &tanh));
         return lax::mul(&x, &cdf);
     }
-    let tail = lax::erfc(&lax::div(&lax::neg(&x), &constant(&x, SQRT_2)));
-    lax::mul(&lax::mul(&constant(&x, 0.5), &x), &tail)
+    let tail = lax::erfc(&lax::div(&lax::neg(&x), &strong_constant(&x, SQRT_2)));
+    lax::mul(&lax::mul(&strong_constant(&x, 0.5), &x), &tail)
 }
 
 /// `min(max(x, -1), 1)`.

@@ -6,7 +6,7 @@ use crate::error::{OrThrow, bail};
 use crate::lax;
 use crate::numpy::util::{
     constant, default_float, inexact, numeric, promote_args, promote_args_inexact, promote_args_numeric,
-    promote_dtypes, promote_shapes, reject_complex,
+    promote_dtypes, promote_shapes, reject_complex, result_type_of, strong_constant,
 };
 use crate::numpy::{copysign, isinf, isposinf, logical_and, where_};
 
@@ -121,8 +121,10 @@ pub fn mod_(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `rem got incompatible shapes for broadcasting: (3,), (4,)`; complex operands.
 #[track_caller]
 pub fn fmod(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_args_numeric("fmod", [&x.into(), &y.into()]);
-    let y = if y.dtype().is_integer() { nonzero_or_one(&y) } else { y };
+    let (x, y) = (x.into(), y.into());
+    let integers = result_type_of(&[&x, &y]).0.is_integer();
+    let [x, y] = promote_args_numeric("fmod", [&x, &y]);
+    let y = if integers { nonzero_or_one(&y) } else { y };
     lax::rem(&x, &y)
 }
 
@@ -430,7 +432,7 @@ pub fn nan_to_num_with(x: impl Into<Array>, nan: f64, posinf: Option<f64>, negin
         return lax::complex(&part(lax::real(&x)), &part(lax::imag(&x)));
     }
     let limit = max_finite(dtype);
-    let value = |v: f64| constant(&x, v);
+    let value = |v: f64| strong_constant(&x, v);
     let out = where_(lax::ne(&x, &x), value(nan), &x);
     let out = where_(isposinf(&out), value(posinf.unwrap_or(limit)), &out);
     where_(crate::numpy::isneginf(&out), value(neginf.unwrap_or(-limit)), &out)
@@ -580,7 +582,12 @@ pub fn spacing(x: impl Into<Array>) -> Array {
     }
     let away = copysign(infinity, &x);
     let out = lax::sub(&lax::nextafter(&x, &away), &x);
-    let smallest = constant(&x, 2f64.powi(2 - layout(x.dtype()).3 as i32 - layout(x.dtype()).1 - 1));
+    let smallest = match x.dtype() {
+        DType::BF16 => half::bf16::from_bits(1).to_f64(),
+        DType::F32 => f64::from(f32::from_bits(1)),
+        _ => f64::from_bits(1),
+    };
+    let smallest = strong_constant(&x, smallest);
     where_(lax::eq(&out, &constant(&out, 0.0)), copysign(smallest, &x), &out)
 }
 

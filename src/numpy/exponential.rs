@@ -5,7 +5,7 @@ use std::f64::consts::{LN_2, PI};
 
 use crate::core::array::Array;
 use crate::lax;
-use crate::numpy::util::{constant, inexact, promote_args_inexact, reject_complex};
+use crate::numpy::util::{constant, inexact, promote_args_inexact, reject_complex, strong_constant};
 use crate::numpy::where_;
 
 macro_rules! inexact_functions {
@@ -88,7 +88,7 @@ pub fn log2(x: impl Into<Array>) -> Array {
         let ln2 = constant(&re, LN_2);
         return lax::complex(&lax::div(&re, &ln2), &lax::div(&im, &ln2));
     }
-    lax::div(&log, &constant(&log, LN_2))
+    lax::div(&log, &strong_constant(&log, LN_2))
 }
 
 /// The logarithm to base 10.
@@ -100,7 +100,7 @@ pub fn log10(x: impl Into<Array>) -> Array {
         let part = |p: Array| lax::mul(&p, &constant(&p, scale));
         return lax::complex(&part(lax::real(&log)), &part(lax::imag(&log)));
     }
-    lax::mul(&log, &constant(&log, scale))
+    lax::mul(&log, &strong_constant(&log, scale))
 }
 
 /// `log(e^x + e^y)` without overflow.
@@ -110,12 +110,7 @@ pub fn log10(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn logaddexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args_inexact("logaddexp", [&x.into(), &y.into()]);
-    reject_complex("logaddexp", &x);
-    let largest = lax::max(&x, &y);
-    let difference = lax::sub(&x, &y);
-    let sum = lax::add(&largest, &lax::log1p(&lax::exp(&lax::neg(&lax::abs(&difference)))));
-    // inf - inf is nan, where x + y is the limit.
-    where_(lax::ne(&difference, &difference), lax::add(&x, &y), sum)
+    lax::logaddexp(&x, &y)
 }
 
 /// `log2(2^x + 2^y)` without overflow.
@@ -125,11 +120,15 @@ pub fn logaddexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn logaddexp2(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args_inexact("logaddexp2", [&x.into(), &y.into()]);
-    reject_complex("logaddexp2", &x);
+    if x.dtype().is_complex() {
+        let ln2 = strong_constant(&x, LN_2);
+        return lax::div(&lax::logaddexp(&lax::mul(&x, &ln2), &lax::mul(&y, &ln2)), &ln2);
+    }
     let largest = lax::max(&x, &y);
     let difference = lax::sub(&x, &y);
     let small = lax::log1p(&lax::exp2(&lax::neg(&lax::abs(&difference))));
     let sum = lax::add(&largest, &lax::div(&small, &constant(&small, LN_2)));
+    // inf - inf is nan, where x + y is the limit.
     where_(lax::ne(&difference, &difference), lax::add(&x, &y), sum)
 }
 
@@ -177,7 +176,7 @@ pub fn i0(x: impl Into<Array>) -> Array {
     let x = inexact(&x.into());
     reject_complex("i0", &x);
     let x = lax::abs(&x);
-    lax::exp(&x)
+    lax::mul(&lax::exp(&x), &lax::bessel_i0e(&x))
 }
 
 /// The complex conjugate; a real `x` itself.
@@ -204,7 +203,7 @@ pub fn real(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn imag(x: impl Into<Array>) -> Array {
     let x = x.into();
-    if x.dtype().is_complex() { lax::imag(&x) } else { lax::zeros_like(&x) }
+    if x.dtype().is_complex() { lax::imag(&x) } else { crate::numpy::zeros_like(x, None) }
 }
 
 /// The angle of a complex number, in radians.

@@ -9,7 +9,7 @@ use crate::lax;
 use crate::numpy::arithmetic::as_default_float;
 use crate::numpy::util::{
     broadcast_arrays_array, constant, inexact, numeric, promote_args, promote_args_inexact,
-    promote_args_numeric, promote_dtypes, reject_complex,
+    promote_args_numeric, promote_dtypes, reject_complex, strong_constant,
 };
 
 /// Compares real numbers; complex ones by their real parts, then by their imaginary parts.
@@ -188,7 +188,7 @@ pub fn isfinite(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn isinf(x: impl Into<Array>) -> Array {
     let x = x.into();
-    let infinite = |x: &Array| lax::eq(&lax::abs(x), &constant(x, f64::INFINITY));
+    let infinite = |x: &Array| lax::eq(&lax::abs(x), &strong_constant(x, f64::INFINITY));
     match x.dtype() {
         d if d.is_float() => infinite(&x),
         d if d.is_complex() => lax::bitwise_or(&infinite(&lax::real(&x)), &infinite(&lax::imag(&x))),
@@ -217,7 +217,7 @@ pub fn isneginf(x: impl Into<Array>) -> Array {
 #[track_caller]
 fn infinite_of_sign(name: &str, x: Array, infinity: f64) -> Array {
     reject_complex(name, &x);
-    if x.dtype().is_float() { lax::eq(&x, &constant(&x, infinity)) } else { truth_like(&x, false) }
+    if x.dtype().is_float() { lax::eq(&x, &strong_constant(&x, infinity)) } else { truth_like(&x, false) }
 }
 
 #[track_caller]
@@ -238,10 +238,10 @@ pub fn signbit(x: impl Into<Array>) -> Array {
         DType::BF16 | DType::F16 => DType::I16,
         DType::F32 => DType::I32,
         DType::F64 => DType::I64,
-        _ => return lax::lt(&x, &constant(&x, 0.0)),
+        _ => return lax::lt(&x, &strong_constant(&x, 0.0)),
     };
     let bits = lax::bitcast_convert_type(&x, int);
-    lax::lt(&bits, &constant(&bits, 0.0))
+    lax::lt(&bits, &strong_constant(&bits, 0.0))
 }
 
 /// `|x1|` with the sign of `x2`.
@@ -321,11 +321,7 @@ pub fn round(x: impl Into<Array>, decimals: i32) -> Array {
     if decimals == 0 {
         return lax::round(&x, lax::RoundingMethod::ToNearestEven);
     }
-    let wide = if matches!(dtype, DType::BF16 | DType::F16) {
-        lax::convert(&x, DType::F32, false)
-    } else {
-        x.clone()
-    };
+    let wide = if dtype == DType::F16 { lax::convert(&x, DType::F32, false) } else { x.clone() };
     let factor = constant(&wide, 10f64.powi(decimals));
     let scaled = lax::round(&lax::mul(&wide, &factor), lax::RoundingMethod::ToNearestEven);
     lax::convert(&lax::div(&scaled, &factor), dtype, x.weak_type())

@@ -392,6 +392,7 @@ pub fn argmin(x: impl Into<Array>, axis: impl Into<Axes>) -> Array {
 
 #[track_caller]
 fn arg_extremum(name: &str, x: &Array, axes: &Axes, op: fn(&Array, usize, DType) -> Array) -> Array {
+    reject_complex(name, x);
     let rank = x.ndim();
     let single = axes.single(name).or_throw();
     let (flat, axis) = match single {

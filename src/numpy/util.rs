@@ -198,9 +198,14 @@ pub(crate) fn canonical_axis(name: &str, axis: i64, ndim: usize) -> usize {
     axis_index(name, axis, ndim).or_throw()
 }
 
-/// A scalar of `x`'s dtype and weak type. JAX: `_lax_const`.
+/// A scalar of `x`'s dtype, weakly typed if `x` is a weakly typed scalar. JAX: `_lax_const`.
 pub(crate) fn constant(x: &Array, value: f64) -> Array {
-    Array::from(Scalar::from_f64(x.dtype(), value).with_weak_type(x.weak_type()))
+    Array::from(Scalar::from_f64(x.dtype(), value).with_weak_type(x.weak_type() && x.ndim() == 0))
+}
+
+/// A strongly typed scalar of `x`'s dtype. JAX: `_constant_like`.
+pub(crate) fn strong_constant(x: &Array, value: f64) -> Array {
+    Array::from(Scalar::from_f64(x.dtype(), value))
 }
 
 /// Ends with an error unless the dtype is one that the function is defined for.

@@ -108,6 +108,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--sample", type=int, default=50)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--only", help="compute anew only cases whose id starts so, and cases that are new")
     options = parser.parse_args()
     wanted = options.families or sorted(families.FAMILIES)
     if options.check:
@@ -130,7 +131,12 @@ def main():
         return
     total = 0
     for name in wanted:
-        cases = [run(spec) for spec in families.specs(name)]
+        old = {}
+        path = FIXTURES / f"{name}.jsonl"
+        if options.only and path.exists():
+            old = {c["id"]: c for c in map(json.loads, path.read_text().splitlines())}
+            old = {id: c for id, c in old.items() if not id.startswith(options.only)}
+        cases = [old.get(spec.id) or run(spec) for spec in families.specs(name)]
         (FIXTURES / f"{name}.jsonl").write_text("".join(dumps(c) + "\n" for c in cases))
         print(f"{name}: {len(cases)} cases", flush=True)
         total += len(cases)

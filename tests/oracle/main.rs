@@ -6,6 +6,7 @@
 mod case;
 mod compare;
 mod rows_lax;
+mod rows_nn;
 mod rows_numpy;
 
 use std::collections::HashMap;
@@ -143,4 +144,9 @@ fn numpy_reduce() {
 #[test]
 fn numpy_shape() {
     family("numpy_shape", rows_numpy::SHAPE);
+}
+
+#[test]
+fn nn() {
+    family("nn", rows_nn::NN);
 }

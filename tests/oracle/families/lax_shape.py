@@ -40,7 +40,7 @@ def build(f):
     f.case("lax.transpose", ("float32", (2, 3)), permutation=[0, 0], error=None)
     f.case("lax.transpose", ("float32", ()), permutation=[])
     f.case("lax.broadcast_in_dim", ("float32", (1, 3)), shape=[2, 4, 3], broadcast_dimensions=[1, 2], grad=True)
-    f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[3, 2], broadcast_dimensions=[1, 0], error=None)
+    f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[2, 4], broadcast_dimensions=[0, 1], error=True)
     f.case("lax.broadcast_in_dim", weak(2.0), shape=[0, 3], broadcast_dimensions=[])
     f.case("lax.concatenate", ("float32", (0, 3)), ("float32", (2, 3)), dimension=0, grad=True)
     f.case("lax.concatenate", ("float32", (2, 3)), ("float32", (2, 2)), dimension=0, error=None)

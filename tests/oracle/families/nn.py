@@ -1,0 +1,77 @@
+"""`jax.nn`: activations, softmax and their gradients."""
+
+import jax
+from spec import arr, weak
+
+ACTIVATIONS = """relu relu6 sigmoid softplus soft_sign silu mish log_sigmoid selu hard_tanh hard_sigmoid hard_silu
+    sparse_plus sparse_sigmoid""".split()
+
+# Compositions of transcendental functions.
+ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """elu celu leaky_relu gelu squareplus glu softmax log_softmax standardize
+    log1mexp dot_product_attention""".split()}
+ULP |= {"nn.relu": 0, "nn.relu6": 0, "nn.hard_tanh": 0}
+
+ADAPTERS = {
+    "nn.elu": lambda x, alpha: jax.nn.elu(x, alpha),
+    "nn.celu": lambda x, alpha: jax.nn.celu(x, alpha),
+    "nn.one_hot": lambda x, num_classes, dtype=None: jax.nn.one_hot(x, num_classes, **({} if dtype is None else {"dtype": dtype})),
+    "nn.dot_product_attention": lambda *xs, is_causal: jax.nn.dot_product_attention(*xs, is_causal=is_causal),
+}
+
+
+def build(f):
+    points = [[0.5, -0.5, 2.0], [-3.5, 7.0, 0.125]]
+    corners = [0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 6.0, 20.0, -20.0, 100.0, -100.0]
+    edge = [float("inf"), float("-inf"), float("nan"), 1e-3]
+    for name in ACTIVATIONS:
+        fn = f"nn.{name}"
+        f.case(fn, arr("float32", points), grad=True, abs=1e-7, grad_ulp=16, grad_abs=1e-6)
+        f.case(fn, arr("float32", corners), grad=True, abs=1e-7, grad_ulp=16, grad_abs=1e-6)
+        f.case(fn, arr("float32", edge), abs=1e-7)
+        f.case(fn, arr("bfloat16", points), grad=True, abs=1e-3, grad_ulp=4, grad_abs=1e-2)
+        f.case(fn, arr("float16", points), abs=1e-3)
+        f.case(fn, arr("float64", points), x64=True, abs=1e-13)
+        f.case(fn, ("float32", (0, 3)))
+        f.case(fn, ("int32", [-2, 0, 3, 9]), error=None, abs=1e-6)
+        f.case(fn, weak(0.5), abs=1e-7)
+        f.case(fn, weak(2), error=None, abs=1e-7)
+    for alpha in (1.0, 0.5):
+        for name in ("elu", "celu"):
+            f.case(f"nn.{name}", arr("float32", points), alpha=alpha, grad=True, abs=1e-7, grad_abs=1e-6)
+            f.case(f"nn.{name}", arr("float32", corners), alpha=alpha, grad=True, abs=1e-7, grad_abs=1e-6)
+    for slope in (0.01, 0.2):
+        f.case("nn.leaky_relu", arr("float32", corners), negative_slope=slope, grad=True)
+        f.case("nn.leaky_relu", arr("bfloat16", points), negative_slope=slope)
+    for approximate in (True, False):
+        for dtype in ("float32", "bfloat16", "float16"):
+            f.case("nn.gelu", arr(dtype, points), approximate=approximate, abs=1e-6 if dtype == "float32" else 1e-2)
+        f.case("nn.gelu", arr("float32", corners), approximate=approximate, grad=True, abs=1e-6, grad_abs=2e-6)
+        f.case("nn.gelu", arr("int32", [1, -2]), approximate=approximate, abs=1e-6)
+    f.case("nn.squareplus", arr("float32", points), b=4, grad=True, abs=1e-6, grad_abs=1e-6)
+    f.case("nn.glu", ("float32", (2, 6)), axis=-1, grad=True, abs=1e-6, grad_abs=1e-6)
+    f.case("nn.glu", ("float32", (4, 3)), axis=0, abs=1e-6)
+    f.case("nn.glu", ("float32", (2, 5)), axis=1, error=True)
+    for name in ("softmax", "log_softmax"):
+        for axis in (-1, 0, [0, 1]):
+            f.case(f"nn.{name}", ("float32", (2, 3)), axis=axis, grad=True, abs=1e-7, grad_abs=1e-6)
+        f.case(f"nn.{name}", arr("float32", [1000.0, 1000.0, -1000.0]), axis=0, grad=True, grad_abs=1e-6)
+        f.case(f"nn.{name}", arr("float32", [float("-inf"), 1.0, 2.0]), axis=0)
+        f.case(f"nn.{name}", arr("float32", [float("inf"), 1.0, 2.0]), axis=0)
+        f.case(f"nn.{name}", ("bfloat16", (2, 3)), axis=-1, abs=1e-2)
+        f.case(f"nn.{name}", ("int32", (2, 3)), axis=-1, abs=1e-6, error=None)
+        f.case(f"nn.{name}", ("float32", (2, 0)), axis=0, error=None)
+        f.case(f"nn.{name}", ("float32", (2, 3)), axis=2, error=True)
+        f.case(f"nn.{name}", ("float64", (2, 3)), axis=-1, x64=True, abs=1e-14)
+    f.case("nn.standardize", ("float32", (2, 5)), axis=-1, abs=1e-5, grad=True, grad_abs=1e-4)
+    f.case("nn.standardize", ("float32", (4, 3)), axis=0, abs=1e-5)
+    for dtype in ("int32", "uint8", "float32"):
+        f.case("nn.one_hot", arr(dtype, [0, 2, 5]), num_classes=4)
+    f.case("nn.one_hot", arr("int32", [[0, -1], [1, 2]]), num_classes=3, dtype="int32")
+    f.case("nn.one_hot", arr("int32", 1), num_classes=3)
+    f.case("nn.one_hot", ("int32", (0,)), num_classes=3)
+    f.case("nn.log1mexp", arr("float32", [0.1, 0.5, 1.0, 5.0, 50.0]), abs=1e-7)
+    for causal in (False, True):
+        f.case("nn.dot_product_attention", ("float32", (1, 4, 2, 3)), ("float32", (1, 4, 2, 3)), ("float32", (1, 4, 2, 3)),
+               is_causal=causal, abs=2e-6, grad=True, grad_abs=5e-6)
+        f.case("nn.dot_product_attention", ("float32", (2, 3, 4, 2)), ("float32", (2, 5, 2, 2)), ("float32", (2, 5, 2, 2)),
+               is_causal=causal, abs=2e-6)

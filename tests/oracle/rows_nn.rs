@@ -1,0 +1,32 @@
+//! Rows for `jax.nn`.
+
+use raxla::nn;
+
+use crate::case::Row;
+use crate::rows_numpy::axes;
+use crate::{row, unary_rows};
+
+pub const NN: &[&[Row]] = &[
+    unary_rows!("nn." nn: relu relu6 sigmoid softplus soft_sign silu mish log_sigmoid selu hard_tanh hard_sigmoid hard_silu
+        sparse_plus sparse_sigmoid log1mexp),
+    &[
+        row!("nn.elu", |x, p| nn::elu(&x[0], p.float("alpha"))),
+        row!("nn.celu", |x, p| nn::celu(&x[0], p.float("alpha"))),
+        row!("nn.leaky_relu", |x, p| nn::leaky_relu(&x[0], p.float("negative_slope"))),
+        row!("nn.gelu", |x, p| nn::gelu(&x[0], p.bool("approximate"))),
+        row!("nn.squareplus", |x, p| nn::squareplus(&x[0], p.int("b"))),
+        row!("nn.glu", |x, p| nn::glu(&x[0], p.int("axis"))),
+        row!("nn.softmax", |x, p| nn::softmax(&x[0], axes(p))),
+        row!("nn.log_softmax", |x, p| nn::log_softmax(&x[0], axes(p))),
+        row!("nn.standardize", |x, p| nn::standardize(&x[0], axes(p), 1e-5)),
+        row!("nn.one_hot", |x, p| nn::one_hot(&x[0], p.usize("num_classes"), p.dtype_or_none("dtype"))),
+        row!("nn.dot_product_attention", |x, p| nn::dot_product_attention(
+            &x[0],
+            &x[1],
+            &x[2],
+            None,
+            None,
+            p.bool("is_causal")
+        )),
+    ],
+];
