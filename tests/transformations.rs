@@ -90,6 +90,24 @@ fn transformations_nest_in_any_order() {
     );
 }
 
+#[test]
+fn forward_mode_of_a_transformation_that_knows_its_arguments() {
+    // `grad` differentiates its first argument, `vmap_with` maps some: under `jvp` and `vjp` they still tell them apart.
+    let f = |p: &(Array, Vec<Array>), x: &Array| lax::mul(&lax::mul(&p.0, &p.1[0]), &lax::mul(x, x));
+    let p = || (Array::from(2.0f32), vec![Array::from(3.0f32)]);
+    let x = || Array::from(5.0f32);
+    let zero = || (Array::from(0.0f32), vec![Array::from(0.0f32)]);
+    let (_, (d0, d1)) = jvp(grad(f), (p(), x()), (zero(), Array::from(1.0f32))).unwrap();
+    assert_eq!((f32s(&d0), f32s(&d1[0])), (vec![30.0], vec![20.0]));
+    let (_, pull) = vjp(grad(f), (p(), x())).unwrap();
+    let ((a, b), c) = pull((Array::from(1.0f32), vec![Array::from(0.0f32)])).unwrap();
+    assert_eq!((f32s(&a), f32s(&b[0]), f32s(&c)), (vec![0.0], vec![25.0], vec![30.0]));
+    let rows = vmap_with(|x: &Array, y: &Array| lax::mul(x, y), VmapOptions::new().in_axes([Some(0), None]));
+    let xs = || Array::from([1.0f32, 2.0]);
+    let (_, dy) = jvp(rows, (xs(), x()), (xs(), Array::from(1.0f32))).unwrap();
+    assert_eq!(f32s(&dy), [6.0, 12.0]);
+}
+
 trait ReshapeForTest {
     fn reshape_for_test(&self) -> Array;
 }

@@ -19,9 +19,7 @@ use crate::interpreters::jvp::{self as forward, instantiate};
 use crate::interpreters::linearize::{self as linearization, Linear};
 use crate::lax;
 use crate::lax::elementwise::tuple;
-use crate::tree::{
-    Flattener, Pytree, Token, Tokens, TreeDef, first_difference, flatten, leaf_paths, structure,
-};
+use crate::tree::{Pytree, Token, Tokens, TreeDef, first_difference, flatten, leaf_paths, structure};
 
 /// The gradient of `f`, which returns a real scalar, with respect to its first argument: `grad(loss)(&params, &x)?`.
 ///
@@ -248,15 +246,6 @@ impl FlatFn for Gradient {
     }
 }
 
-/// The flat arguments of a tuple of owned trees.
-fn flat_args<A: Pytree>(args: &A, caller: &'static Location<'static>) -> FlatArgs {
-    let mut flat = Flattener::new();
-    args.flatten_into(&mut flat);
-    // The tuple around the arguments is not part of their structure.
-    let tokens = flat.tokens.into_iter().skip(1).collect();
-    FlatArgs { leaves: flat.leaves, tokens, args: SmallVec::new(), caller }
-}
-
 fn rebuild<T: Pytree>(leaves: impl IntoIterator<Item = Array>, tree: &TreeDef) -> Result<T> {
     FlatOut { leaves: leaves.into_iter().collect(), tree: tree.clone() }.into_tree()
 }
@@ -304,8 +293,8 @@ pub fn jvp<M, F: Traceable<M>>(
     let caller = Location::caller();
     let f = f.into_flat();
     let run = || {
-        let args = flat_args(&primals, caller);
-        let dots = flat_args(&tangents, caller);
+        let args = FlatArgs::from_tuple(&primals, caller);
+        let dots = FlatArgs::from_tuple(&tangents, caller);
         same_structure("jvp: primal and tangent arguments", &args.tokens, &dots.tokens)?;
         check_tangents("jvp: tangent", &args.leaves, &dots.leaves)?;
         let mut tree = None;
@@ -345,7 +334,7 @@ pub fn linearize<M, F: Traceable<M>>(
     let value = rebuild(linear.primals_out.iter().cloned(), &tree)?;
     let apply = move |tangents: <F::Sig as Signature>::Args| {
         catch(|| {
-            let dots = flat_args(&tangents, caller);
+            let dots = FlatArgs::from_tuple(&tangents, caller);
             same_structure("linearize: primal and tangent arguments", &args.tokens, &dots.tokens)?;
             check_tangents("linearize: tangent", &args.leaves, &dots.leaves)?;
             let dots: Vec<Array> = as_tangents(&args.leaves, &dots.leaves).into_iter().flatten().collect();
@@ -408,7 +397,7 @@ fn linearize_args<A: Pytree>(
     primals: &A,
     caller: &'static Location<'static>,
 ) -> Result<(FlatArgs, Linear, TreeDef)> {
-    let args = flat_args(primals, caller);
+    let args = FlatArgs::from_tuple(primals, caller);
     let nonzero: Vec<bool> = args.leaves.iter().map(|x| x.dtype().is_inexact()).collect();
     let (linear, tree) = catch(|| linearize_flat(&*f, &args, &nonzero)).map_err(|e| e.at(caller))?;
     Ok((args, linear, tree))

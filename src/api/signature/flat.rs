@@ -55,6 +55,26 @@ impl FlatArgs {
         FlatArgs { leaves: Leaves::new(), tokens: Tokens::new(), args: SmallVec::new(), caller }
     }
 
+    /// The arguments that a tuple holds, none of which is donated.
+    pub(crate) fn from_tuple<A: Pytree>(args: &A, caller: &'static Location<'static>) -> Self {
+        let mut flat = Flattener::new();
+        args.flatten_into(&mut flat);
+        // The tuple around the arguments is not part of their structure.
+        let tokens: Tokens = flat.tokens.into_iter().skip(1).collect();
+        let mut spans = SmallVec::new();
+        let (mut leaves, mut begin) = ((0, 0), 0);
+        let mut missing = 0;
+        for (i, token) in tokens.iter().enumerate() {
+            missing = missing + token.arity() - usize::from(missing > 0);
+            leaves.1 += u32::from(*token == Token::Leaf);
+            if missing == 0 {
+                spans.push(ArgSpan { leaves, tokens: (begin, i as u32 + 1), donated: false });
+                (leaves.0, begin) = (leaves.1, i as u32 + 1);
+            }
+        }
+        FlatArgs { leaves: flat.leaves, tokens, args: spans, caller }
+    }
+
     /// The leaves of argument `i`.
     pub fn arg_leaves(&self, i: usize) -> &[Array] {
         &self.leaves[self.args[i].leaves()]

@@ -1,0 +1,111 @@
+//! Random programs, nested in every way that there is, under every transformation.
+//!
+//! A program is made from a seed. Each is checked in one way (the seed says which), and one that fails is made smaller and
+//! printed with its seed. `RAXLA_RANDOM_PROGRAMS=20000` runs more than the thousand of every day,
+//! `RAXLA_RANDOM_SEED=123` that one alone.
+
+mod checks;
+mod generate;
+mod program;
+mod shrink;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
+
+use raxla::config;
+
+use checks::{CHECKS, Outcome};
+use program::Block;
+
+/// How many threads, and so tests, share the work.
+const SHARDS: u64 = 4;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// What check `check` says of a program. A panic is a failure too.
+fn outcome(check: usize, block: &Block, seed: u64) -> Outcome {
+    let block = Arc::new(block.clone());
+    let run = || config::with_x64(true, || (CHECKS[check].run)(&block, seed));
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Outcome::Failed(error.to_string()),
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            Outcome::Failed(format!("panic: {}", text.unwrap_or_default()))
+        }
+    }
+}
+
+fn check_seed(seed: u64) -> bool {
+    let check = (seed % CHECKS.len() as u64) as usize;
+    let block = generate::program(seed, CHECKS[check].allow);
+    match outcome(check, &block, seed) {
+        Outcome::Passed => true,
+        Outcome::Inconclusive => false,
+        Outcome::Failed(message) => {
+            let fails = |b: &Block| matches!(outcome(check, b, seed), Outcome::Failed(_));
+            let small = shrink::shrink(block, &fails);
+            let after = match outcome(check, &small, seed) {
+                Outcome::Failed(message) => message,
+                _ => "it passes now".to_owned(),
+            };
+            let jaxpr = config::with_x64(true, || checks::jaxpr(&Arc::new(small.clone()), seed));
+            panic!(
+                "{} (RAXLA_RANDOM_SEED={seed}): {message}\nsmaller: {after}\n{jaxpr}\n{small:#?}",
+                CHECKS[check].name
+            );
+        }
+    }
+}
+
+fn run_shard(shard: u64) {
+    static QUIET: Once = Once::new();
+    // Panics inside of a check are reported by the check.
+    QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    let seeds: Vec<u64> = match setting("RAXLA_RANDOM_SEED") {
+        Some(seed) if shard == 0 => vec![seed],
+        Some(_) => vec![],
+        None => {
+            (0..setting("RAXLA_RANDOM_PROGRAMS").unwrap_or(1000)).filter(|s| s % SHARDS == shard).collect()
+        }
+    };
+    let (mut failures, mut inconclusive) = (Vec::new(), 0);
+    for seed in &seeds {
+        match catch_unwind(|| check_seed(*seed)) {
+            Ok(true) => {}
+            Ok(false) => inconclusive += 1,
+            Err(payload) => failures.push(payload.downcast_ref::<String>().cloned().unwrap_or_default()),
+        }
+        if failures.len() >= 5 {
+            break;
+        }
+    }
+    for failure in &failures {
+        println!("{failure}\n");
+    }
+    assert!(failures.is_empty(), "{} programs failed", failures.len());
+    assert!(inconclusive <= seeds.len() / 10 + 1, "{inconclusive} of {} were inconclusive", seeds.len());
+}
+
+#[test]
+fn random_programs_agree_with_themselves_1_of_4() {
+    run_shard(0);
+}
+
+#[test]
+fn random_programs_agree_with_themselves_2_of_4() {
+    run_shard(1);
+}
+
+#[test]
+fn random_programs_agree_with_themselves_3_of_4() {
+    run_shard(2);
+}
+
+#[test]
+fn random_programs_agree_with_themselves_4_of_4() {
+    run_shard(3);
+}
