@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn rules_of_comparisons() {
         let mut draw = Draw::new(27);
-        check_rules(FLOATS.into_iter().chain(INTEGERS).chain([DType::Bool]).into_iter().flat_map(|d| {
+        check_rules(FLOATS.into_iter().chain(INTEGERS).chain([DType::Bool]).flat_map(|d| {
             draw.pairs(d).into_iter().flat_map(|x| {
                 [
                     case("eq", x.clone(), |x| eq(&x[0], &x[1])),

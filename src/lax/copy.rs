@@ -97,7 +97,7 @@ mod tests {
     fn stop_gradient_has_no_tangent() {
         let x = Array::from([1.0f32]);
         let f = |x: &[Array]| Ok(vec![stop_gradient(&x[0])]);
-        let (_, dy) = crate::interpreters::jvp::jvp(f, &[x.clone()], &[Some(x)]).unwrap();
+        let (_, dy) = crate::interpreters::jvp::jvp(f, std::slice::from_ref(&x), &[Some(x.clone())]).unwrap();
         assert!(dy[0].is_none());
     }
 }

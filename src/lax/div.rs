@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn rules_of_div() {
         let mut draw = Draw::new(24);
-        check_rules(INEXACTS.into_iter().chain([DType::I32, DType::U8]).into_iter().flat_map(|d| {
+        check_rules(INEXACTS.into_iter().chain([DType::I32, DType::U8]).flat_map(|d| {
             draw.pairs(d).into_iter().flat_map(|x| [case("div", x.clone(), |x| div(&x[0], &x[1]))])
         }));
     }

@@ -190,7 +190,7 @@ methods! {
         cos: "stablehlo.cosine", not: "stablehlo.not"
     }
     binary {
-        and: "stablehlo.and", or: "stablehlo.or", shl: "stablehlo.shift_left", rem: "stablehlo.remainder",
+        and: "stablehlo.and", or: "stablehlo.or", rem: "stablehlo.remainder",
         shr: "stablehlo.shift_right_logical", sar: "stablehlo.shift_right_arithmetic"
     }
     compare { eq: "EQ", ne: "NE", lt: "LT", le: "LE", gt: "GT", ge: "GE" }

@@ -87,16 +87,11 @@ mod tests {
     #[test]
     fn rules_of_max_and_min() {
         let mut draw = Draw::new(26);
-        check_rules(FLOATS.into_iter().chain([DType::I32, DType::U8, DType::Bool]).into_iter().flat_map(
-            |d| {
-                draw.pairs(d).into_iter().flat_map(|x| {
-                    [
-                        case("max", x.clone(), |x| max(&x[0], &x[1])),
-                        case("min", x.clone(), |x| min(&x[0], &x[1])),
-                    ]
-                })
-            },
-        ));
+        check_rules(FLOATS.into_iter().chain([DType::I32, DType::U8, DType::Bool]).flat_map(|d| {
+            draw.pairs(d).into_iter().flat_map(|x| {
+                [case("max", x.clone(), |x| max(&x[0], &x[1])), case("min", x.clone(), |x| min(&x[0], &x[1]))]
+            })
+        }));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod argmax;
 mod asin;
 mod associative_scan;
 mod bessel;
+mod betainc;
 mod bitcast_convert_type;
 mod bitwise;
 mod broadcast;
@@ -81,6 +82,7 @@ pub use argmax::{argmax, argmin};
 pub use asin::{acos, asin, atan, atan2};
 pub use associative_scan::associative_scan;
 pub use bessel::{bessel_i0e, bessel_i1e};
+pub use betainc::betainc;
 pub use bitcast_convert_type::bitcast_convert_type;
 pub use bitwise::{
     bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, population_count, shift_left,

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn rules_of_sub() {
         let mut draw = Draw::new(23);
-        check_rules(INEXACTS.into_iter().chain([DType::I32, DType::U8]).into_iter().flat_map(|d| {
+        check_rules(INEXACTS.into_iter().chain([DType::I32, DType::U8]).flat_map(|d| {
             draw.pairs(d).into_iter().flat_map(|x| [case("sub", x.clone(), |x| sub(&x[0], &x[1]))])
         }));
     }

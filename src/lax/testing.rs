@@ -34,7 +34,7 @@ use crate::interpreters::batching::batch;
 use crate::interpreters::jvp::{instantiate, jvp};
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr, trace_to_jaxpr_with};
-use host::{axpy, canonical_is_narrower, example, pairing, widened};
+use host::{axpy, canonical_is_narrower, close, example, pairing, widened};
 
 /// What a function under test may return.
 pub(crate) trait Outputs {
@@ -61,11 +61,13 @@ impl Outputs for (Array, Array) {
     }
 }
 
+type Function = Box<dyn Fn(&[Array]) -> Vec<Array>>;
+
 /// A function, its arguments, and which checks apply.
 pub(crate) struct Case {
     name: String,
     args: Vec<Array>,
-    f: Box<dyn Fn(&[Array]) -> Vec<Array>>,
+    f: Function,
     /// Order of derivatives that are checked: 0, 1 or 2.
     order: usize,
     reverse: bool,
@@ -455,7 +457,7 @@ fn check_first_order(
         }
     }
     let (left, right) = (pairing(&cts, &found)?, pairing(&back, &values)?);
-    if !((left - right).abs() <= 1e-8 * (1.0 + left.abs().max(right.abs()))) {
+    if left.is_nan() || !close(left, right, 1e-8) {
         bail!(Internal, "transpose: <ct, J v> = {left}, but <J^T ct, v> = {right}");
     }
     Ok(())
@@ -501,7 +503,8 @@ fn check_jvp(
         for (j, got) in components(dy)?.into_iter().enumerate() {
             let want = (hi[j] - lo[j]) / (2.0 * EPS);
             let scale = 1.0 + got.abs().max(want.abs()) + 1e-5 * hi[j].abs();
-            if !((got - want).abs() <= case.rtol * scale) {
+            let off = (got - want).abs();
+            if off.is_nan() || off > case.rtol * scale {
                 bail!(Internal, "jvp: result {i}[{j}] has tangent {got}, by central differences {want}");
             }
         }

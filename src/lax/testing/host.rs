@@ -145,13 +145,15 @@ pub(crate) fn same(found: &[Array], expected: &[Array], loose: f64) -> Result<()
                 }
             };
         for (j, (a, b)) in components(x)?.into_iter().zip(components(y)?).enumerate() {
-            let close = a == b
-                || (a.is_nan() && b.is_nan())
-                || (a - b).abs() <= tolerance * (1.0 + a.abs().max(b.abs()));
-            if !close {
+            if !close(a, b, tolerance) {
                 bail!(Internal, "result {i}[{j}] is {a}, expected {b}");
             }
         }
     }
     Ok(())
+}
+
+/// Equal up to this relative and absolute error; NaN is close to NaN.
+pub(crate) fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * (1.0 + a.abs().max(b.abs()))
 }
