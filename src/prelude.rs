@@ -6,5 +6,6 @@ pub use crate::api::{Jit, VmapOptions};
 pub use crate::api::{
     grad, hessian, jacfwd, jacrev, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap, vmap_with,
 };
+pub use crate::random::Key;
 pub use crate::tree::{self, Static};
 pub use crate::{Array, DType, Error, ErrorKind, Result};
