@@ -142,7 +142,7 @@ fn transformer_loss(params: &Vec<Block>, x: &Array) -> Array {
         let h = norm(&x, &p.scale1, &p.shift1);
         let (q, k, v) = (jnp::matmul(&h, &p.q), jnp::matmul(&h, &p.k), jnp::matmul(&h, &p.v));
         let a = softmax(&(jnp::matmul(q, jnp::transpose(k)) * (WIDTH as f64).powf(-0.5)));
-        x = x + jnp::matmul(jnp::matmul(a, v), &p.o);
+        x += jnp::matmul(jnp::matmul(a, v), &p.o);
         let h = norm(&x, &p.scale2, &p.shift2);
         let h = jnp::tanh(jnp::matmul(h, &p.up) + &p.up_bias);
         x = x + jnp::matmul(h, &p.down) + &p.down_bias;

@@ -285,6 +285,7 @@ fn as_tangents(primals: &[Array], tangents: &[Array]) -> Vec<Tangent> {
 /// # Errors
 /// Tangents whose structure, shapes or dtypes differ from the primals'; what `f` fails with.
 #[track_caller]
+#[allow(clippy::type_complexity, reason = "the pair is of the function's own results")]
 pub fn jvp<M, F: Traceable<M>>(
     f: F,
     primals: <F::Sig as Signature>::Args,

@@ -73,7 +73,7 @@ impl Printer {
         let consts = self.binders(&mut scope, &jaxpr.constvars);
         let ins = self.binders(&mut scope, &jaxpr.invars);
         let pad = " ".repeat(indent);
-        let mut text = format!("{{ lambda {consts};{}{ins}. let\n", if ins.is_empty() { " " } else { " " });
+        let mut text = format!("{{ lambda {consts}; {ins}. let\n");
         if ins.is_empty() {
             text = format!("{{ lambda {consts}; . let\n");
         } else if consts.is_empty() {

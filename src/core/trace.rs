@@ -46,6 +46,7 @@ pub(crate) enum TracerKind {
 }
 
 impl Tracer {
+    #[allow(clippy::new_ret_no_self, reason = "a tracer is only ever met as an array")]
     pub(crate) fn new(trace: TraceId, aval: ShapedArray, kind: TracerKind) -> Array {
         Array(Repr::Tracer(Tracer(Arc::new(TracerData { trace, aval, kind }))))
     }

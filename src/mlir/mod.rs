@@ -131,7 +131,7 @@ impl Builder {
             n
         });
         self.loc_text.clear();
-        let _ = write!(self.loc_text, " loc(#loc{id})\n");
+        let _ = writeln!(self.loc_text, " loc(#loc{id})");
     }
 
     fn end_op(&mut self) {

@@ -56,7 +56,7 @@ pub fn dot_product_attention(
     let scores = lax::dot_general(&query, &key, dims, None, Some(wide));
     let mut scores = scores * scale;
     if let Some(bias) = bias {
-        scores = scores + bias;
+        scores += bias;
     }
     let (t, s) = (query.shape()[1], key.shape()[1]);
     let least = lax::literal(wide, -0.7 * crate::numpy::max_finite(wide));

@@ -39,7 +39,7 @@ fn known_sizes(x: &Array, shape: &[i64]) -> Result<Vec<usize>> {
     }
     let known: usize = shape.iter().filter(|n| **n != -1).map(|n| *n as usize).product();
     let unknown = shape.contains(&-1);
-    if unknown && (known == 0 || x.size() % known != 0) {
+    if unknown && (known == 0 || !x.size().is_multiple_of(known)) {
         bail!(
             Shape,
             "reshape: cannot reshape {} into shape {} because the product of specified axis sizes ({known}) does not \
@@ -394,7 +394,7 @@ fn split_at(x: &Array, sections: &Sections, axis: i64, uneven: bool) -> Vec<Arra
         Sections::Equal(0) => {
             return Err(err!(InvalidArgument, "split: number of sections must be larger than 0")).or_throw();
         }
-        Sections::Equal(k) if !uneven && n % k != 0 => {
+        Sections::Equal(k) if !uneven && !n.is_multiple_of(*k) => {
             return Err(err!(
                 Shape,
                 "split: array split does not result in an equal division: rest is {}",
