@@ -123,8 +123,8 @@ impl Primitive for Remat {
     fn has_effects(&self) -> bool {
         self.jaxpr.has_effects()
     }
-    fn axis_names(&self) -> &[&'static str] {
-        self.jaxpr.axis_names()
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.jaxpr.axis_names().to_vec()
     }
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.jaxpr.out_avals().into())

@@ -204,8 +204,8 @@ impl Primitive for Cond {
     fn has_effects(&self) -> bool {
         self.branches.iter().any(|b| b.has_effects())
     }
-    fn axis_names(&self) -> &[&'static str] {
-        self.branches.iter().map(|b| b.axis_names()).max_by_key(|names| names.len()).unwrap_or_default()
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.branches.iter().flat_map(|b| b.axis_names()).copied().collect()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let avals: Vec<Vec<ShapedArray>> = self.branches.iter().map(|b| b.out_avals()).collect();

@@ -231,8 +231,8 @@ impl Primitive for Scan {
     fn has_effects(&self) -> bool {
         self.jaxpr.has_effects()
     }
-    fn axis_names(&self) -> &[&'static str] {
-        self.jaxpr.axis_names()
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.jaxpr.axis_names().to_vec()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let params = self.jaxpr.in_avals();

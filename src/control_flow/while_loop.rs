@@ -226,9 +226,8 @@ impl Primitive for While {
     fn has_effects(&self) -> bool {
         self.cond_jaxpr.has_effects() || self.body_jaxpr.has_effects()
     }
-    fn axis_names(&self) -> &[&'static str] {
-        let (cond, body) = (self.cond_jaxpr.axis_names(), self.body_jaxpr.axis_names());
-        if cond.len() > body.len() { cond } else { body }
+    fn axis_names(&self) -> Vec<&'static str> {
+        [self.cond_jaxpr.axis_names(), self.body_jaxpr.axis_names()].concat()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let (cond, body) = (self.cond_jaxpr.in_avals(), self.body_jaxpr.in_avals());

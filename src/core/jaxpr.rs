@@ -215,8 +215,8 @@ impl Hash for Jaxpr {
 fn collect_axis_names(eqns: &[Eqn]) -> Vec<&'static str> {
     let mut names = Vec::new();
     for name in eqns.iter().flat_map(|e| e.prim.axis_names()) {
-        if !names.contains(name) {
-            names.push(*name);
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     names

@@ -115,8 +115,8 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched;
 
     /// Names of mapped axes that the primitive refers to (collectives).
-    fn axis_names(&self) -> &[&'static str] {
-        &[]
+    fn axis_names(&self) -> Vec<&'static str> {
+        Vec::new()
     }
 
     /// [`batch`](Self::batch) for the trace that binds `axis_name`, one of [`axis_names`](Self::axis_names).

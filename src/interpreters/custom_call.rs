@@ -86,8 +86,8 @@ impl Primitive for CustomDerivativeCall {
     fn has_effects(&self) -> bool {
         self.call_jaxpr.has_effects()
     }
-    fn axis_names(&self) -> &[&'static str] {
-        self.call_jaxpr.axis_names()
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.call_jaxpr.axis_names().to_vec()
     }
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.call_jaxpr.out_avals().into())

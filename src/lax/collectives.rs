@@ -231,8 +231,8 @@ impl Primitive for AllReduce {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axes", axes_param(&self.axis_name)), ("axis_index_groups", Param::Text("None".into()))]
     }
-    fn axis_names(&self) -> &[&'static str] {
-        &self.axis_name
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.axis_name.to_vec()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
@@ -281,8 +281,8 @@ impl Primitive for AxisIndex {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axis_name", Param::Text(self.axis_name[0].into()))]
     }
-    fn axis_names(&self) -> &[&'static str] {
-        &self.axis_name
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.axis_name.to_vec()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [] = check::arity(self, ins)?;
@@ -324,8 +324,8 @@ impl Primitive for AllGather {
             ("tiled", Param::Text("False".into())),
         ]
     }
-    fn axis_names(&self) -> &[&'static str] {
-        &self.axis_name
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.axis_name.to_vec()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
@@ -382,8 +382,8 @@ impl Primitive for PPermute {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axis_name", axes_param(&self.axis_name)), ("perm", Param::Text(pairs(&self.perm)))]
     }
-    fn axis_names(&self) -> &[&'static str] {
-        &self.axis_name
+    fn axis_names(&self) -> Vec<&'static str> {
+        self.axis_name.to_vec()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
