@@ -1,7 +1,9 @@
 //! Compiles for a TPU that is not there, through the PyPI package `libtpu`. Where that is not installed the tests print so
 //! and pass; `RAXLA_TPU_PLUGIN=/path/to/libtpu.so` names it.
 
+use raxla::numpy as jnp;
 use raxla::pjrt::{CompileOptions, CompiledProgram, Plugin, Program, Topology, discovery};
+use raxla::{prelude::*, random};
 use std::sync::{Mutex, PoisonError};
 
 /// Four chips in a square.
@@ -110,6 +112,35 @@ fn a_program_is_partitioned_over_four_chips() {
     let flops = property(&compiled, "flops");
     let whole = 2.0 * 512.0 * 256.0 * 256.0;
     assert!(flops >= whole / 4.0 && flops < whole / 2.0, "{flops}");
+}
+
+/// The tutorial's parameters.
+#[derive(Pytree, Clone, Debug)]
+struct Params {
+    weight: Array,
+    bias: Array,
+}
+
+#[test]
+fn the_tutorials_update_compiles_as_it_is_traced() {
+    let loss = |params: &Params, x: &Array, y: &Array| {
+        jnp::mean(jnp::square(&params.weight * x + &params.bias - y), ..)
+    };
+    let update = jit(move |params: Params, x: &Array, y: &Array| -> Result<Params> {
+        let grads = grad(loss)(&params, x, y)?;
+        Ok(tree::map2(|p, g| p - g * 0.005, &params, &grads))
+    });
+    let params = Params { weight: Array::scalar(0.1f32), bias: Array::scalar(0.6f32) };
+    let xs = random::normal(&random::key(42), [128, 1]);
+    let lowered = update.lower()(params, &xs, &xs).unwrap();
+    let Some(compiled) = compile_for_topology(lowered.as_text(), 1) else { return };
+    assert_eq!(compiled.num_outputs().unwrap(), 2);
+    assert!(property(&compiled, "flops") >= 128.0);
+    // Both parameters are donated to the new ones.
+    let memory = compiled.memory_stats().unwrap();
+    assert!(memory.alias_size > 0, "{memory:?}");
+    let locations = lowered.as_text().matches("tests/tpu_aot.rs").count();
+    assert!(locations > 3, "operations carry the lines of this file: {}", lowered.as_text());
 }
 
 #[test]
