@@ -11,10 +11,7 @@ use crate::core::jaxpr::ClosedJaxpr;
 /// use raxla::prelude::*;
 ///
 /// let jaxpr = make_jaxpr(|x: &Array| x + 1.0)(&Array::from([1.0f32]))?;
-/// assert_eq!(jaxpr.to_string(), "\
-/// { lambda ; a:f32[1]. let
-///     b:f32[1] = add a 1.0:f32[]
-///   in (b,) }");
+/// assert_eq!(jaxpr.to_string(), "{ lambda ; a:f32[1]. let b:f32[1] = add a 1.0:f32[] in (b,) }");
 /// # Ok::<(), raxla::Error>(())
 /// ```
 ///

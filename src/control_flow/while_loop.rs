@@ -176,8 +176,8 @@ fn fori_flat(
         let (from, to) = (lower.to_scalar()?.to_i128(), upper.to_scalar()?.to_i128());
         let length = usize::try_from(to - from).unwrap_or(0);
         let mut body = |args: &[Array]| {
-            let carry = step(&args[0], &args[1..])?;
             let next = lax::add(&args[0], &one);
+            let carry = step(&args[0], &args[1..])?;
             Ok((with_counters(&[next], carry), FlatOut::from_tree(&())))
         };
         let xs = FlatOut::from_tree(&());
@@ -189,8 +189,9 @@ fn fori_flat(
     }
     let mut cond = |args: &[Array]| Ok(FlatOut::from_tree(&lax::lt(&args[0], &args[1])));
     let mut body = |args: &[Array]| {
+        let next = lax::add(&args[0], &one);
         let carry = step(&args[0], &args[2..])?;
-        Ok(with_counters(&[lax::add(&args[0], &one), args[1].clone()], carry))
+        Ok(with_counters(&[next, args[1].clone()], carry))
     };
     let init = with_counters(&[lower, upper], init);
     let mut carry = while_flat("fori_loop body", &mut cond, &mut body, init, loc)?;

@@ -1,12 +1,106 @@
-//! Jaxprs as text, in JAX's syntax. JAX: `core.pp_jaxpr`.
+//! Jaxprs as text, in JAX's syntax and layout. JAX: `core.pp_jaxpr`, `pretty_printer`.
+//!
+//! The layout is that of Wadler's "A prettier printer" (2003): a group stands on one line if it fits there, and else
+//! breaks at all of its breaks.
 
 use std::fmt;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::core::jaxpr::{Atom, Eqn, Jaxpr, Var};
 use crate::core::primitive::Param;
+
+/// Columns of a line.
+const WIDTH: usize = 80;
+
+enum Doc {
+    Text(String),
+    /// A line break, or this text if the group stands on one line.
+    Break(&'static str),
+    Concat(Vec<Doc>),
+    /// The line breaks within are followed by so many more spaces.
+    Nest(usize, Box<Doc>),
+    Group(Box<Doc>),
+}
+
+fn text(text: impl Into<String>) -> Doc {
+    Doc::Text(text.into())
+}
+
+fn nest(indent: usize, parts: Vec<Doc>) -> Doc {
+    Doc::Nest(indent, Box::new(Doc::Concat(parts)))
+}
+
+fn group(parts: Vec<Doc>) -> Doc {
+    Doc::Group(Box::new(Doc::Concat(parts)))
+}
+
+fn join(separator: impl Fn() -> Doc, docs: impl IntoIterator<Item = Doc>) -> Doc {
+    let mut all = Vec::new();
+    for doc in docs {
+        if !all.is_empty() {
+            all.push(separator());
+        }
+        all.push(doc);
+    }
+    Doc::Concat(all)
+}
+
+/// Does it stand on one line of `width` columns?
+fn fits(doc: &Doc, width: usize) -> bool {
+    let mut left = width;
+    let mut stack = vec![doc];
+    while let Some(doc) = stack.pop() {
+        let wide = match doc {
+            Doc::Text(text) => text.chars().count(),
+            Doc::Break(text) => text.len(),
+            Doc::Concat(parts) => {
+                stack.extend(parts.iter().rev());
+                continue;
+            }
+            Doc::Nest(_, doc) | Doc::Group(doc) => {
+                stack.push(doc);
+                continue;
+            }
+        };
+        match left.checked_sub(wide) {
+            Some(rest) => left = rest,
+            None => return false,
+        }
+    }
+    true
+}
+
+fn layout(doc: &Doc) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    let mut stack = vec![(0, false, doc)];
+    while let Some((indent, flat, doc)) = stack.pop() {
+        match doc {
+            Doc::Text(text) => {
+                out.push_str(text);
+                column += text.chars().count();
+            }
+            Doc::Break(text) if flat => {
+                out.push_str(text);
+                column += text.len();
+            }
+            Doc::Break(_) => {
+                out.push('\n');
+                out.extend(std::iter::repeat_n(' ', indent));
+                column = indent;
+            }
+            Doc::Concat(parts) => stack.extend(parts.iter().rev().map(|part| (indent, flat, part))),
+            Doc::Nest(by, doc) => stack.push((indent + by, flat, doc)),
+            Doc::Group(doc) => {
+                let flat = flat || (column <= WIDTH && fits(doc, WIDTH - column));
+                stack.push((indent, flat, doc));
+            }
+        }
+    }
+    out
+}
 
 /// `a` … `z`, `ba`, `bb` …: the `i`-th variable name.
 fn var_name(mut i: usize) -> String {
@@ -21,148 +115,213 @@ fn var_name(mut i: usize) -> String {
     letters.into_iter().rev().map(char::from).collect()
 }
 
-/// Names in use within one printed jaxpr, nested ones included.
+/// A variable of one of the jaxprs that are printed.
+type Key = (*const Jaxpr, Var);
+
+/// Names are given in the order in which variables are printed, nested jaxprs included.
 #[derive(Default)]
 struct Printer {
     next: usize,
-    /// Sub-jaxprs that are used more than once, with the name of their `let`.
-    shared: Vec<(Arc<Jaxpr>, String)>,
-}
-
-struct Scope<'a> {
-    jaxpr: &'a Jaxpr,
-    names: FxHashMap<Var, String>,
-    used: Vec<bool>,
+    names: FxHashMap<Key, String>,
+    /// Sub-jaxprs that are used more than once, or are long, with the name of their `let`.
+    shared: FxHashMap<*const Jaxpr, String>,
+    shared_names: FxHashSet<String>,
 }
 
 impl Printer {
-    fn define(&mut self, scope: &mut Scope<'_>, var: Var) -> String {
-        let name = if scope.used[var.0 as usize] {
+    fn name(&mut self, jaxpr: &Jaxpr, var: Var) -> String {
+        if let Some(name) = self.names.get(&(jaxpr as *const Jaxpr, var)) {
+            return name.clone();
+        }
+        let name = loop {
+            let name = var_name(self.next);
             self.next += 1;
-            var_name(self.next - 1)
-        } else {
-            "_".to_owned()
+            if !self.shared_names.contains(&name) {
+                break name;
+            }
         };
-        scope.names.insert(var, name.clone());
-        format!("{name}:{}", scope.jaxpr.aval(var))
+        self.names.insert((jaxpr, var), name.clone());
+        name
     }
 
-    fn binders(&mut self, scope: &mut Scope<'_>, vars: &[Var]) -> String {
-        vars.iter().map(|v| self.define(scope, *v)).collect::<Vec<_>>().join(" ")
+    fn binders(&mut self, jaxpr: &Jaxpr, vars: &[Var]) -> Doc {
+        let names = vars.iter().map(|v| text(format!("{}:{}", self.name(jaxpr, *v), jaxpr.aval(*v))));
+        let names: Vec<Doc> = names.collect();
+        list("", names)
     }
 
-    fn atom(&self, scope: &Scope<'_>, atom: &Atom) -> String {
-        match atom {
-            Atom::Literal(x) => format!("{x}:{}", x.aval()),
-            Atom::Var(v) => scope.names.get(v).cloned().unwrap_or_else(|| "?".to_owned()),
-        }
+    fn atoms(&mut self, jaxpr: &Jaxpr, atoms: &[Atom], separator: &'static str) -> Doc {
+        let names = atoms.iter().map(|atom| match atom {
+            Atom::Literal(x) => text(format!("{x}:{}", x.aval())),
+            Atom::Var(v) => text(self.name(jaxpr, *v)),
+        });
+        let names: Vec<Doc> = names.collect();
+        list(separator, names)
     }
 
-    fn jaxpr(&mut self, jaxpr: &Jaxpr, indent: usize) -> String {
+    fn jaxpr(&mut self, jaxpr: &Jaxpr) -> Doc {
         let mut used = vec![false; jaxpr.avals.len()];
-        for v in jaxpr.constvars.iter().chain(&jaxpr.invars) {
-            used[v.0 as usize] = true;
-        }
-        let operands = jaxpr.eqns.iter().flat_map(|e| &e.inputs).chain(&jaxpr.outvars);
-        for atom in operands {
+        for atom in jaxpr.eqns.iter().flat_map(|e| &e.inputs).chain(&jaxpr.outvars) {
             if let Atom::Var(v) = atom {
                 used[v.0 as usize] = true;
             }
         }
-        let mut scope = Scope { jaxpr, names: FxHashMap::default(), used };
-        let consts = self.binders(&mut scope, &jaxpr.constvars);
-        let ins = self.binders(&mut scope, &jaxpr.invars);
-        let pad = " ".repeat(indent);
-        let mut text = format!("{{ lambda {consts}; {ins}. let\n");
-        if ins.is_empty() {
-            text = format!("{{ lambda {consts}; . let\n");
-        } else if consts.is_empty() {
-            text = format!("{{ lambda ; {ins}. let\n");
+        for v in jaxpr.eqns.iter().flat_map(|e| &e.outputs).filter(|v| !used[v.0 as usize]) {
+            self.names.insert((jaxpr, *v), "_".to_owned());
         }
-        for eqn in &jaxpr.eqns {
-            let line = self.eqn(&mut scope, eqn, indent + 4);
-            text.push_str(&format!("{pad}    {line}\n"));
-        }
-        let outs: Vec<String> = jaxpr.outvars.iter().map(|a| self.atom(&scope, a)).collect();
-        let comma = if outs.len() == 1 { "," } else { "" };
-        text.push_str(&format!("{pad}  in ({}{comma}) }}", outs.join(", ")));
-        text
+        let consts = self.binders(jaxpr, &jaxpr.constvars);
+        let params = self.binders(jaxpr, &jaxpr.invars);
+        let eqns: Vec<Doc> = jaxpr.eqns.iter().map(|eqn| self.eqn(jaxpr, eqn)).collect();
+        let eqns = nest(2, vec![Doc::Break(" "), join(|| Doc::Break("; "), eqns)]);
+        let outs = self.atoms(jaxpr, &jaxpr.outvars, ",");
+        let close = if jaxpr.outvars.len() == 1 { ",)" } else { ")" };
+        let body = vec![
+            text("{ lambda "),
+            consts,
+            text("; "),
+            params,
+            text(". let"),
+            eqns,
+            Doc::Break(" "),
+            text("in ("),
+            outs,
+            text(close),
+        ];
+        group(vec![nest(2, body), text(" }")])
     }
 
-    fn eqn(&mut self, scope: &mut Scope<'_>, eqn: &Eqn, indent: usize) -> String {
-        // Named before the variables of nested jaxprs, as they are printed.
-        let outs = self.binders(scope, &eqn.outputs);
-        let params = eqn.prim.params();
-        let params_text = if params.is_empty() {
-            String::new()
+    fn eqn(&mut self, jaxpr: &Jaxpr, eqn: &Eqn) -> Doc {
+        if eqn.prim.name() == "jit" {
+            eqn.prim.sub_jaxprs().into_iter().for_each(|sub| self.name_as_called(jaxpr, eqn, sub));
+        }
+        let outs = self.binders(jaxpr, &eqn.outputs);
+        let params: Vec<Doc> = eqn.prim.params().iter().map(|(name, p)| self.param(name, p)).collect();
+        let params = if params.is_empty() {
+            Doc::Concat(Vec::new())
         } else {
-            let has_jaxpr = params.iter().any(|(_, p)| !matches!(p, Param::Text(_)));
-            let items: Vec<String> =
-                params.iter().map(|(name, p)| format!("{name}={}", self.param(p, indent + 2))).collect();
-            if has_jaxpr {
-                let pad = " ".repeat(indent + 2);
-                format!("[\n{pad}{}\n{}]", items.join(&format!("\n{pad}")), " ".repeat(indent))
-            } else {
-                format!("[{}]", items.join(" "))
+            let items = join(|| Doc::Break(" "), params);
+            group(vec![nest(2, vec![text("["), Doc::Break(""), items]), Doc::Break(""), text("]")])
+        };
+        let equals = if eqn.outputs.is_empty() { "" } else { " = " };
+        let ins = self.atoms(jaxpr, &eqn.inputs, "");
+        Doc::Concat(vec![outs, text(equals), text(eqn.prim.name()), params, text(" "), ins])
+    }
+
+    /// The parameters of a called function have the names of the arguments, its results those of the call's.
+    fn name_as_called(&mut self, jaxpr: &Jaxpr, eqn: &Eqn, sub: &Jaxpr) {
+        if self.shared.contains_key(&(sub as *const Jaxpr)) {
+            return;
+        }
+        let mut pairs: Vec<(Var, Var)> = Vec::new();
+        for (v, like) in sub.invars.iter().zip(&eqn.inputs) {
+            if let Atom::Var(like) = like
+                && !pairs.iter().any(|(_, used)| used == like)
+            {
+                pairs.push((*v, *like));
+            }
+        }
+        let results = sub.outvars.iter().zip(&eqn.outputs);
+        let results =
+            results.filter_map(|(v, like)| if let Atom::Var(v) = v { Some((*v, *like)) } else { None });
+        pairs.extend(results);
+        for (v, like) in pairs {
+            if !self.names.contains_key(&(sub as *const Jaxpr, v)) {
+                let name = self.name(jaxpr, like);
+                self.names.insert((sub, v), name);
+            }
+        }
+    }
+
+    fn param(&mut self, name: &str, param: &Param) -> Doc {
+        let value = match param {
+            Param::Text(value) => text(value.as_str()),
+            Param::Jaxpr(jaxpr) => self.sub_jaxpr(jaxpr),
+            Param::Jaxprs(jaxprs) => {
+                let items: Vec<Doc> = jaxprs.iter().map(|j| self.sub_jaxpr(j)).collect();
+                let items = join(|| Doc::Break(" "), items);
+                group(vec![nest(2, vec![text("("), Doc::Break(""), items]), Doc::Break(""), text(")")])
             }
         };
-        let inputs: Vec<String> = eqn.inputs.iter().map(|a| self.atom(scope, a)).collect();
-        let space = if inputs.is_empty() { "" } else { " " };
-        format!("{outs} = {}{params_text}{space}{}", eqn.prim.name(), inputs.join(" "))
+        Doc::Concat(vec![text(format!("{name}=")), value])
     }
 
-    fn param(&mut self, param: &Param, indent: usize) -> String {
-        match param {
-            Param::Text(text) => text.clone(),
-            Param::Jaxpr(jaxpr) => self.sub_jaxpr(jaxpr, indent),
-            Param::Jaxprs(jaxprs) => {
-                let pad = " ".repeat(indent + 2);
-                let items: Vec<String> =
-                    jaxprs.iter().map(|j| format!("{pad}{}", self.sub_jaxpr(j, indent + 2))).collect();
-                format!("(\n{}\n{})", items.join("\n"), " ".repeat(indent))
-            }
+    fn sub_jaxpr(&mut self, jaxpr: &Arc<Jaxpr>) -> Doc {
+        match self.shared.get(&Arc::as_ptr(jaxpr)) {
+            Some(name) => text(name.as_str()),
+            None => self.jaxpr(jaxpr),
         }
-    }
-
-    fn sub_jaxpr(&mut self, jaxpr: &Arc<Jaxpr>, indent: usize) -> String {
-        match self.shared.iter().find(|(j, _)| Arc::ptr_eq(j, jaxpr)) {
-            Some((_, name)) => name.clone(),
-            // Variables of a nested jaxpr are named anew from `a`, as JAX does.
-            None => self.nested(jaxpr, indent),
-        }
-    }
-
-    fn nested(&mut self, jaxpr: &Jaxpr, indent: usize) -> String {
-        self.jaxpr(jaxpr, indent)
     }
 }
 
-/// Sub-jaxprs in the order of their first use, with the number of uses.
-fn count_uses(jaxpr: &Jaxpr, counts: &mut Vec<(Arc<Jaxpr>, usize)>) {
-    for eqn in &jaxpr.eqns {
-        for sub in eqn.prim.sub_jaxprs() {
-            match counts.iter_mut().find(|(j, _)| Arc::ptr_eq(j, sub)) {
-                Some((_, n)) => *n += 1,
-                None => {
-                    count_uses(sub, counts);
-                    counts.push((sub.clone(), 1));
+/// Items that flow over as many lines as they need.
+fn list(separator: &'static str, items: Vec<Doc>) -> Doc {
+    let space = || Doc::Concat(vec![text(separator), group(vec![Doc::Break(" ")])]);
+    nest(2, vec![group(vec![join(space, items)])])
+}
+
+/// More equations than these are not printed in the middle of another jaxpr.
+const LONG: usize = 10;
+
+/// The sub-jaxprs that are printed in front, with their names: those that are used more than once, and long ones.
+fn shared_jaxprs(jaxpr: &Jaxpr) -> Vec<(&Jaxpr, String)> {
+    /// The names of functions are their jaxprs' names.
+    fn function_name(eqn: &Eqn) -> Option<String> {
+        eqn.prim.params().into_iter().find_map(|(key, value)| match value {
+            Param::Text(name) if key == "name" => Some(name.trim_matches(['<', '>']).to_owned()),
+            _ => None,
+        })
+    }
+    let mut found: Vec<(&Jaxpr, usize, String)> = Vec::new();
+    let mut at: FxHashMap<*const Jaxpr, usize> = FxHashMap::default();
+    let mut queue = std::collections::VecDeque::from([jaxpr]);
+    while let Some(jaxpr) = queue.pop_front() {
+        for eqn in &jaxpr.eqns {
+            let subs = eqn.prim.sub_jaxprs();
+            let name = if subs.is_empty() { None } else { function_name(eqn) };
+            for sub in subs {
+                let sub: &Jaxpr = sub;
+                let i = *at.entry(sub).or_insert_with(|| {
+                    let count = usize::from(sub.eqns.len() > LONG);
+                    found.push((sub, count, "jaxpr".to_owned()));
+                    found.len() - 1
+                });
+                let (_, count, own) = &mut found[i];
+                *count += 1;
+                if let Some(name) = &name
+                    && own == "jaxpr"
+                {
+                    own.clone_from(name);
+                }
+                // What a shared jaxpr holds is shared too; more than twice says no more.
+                if *count <= 2 + usize::from(sub.eqns.len() > LONG) {
+                    queue.push_back(sub);
                 }
             }
         }
     }
+    let mut counts: FxHashMap<String, usize> = FxHashMap::default();
+    let shared = found.into_iter().filter(|(_, count, _)| *count > 1);
+    shared
+        .map(|(jaxpr, _, name)| {
+            let count = counts.entry(name.clone()).or_default();
+            *count += 1;
+            if *count == 1 { (jaxpr, name) } else { (jaxpr, format!("{name}{}", *count - 1)) }
+        })
+        .collect()
 }
 
 impl fmt::Display for Jaxpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut counts = Vec::new();
-        count_uses(self, &mut counts);
+        let shared = shared_jaxprs(self);
         let mut printer = Printer::default();
-        let shared: Vec<Arc<Jaxpr>> = counts.into_iter().filter(|(_, n)| *n > 1).map(|(j, _)| j).collect();
-        for (i, jaxpr) in shared.iter().enumerate() {
-            let name = if i == 0 { "f".to_owned() } else { format!("f{i}") };
-            writeln!(f, "let {name} = {} in", printer.jaxpr(jaxpr, 0))?;
-            printer.shared.push((jaxpr.clone(), name));
+        for (jaxpr, name) in &shared {
+            printer.shared.insert(*jaxpr, name.clone());
+            printer.shared_names.insert(name.clone());
         }
-        f.write_str(&printer.jaxpr(self, 0))
+        for (jaxpr, name) in &shared {
+            let doc = Doc::Concat(vec![text(format!("let {name} = ")), printer.jaxpr(jaxpr)]);
+            writeln!(f, "{} in", layout(&doc))?;
+        }
+        f.write_str(&layout(&printer.jaxpr(self)))
     }
 }

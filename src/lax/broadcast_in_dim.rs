@@ -43,11 +43,8 @@ impl Primitive for BroadcastInDim {
         "broadcast_in_dim"
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![
-            ("broadcast_dimensions", Param::Text(tuple(&self.broadcast_dimensions))),
-            ("shape", Param::Text(tuple(&self.shape))),
-            ("sharding", Param::Text("None".into())),
-        ]
+        // JAX leaves out the shape, which the result's type shows.
+        vec![("broadcast_dimensions", Param::Text(tuple(&self.broadcast_dimensions)))]
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;

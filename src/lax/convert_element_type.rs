@@ -46,7 +46,6 @@ impl Primitive for ConvertElementType {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![
             ("new_dtype", Param::Text(self.new_dtype.name().into())),
-            ("sharding", Param::Text("None".into())),
             ("weak_type", Param::Text(if self.weak_type { "True" } else { "False" }.into())),
         ]
     }

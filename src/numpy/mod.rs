@@ -22,11 +22,13 @@ mod axes;
 mod contraction;
 mod creation;
 mod exponential;
+mod indexing;
 mod logic;
 mod methods;
 mod operators;
 mod reductions;
 mod shape;
+mod sorting;
 pub(crate) mod util;
 
 pub(crate) use arithmetic::max_finite;
@@ -35,9 +37,11 @@ pub use axes::{Axes, keepdims};
 pub use contraction::*;
 pub use creation::*;
 pub use exponential::*;
+pub use indexing::*;
 pub use logic::*;
 pub use reductions::*;
 pub use shape::*;
+pub use sorting::*;
 
 /// π.
 pub const PI: f64 = std::f64::consts::PI;

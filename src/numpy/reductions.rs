@@ -11,7 +11,7 @@ use crate::numpy::axes::Axes;
 use crate::numpy::logic::to_bool;
 use crate::numpy::util::{
     canonical_axis, constant, default_int, inexact, promote_dtypes, promote_integer, reject_complex,
-    to_inexact, upcast_f16,
+    strong_constant, to_inexact, upcast_f16,
 };
 use crate::numpy::{isnan, where_};
 
@@ -351,14 +351,16 @@ pub fn nanvar(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     let wide = upcast_f16(dtype);
     let x = strong(&x, wide);
     let center = nanmean(&x, crate::numpy::keepdims(axes.clone()));
+    // What is nan counts nothing; what becomes nan does.
     let difference = lax::sub(&x, &center);
+    let difference = where_(isnan(&x), strong_constant(&difference, 0.0), difference);
     let squares = if wide.is_complex() {
         lax::real(&lax::mul(&difference, &lax::conj(&difference)))
     } else {
         lax::square(&difference)
     };
     let there = sum_as(lax::bitwise_not(&isnan(&x)), axes.clone(), squares.dtype());
-    let out = lax::div(&nansum(squares, axes), &there);
+    let out = lax::div(&sum(squares, axes), &there);
     strong(&out, dtype.real())
 }
 

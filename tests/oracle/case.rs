@@ -162,6 +162,10 @@ impl Params {
     pub fn get(&self, name: &str) -> &Value {
         &self.0[name]
     }
+    /// Was it given, be it as `None`?
+    pub fn names(&self, name: &str) -> bool {
+        self.0.get(name).is_some()
+    }
     /// Was it given, and not `None`?
     pub fn has(&self, name: &str) -> bool {
         !self.0[name].is_null()

@@ -5,6 +5,7 @@
 
 mod case;
 mod compare;
+mod rows_index;
 mod rows_lax;
 mod rows_nn;
 mod rows_numpy;
@@ -149,4 +150,9 @@ fn numpy_shape() {
 #[test]
 fn nn() {
     family("nn", rows_nn::NN);
+}
+
+#[test]
+fn numpy_index() {
+    family("numpy_index", rows_index::INDEX);
 }

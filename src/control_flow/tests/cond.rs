@@ -69,14 +69,11 @@ fn cond_prints_as_in_jax() {
     assert_eq!(
         jaxpr.to_string(),
         "{ lambda ; a:bool[] b:f32[3]. let
-    c:i32[] = convert_element_type[new_dtype=int32 sharding=None weak_type=False] a
+    c:i32[] = convert_element_type[new_dtype=int32 weak_type=False] a
     d:f32[3] = cond[
       branches=(
-        { lambda ; e:f32[3]. let
-            f:f32[3] = mul e 2.0:f32[]
-          in (f,) }
-        { lambda ; g:f32[3]. let
-          in (g,) }
+        { lambda ; e:f32[3]. let f:f32[3] = mul e 2.0:f32[] in (f,) }
+        { lambda ; g:f32[3]. let  in (g,) }
       )
     ] c b
   in (d,) }"

@@ -1,0 +1,655 @@
+//! Reading and updating parts of arrays: `x.index((1, .., 0..3))`, `x.at(i).set(v)`. JAX: `numpy/indexing.py`,
+//! `ops/scatter.py`.
+
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo};
+
+use crate::core::array::Array;
+use crate::dtype::DType;
+use crate::error::{OrThrow, Result, bail};
+use crate::lax::{self, GatherDimensionNumbers, GatherOptions, GatherScatterMode};
+use crate::lax::{ScatterDimensionNumbers, ScatterOptions};
+use crate::numpy::util::{broadcast_shapes, broadcast_to_shape, promote_dtypes};
+
+/// What stands for one axis, or several, in an index.
+///
+/// An integer drops its axis; a range keeps some of it; `..` stands for as many whole axes as are left over (a second `..`
+/// for one whole axis); [`NewAxis`] adds an axis of size one; an array of integers picks elements, several such arrays
+/// broadcast together; a `bool` array picks where it is true. Negative integers count from the end.
+#[derive(Clone, Debug)]
+pub enum Index {
+    /// One element.
+    Int(i64),
+    /// Elements from `start` to `stop`, every `step`-th one. `None` is the end, or the beginning for a negative step.
+    Slice {
+        /// The first one.
+        start: Option<i64>,
+        /// The first one that is left out.
+        stop: Option<i64>,
+        /// Positions from one to the next; negative goes backwards.
+        step: i64,
+    },
+    /// Whole axes.
+    Ellipsis,
+    /// An axis of size one.
+    NewAxis,
+    /// Elements at these positions.
+    Array(Array),
+}
+
+/// An axis of size one in an index. JAX: `None`, `jnp.newaxis`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewAxis;
+
+/// A range with a step: `step(0..10, 2)`, `step(.., -1)`. JAX: `x[0:10:2]`, `x[::-1]`.
+///
+/// ```
+/// use raxla::numpy as jnp;
+///
+/// assert_eq!(jnp::arange(5).index(jnp::step(.., -2)).to_vec::<i32>()?, [4, 2, 0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+pub fn step(range: impl Into<Index>, step: i64) -> Index {
+    match range.into() {
+        Index::Slice { start, stop, .. } => Index::Slice { start, stop, step },
+        _ => Index::Slice { start: None, stop: None, step },
+    }
+}
+
+const WHOLE: Index = Index::Slice { start: None, stop: None, step: 1 };
+
+macro_rules! index_from_integers {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Index {
+            fn from(i: $t) -> Self {
+                Index::Int(i as i64)
+            }
+        }
+        impl From<Range<$t>> for Index {
+            fn from(r: Range<$t>) -> Self {
+                Index::Slice { start: Some(r.start as i64), stop: Some(r.end as i64), step: 1 }
+            }
+        }
+        impl From<RangeInclusive<$t>> for Index {
+            fn from(r: RangeInclusive<$t>) -> Self {
+                let stop = Some(*r.end() as i64 + 1).filter(|stop| *stop != 0);
+                Index::Slice { start: Some(*r.start() as i64), stop, step: 1 }
+            }
+        }
+        impl From<RangeFrom<$t>> for Index {
+            fn from(r: RangeFrom<$t>) -> Self {
+                Index::Slice { start: Some(r.start as i64), stop: None, step: 1 }
+            }
+        }
+        impl From<RangeTo<$t>> for Index {
+            fn from(r: RangeTo<$t>) -> Self {
+                Index::Slice { start: None, stop: Some(r.end as i64), step: 1 }
+            }
+        }
+    )*};
+}
+index_from_integers!(i32, i64, usize);
+
+impl From<RangeFull> for Index {
+    fn from(_: RangeFull) -> Self {
+        Index::Ellipsis
+    }
+}
+impl From<NewAxis> for Index {
+    fn from(_: NewAxis) -> Self {
+        Index::NewAxis
+    }
+}
+impl From<Array> for Index {
+    fn from(x: Array) -> Self {
+        Index::Array(x)
+    }
+}
+impl From<&Array> for Index {
+    fn from(x: &Array) -> Self {
+        Index::Array(x.clone())
+    }
+}
+impl<const N: usize> From<[i32; N]> for Index {
+    fn from(x: [i32; N]) -> Self {
+        Index::Array(Array::from(x))
+    }
+}
+
+/// A whole index: one [`Index`], or a tuple of up to six.
+pub trait IntoIndices {
+    /// The parts in order.
+    fn into_indices(self) -> Vec<Index>;
+}
+
+macro_rules! single_index {
+    ($($t:ty),*) => {$(
+        impl IntoIndices for $t {
+            fn into_indices(self) -> Vec<Index> {
+                vec![self.into()]
+            }
+        }
+    )*};
+}
+single_index!(
+    i32,
+    i64,
+    usize,
+    Range<i32>,
+    Range<i64>,
+    Range<usize>,
+    RangeFrom<i32>,
+    RangeFrom<i64>,
+    RangeFrom<usize>
+);
+single_index!(RangeTo<i32>, RangeTo<i64>, RangeTo<usize>, RangeInclusive<i32>, RangeInclusive<usize>);
+single_index!(RangeFull, NewAxis, Array, &Array, Index);
+
+impl<const N: usize> IntoIndices for [i32; N] {
+    fn into_indices(self) -> Vec<Index> {
+        vec![self.into()]
+    }
+}
+impl IntoIndices for Vec<Index> {
+    fn into_indices(self) -> Vec<Index> {
+        self
+    }
+}
+impl IntoIndices for () {
+    fn into_indices(self) -> Vec<Index> {
+        Vec::new()
+    }
+}
+
+macro_rules! tuple_index {
+    ($($($t:ident)*;)*) => {$(
+        impl<$($t: Into<Index>),*> IntoIndices for ($($t,)*) {
+            #[allow(non_snake_case, reason = "the type parameters name the parts")]
+            fn into_indices(self) -> Vec<Index> {
+                let ($($t,)*) = self;
+                vec![$($t.into()),*]
+            }
+        }
+    )*};
+}
+tuple_index! { A; A B; A B C; A B C D; A B C D E; A B C D E F; }
+
+/// What one axis of the operand is indexed by.
+enum Axis {
+    /// Positions `start, start + step, …`, `size` of them.
+    Slice { start: usize, step: i64, size: usize },
+    /// Positions in an array, which is one of those that broadcast together.
+    Picked(Array),
+    /// One position. It is picked too if there are arrays.
+    At(i64),
+}
+
+/// An index that fits an operand.
+struct Plan {
+    axes: Vec<Axis>,
+    /// Where the result has axes of size one that the operand lacks.
+    new_axes: Vec<usize>,
+    /// The common shape of the arrays, and where its axes stand in the result before new axes come in.
+    picked: Option<(Vec<usize>, usize)>,
+}
+
+fn slice_axis(start: Option<i64>, stop: Option<i64>, step: i64, n: i64) -> Result<Axis> {
+    if step == 0 {
+        bail!(InvalidArgument, "index: slice step cannot be zero");
+    }
+    let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+    let wrap = |i: i64| (if i < 0 { i + n } else { i }).clamp(low, high);
+    let start = start.map_or(if step > 0 { 0 } else { n - 1 }, wrap);
+    let stop = stop.map_or(if step > 0 { n } else { -1 }, wrap);
+    let size = if step > 0 { (stop - start + step - 1) / step } else { (start - stop - step - 1) / -step };
+    Ok(Axis::Slice { start: start.max(0) as usize, step, size: size.max(0) as usize })
+}
+
+/// The positions where a mask is true, for each of its axes: its value must be known.
+fn nonzero(mask: &Array) -> Result<Vec<Array>> {
+    let truth = mask.to_vec::<bool>().map_err(|e| {
+        e.context("index: a boolean array index needs a known value, since the result's shape depends on it; use where_")
+    })?;
+    let places: Vec<usize> = truth.iter().enumerate().filter(|(_, t)| **t).map(|(i, _)| i).collect();
+    let mut stride = mask.size();
+    let along = mask.shape().iter().map(|n| {
+        stride /= (*n).max(1);
+        let positions: Vec<i32> = places.iter().map(|i| (i / stride.max(1) % n) as i32).collect();
+        Array::try_from_slice(&positions, &[positions.len()])
+    });
+    along.collect()
+}
+
+impl Plan {
+    fn new(x: &Array, indices: Vec<Index>) -> Result<Plan> {
+        let mut flat = Vec::new();
+        for index in indices {
+            match index {
+                Index::Array(mask) if mask.dtype().is_bool() => {
+                    flat.extend(nonzero(&mask)?.into_iter().map(Index::Array));
+                }
+                Index::Array(i) if !i.dtype().is_integer() => bail!(
+                    DType,
+                    "index: an indexer must have integer or boolean type, got {}",
+                    i.dtype().name()
+                ),
+                other => flat.push(other),
+            }
+        }
+        let consumes = |i: &Index| !matches!(i, Index::Ellipsis | Index::NewAxis);
+        let extra = flat.iter().filter(|i| matches!(i, Index::Ellipsis)).count().saturating_sub(1);
+        let named = flat.iter().filter(|i| consumes(i)).count() + extra;
+        if named > x.ndim() {
+            bail!(
+                Shape,
+                "index: too many indices: array is {}-dimensional, but {named} were indexed",
+                x.ndim()
+            );
+        }
+        let mut left = Some(x.ndim() - named);
+        let mut spread = Vec::new();
+        for index in flat {
+            match index {
+                Index::Ellipsis => {
+                    let n = left.take().unwrap_or(1);
+                    spread.extend(std::iter::repeat_n(WHOLE, n));
+                }
+                other => spread.push(other),
+            }
+        }
+        spread.extend(std::iter::repeat_n(WHOLE, left.unwrap_or(0)));
+        Self::fit(x, spread)
+    }
+
+    fn fit(x: &Array, spread: Vec<Index>) -> Result<Plan> {
+        let arrays = spread.iter().any(|i| matches!(i, Index::Array(_)));
+        let (mut axes, mut new_axes, mut shapes) = (Vec::new(), Vec::new(), Vec::new());
+        // Places among the parts where something is picked, to see if they stand together.
+        let mut places = Vec::new();
+        let mut rank = 0;
+        let mut first = 0;
+        for (place, index) in spread.into_iter().enumerate() {
+            let axis = axes.len();
+            match index {
+                Index::NewAxis => {
+                    new_axes.push((rank, place));
+                    continue;
+                }
+                Index::Slice { start, stop, step } => {
+                    axes.push(slice_axis(start, stop, step, x.shape()[axis] as i64)?);
+                    rank += 1;
+                    continue;
+                }
+                Index::Int(i) => {
+                    let n = x.shape()[axis] as i64;
+                    axes.push(Axis::At(if i < 0 { i + n } else { i }));
+                }
+                Index::Array(i) => {
+                    shapes.push(i.shape().to_vec());
+                    axes.push(Axis::Picked(i));
+                }
+                Index::Ellipsis => {}
+            }
+            if arrays {
+                if places.is_empty() {
+                    first = rank;
+                }
+                places.push(place);
+            }
+        }
+        if !arrays {
+            let new_axes = new_axes.iter().enumerate().map(|(k, (rank, _))| rank + k).collect();
+            return Ok(Plan { axes, new_axes, picked: None });
+        }
+        let common = broadcast_shapes(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            .map_err(|e| e.context("index"))?;
+        // Picked axes that stand together are replaced by their common axes, otherwise these go in front.
+        let together = places.windows(2).all(|w| w[1] == w[0] + 1);
+        let at = if together { first } else { 0 };
+        let behind = |place: usize, rank: usize| {
+            let after = if together { places.first().is_some_and(|p| place > *p) } else { true };
+            rank + if after { common.len() } else { 0 }
+        };
+        let new_axes =
+            new_axes.iter().enumerate().map(|(k, (rank, place))| behind(*place, *rank) + k).collect();
+        Ok(Plan { axes, new_axes, picked: Some((common, at)) })
+    }
+
+    /// Positions that count from the end are made to count from the beginning.
+    fn wrapped(i: &Array, n: usize) -> Array {
+        let i = if i.dtype().bits() < 32 || i.weak_type() {
+            lax::convert(i, DType::I32, false)
+        } else {
+            i.clone()
+        };
+        if i.dtype().is_unsigned() {
+            return lax::convert(&i, DType::I32, false);
+        }
+        let zero = lax::literal(i.dtype(), 0.0);
+        let up = lax::add(&i, &lax::literal(i.dtype(), n as f64));
+        lax::select(&lax::lt(&i, &zero), &up, &i)
+    }
+}
+
+#[track_caller]
+fn get(x: &Array, indices: Vec<Index>) -> Array {
+    let plan = Plan::new(x, indices).or_throw();
+    // Slices first. What is picked stays whole meanwhile.
+    let picking = plan.picked.is_some();
+    let rank = x.ndim();
+    let (mut start, mut limit, mut steps) = (vec![0; rank], x.shape().to_vec(), vec![1; rank]);
+    let (mut reversed, mut dropped) = (Vec::new(), Vec::new());
+    for (axis, index) in plan.axes.iter().enumerate() {
+        let n = x.shape()[axis];
+        match index {
+            Axis::Slice { size: 0, .. } => (start[axis], limit[axis]) = (0, 0),
+            Axis::Slice { start: s, step, size } if *step > 0 => {
+                (start[axis], limit[axis], steps[axis]) =
+                    (*s, s + (size - 1) * *step as usize + 1, *step as usize);
+            }
+            Axis::Slice { start: s, step, size } => {
+                let by = step.unsigned_abs() as usize;
+                (start[axis], limit[axis], steps[axis]) = (s - (size - 1) * by, s + 1, by);
+                reversed.push(axis);
+            }
+            Axis::At(i) if !picking && n > 0 => {
+                let i = (*i).clamp(0, n as i64 - 1) as usize;
+                (start[axis], limit[axis]) = (i, i + 1);
+                dropped.push(axis);
+            }
+            _ => {}
+        }
+    }
+    let whole = start.iter().all(|s| *s == 0) && limit == x.shape() && steps.iter().all(|s| *s == 1);
+    let mut out = if whole { x.clone() } else { lax::slice(x, &start, &limit, Some(&steps)) };
+    if !reversed.is_empty() {
+        out = lax::rev(&out, &reversed);
+    }
+    match &plan.picked {
+        None => out = lax::squeeze_axes(&out, &dropped),
+        Some((common, at)) => out = pick(&out, &plan, common, *at),
+    }
+    if plan.new_axes.is_empty() { out } else { lax::expand_dims(&out, &plan.new_axes) }
+}
+
+/// Gathers along the picked axes.
+#[track_caller]
+fn pick(x: &Array, plan: &Plan, common: &[usize], at: usize) -> Array {
+    let (mut columns, mut axes) = (Vec::new(), Vec::new());
+    for (axis, index) in plan.axes.iter().enumerate() {
+        let n = x.shape()[axis];
+        let positions = match index {
+            Axis::Slice { .. } => continue,
+            Axis::At(i) => lax::literal(DType::I32, *i as f64),
+            Axis::Picked(i) => Plan::wrapped(i, n),
+        };
+        columns.push(lax::convert(&broadcast_to_shape(&positions, common), DType::I32, false));
+        axes.push(axis);
+    }
+    let slice_sizes: Vec<usize> =
+        (0..x.ndim()).map(|axis| if axes.contains(&axis) { 1 } else { x.shape()[axis] }).collect();
+    let rank = x.ndim() - axes.len() + common.len();
+    let numbers = GatherDimensionNumbers {
+        offset_dims: (0..rank).filter(|d| *d < at || *d >= at + common.len()).collect(),
+        collapsed_slice_dims: axes.clone(),
+        start_index_map: axes,
+        ..Default::default()
+    };
+    lax::gather(x, &lax::stack(&columns, -1), &numbers, &slice_sizes, GatherOptions::default())
+}
+
+/// How an update meets the elements that it is written to.
+type Scatter = fn(&Array, &Array, &Array, &ScatterDimensionNumbers, ScatterOptions) -> Array;
+
+#[track_caller]
+fn update(x: &Array, indices: Vec<Index>, value: &Array, scatter: Scatter) -> Array {
+    let plan = Plan::new(x, indices).or_throw();
+    let [wide, value] = promote_dtypes([x, value]);
+    let (common, at) = plan.picked.clone().unwrap_or((Vec::new(), 0));
+    // The axes of the result of reading: windows (whole axes), and batched ones (slices, and those of the arrays).
+    enum Out {
+        Window(usize),
+        Slice(usize),
+        Common(usize),
+    }
+    let mut layout = Vec::new();
+    for (axis, index) in plan.axes.iter().enumerate() {
+        if let Axis::Slice { start, step, size } = index {
+            let whole = *start == 0 && *step == 1 && *size == x.shape()[axis];
+            layout.push(if whole { Out::Window(axis) } else { Out::Slice(axis) });
+        }
+    }
+    layout.splice(at..at, (0..common.len()).map(Out::Common));
+    let mut shape = Vec::new();
+    let (mut batch, mut batch_shape, mut windows) = (Vec::new(), Vec::new(), Vec::new());
+    for (position, out) in layout.iter().enumerate() {
+        let n = match out {
+            Out::Window(axis) => x.shape()[*axis],
+            Out::Slice(axis) => match &plan.axes[*axis] {
+                Axis::Slice { size, .. } => *size,
+                _ => 1,
+            },
+            Out::Common(i) => common[*i],
+        };
+        shape.push(n);
+        match out {
+            Out::Window(_) => windows.push(position),
+            _ => {
+                batch.push(out);
+                batch_shape.push(n);
+            }
+        }
+    }
+    let first_common = batch.iter().position(|o| matches!(o, Out::Common(_))).unwrap_or(0);
+    let (mut columns, mut axes) = (Vec::new(), Vec::new());
+    for (axis, index) in plan.axes.iter().enumerate() {
+        let n = x.shape()[axis];
+        let column = match index {
+            Axis::Slice { start, step, size } => {
+                let Some(d) = batch.iter().position(|o| matches!(o, Out::Slice(a) if *a == axis)) else {
+                    continue;
+                };
+                let steps = lax::mul(&lax::iota(DType::I32, *size), &lax::literal(DType::I32, *step as f64));
+                let positions = lax::add(&steps, &lax::literal(DType::I32, *start as f64));
+                lax::broadcast_in_dim(&positions, &batch_shape, &[d])
+            }
+            Axis::At(i) => lax::full(&batch_shape, lax::literal(DType::I32, *i as f64)),
+            Axis::Picked(i) => {
+                let i = lax::convert(&Plan::wrapped(i, n), DType::I32, false);
+                let dims: Vec<usize> = (first_common..first_common + common.len()).collect();
+                lax::broadcast_in_dim(&broadcast_to_shape(&i, &common), &batch_shape, &dims)
+            }
+        };
+        columns.push(column);
+        axes.push(axis);
+    }
+    // The value broadcasts to what reading would give, new axes included.
+    let mut target = shape.clone();
+    for axis in &plan.new_axes {
+        target.insert((*axis).min(target.len()), 1);
+    }
+    let value = lax::reshape(&crate::numpy::broadcast_to(value, &target), &shape);
+    let indices = if columns.is_empty() {
+        let mut none = batch_shape;
+        none.push(0);
+        lax::zeros(DType::I32, &none)
+    } else {
+        lax::stack(&columns, -1)
+    };
+    let numbers = ScatterDimensionNumbers {
+        update_window_dims: windows,
+        inserted_window_dims: axes.clone(),
+        scatter_dims_to_operand_dims: axes,
+        ..Default::default()
+    };
+    let options = ScatterOptions { mode: GatherScatterMode::FillOrDrop, ..Default::default() };
+    lax::convert(&scatter(&wide, &indices, &value, &numbers, options), x.dtype(), x.weak_type())
+}
+
+/// A part of an array that is to be read or updated; see [`Array::at`].
+#[derive(Clone, Debug)]
+pub struct At<'a> {
+    array: &'a Array,
+    indices: Vec<Index>,
+}
+
+macro_rules! updates {
+    ($($name:ident $scatter:ident $doc:literal;)*) => {$(
+        #[doc = $doc]
+        ///
+        /// The value broadcasts to the part. Positions out of range are left out.
+        ///
+        /// # Errors
+        /// `broadcast_to: incompatible shapes for broadcasting: …`
+        #[track_caller]
+        pub fn $name(self, value: impl Into<Array>) -> Array {
+            update(self.array, self.indices, &value.into(), lax::$scatter)
+        }
+    )*};
+}
+
+impl At<'_> {
+    updates! {
+        add scatter_add "The array with `value` added to the part; several times where positions repeat.";
+        subtract scatter_sub "The array with `value` subtracted from the part.";
+        multiply scatter_mul "The array with the part multiplied by `value`.";
+        min scatter_min "The array with the smaller of the part and `value`.";
+        max scatter_max "The array with the larger of the part and `value`.";
+    }
+
+    /// The array with the part replaced by `value`.
+    ///
+    /// The value broadcasts to the part. Positions out of range are left out.
+    ///
+    /// # Errors
+    /// `broadcast_to: incompatible shapes for broadcasting: …`
+    #[track_caller]
+    pub fn set(self, value: impl Into<Array>) -> Array {
+        let value = value.into();
+        if let [Index::Array(mask)] = &self.indices[..]
+            && mask.dtype().is_bool()
+            && mask.shape() == self.array.shape()
+            && value.ndim() == 0
+        {
+            let x = self.array;
+            return crate::numpy::where_(mask, lax::convert(&value, x.dtype(), x.weak_type()), x);
+        }
+        update(self.array, self.indices, &value, lax::scatter)
+    }
+
+    /// The part. Positions out of range are moved to the edge.
+    #[track_caller]
+    pub fn get(self) -> Array {
+        get(self.array, self.indices)
+    }
+}
+
+impl Array {
+    /// A part of the array: integers, ranges, `..`, [`NewAxis`], arrays of positions, or a tuple of these. JAX: `x[…]`.
+    ///
+    /// Positions out of range are moved to the edge, since under `jit` they cannot be an error.
+    ///
+    /// # Errors
+    /// `index: too many indices: array is 2-dimensional, but 3 were indexed`; indices that are not integers.
+    /// ```
+    /// use raxla::numpy as jnp;
+    ///
+    /// let x = jnp::arange(6).reshape(&[2, 3]);
+    /// assert_eq!(x.index((1, 0..2)).to_vec::<i32>()?, [3, 4]);
+    /// assert_eq!(x.index((.., -1)).to_vec::<i32>()?, [2, 5]);
+    /// assert_eq!(x.index((0, [2, 0])).to_vec::<i32>()?, [2, 0]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn index(&self, indices: impl IntoIndices) -> Array {
+        get(self, indices.into_indices())
+    }
+
+    /// A part of the array that is to be updated: `x.at(0).set(1.0)` gives a new array. JAX: `x.at[…]`.
+    ///
+    /// ```
+    /// use raxla::numpy as jnp;
+    ///
+    /// let x = jnp::zeros(&[4], None);
+    /// let x = x.at(1..3).set(1.0).at([0, 0]).add(2.0);
+    /// assert_eq!(x.to_vec::<f32>()?, [4.0, 1.0, 1.0, 0.0]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub fn at(&self, indices: impl IntoIndices) -> At<'_> {
+        At { array: self, indices: indices.into_indices() }
+    }
+}
+
+/// Elements at positions along an axis, or in the flattened array for `..`: `f32[2,5]`, indices `i32[3]`, axis 1 ->
+/// `f32[2,3]`. Positions out of range give nan (or the smallest integer); negative ones count from the end.
+///
+/// # Errors
+/// Indices that are not integers; an axis out of range.
+#[track_caller]
+pub fn take(x: impl Into<Array>, indices: impl Into<Array>, axis: impl Into<crate::numpy::Axes>) -> Array {
+    let (x, indices) = (x.into(), indices.into());
+    let (x, axis) = match axis.into().single("take").or_throw() {
+        None => (crate::numpy::ravel(&x), 0),
+        Some(axis) => {
+            let axis = crate::numpy::util::canonical_axis("take", axis, x.ndim());
+            (x, axis)
+        }
+    };
+    check_integers("take", &indices).or_throw();
+    let n = indices.ndim();
+    let positions = Plan::wrapped(&indices, x.shape()[axis]);
+    let mut slice_sizes = x.shape().to_vec();
+    slice_sizes[axis] = 1;
+    let numbers = GatherDimensionNumbers {
+        offset_dims: (0..axis).chain(axis + n..x.ndim() - 1 + n).collect(),
+        collapsed_slice_dims: vec![axis],
+        start_index_map: vec![axis],
+        ..Default::default()
+    };
+    let options = GatherOptions { mode: GatherScatterMode::FillOrDrop, ..Default::default() };
+    lax::gather(&x, &lax::expand_dims(&positions, &[n]), &numbers, &slice_sizes, options)
+}
+
+fn check_integers(name: &str, indices: &Array) -> Result<()> {
+    if !indices.dtype().is_integer() {
+        bail!(DType, "{name}: indices must have an integer type, got {}", indices.dtype().name());
+    }
+    Ok(())
+}
+
+/// Elements at positions along an axis, for each place along the other axes: what [`argsort`](super::argsort) and
+/// [`argmax`](super::argmax) give can be used here.
+///
+/// # Errors
+/// Indices that are not integers or have another number of axes; an axis out of range.
+#[track_caller]
+pub fn take_along_axis(x: impl Into<Array>, indices: impl Into<Array>, axis: i64) -> Array {
+    let (x, indices) = (x.into(), indices.into());
+    let axis = crate::numpy::util::canonical_axis("take_along_axis", axis, x.ndim());
+    let check = || {
+        check_integers("take_along_axis", &indices)?;
+        if indices.ndim() != x.ndim() {
+            bail!(
+                Shape,
+                "take_along_axis: indices must have as many axes as the array, got {} for {}",
+                indices.aval(),
+                x.aval()
+            );
+        }
+        Ok(())
+    };
+    check().or_throw();
+    // Both broadcast along the other axes.
+    let mut sizes = [x.shape().to_vec(), indices.shape().to_vec()];
+    for s in &mut sizes {
+        s[axis] = 1;
+    }
+    let common =
+        broadcast_shapes(&[&sizes[0], &sizes[1]]).map_err(|e| e.context("take_along_axis")).or_throw();
+    let spread = |a: &Array| {
+        let mut shape = common.clone();
+        shape[axis] = a.shape()[axis];
+        broadcast_to_shape(a, &shape)
+    };
+    let positions = Plan::wrapped(&spread(&indices), x.shape()[axis]);
+    lax::take_along(&spread(&x), &positions, axis, GatherScatterMode::FillOrDrop)
+}

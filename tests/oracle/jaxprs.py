@@ -1,0 +1,214 @@
+"""Prints the jaxprs of the functions of tests/jaxprs.rs as JAX does: tests/fixtures/jaxprs.json.
+
+Run with JAX 0.10.2: python tests/oracle/jaxprs.py > tests/fixtures/jaxprs.json
+"""
+
+import json
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+f32 = jnp.float32
+x3 = jnp.zeros(3, f32)
+x23 = jnp.zeros((2, 3), f32)
+x34 = jnp.zeros((3, 4), f32)
+s = f32(0)
+cases = {}
+
+
+def case(*args):
+    def record(f):
+        cases[f.__name__] = str(jax.make_jaxpr(f)(*args))
+        return f
+
+    return record
+
+
+@case(x3)
+def identity(x):
+    return x
+
+
+@case(x3, s)
+def unused_argument(x, y):
+    return x, x
+
+
+@case()
+def no_arguments():
+    return lax.add(1.0, 2.0)
+
+
+@case(s)
+def literal(x):
+    return lax.add(x, f32(1.5)), lax.mul(x, f32(2))
+
+
+@case(x3)
+def weak_literal(x):
+    return x * 2.0 + 1.0
+
+
+@case(x3)
+def dead_equation(x):
+    lax.sin(x)
+    return lax.cos(x)
+
+
+@case(s)
+def thirty_variables(x):
+    for _ in range(30):
+        x = lax.sin(x)
+    return x
+
+
+@case(x23, x34)
+def dot_general(x, y):
+    return lax.dot_general(x, y, (((1,), (0,)), ((), ())))
+
+
+@case(x23)
+def reduce_sum(x):
+    return lax.reduce_sum_p.bind(x, axes=(0, 1), out_sharding=None)
+
+
+@case(x3)
+def broadcast_in_dim(x):
+    return lax.broadcast_in_dim(x, (2, 3), (1,))
+
+
+@case(x23)
+def reshape(x):
+    return lax.reshape(x, (3, 2))
+
+
+@case(x23)
+def transpose(x):
+    return lax.transpose(x, (1, 0))
+
+
+@case(x23)
+def slice(x):
+    return lax.slice(x, (0, 1), (2, 3))
+
+
+@case(x23)
+def strided_slice(x):
+    return lax.slice(x, (0, 0), (2, 3), (1, 2))
+
+
+@case(x3)
+def pad(x):
+    return lax.pad(x, f32(0), ((1, 2, 0),))
+
+
+@case(x3, x3)
+def concatenate(x, y):
+    return lax.concatenate([x, y], 0)
+
+
+@case(x3)
+def convert_element_type(x):
+    return lax.convert_element_type(x, jnp.int32)
+
+
+@case(x3, x3)
+def select(x, y):
+    return lax.select(lax.lt(x, y), x, y)
+
+
+@case(x23)
+def rev(x):
+    return lax.rev(x, (1,))
+
+
+@case()
+def iota():
+    return lax.broadcasted_iota(jnp.int32, (2, 3), 1)
+
+
+@case(x23)
+def argmax(x):
+    return lax.argmax(x, 1, jnp.int32)
+
+
+@case(s)
+def integer_pow(x):
+    return lax.integer_pow(x, 3)
+
+
+def double(x):
+    return lax.add(x, x)
+
+
+@case(s)
+def nested_jit(x):
+    return jax.jit(double)(lax.sin(x))
+
+
+@case(s)
+def shared_jit(x):
+    f = jax.jit(double)
+    return f(f(x))
+
+
+@case(s)
+def jit_in_jit(x):
+    def outer(x):
+        return lax.sin(jax.jit(double)(x))
+
+    return jax.jit(outer)(x)
+
+
+@case(s, x3)
+def scan(c, xs):
+    return lax.scan(lambda c, x: (lax.add(c, x), lax.mul(c, x)), c, xs)
+
+
+@case(s)
+def scan_captures(c):
+    return lax.scan(lambda a, _: (lax.mul(a, c), None), c, None, length=4)[0]
+
+
+@case(s)
+def cond(x):
+    return lax.cond(lax.gt(x, f32(0)), lax.sin, lambda x: lax.cos(lax.neg(x)), x)
+
+
+@case(s)
+def while_loop(x):
+    return lax.while_loop(lambda x: lax.lt(x, f32(10)), lambda x: lax.add(x, f32(1)), x)
+
+
+@case(s)
+def fori_loop(x):
+    return lax.fori_loop(0, 3, lambda i, x: lax.mul(x, x), x)
+
+
+@case(x3)
+def custom_jvp(x):
+    @jax.custom_jvp
+    def f(x):
+        return lax.sin(x)
+
+    f.defjvp(lambda p, t: (f(*p), t[0]))
+    return f(x)
+
+
+@case(s)
+def grad(x):
+    return jax.grad(lambda x: lax.mul(lax.sin(x), x))(x)
+
+
+@case(x3, x3)
+def jvp(x, dx):
+    return jax.jvp(lax.sin, (x,), (dx,))
+
+
+@case(x23)
+def vmap(x):
+    return jax.vmap(lambda x: lax.add(x, x))(x)
+
+
+print(json.dumps(cases, indent=1))
