@@ -30,7 +30,7 @@ pub type DotDimensionNumbers<'a> = ((&'a [usize], &'a [usize]), (&'a [usize], &'
 /// ([`with_matmul_precision`](crate::core::config::with_matmul_precision)).
 ///
 /// # Errors
-/// `dot_general requires contracting dimensions to have the same shape, got (3,) and (4,)`; dimension numbers that are
+/// `dot_general requires contracting dimensions to have the same shape, got (3,) and (4,) for operands …`; dimension numbers that are
 /// out of range or repeated.
 #[track_caller]
 pub fn dot_general(
@@ -324,7 +324,8 @@ impl Primitive for DotGeneral {
         if l != r {
             bail!(
                 Shape,
-                "dot_general requires contracting dimensions to have the same shape, got {} and {}",
+                "dot_general requires contracting dimensions to have the same shape, got {} and {} for operands {x} \
+                 and {y}",
                 tuple(&l),
                 tuple(&r)
             );
@@ -442,7 +443,8 @@ mod tests {
         let x = Array::from([[1.0f32, 2.0]]);
         assert_eq!(
             message(|| dot_general(&x, &x, ((&[1], &[0]), (&[], &[])), None, None)),
-            "dot_general requires contracting dimensions to have the same shape, got (2,) and (1,)"
+            "dot_general requires contracting dimensions to have the same shape, got (2,) and (1,) for operands \
+             f32[1,2] and f32[1,2]"
         );
         assert_eq!(
             message(|| dot_general(&x, &x, ((&[2], &[0]), (&[], &[])), None, None)),

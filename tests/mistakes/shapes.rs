@@ -1,8 +1,8 @@
 //! Shapes and dtypes that an operation does not accept.
 
 use expect_test::expect;
-use raxla::lax;
 use raxla::prelude::*;
+use raxla::{lax, numpy as jnp};
 
 use crate::support::{at, check, check_panic, f32s, same, three, two};
 
@@ -191,4 +191,46 @@ fn the_innermost_line_counts() {
         ErrorKind::Shape,
         expect!["add got incompatible shapes for broadcasting: (2,), (1, 2)"],
     );
+}
+
+#[test]
+fn operators_name_the_users_line_too() {
+    let f = |x: &Array, y: &Array| at!(x * 2.0 + y);
+    let (x, y) = (three(), Array::from([0.0f32; 4]));
+    let message = check_panic(
+        || {
+            f(&x, &y);
+        },
+        expect!["add got incompatible shapes for broadcasting: (3,), (4,)"],
+    );
+    same(jit(f)(&x, &y), ErrorKind::Shape, &message);
+    same(jit(grad(f))(&x, &y), ErrorKind::Shape, &message);
+    let (xs, ys) = (Array::from([[0.0f32; 3]; 2]), Array::from([[0.0f32; 4]; 2]));
+    same(vmap(f)(&xs, &ys), ErrorKind::Shape, &message);
+    let product = |a: &Array, b: &Array| at!(jnp::matmul(a, b));
+    let message = check_panic(
+        || {
+            product(&xs, &ys);
+        },
+        expect![
+            "dot_general requires contracting dimensions to have the same shape, got (3,) and (2,) for operands f32[2,3] and f32[2,4]"
+        ],
+    );
+    same(jit(product)(&xs, &ys), ErrorKind::Shape, &message);
+    check(
+        jit(|x: &Array| at!(jnp::sum(x, 2)))(&xs),
+        ErrorKind::Shape,
+        expect!["sum: axis 2 is out of bounds for array of dimension 2"],
+    );
+    check(
+        jit(|x: &Array| at!(jnp::mean(x, -3)))(&xs),
+        ErrorKind::Shape,
+        expect!["mean: axis -3 is out of bounds for array of dimension 2"],
+    );
+    check(
+        jit(|x: &Array| at!(x.reshape(&[4])))(&xs),
+        ErrorKind::Shape,
+        expect!["reshape: cannot reshape array of shape (2, 3) (size 6) into shape (4,) (size 4)"],
+    );
+    assert_eq!(f32s(&jit(f)(&x, &x).unwrap()), [3.0, 6.0, 9.0]);
 }

@@ -239,3 +239,41 @@ fn a_tracer_on_another_thread_is_an_error() {
     });
     assert_eq!(f(&two()).unwrap().item::<i32>().unwrap(), 1);
 }
+
+#[test]
+fn a_comparison_in_an_if_is_an_error_while_tracing() {
+    let f = |x: &Array| if at!(*x > 0.0) { lax::neg(x) } else { x.clone() };
+    let one = Array::from(1.0);
+    let message = check(
+        jit(f)(&one),
+        ErrorKind::TracerBoolConversion,
+        expect![
+            "attempted boolean conversion of traced array JitTracer of shape bool[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+        ],
+    );
+    same(jit(grad(f))(&one), ErrorKind::TracerBoolConversion, &message);
+    check(
+        vmap(f)(&two()),
+        ErrorKind::TracerBoolConversion,
+        expect![
+            "attempted boolean conversion of traced array BatchTracer of shape bool[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+        ],
+    );
+    check_panic(
+        || {
+            f(&two());
+        },
+        expect!["the truth value of an array with 2 elements is ambiguous: use numpy::any or numpy::all"],
+    );
+    assert_eq!(f(&one).item::<f32>().unwrap(), -1.0);
+    assert_eq!(grad(f)(&one).unwrap().item::<f32>().unwrap(), -1.0);
+    // Between references the comparison stands in the standard library, which hides its line: that of the call counts.
+    let equal = |x: &Array, y: &Array| if x == y { lax::neg(x) } else { x.clone() };
+    check(
+        at!(jit(equal)(&one, &one)),
+        ErrorKind::TracerBoolConversion,
+        expect![
+            "attempted boolean conversion of traced array JitTracer of shape bool[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+        ],
+    );
+}

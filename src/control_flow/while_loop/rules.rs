@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::While;
-use crate::control_flow::common::{count, hoist, old, to_front, unite};
+use crate::control_flow::common::{count, here, hoist, old, to_front, unite};
 use crate::control_flow::jit_call::{JitCall, refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::Parameter;
 use crate::core::primitive::{Arrays, BatchDim, Batched, Jvp, Linearized, Prim, Tangent};
-use crate::core::trace::bind;
+use crate::core::trace::{bind, with_location};
 use crate::error::Result;
 use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr_named};
 use crate::interpreters::jvp::{JvpJaxpr, jvp_jaxpr};
@@ -77,9 +77,10 @@ impl While {
         let tangents = avals.iter().zip(given).filter(|(_, nz)| **nz);
         let tangents: Vec<ShapedArray> = tangents.map(|(a, _)| a.clone().with_weak_type(false)).collect();
         avals.extend(tangents);
+        let loc = here();
         let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
             let tangents = scatter_marked(given, args[n..].iter().cloned());
-            let (_, tangents) = self.jvp_rule(&args[..n], &tangents)?;
+            let (_, tangents) = with_location(loc, || self.jvp_rule(&args[..n], &tangents))?;
             let nonzero_out: Vec<bool> = tangents.iter().map(Option::is_some).collect();
             Ok((tangents.into_iter().flatten().collect(), nonzero_out))
         })?;
