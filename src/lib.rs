@@ -79,12 +79,26 @@ pub use checkpoint::checkpoint;
 pub use core::array::{Array, Element};
 pub use core::aval::ShapedArray;
 pub use core::config;
+pub use core::eval::clear_caches;
 pub use custom_derivatives::{custom_jvp, custom_vjp};
 pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result};
 /// `#[derive(Pytree)]`, and the trait of the same name.
 pub use raxla_derive::Pytree;
 pub use tree::Pytree;
+
+/// The devices of the default platform: those that eager operations and `jit` run on. JAX: `jax.devices()`.
+///
+/// ```
+/// assert!(!raxla::devices()?.is_empty());
+/// # raxla::Result::Ok(())
+/// ```
+///
+/// # Errors
+/// No platform could be initialised; the message says why for each.
+pub fn devices() -> Result<Vec<pjrt::Device>> {
+    Ok(pjrt::discovery::default_client()?.devices())
+}
 
 /// The code in README.md.
 #[cfg(doctest)]

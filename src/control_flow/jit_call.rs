@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
-use crate::core::jaxpr::{Atom, Jaxpr};
+use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
@@ -156,13 +156,5 @@ impl JitCall {
         let args: Arrays = made.consts.iter().cloned().chain(moved).collect();
         let outs = bind(self.with(&made.jaxpr), &refs(&args))?;
         Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
-    }
-}
-
-/// Is this operand of a jaxpr the parameter at some position?
-pub(crate) fn invar_position(jaxpr: &Jaxpr, atom: &Atom) -> Option<usize> {
-    match atom {
-        Atom::Var(v) => jaxpr.invars.iter().position(|w| w == v),
-        Atom::Literal(_) => None,
     }
 }

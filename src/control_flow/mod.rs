@@ -12,7 +12,7 @@ mod tests;
 mod while_loop;
 
 pub(crate) use common::difference;
-pub use map::map;
 pub use cond::{cond, switch};
+pub use map::map;
 pub use scan::{ScanOptions, scan, scan_with};
 pub use while_loop::{fori_loop, while_loop};

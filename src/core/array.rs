@@ -8,7 +8,7 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use num_complex::Complex;
 
-use crate::core::aval::{Shape, ShapedArray};
+use crate::core::aval::ShapedArray;
 use crate::core::config::canonicalize;
 use crate::core::eval;
 use crate::core::scalar::Scalar;
@@ -507,9 +507,4 @@ impl Default for Array {
     fn default() -> Self {
         Array::from(0.0)
     }
-}
-
-/// The shape of an array as an owned value.
-pub(crate) fn shape_of(x: &Array) -> Shape {
-    Shape::from_slice(x.shape())
 }

@@ -155,6 +155,4 @@ pub(crate) use transpose::{move_axis, move_batch_axis};
 pub use window::{Padding, Pads};
 
 // JAX has them in this namespace too; they stand a layer above.
-pub use crate::control_flow::{
-    ScanOptions, cond, fori_loop, map, scan, scan_with, switch, while_loop,
-};
+pub use crate::control_flow::{ScanOptions, cond, fori_loop, map, scan, scan_with, switch, while_loop};
