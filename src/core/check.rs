@@ -50,6 +50,10 @@ pub(crate) fn all_weak(ins: &[&ShapedArray]) -> bool {
 }
 
 /// Is every variable defined once and before its use, and does every equation's type follow from its operands'?
+#[cfg_attr(
+    not(debug_assertions),
+    allow(dead_code, reason = "every transformation of a debug build calls it")
+)]
 pub fn check_jaxpr(jaxpr: &Jaxpr) -> Result<()> {
     let mut defined = vec![false; jaxpr.avals.len()];
     let mut define = |v: &Var| {
