@@ -1,5 +1,6 @@
 //! Marks lines, catches panics quietly, and compares messages.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -57,6 +58,12 @@ fn check_line<T>(result: Result<T>, kind: ErrorKind) -> String {
     error.message().to_owned()
 }
 
+/// What a panic says.
+fn text(payload: &dyn Any) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("not a string")
+}
+
 /// The panic of `f`, without a word on stderr.
 pub fn caught(f: impl FnOnce()) -> Panic {
     static HOOK: Once = Once::new();
@@ -67,7 +74,7 @@ pub fn caught(f: impl FnOnce()) -> Panic {
                 return before(info);
             }
             let location = info.location().expect("panics have locations");
-            let message = info.payload_as_str().unwrap_or("not a string").to_owned();
+            let message = text(info.payload()).to_owned();
             let panic = Panic { file: location.file().into(), line: location.line(), message };
             PANIC.set(Some(panic));
         }));

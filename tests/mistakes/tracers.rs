@@ -56,7 +56,7 @@ fn a_condition_on_many_elements_is_an_error() {
 #[test]
 fn reading_a_tracer_is_an_error() {
     let f = |x: &Array| -> Result<Array> { Ok(lax::mul(x, &Array::from(at!(x.item::<f32>())?))) };
-    let message = check(
+    check(
         jit(f)(&Array::from(3.0)),
         ErrorKind::Concretization,
         expect![
@@ -119,8 +119,10 @@ fn transparent<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
     Fun::from_flat(f.into_flat())
 }
 
+type Store = Arc<Mutex<Option<Array>>>;
+
 /// A function that stores its argument, and where it stores it.
-fn leak() -> (Fun<fn(&'static Array) -> Array>, Arc<Mutex<Option<Array>>>) {
+fn leak() -> (Fun<fn(&'static Array) -> Array>, Store) {
     let store = Arc::new(Mutex::new(None));
     let inner = store.clone();
     let f = move |x: &Array| {

@@ -33,7 +33,12 @@ impl Rng {
 pub struct Allow {
     pub loops: bool,
     pub custom_vjp: bool,
+    /// Which of [`AXES`] are bound, as bits.
+    pub axes: usize,
 }
+
+/// Names of mapped axes, one for each depth.
+const AXES: [&str; 4] = ["i", "j", "k", "l"];
 
 const MAX_ELEMENTS: usize = 24;
 
@@ -47,7 +52,8 @@ pub fn program(seed: u64, allow: Allow) -> Block {
     let params = (0..1 + rng.below(3)).map(|_| shape(&mut rng)).collect();
     let size = 2 + rng.below(6);
     let outs = (0..1 + rng.below(2)).map(|_| None).collect();
-    block(&mut rng, params, outs, 2, size, allow)
+    let depth = if rng.chance(15) { 3 } else { 2 };
+    block(&mut rng, params, outs, depth, size, allow)
 }
 
 /// A block with these parameters; results are given by their shapes, or free.
@@ -145,7 +151,7 @@ impl Builder<'_> {
         let x = self.var();
         let shape = self.shapes[x].clone();
         let rank = shape.len();
-        match self.rng.below(22) {
+        match self.rng.below(27) {
             0..4 => {
                 let kinds = [
                     Unary::Sin,
@@ -266,6 +272,32 @@ impl Builder<'_> {
                 let y = self.var();
                 self.push(Op::DynamicSlice { axis, size }, vec![x, y], vec![out]);
             }
+            22 if rank > 0 => {
+                let axes: Vec<usize> = (0..rank).filter(|_| self.rng.chance(60)).collect();
+                let out = (0..rank).filter(|i| !axes.contains(i)).map(|i| shape[i]).collect();
+                self.push(Op::Largest(axes), vec![x], vec![out]);
+            }
+            23 if rank > 0 => {
+                let op = Op::Cumsum(self.rng.below(rank), self.rng.chance(30));
+                self.push(op, vec![x], vec![shape]);
+            }
+            24 if rank > 0 => {
+                let op = Op::Sort(self.rng.below(rank));
+                self.push(op, vec![x], vec![shape]);
+            }
+            25 if rank > 0 => {
+                let axis = self.rng.below(rank);
+                let mut small = shape.clone();
+                small[axis] = 1 + self.rng.below(shape[axis]);
+                let args = vec![x, self.of_shape(&small), self.var()];
+                self.push(Op::DynamicUpdateSlice(axis), args, vec![shape]);
+            }
+            26 if self.allow.axes != 0 => {
+                let bound: Vec<&'static str> =
+                    (0..AXES.len()).filter(|i| self.allow.axes >> i & 1 == 1).map(|i| AXES[i]).collect();
+                let op = Op::Psum(self.rng.pick(&bound));
+                self.push(op, vec![x], vec![shape]);
+            }
             _ => {
                 let value = (self.rng.unit() * 8.0).round() / 4.0;
                 self.push(Op::Number(value), vec![], vec![vec![]]);
@@ -311,6 +343,10 @@ impl Builder<'_> {
                 let args: Vec<usize> = captured.into_iter().chain(self.some_vars(3)).collect();
                 let outs = free(1 + self.rng.below(2));
                 let (sub, outs) = self.sub(self.shapes_of(&args), outs, n, self.allow);
+                if self.rng.chance(25) {
+                    self.push(Op::Checkpoint(sub), args, outs);
+                    return;
+                }
                 self.push(Op::Jit(sub.clone()), args.clone(), outs.clone());
                 if self.rng.chance(30) {
                     // The same function once more: a shared jaxpr.
@@ -398,7 +434,9 @@ impl Builder<'_> {
                     in_axes.push(axis.map(|i| i as i64));
                 }
                 let outs = free(1 + self.rng.below(2));
-                let (body, mut outs) = self.sub(params, outs, n, self.allow);
+                let named = self.rng.chance(50);
+                let bound = if named { self.allow.axes | 1 << self.depth } else { self.allow.axes };
+                let (body, mut outs) = self.sub(params, outs, n, Allow { axes: bound, ..self.allow });
                 let mut out_axes = Vec::new();
                 for out in &mut outs {
                     let axis = self.rng.below(out.len() + 1);
@@ -406,7 +444,8 @@ impl Builder<'_> {
                     out_axes.push(axis as i64);
                 }
                 if outs.iter().all(|s| s.iter().product::<usize>() <= 4 * MAX_ELEMENTS) {
-                    let op = Op::Vmap { body, in_axes, out_axes, size };
+                    let op =
+                        Op::Vmap { body, in_axes, out_axes, size, name: named.then_some(AXES[self.depth]) };
                     self.push(op, captured.into_iter().chain(args).collect(), outs);
                 }
             }

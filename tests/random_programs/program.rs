@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use raxla::api::signature::Fun;
 use raxla::api::{InAxes, VmapOptions, vmap_with};
+use raxla::checkpoint;
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
@@ -58,6 +59,7 @@ pub enum Binary {
     Div,
 }
 
+type Branch = dyn Fn(Vec<Array>) -> Result<Vec<Array>>;
 type Many = fn(&'static Vec<Array>) -> Vec<Array>;
 
 /// A nested function. Its first `captured` arguments are captured, the others are passed.
@@ -96,6 +98,9 @@ pub enum Op {
     Select,
     Sum(Vec<usize>),
     Prod(Vec<usize>),
+    Largest(Vec<usize>),
+    Cumsum(usize, bool),
+    Sort(usize),
     Dot {
         contract: (Vec<usize>, Vec<usize>),
         batch: (Vec<usize>, Vec<usize>),
@@ -112,6 +117,11 @@ pub enum Op {
         axis: usize,
         size: usize,
     },
+    /// Where the second argument goes in the first depends on the third.
+    DynamicUpdateSlice(usize),
+    /// The sum over a named axis.
+    Psum(&'static str),
+    Checkpoint(Sub),
     Jit(Sub),
     Scan {
         body: Sub,
@@ -131,6 +141,7 @@ pub enum Op {
         in_axes: Vec<Option<i64>>,
         out_axes: Vec<i64>,
         size: usize,
+        name: Option<&'static str>,
     },
     /// The gradient of the one, scalar result with respect to the last argument.
     Grad(Sub),
@@ -141,6 +152,7 @@ pub enum Op {
 impl Op {
     pub fn subs(&self) -> Vec<&Sub> {
         match self {
+            Op::Checkpoint(sub) => vec![sub],
             Op::Jit(sub) | Op::Grad(sub) | Op::Jvp(sub) | Op::While(sub, _) | Op::Fori(sub, _) => vec![sub],
             Op::Scan { body, .. } | Op::Vmap { body, .. } => vec![body],
             Op::Cond(subs) | Op::Switch(subs) => subs.iter().collect(),
@@ -155,6 +167,7 @@ impl Op {
             Op::Jit(sub) | Op::Grad(sub) | Op::Jvp(sub) | Op::While(sub, _) | Op::Fori(sub, _) => {
                 *sub = new.swap_remove(0)
             }
+            Op::Checkpoint(sub) => *sub = new.swap_remove(0),
             Op::Scan { body, .. } | Op::Vmap { body, .. } => *body = new.swap_remove(0),
             Op::Cond(subs) | Op::Switch(subs) => *subs = new,
             _ => {}
@@ -164,11 +177,6 @@ impl Op {
 }
 
 impl Block {
-    /// Does any statement, nested ones included, satisfy this?
-    pub fn any(&self, test: &dyn Fn(&Op) -> bool) -> bool {
-        self.stmts.iter().any(|s| test(&s.op) || s.op.subs().iter().any(|sub| sub.block.any(test)))
-    }
-
     pub fn shapes(&self) -> Vec<Shape> {
         self.params.iter().chain(self.stmts.iter().flat_map(|s| &s.outs)).cloned().collect()
     }
@@ -236,6 +244,19 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Select => vec![lax::select(&lax::lt(&a[0], &a[1]), &a[2], &a[3])],
         Op::Sum(axes) => vec![lax::reduce_sum(&a[0], axes)],
         Op::Prod(axes) => vec![lax::reduce_prod(&a[0], axes)],
+        Op::Largest(axes) => vec![lax::reduce_max(&a[0], axes)],
+        Op::Cumsum(axis, reverse) => vec![lax::cumsum(&a[0], *axis, *reverse)],
+        Op::Sort(axis) => vec![lax::sort(&[&a[0]], *axis as i64, true, 1).swap_remove(0)],
+        Op::Psum(name) => vec![lax::psum(&a[0], name)],
+        Op::DynamicUpdateSlice(axis) => {
+            let at = to_int(&lax::reduce_sum(&a[2], &(0..a[2].ndim()).collect::<Vec<_>>()));
+            vec![lax::dynamic_update_slice_in_dim(&a[0], &a[1], at, *axis as i64)]
+        }
+        Op::Checkpoint(sub) => {
+            let (captured, args) = a.split_at(sub.captured);
+            let (sub, captured) = (sub.clone(), captured.to_vec());
+            checkpoint(move |args: &Vec<Array>| sub.call(&captured, args.iter().cloned()))(&args.to_vec())?
+        }
         Op::Dot { contract, batch } => {
             let dims = ((&*contract.0, &*contract.1), (&*batch.0, &*batch.1));
             vec![lax::dot_general(&a[0], &a[1], dims, None, None)]
@@ -287,15 +308,14 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         }
         Op::Switch(subs) => {
             let (captured, args) = a[1..].split_at(subs[0].captured);
-            let branches: Vec<Box<dyn Fn(Vec<Array>) -> Result<Vec<Array>>>> = subs
+            let branches: Vec<Box<Branch>> = subs
                 .iter()
                 .map(|sub| {
                     let (sub, captured) = (sub.clone(), captured.to_vec());
                     Box::new(move |x: Vec<Array>| sub.call(&captured, x)) as Box<_>
                 })
                 .collect();
-            let branches: Vec<&dyn Fn(Vec<Array>) -> Result<Vec<Array>>> =
-                branches.iter().map(|f| &**f).collect();
+            let branches: Vec<&Branch> = branches.iter().map(|f| &**f).collect();
             lax::switch(to_int(&a[0]), &branches, args.to_vec())?
         }
         Op::While(sub, turns) => {
@@ -323,13 +343,14 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
             };
             lax::fori_loop(Array::scalar(0i32), Array::scalar(*n as i32), body, args.to_vec())?
         }
-        Op::Vmap { body, in_axes, out_axes, size } => {
+        Op::Vmap { body, in_axes, out_axes, size, name } => {
             let (captured, args) = a.split_at(body.captured);
             let (body, captured) = (body.clone(), captured.to_vec());
             let options = VmapOptions::new()
                 .in_axes(InAxes::Leaves(in_axes.clone()))
                 .out_axes(out_axes.iter().map(|i| Some(*i)))
                 .axis_size(*size);
+            let options = name.iter().fold(options, |options, name| options.axis_name(name));
             let f = move |args: &Vec<Array>| body.call(&captured, args.iter().cloned());
             vmap_with(f, options)(&args.to_vec())?
         }

@@ -51,12 +51,13 @@ fn same_type(block: &Block) -> Vec<Block> {
             }
             found.push(dce(smaller));
         }
-        if let ([shape], true) = (stmt.outs.as_slice(), first > 0) {
-            if shape.is_empty() && !matches!(stmt.op, Op::Number(_)) {
-                let mut smaller = block.clone();
-                smaller.stmts[at] = Stmt { op: Op::Number(0.5), args: vec![], outs: vec![vec![]] };
-                found.push(dce(smaller));
-            }
+        if let [shape] = stmt.outs.as_slice()
+            && shape.is_empty()
+            && !matches!(stmt.op, Op::Number(_))
+        {
+            let mut smaller = block.clone();
+            smaller.stmts[at] = Stmt { op: Op::Number(0.5), args: vec![], outs: vec![vec![]] };
+            found.push(dce(smaller));
         }
         let subs = stmt.op.subs();
         for (i, sub) in subs.iter().enumerate() {
