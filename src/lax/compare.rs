@@ -123,7 +123,8 @@ mod tests {
     fn rules_of_comparisons() {
         let mut draw = Draw::new(27);
         check_rules(FLOATS.into_iter().chain(INTEGERS).chain([DType::Bool]).flat_map(|d| {
-            draw.pairs(d).into_iter().flat_map(|x| {
+            let shapes = if d == DType::F32 { 4 } else { 1 };
+            draw.pairs(d).into_iter().take(shapes).flat_map(|x| {
                 [
                     case("eq", x.clone(), |x| eq(&x[0], &x[1])),
                     case("ne", x.clone(), |x| ne(&x[0], &x[1])),
