@@ -145,11 +145,6 @@ impl Case {
         self.loose = factor;
         self
     }
-    /// Relative tolerance of derivatives against central differences (1e-5 by default).
-    pub(crate) fn derivative_rtol(mut self, rtol: f64) -> Self {
-        self.rtol = rtol;
-        self
-    }
 
     /// The operands that are differentiated.
     fn differentiated(&self) -> Vec<usize> {

@@ -501,6 +501,7 @@ macro_rules! updates {
         /// # Errors
         /// `broadcast_to: incompatible shapes for broadcasting: …`
         #[track_caller]
+        #[allow(clippy::should_implement_trait, reason = "JAX's names: `x.at[i].add(v)`")]
         pub fn $name(self, value: impl Into<Array>) -> Array {
             update(self.array, self.indices, &value.into(), lax::$scatter)
         }

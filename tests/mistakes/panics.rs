@@ -76,7 +76,8 @@ fn a_panic_on_one_of_many_threads_does_not_stop_the_others() {
 
 #[test]
 fn a_function_that_calls_its_own_jit_is_an_error() {
-    static SELF: OnceLock<Jit<fn(&'static Array) -> Array>> = OnceLock::new();
+    type Unary = fn(&'static Array) -> Array;
+    static SELF: OnceLock<Jit<Unary>> = OnceLock::new();
     fn forever(x: &Array) -> Result<Array> {
         let me = SELF.get().unwrap();
         Ok(lax::mul(x, &at!(me(x))?))

@@ -121,8 +121,10 @@ fn transparent<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
 
 type Store = Arc<Mutex<Option<Array>>>;
 
+type Unary = fn(&'static Array) -> Array;
+
 /// A function that stores its argument, and where it stores it.
-fn leak() -> (Fun<fn(&'static Array) -> Array>, Store) {
+fn leak() -> (Fun<Unary>, Store) {
     let store = Arc::new(Mutex::new(None));
     let inner = store.clone();
     let f = move |x: &Array| {

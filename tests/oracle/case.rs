@@ -173,14 +173,8 @@ impl Params {
     pub fn int(&self, name: &str) -> i64 {
         self.0[name].as_i64().unwrap_or_else(|| panic!("no integer {name}"))
     }
-    pub fn int_or(&self, name: &str, default: i64) -> i64 {
-        self.0[name].as_i64().unwrap_or(default)
-    }
     pub fn float(&self, name: &str) -> f64 {
         self.0[name].as_f64().unwrap_or_else(|| panic!("no number {name}"))
-    }
-    pub fn float_or(&self, name: &str, default: f64) -> f64 {
-        self.0[name].as_f64().unwrap_or(default)
     }
     pub fn bool(&self, name: &str) -> bool {
         self.0[name].as_bool().unwrap_or(false)
