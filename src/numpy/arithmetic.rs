@@ -151,7 +151,7 @@ fn float_divmod(x: &Array, y: &Array) -> (Array, Array) {
     let quotient = lax::div(&exact, y);
     let wrong = lax::bitwise_and(&lax::ne(&rest, &zero), &lax::ne(&lax::sign(y), &lax::sign(&rest)));
     let rest_up = lax::add(&rest, y);
-    let quotient_down = lax::sub(&quotient, &constant(&quotient, 1.0));
+    let quotient_down = subtract(&quotient, 1.0);
     let quotient = where_(&wrong, quotient_down, quotient);
     (lax::round(&quotient, lax::RoundingMethod::AwayFromZero), where_(wrong, rest_up, rest))
 }

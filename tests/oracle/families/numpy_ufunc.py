@@ -34,8 +34,8 @@ def build(f):
         fn = f"numpy.{name}"
         for dtype in FLOATS:
             # XLA flushes subnormals or not, as it fuses: left out where the result jumps at zero.
-            jumps = name in ("cbrt", "logical_not") and dtype == "bfloat16"
-            f.case(fn, (dtype, [v for v in edges(dtype) if not jumps or v == 0 or not abs(v) < 1e-37]), error=None)
+            jumps = name == "cbrt" or (name, dtype) == ("logical_not", "bfloat16")
+            f.case(fn, (dtype, [v for v in edges(dtype) if not jumps or v == 0 or not abs(v) < 1e-6]), error=None)
         f.case(fn, ("float64", (2, 3)), x64=True)
         f.case(fn, ("int32", [0, 1, -1, 5, -7]), error=None)
         f.case(fn, ("uint8", [0, 1, 255]), error=None)
@@ -54,7 +54,7 @@ def build(f):
         for dtype in ["float32", "bfloat16", "int32", "uint8", "bool"]:
             a, b = pairs(dtype)
             if dtype == "bfloat16" and name.startswith("logical"):
-                a, b = [v if abs(v) != min(abs(u) for u in a if u) else 2.0 for v in a], b[:-1] + [3.0]
+                a, b = ([2.0 if v and abs(v) < 1e-38 else v for v in s] for s in (a, b))
             f.case(fn, arr(dtype, a), arr(dtype, b), error=None, abs=1e-7 if name == "logaddexp2" else None)
         for a in kinds:
             for b in kinds:
