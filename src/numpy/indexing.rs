@@ -508,6 +508,7 @@ macro_rules! updates {
     )*};
 }
 
+#[allow(clippy::should_implement_trait, reason = "JAX's name")]
 impl At<'_> {
     updates! {
         add scatter_add "The array with `value` added to the part; several times where positions repeat.";

@@ -1,0 +1,55 @@
+//! Operators on arrays and numbers, comparisons that read values, indices as they are written.
+
+use raxla::numpy::{self as jnp, NewAxis, keepdims};
+use raxla::{Array, DType, ErrorKind, grad, jit, lax};
+
+#[test]
+fn numbers_on_either_side_keep_the_arrays_dtype() {
+    let x = Array::from([1i8, 2]);
+    for y in [&x + 1, 1 + &x, &x * 2, 7 - &x, &x % 2, -&x, &x << 1, &x & 1, !&x] {
+        assert_eq!((y.dtype(), y.weak_type()), (DType::I8, false));
+    }
+    assert_eq!((&x / 2).to_vec::<f32>().unwrap(), [0.5, 1.0]);
+    assert_eq!((1.5 + &x).dtype(), DType::F32);
+    let mut y = Array::from([1.0f32, 2.0]);
+    y += 1;
+    y *= &x;
+    assert_eq!(y.to_vec::<f32>().unwrap(), [2.0, 6.0]);
+}
+
+#[test]
+fn a_condition_on_a_value_works_outside_of_jit_and_under_grad() {
+    let f = |x: &Array| if *x > 0.0 { x * 3.0 } else { x * 5.0 };
+    assert_eq!(f(&Array::from(2.0)).item::<f32>().unwrap(), 6.0);
+    assert_eq!(grad(f)(&Array::from(-2.0)).unwrap().item::<f32>().unwrap(), 5.0);
+    assert!(Array::from(f32::NAN) != Array::from(f32::NAN));
+    assert!(Array::from(1) == Array::from(1.0) && Array::from(2) <= Array::from(2));
+}
+
+#[test]
+fn a_condition_on_a_tracer_of_jit_is_an_error() {
+    let e = jit(|x: &Array| if *x > 0.0 { x * 3.0 } else { x * 5.0 })(&Array::from(2.0)).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::TracerBoolConversion);
+    assert!(e.location().is_some_and(|at| at.file().ends_with("numpy_operators.rs")), "{e}");
+}
+
+#[test]
+fn errors_have_the_line_of_the_operator() {
+    let e = jit(|x: &Array| x + lax::zeros(DType::F32, &[4]))(&Array::from([1.0f32, 2.0, 3.0])).unwrap_err();
+    assert_eq!(e.message(), "add got incompatible shapes for broadcasting: (3,), (4,)");
+    assert!(e.location().is_some_and(|at| at.file().ends_with("numpy_operators.rs")), "{e}");
+}
+
+#[test]
+fn indices_read_as_in_python() {
+    let x = jnp::arange(24).reshape(&[2, 3, 4]);
+    assert_eq!(x.index((0, .., 1..3)).shape(), [3, 2]);
+    assert_eq!(x.index((.., NewAxis, 0)).shape(), [2, 3, 1]);
+    assert_eq!(x.index(jnp::greater(&x, 20)).to_vec::<i32>().unwrap(), [21, 22, 23]);
+    let y = x.at((1, .., jnp::step(.., 2))).set(0);
+    assert_eq!(y.sum(..).item::<i32>().unwrap(), 276 - (12 + 14 + 16 + 18 + 20 + 22));
+    assert_eq!(jnp::mean(&x, keepdims([0, -1])).shape(), [1, 3, 1]);
+    // With a number the mask needs no known value.
+    let clipped = jit(|x: &Array| x.at(jnp::less(x, 0)).set(0))(&Array::from([-1, 2])).unwrap();
+    assert_eq!(clipped.to_vec::<i32>().unwrap(), [0, 2]);
+}
