@@ -91,7 +91,7 @@ pub use tree::Pytree;
 ///
 /// ```
 /// assert!(!raxla::devices()?.is_empty());
-/// # raxla::Result::Ok(())
+/// # Ok::<(), raxla::Error>(())
 /// ```
 ///
 /// # Errors
