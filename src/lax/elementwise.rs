@@ -119,14 +119,9 @@ pub(crate) fn broadcast_values(ctx: &mut LoweringCtx, ins: &[Value], shape: &[us
         .map(|x| {
             let rank = ctx.shape(*x).len();
             let dims: SmallVec<[usize; 4]> = if rank == 0 { SmallVec::new() } else { (0..rank).collect() };
-            broadcast_ones(ctx, *x, shape, &dims)
+            ctx.broadcast_in_dim(*x, shape, &dims)
         })
         .collect()
-}
-
-/// `broadcast_in_dim` that also stretches axes of size one.
-fn broadcast_ones(ctx: &mut LoweringCtx, x: Value, shape: &[usize], dims: &[usize]) -> Value {
-    ctx.broadcast_in_dim(x, shape, dims)
 }
 
 /// Lowers to one operation in short form, such as `stablehlo.add`.
