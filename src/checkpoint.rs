@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
 use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
@@ -24,6 +23,7 @@ use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::{Type, Value};
+use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
 
 /// `f`, whose backward pass keeps nothing but the arguments and computes the rest again.
 ///

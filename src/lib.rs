@@ -72,6 +72,7 @@ pub mod numpy;
 pub mod pjrt;
 pub mod prelude;
 pub mod random;
+pub mod signature;
 pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};

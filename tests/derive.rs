@@ -179,7 +179,7 @@ fn generated_names_do_not_clash_with_the_users() {
 
 #[test]
 fn a_derived_type_is_an_argument_and_a_result() -> Result<()> {
-    use raxla::api::signature::{FlatArgs, Fun, Traceable};
+    use raxla::signature::{FlatArgs, Fun, Traceable};
     fn identity<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
         Fun::from_flat(f.into_flat())
     }

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use raxla::api::signature::{
+use raxla::signature::{
     Arg, Call, Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, OutLeaves, Traceable,
 };
 use raxla::tree::{Flattener, Static, TreeDef, Unflattener};
@@ -213,7 +213,7 @@ impl Arg for Probe {
         Pytree::flatten_into(item, out);
     }
     fn lend(slot: &mut Option<Self>) -> Result<Self> {
-        slot.take().ok_or_else(raxla::api::signature::taken)
+        slot.take().ok_or_else(raxla::signature::taken)
     }
 }
 

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("pjrt", 1),
     ("mlir", 1),
     ("core", 2),
+    ("signature", 2),
     ("lax", 3),
     ("interpreters", 4),
     ("control_flow", 5),
@@ -29,10 +30,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("tree/", "core::array"),
     // Names that JAX has in `jax.lax`, and that live in a higher layer because they hold jaxprs.
     ("lax/mod.rs", "control_flow"),
-    // The types of traced functions need nothing above `core`; `signatures_stand_on_core_alone` checks that.
-    ("control_flow/", "api::signature"),
-    ("custom_derivatives/", "api::signature"),
-    ("checkpoint.rs", "api::signature"),
 ];
 
 /// Files of more lines than that, and why.
@@ -228,21 +225,6 @@ fn layers_import_downward_only() {
     }
     upward.dedup();
     fail_if_any("imports that point upward", &upward);
-}
-
-#[test]
-fn signatures_stand_on_core_alone() {
-    let layers: BTreeMap<&str, u32> = LAYERS.iter().copied().collect();
-    let mut found = Vec::new();
-    for source in sources(&["src/api"]).iter().filter(|s| s.path.starts_with("src/api/signature")) {
-        for import in imports(&source.code).into_iter().filter(|i| !i.starts_with("api::signature")) {
-            let first = import.split("::").next().unwrap();
-            if layers.get(first).is_some_and(|layer| *layer > 2) {
-                found.push(format!("{}: imports crate::{import}", source.path));
-            }
-        }
-    }
-    fail_if_any("api::signature must not need what is above core", &found);
 }
 
 #[test]

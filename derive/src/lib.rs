@@ -174,7 +174,7 @@ fn impls(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
             }
         }
         #[automatically_derived]
-        impl #impl_generics ::raxla::api::signature::Arg for #name #ty_generics #where_clause {
+        impl #impl_generics ::raxla::signature::Arg for #name #ty_generics #where_clause {
             type Tree = Self;
             type Item<'pytree> = Self;
             const DONATED: bool = true;
@@ -184,7 +184,7 @@ fn impls(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
             }
             #[inline]
             fn lend(slot: &mut ::core::option::Option<Self>) -> ::raxla::Result<Self> {
-                slot.take().ok_or_else(::raxla::api::signature::taken)
+                slot.take().ok_or_else(::raxla::signature::taken)
             }
         }
     }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use crate::api::jit::JitFn;
 use crate::api::program::{Lowering, Program, Traced as Trace};
-use crate::api::signature::{Call, FlatArgs, FlatOut, Signature};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::eval::{common_device, default_device_id};
 use crate::core::jaxpr::Jaxpr;
 use crate::error::{Result, bail};
 use crate::pjrt::Executable;
+use crate::signature::{Call, FlatArgs, FlatOut, Signature};
 use crate::tree::{Token, first_difference, leaf_paths};
 
 /// A traced function: a jaxpr that is not lowered yet. From [`Jit::trace`](crate::api::Jit::trace).

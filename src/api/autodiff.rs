@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::api::signature::{
-    Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable,
-};
 use crate::core::array::Array;
 use crate::core::primitive::{Ct, Tangent};
 use crate::core::scalar::Scalar;
@@ -19,6 +16,9 @@ use crate::interpreters::jvp::{self as forward, instantiate};
 use crate::interpreters::linearize::{self as linearization, Linear};
 use crate::lax;
 use crate::lax::elementwise::tuple;
+use crate::signature::{
+    Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable,
+};
 use crate::tree::{Pytree, Token, Tokens, TreeDef, first_difference, flatten, leaf_paths, structure};
 
 /// The gradient of `f`, which returns a real scalar, with respect to its first argument: `grad(loss)(&params, &x)?`.

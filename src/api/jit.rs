@@ -14,7 +14,6 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::api::aot;
 use crate::api::program::{Lowering, Program, Traced, lower};
-use crate::api::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
 use crate::control_flow::jit_call::JitCall;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
@@ -22,6 +21,7 @@ use crate::core::config::{self, Config};
 use crate::core::eval::common_device;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
+use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
 use crate::tree::{Token, first_difference, leaf_paths};
 
 /// Compiles `f`: the first call with arguments of new types traces `f` and compiles the trace, later calls run it.

@@ -1,9 +1,9 @@
 //! `make_jaxpr` and `eval_shape`: what a function traces to. JAX: `jax.make_jaxpr`, `jax.eval_shape`.
 
 use crate::api::program::trace;
-use crate::api::signature::{Call, Traceable};
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::ClosedJaxpr;
+use crate::signature::{Call, Traceable};
 
 /// The jaxpr that `f` traces to for the arguments that the result is called with. It prints in JAX's syntax.
 ///

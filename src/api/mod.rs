@@ -1,11 +1,10 @@
-//! Layer 6: transformations of functions, and the types of the functions that they take and return.
+//! Layer 6: transformations of functions.
 
 pub mod aot;
 mod autodiff;
 mod jit;
 mod make_jaxpr;
 mod program;
-pub mod signature;
 mod vmap;
 
 pub use crate::core::eval::clear_caches;

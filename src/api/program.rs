@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::api::signature::{FlatArgs, FlatFn, OutLeaves};
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::eval::{BufferRef, buffer_on, compile_text};
@@ -16,6 +15,7 @@ use crate::error::{Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
 use crate::pjrt::{Buffer, Executable};
+use crate::signature::{FlatArgs, FlatFn, OutLeaves};
 use crate::tree::TreeDef;
 
 /// A traced function.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
 use crate::core::array::Array;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::lax::elementwise::tuple;
+use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
 use crate::tree::leaf_paths;
 
 /// Maps `f` over axis 0 of every leaf of every argument; each leaf of the result gets the mapped axis in front.

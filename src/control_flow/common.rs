@@ -4,7 +4,6 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::api::signature::FlatOut;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::config::x64_enabled;
@@ -16,6 +15,7 @@ use crate::error::{Result, bail};
 use crate::interpreters::batching::move_batch_axis;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
+use crate::signature::FlatOut;
 use crate::tree::TreeDef;
 
 /// A traced function: its jaxpr without constants, what it captured, and the structure of its result.

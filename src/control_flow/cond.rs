@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::common::{bind_all_at, difference, here, join_consts, trace};
 use super::scan::unflatten;
-use crate::api::signature::{FlatOut, Output};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::{Jaxpr, Loc};
@@ -19,6 +18,7 @@ use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
 use crate::lax;
 use crate::mlir::Value;
+use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef};
 
 /// `true_fn(operands)` if `pred`, else `false_fn(operands)`.

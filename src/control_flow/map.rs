@@ -1,8 +1,8 @@
 //! `map`: a function of each slice along a leading axis. JAX: `lax.map`.
 
 use super::scan::scan;
-use crate::api::signature::Output;
 use crate::error::Result;
+use crate::signature::Output;
 use crate::tree::Pytree;
 
 /// `f` of each slice along the leading axis of the leaves of `xs`, one after the other, the results stacked.

@@ -5,7 +5,6 @@ mod rules;
 use std::sync::Arc;
 
 use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
-use crate::api::signature::{FlatOut, Output};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::{Jaxpr, Loc};
@@ -17,6 +16,7 @@ use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
 use crate::mlir::{Value, Values, i64_array};
+use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef, Unflattener};
 
 /// How [`scan_with`] runs.

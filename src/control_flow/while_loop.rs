@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
 use super::scan::{ScanOptions, scan_flat, unflatten};
-use crate::api::signature::{FlatOut, Output};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::config::x64_enabled;
@@ -22,6 +21,7 @@ use crate::error::{Result, bail, catch};
 use crate::lax;
 use crate::lax::convert_element_type::convert;
 use crate::mlir::{Value, usize_array};
+use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef};
 
 /// Replaces the carry by `body_fn(carry)` while `cond_fn(&carry)`, which is a boolean scalar.

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::typed::{Application, OutType};
-use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable};
 use crate::core::array::Array;
 use crate::core::primitive::Tangent;
 use crate::core::trace::{CustomCall, bind_custom, with_caller, without_location};
 use crate::error::{Result, bail, catch};
 use crate::interpreters::custom_call::record;
 use crate::interpreters::jvp::instantiate;
+use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
 use crate::tree::{self, TreeDef};
 
 /// `f` with `rule` as its derivative, in forward and in reverse mode.
@@ -40,7 +40,7 @@ where
     R: Fn(<F::Sig as Signature>::Args, <F::Sig as Signature>::Args) -> O + Send + Sync + 'static,
     O: Output<Tree = (<F::Sig as Signature>::Out, <F::Sig as Signature>::Out)>,
 {
-    let name = crate::api::signature::short_type_name::<R>();
+    let name = short_type_name::<R>();
     let rule = move |in_tree: &TreeDef, primals: &[Array], tangents: &[Array]| {
         let primals = tree::unflatten(in_tree, primals.iter().cloned())?;
         let tangents = tree::unflatten(in_tree, tangents.iter().cloned())?;

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::typed::{Application, OutType};
-use crate::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::primitive::{Ct, Tangent};
@@ -15,6 +14,7 @@ use crate::core::trace::{
 use crate::error::{Result, bail, catch};
 use crate::interpreters::custom_call::{NO_FORWARD_MODE, record};
 use crate::lax;
+use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
 use crate::tree::{self, Pytree, TreeDef};
 
 /// `f` with `fwd` and `bwd` as its derivative in reverse mode; forward mode is an error.
@@ -50,7 +50,7 @@ where
     B: Fn(R, <F::Sig as Signature>::Out) -> C + Send + Sync + 'static,
     C: Output<Tree = <F::Sig as Signature>::Args>,
 {
-    let bwd_name = crate::api::signature::short_type_name::<B>();
+    let bwd_name = short_type_name::<B>();
     let bwd = move |residual_tree: &TreeDef, out_tree: &TreeDef, residuals: &[Array], cts: &[Array]| {
         let residuals = tree::unflatten(residual_tree, residuals.iter().cloned())?;
         let cts = tree::unflatten(out_tree, cts.iter().cloned())?;

@@ -1,10 +1,10 @@
 use super::{custom_jvp, custom_vjp};
-use crate::api::signature::Fun;
 use crate::control_flow::testing::{f32s, grad, jit, vmap};
 use crate::core::array::Array;
 use crate::error::{ErrorKind, Result};
 use crate::interpreters::jvp::jvp;
 use crate::lax;
+use crate::signature::Fun;
 
 type Unary = Fun<fn(&'static Array) -> Array>;
 

@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
-use crate::api::signature::{FlatArgs, FlatFn, FlatOut};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::trace::without_location;
 use crate::error::{Result, err};
+use crate::signature::{FlatArgs, FlatFn, FlatOut};
 use crate::tree::{Token, TreeDef};
 
 /// The structure and the types of a result.

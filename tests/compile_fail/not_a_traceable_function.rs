@@ -1,5 +1,5 @@
 use raxla::Array;
-use raxla::api::signature::{Fun, Traceable};
+use raxla::signature::{Fun, Traceable};
 
 fn jit<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
     Fun::from_flat(f.into_flat())

@@ -1,4 +1,4 @@
-use raxla::api::signature::{Fun, Traceable};
+use raxla::signature::{Fun, Traceable};
 use raxla::{Array, Result};
 
 fn jit<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {

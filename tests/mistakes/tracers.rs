@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use expect_test::expect;
-use raxla::api::signature::{Fun, Traceable};
 use raxla::lax;
 use raxla::prelude::*;
+use raxla::signature::{Fun, Traceable};
 
 use crate::support::{at, check, check_panic, f32s, same, two};
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use raxla::api::signature::{Fun, Traceable};
 use raxla::api::{InAxes, VmapOptions, vmap_with};
 use raxla::lax;
 use raxla::prelude::*;
+use raxla::signature::{Fun, Traceable};
 
 use crate::generate::{Allow, Rng};
 use crate::program::{Block, function};

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use raxla::api::signature::Fun;
 use raxla::api::{InAxes, VmapOptions, vmap_with};
 use raxla::checkpoint;
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
+use raxla::signature::Fun;
 
 pub type Shape = Vec<usize>;
 
@@ -374,7 +374,7 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
 
 /// The program as a function to transform.
 pub fn function(block: &Arc<Block>) -> Fun<Many> {
-    use raxla::api::signature::Traceable;
+    use raxla::signature::Traceable;
     let block = block.clone();
     let f = move |xs: &Vec<Array>| run(&block, xs);
     Fun::from_flat(f.into_flat())

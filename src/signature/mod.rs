@@ -12,7 +12,7 @@
 //! A transformation is then a function of this form:
 //! ```
 //! use std::sync::Arc;
-//! use raxla::api::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
+//! use raxla::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
 //! use raxla::Result;
 //!
 //! struct Twice(Arc<dyn FlatFn>);
