@@ -6,9 +6,8 @@ use crate::core::array::Array;
 use crate::dtype::DType;
 use crate::error::{OrThrow, bail};
 use crate::lax;
-use crate::numpy::arithmetic::as_default_float;
 use crate::numpy::util::{
-    broadcast_arrays_array, constant, inexact, numeric, promote_args, promote_args_inexact,
+    as_default_float, broadcast_arrays_array, constant, inexact, numeric, promote_args, promote_args_inexact,
     promote_args_numeric, promote_dtypes, reject_complex, strong_constant,
 };
 

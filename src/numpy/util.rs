@@ -219,3 +219,9 @@ pub(crate) fn reject_complex(name: &str, x: &Array) {
     };
     check().or_throw()
 }
+
+/// The default float of the settings in force, for functions that make floats of integers.
+#[track_caller]
+pub(crate) fn as_default_float(x: &Array) -> Array {
+    lax::convert(x, default_float(), false)
+}

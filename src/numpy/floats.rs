@@ -1,0 +1,154 @@
+//! Floating-point numbers taken apart, and their neighbours and limits. JAX: `numpy/ufuncs.py`.
+
+use crate::core::array::Array;
+use crate::dtype::DType;
+use crate::error::{OrThrow, bail};
+use crate::lax;
+use crate::numpy::util::{
+    constant, inexact, promote_args_inexact, promote_shapes, reject_complex, strong_constant,
+};
+use crate::numpy::{copysign, isinf, isneginf, isposinf, where_};
+
+/// The fractional and the integer part of `x`, both with its sign.
+#[track_caller]
+pub fn modf(x: impl Into<Array>) -> (Array, Array) {
+    let x = inexact(&x.into());
+    let whole = where_(lax::ge(&x, &constant(&x, 0.0)), lax::floor(&x), lax::ceil(&x));
+    (lax::sub(&x, &whole), whole)
+}
+
+/// `x` with nan replaced by 0, and infinities by the largest and smallest finite numbers.
+#[track_caller]
+pub fn nan_to_num(x: impl Into<Array>) -> Array {
+    nan_to_num_with(x, 0.0, None, None)
+}
+
+/// [`nan_to_num`] with other replacements. `None` is the largest, or smallest, finite number.
+#[track_caller]
+pub fn nan_to_num_with(x: impl Into<Array>, nan: f64, posinf: Option<f64>, neginf: Option<f64>) -> Array {
+    let x = x.into();
+    let dtype = x.dtype();
+    if !dtype.is_inexact() {
+        return x;
+    }
+    if dtype.is_complex() {
+        let part = |p: Array| nan_to_num_with(p, nan, posinf, neginf);
+        return lax::complex(&part(lax::real(&x)), &part(lax::imag(&x)));
+    }
+    let limit = max_finite(dtype);
+    let value = |v: f64| strong_constant(&x, v);
+    let out = where_(lax::ne(&x, &x), value(nan), &x);
+    let out = where_(isposinf(&out), value(posinf.unwrap_or(limit)), &out);
+    where_(isneginf(&out), value(neginf.unwrap_or(-limit)), &out)
+}
+
+/// The largest finite number of a float dtype.
+pub(crate) fn max_finite(dtype: DType) -> f64 {
+    match dtype {
+        DType::BF16 => half::bf16::MAX.to_f64(),
+        DType::F16 => half::f16::MAX.to_f64(),
+        DType::F32 | DType::C64 => f64::from(f32::MAX),
+        _ => f64::MAX,
+    }
+}
+
+/// Mantissa and exponent `(m, e)` with `x = m 2^e` and `0.5 <= |m| < 1`.
+///
+/// # Errors
+/// Complex operands.
+#[track_caller]
+pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
+    let x = inexact(&x.into());
+    reject_complex("frexp", &x);
+    let (int, mantissa, exponent, bias) = layout(x.dtype());
+    let tiny = constant(&x, 2f64.powi(2 - (1 << (exponent - 1))));
+    let subnormal = lax::lt(&lax::abs(&x), &tiny);
+    let scaled = where_(&subnormal, lax::mul(&x, &constant(&x, 2f64.powi(mantissa))), &x);
+    let bits = lax::bitcast_convert_type(&scaled, int);
+    let of = |v: i64| lax::convert(&Array::from(v), int, false);
+    let mask = (1i64 << exponent) - 1;
+    let raw = lax::bitwise_and(&lax::shift_right_arithmetic(&bits, &of(i64::from(mantissa))), &of(mask));
+    let shift = where_(subnormal, of(i64::from(-mantissa)), of(0));
+    let e = lax::sub(&lax::add(&raw, &shift), &of(bias - 1));
+    let cleared = lax::bitwise_and(&bits, &of(!(mask << mantissa)));
+    let half = lax::bitwise_or(&cleared, &of((bias - 1) << mantissa));
+    let m = lax::bitcast_convert_type(&half, x.dtype());
+    let special =
+        lax::bitwise_or(&lax::bitwise_or(&isinf(&x), &lax::ne(&x, &x)), &lax::eq(&x, &constant(&x, 0.0)));
+    let e = where_(&special, of(0), e);
+    (where_(special, &x, m), lax::convert(&e, DType::I32, false))
+}
+
+/// The integer dtype as wide as a float dtype, its mantissa and exponent bits, and its bias.
+fn layout(dtype: DType) -> (DType, i32, i32, i64) {
+    match dtype {
+        DType::BF16 => (DType::I16, 7, 8, 127),
+        DType::F16 => (DType::I16, 10, 5, 15),
+        DType::F64 => (DType::I64, 52, 11, 1023),
+        _ => (DType::I32, 23, 8, 127),
+    }
+}
+
+/// `x 2^y` for integers `y`.
+///
+/// # Errors
+/// `ldexp: takes a real x and an integer y, got float32 and float32`
+#[track_caller]
+pub fn ldexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let (x, y) = (x.into(), y.into());
+    let check = || {
+        if x.dtype().is_complex() || y.dtype().is_inexact() {
+            bail!(
+                DType,
+                "ldexp: takes a real x and an integer y, got {} and {}",
+                x.dtype().name(),
+                y.dtype().name()
+            );
+        }
+        Ok(())
+    };
+    check().or_throw();
+    let x = inexact(&x);
+    let [x, y] = promote_shapes("ldexp", [x.clone(), lax::convert(&y, x.dtype(), false)]);
+    let (m, e) = frexp(&x);
+    let e = lax::add(&lax::convert(&e, x.dtype(), false), &y);
+    // One power of two goes to the mantissa, since 2^e may overflow where the result does not.
+    let positive = lax::gt(&e, &constant(&e, 0.0));
+    let m = where_(&positive, lax::mul(&m, &constant(&m, 2.0)), m);
+    let e = where_(&positive, lax::sub(&e, &constant(&e, 1.0)), e);
+    let out = lax::mul(&m, &lax::exp2(&e));
+    where_(lax::bitwise_or(&isinf(&x), &lax::eq(&x, &constant(&x, 0.0))), x, out)
+}
+
+/// The distance from `x` to the next float away from zero.
+///
+/// # Errors
+/// Complex operands.
+#[track_caller]
+pub fn spacing(x: impl Into<Array>) -> Array {
+    let x = inexact(&x.into());
+    reject_complex("spacing", &x);
+    let infinity = constant(&x, f64::INFINITY);
+    if x.dtype() == DType::F16 {
+        return lax::sub(&lax::nextafter(&x, &lax::full_like(&x, f64::INFINITY)), &x);
+    }
+    let away = copysign(infinity, &x);
+    let out = lax::sub(&lax::nextafter(&x, &away), &x);
+    let smallest = match x.dtype() {
+        DType::BF16 => half::bf16::from_bits(1).to_f64(),
+        DType::F32 => f64::from(f32::from_bits(1)),
+        _ => f64::from_bits(1),
+    };
+    let smallest = strong_constant(&x, smallest);
+    where_(lax::eq(&out, &constant(&out, 0.0)), copysign(smallest, &x), &out)
+}
+
+/// The next float after `x` towards `y`.
+///
+/// # Errors
+/// `nextafter got incompatible shapes for broadcasting: (3,), (4,)`
+#[track_caller]
+pub fn nextafter(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let [x, y] = promote_args_inexact("nextafter", [&x.into(), &y.into()]);
+    lax::nextafter(&x, &y)
+}
