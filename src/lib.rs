@@ -84,6 +84,7 @@ pub use core::eval::clear_caches;
 pub use custom_derivatives::{custom_jvp, custom_vjp};
 pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result};
+pub use lax::device_put::device_put;
 /// `#[derive(Pytree)]`, and the trait of the same name.
 pub use raxla_derive::Pytree;
 pub use tree::Pytree;

@@ -1,19 +1,19 @@
 //! Ahead of time: lowering and compiling by hand. JAX: `jax.stages`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::api::jit::JitFn;
-use crate::api::program::{Lowering, Program, Traced as Trace};
-use crate::core::array::Array;
+use crate::api::program::{Lowering, Program, Traced as Trace, leaf_name};
+use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
-use crate::core::eval::{common_device, default_device_id};
 use crate::core::jaxpr::Jaxpr;
 use crate::error::{Result, bail};
 use crate::pjrt::Executable;
-use crate::signature::{Call, FlatArgs, FlatOut, Signature};
+use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Signature};
 use crate::tree::{Token, first_difference, leaf_paths};
 
 /// A traced function: a jaxpr that is not lowered yet. From [`Jit::trace`](crate::api::Jit::trace).
@@ -46,7 +46,7 @@ impl<S: Signature> Traced<S> {
     pub fn lower(self) -> Result<Lowered<S>> {
         let lowering =
             self.function.lowering(&self.traced, &self.args).map_err(|e| e.at(self.args.caller))?;
-        Ok(Lowered::new(lowering, self.traced, self.args))
+        Ok(Lowered::new(self.function.name(), lowering, self.traced, self.args))
     }
 }
 
@@ -58,6 +58,7 @@ impl<S: Signature> fmt::Debug for Traced<S> {
 
 /// A lowered function: StableHLO that is not compiled yet. From [`Jit::lower`](crate::api::Jit::lower).
 pub struct Lowered<S: Signature> {
+    name: Cow<'static, str>,
     lowering: Lowering,
     traced: Arc<Trace>,
     tokens: Box<[Token]>,
@@ -67,10 +68,10 @@ pub struct Lowered<S: Signature> {
 }
 
 impl<S: Signature> Lowered<S> {
-    fn new(lowering: Lowering, traced: Arc<Trace>, args: FlatArgs) -> Self {
+    fn new(name: Cow<'static, str>, lowering: Lowering, traced: Arc<Trace>, args: FlatArgs) -> Self {
         let tokens = args.tokens.as_slice().into();
         let avals = args.leaves.iter().map(Array::aval).collect();
-        Lowered { lowering, traced, tokens, avals, args, signature: PhantomData }
+        Lowered { name, lowering, traced, tokens, avals, args, signature: PhantomData }
     }
 
     /// The module as StableHLO text, with the Rust locations of its operations.
@@ -94,17 +95,14 @@ impl<S: Signature> Lowered<S> {
     /// XLA rejects the module.
     #[track_caller]
     pub fn compile(&self) -> Result<Compiled<S>> {
-        let device = if self.args.leaves.iter().any(Array::is_tracer) {
-            default_device_id()?
-        } else {
-            common_device(self.args.leaves.iter())?
-        };
-        let program = Arc::new(Program::compile(&self.lowering, device)?);
+        let placement = self.traced.placement(&self.name, &self.args)?;
+        let program = Arc::new(Program::compile(&self.lowering, placement)?);
         let (run, traced) = (program.clone(), self.traced.clone());
         let (tokens, avals) = (self.tokens.clone(), self.avals.clone());
         let call = Call::new(move |args: FlatArgs| {
-            check(&tokens, &avals, &args).map_err(|e| e.at(args.caller))?;
-            let leaves = run.run(&traced.consts, &args.leaves)?;
+            let checked = check(&tokens, &avals, &args).and_then(|()| check_placement(&run, &traced, &args));
+            checked.map_err(|e| e.at(args.caller))?;
+            let leaves = run.run(&traced.consts, &args.leaves).map_err(|e| e.at(args.caller))?;
             FlatOut { leaves, tree: traced.out_tree.clone() }.into_tree()
         });
         Ok(Compiled { program, call })
@@ -142,6 +140,29 @@ impl<S: Signature> fmt::Debug for Compiled<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Compiled")
     }
+}
+
+/// Arguments that were put on another device are not moved; others are.
+fn check_placement(program: &Program, traced: &Trace, args: &FlatArgs) -> Result<()> {
+    let device = program.placement.device;
+    for (i, x) in args.leaves.iter().enumerate() {
+        if let Repr::Device(d) = &x.0
+            && d.committed
+            && d.device != device
+            && traced.uses(i)
+        {
+            bail!(
+                InvalidArgument,
+                "argument devices differ from the device for which this computation was compiled: {} ({}) is on {:?}, \
+                 and the computation runs on {device:?}. Move the argument with device_put, or compile for arguments \
+                 that are there",
+                leaf_name(args, i),
+                x.aval(),
+                d.device
+            );
+        }
+    }
+    Ok(())
 }
 
 fn check(tokens: &[Token], avals: &[ShapedArray], args: &FlatArgs) -> Result<()> {

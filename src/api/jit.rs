@@ -15,10 +15,10 @@ use rustc_hash::{FxHashMap, FxHasher};
 use crate::api::aot;
 use crate::api::program::{Lowering, Program, Traced, lower};
 use crate::control_flow::jit_call::JitCall;
-use crate::core::array::Array;
+use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, Config};
-use crate::core::eval::common_device;
+use crate::core::placement::Placement;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
 use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
@@ -202,20 +202,38 @@ struct TraceKey {
 
 struct Entry {
     key: TraceKey,
-    device: i32,
+    placement: Placement,
     traced: Arc<Traced>,
     /// Filled by the first thread that needs it; the others wait for it alone.
     program: OnceLock<Result<Program>>,
 }
 
 impl Entry {
-    /// Was it made for arguments of these types?
-    fn fits(&self, args: &FlatArgs, config: Config, device: i32) -> bool {
-        self.device == device
-            && self.key.config == config
+    /// Was it made for arguments of these types in these places?
+    fn fits(&self, args: &FlatArgs, config: Config) -> bool {
+        self.key.config == config
             && self.key.avals.len() == args.leaves.len()
             && self.key.avals.iter().zip(&args.leaves).all(|(aval, x)| x.has_aval(aval))
             && *self.key.tokens == *args.tokens
+            && self.is_placed_for(&args.leaves)
+    }
+
+    /// Are the committed leaves where it runs? Without any it must have been made for none: then it runs on the default
+    /// device, which is part of the configuration.
+    fn is_placed_for(&self, leaves: &[Array]) -> bool {
+        let mut committed = false;
+        for (i, x) in leaves.iter().enumerate() {
+            if let Repr::Device(x) = &x.0
+                && x.committed
+                && self.traced.uses(i)
+            {
+                if x.device != self.placement.device {
+                    return false;
+                }
+                committed = true;
+            }
+        }
+        committed == self.placement.committed
     }
 }
 
@@ -268,19 +286,18 @@ impl JitFn {
     fn run(&self, args: &FlatArgs) -> Result<FlatOut> {
         self.cache.calls.fetch_add(1, Ordering::Relaxed);
         let config = config::current();
-        let device = common_device(args.leaves.iter())?;
         let recent = self.cache.recent.load();
         if let Some(entry) = &*recent
-            && entry.fits(args, config, device)
+            && entry.fits(args, config)
             && let Some(Ok(program)) = entry.program.get()
         {
             return Self::run_program(entry, program, args);
         }
         drop(recent);
-        let entry = self.entry(args, config, device)?;
+        let entry = self.entry(args, config)?;
         let program = entry.program.get_or_init(|| {
             self.cache.compiles.fetch_add(1, Ordering::Relaxed);
-            Program::compile(&self.lowering(&entry.traced, args)?, device)
+            Program::compile(&self.lowering(&entry.traced, args)?, entry.placement)
         });
         let program = match program {
             Ok(program) => program,
@@ -295,15 +312,15 @@ impl JitFn {
         Ok(FlatOut { leaves, tree: entry.traced.out_tree.clone() })
     }
 
-    fn entry(&self, args: &FlatArgs, config: Config, device: i32) -> Result<Arc<Entry>> {
+    fn entry(&self, args: &FlatArgs, config: Config) -> Result<Arc<Entry>> {
         let mut hasher = FxHasher::default();
         args.tokens.hash(&mut hasher);
         for x in &args.leaves {
             (x.shape(), x.dtype(), x.weak_type()).hash(&mut hasher);
         }
-        (config, device).hash(&mut hasher);
+        config.hash(&mut hasher);
         let hash = hasher.finish();
-        let same = |(h, e): &(u64, Arc<Entry>)| *h == hash && e.fits(args, config, device);
+        let same = |(h, e): &(u64, Arc<Entry>)| *h == hash && e.fits(args, config);
         let found = {
             let entries = self.cache.entries.read().unwrap_or_else(PoisonError::into_inner);
             entries.find(hash, same).map(|(_, e)| e.clone())
@@ -313,8 +330,9 @@ impl JitFn {
         }
         self.cache.misses.fetch_add(1, Ordering::Relaxed);
         let traced = self.traced(args)?;
+        let placement = traced.placement(&self.name(), args)?;
         let key = trace_key(args);
-        let entry = Arc::new(Entry { key, device, traced, program: OnceLock::new() });
+        let entry = Arc::new(Entry { key, placement, traced, program: OnceLock::new() });
         let mut entries = self.cache.entries.write().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_ENTRIES {
             entries.clear();

@@ -2,7 +2,7 @@
 //! JAX: `pxla.MeshComputation`, `MeshExecutable`.
 
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
@@ -11,12 +11,13 @@ use crate::core::aval::ShapedArray;
 use crate::core::eval::{BufferRef, buffer_on, compile_text};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
 use crate::core::lowering::LoweringCtx;
+use crate::core::placement::{self, Placement};
 use crate::error::{Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
 use crate::pjrt::{Buffer, Executable};
 use crate::signature::{FlatArgs, FlatFn, OutLeaves};
-use crate::tree::TreeDef;
+use crate::tree::{TreeDef, leaf_paths};
 
 /// A traced function.
 pub(crate) struct Traced {
@@ -24,6 +25,7 @@ pub(crate) struct Traced {
     pub jaxpr: Arc<Jaxpr>,
     pub consts: Vec<Array>,
     pub out_tree: TreeDef,
+    used: OnceLock<Box<[bool]>>,
 }
 
 impl Traced {
@@ -31,8 +33,38 @@ impl Traced {
     pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
         let (closed, out_tree) = trace(f, args)?;
         let (jaxpr, consts) = convert_constvars(closed);
-        Ok(Traced { jaxpr, consts, out_tree })
+        Ok(Traced { jaxpr, consts, out_tree, used: OnceLock::new() })
     }
+
+    /// Does the program depend on leaf `i` of the arguments? The others are pruned, so that it does not matter where
+    /// they are.
+    pub(crate) fn uses(&self, i: usize) -> bool {
+        self.used.get_or_init(|| {
+            let (_, kept) = self.jaxpr.dce(&vec![true; self.jaxpr.outvars.len()]);
+            let mut used = vec![false; self.jaxpr.invars.len()];
+            kept.into_iter().for_each(|i| used[i] = true);
+            used.into()
+        })[self.consts.len() + i]
+    }
+
+    /// Where the program runs on these leaves: where those that it uses were put.
+    pub(crate) fn placement(&self, name: &str, args: &FlatArgs) -> Result<Placement> {
+        let at: SmallVec<[usize; 8]> = (0..args.leaves.len())
+            .filter(|i| matches!(&args.leaves[*i].0, Repr::Device(x) if x.committed && self.uses(*i)))
+            .collect();
+        placement::common(at.iter().map(|i| &args.leaves[*i]), |i, j| {
+            let leaf = |i: usize| (leaf_name(args, i), &args.leaves[i]);
+            placement::incompatible(&format!("jit of {name}"), leaf(at[i]), leaf(at[j]))
+        })
+    }
+}
+
+/// What to call leaf `i` of the arguments: `argument 0.layers[2].weight`.
+pub(crate) fn leaf_name(args: &FlatArgs, i: usize) -> String {
+    let argument = args.args.iter().position(|span| span.leaves().contains(&i)).unwrap_or(0);
+    let path = leaf_paths(&args.tokens).get(i).map(ToString::to_string).unwrap_or_default();
+    let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+    format!("argument {argument}{dot}{path}")
 }
 
 /// The jaxpr of `f` for arguments of these types, and the structure of its result.
@@ -120,13 +152,14 @@ pub(crate) struct Program {
     pub executable: Executable,
     kept: Box<[Kept]>,
     out_avals: Box<[ShapedArray]>,
-    device: i32,
+    pub placement: Placement,
 }
 
 impl Program {
-    pub(crate) fn compile(lowering: &Lowering, device: i32) -> Result<Self> {
-        let executable = compile_text(&lowering.text, device)?;
-        Ok(Program { executable, kept: lowering.kept.clone(), out_avals: lowering.out_avals.clone(), device })
+    pub(crate) fn compile(lowering: &Lowering, placement: Placement) -> Result<Self> {
+        let executable = compile_text(&lowering.text, placement.device)?;
+        let (kept, out_avals) = (lowering.kept.clone(), lowering.out_avals.clone());
+        Ok(Program { executable, kept, out_avals, placement })
     }
 
     /// Runs the program. `leaves` are given away: a donated buffer that nobody else holds is overwritten, one that
@@ -138,10 +171,10 @@ impl Program {
             let position = kept.position as usize;
             let x =
                 if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] };
-            if kept.donated && !matches!(&x.0, Repr::Device(x) if Arc::strong_count(x) == 1) {
+            if kept.donated && !matches!(&x.0, Repr::Device(x) if Arc::strong_count(&x.array) == 1) {
                 non_donatable.push(i as i64);
             }
-            buffers.push(buffer_on(x, self.device)?);
+            buffers.push(buffer_on(x, self.placement.device)?);
         }
         let refs: SmallVec<[&Buffer; 8]> = buffers.iter().map(BufferRef::buffer).collect();
         let outs = self.executable.execute(&refs, &non_donatable)?;
@@ -149,6 +182,6 @@ impl Program {
             bail!(Internal, "the program gave {} results for {}", outs.len(), self.out_avals.len());
         }
         let outs = outs.into_iter().zip(&self.out_avals);
-        Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), self.device)).collect())
+        Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), self.placement)).collect())
     }
 }

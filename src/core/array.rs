@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use num_complex::Complex;
 use crate::core::aval::ShapedArray;
 use crate::core::config::canonicalize;
 use crate::core::eval;
+use crate::core::placement::{DeviceRef, Placement, default_device};
 use crate::core::scalar::Scalar;
 use crate::core::trace::{Tracer, TracerKind, is_live, unexpected_tracer};
 use crate::dtype::DType;
@@ -35,22 +37,40 @@ pub struct Array(pub(crate) Repr);
 #[derive(Clone)]
 pub(crate) enum Repr {
     /// A buffer on a device.
-    Device(Arc<DeviceArray>),
+    Device(OnDevice),
     /// A Rust number that no device has seen yet.
     Scalar(Scalar),
     /// A value of a running trace.
     Tracer(Tracer),
 }
 
+/// A handle of a buffer, which it shares with its clones.
+#[derive(Clone)]
+pub(crate) struct OnDevice {
+    pub array: Arc<DeviceArray>,
+    /// Must it stay on its device? Not the buffer's own: `device_put` may commit one clone to where all are.
+    pub committed: bool,
+}
+
+impl Deref for OnDevice {
+    type Target = DeviceArray;
+    #[inline]
+    fn deref(&self) -> &DeviceArray {
+        &self.array
+    }
+}
+
 pub(crate) struct DeviceArray {
     pub aval: ShapedArray,
     pub buffer: Buffer,
-    pub device: i32,
+    pub device: DeviceRef,
 }
 
 impl Array {
-    pub(crate) fn on_device(buffer: Buffer, aval: ShapedArray, device: i32) -> Self {
-        Array(Repr::Device(Arc::new(DeviceArray { aval, buffer, device })))
+    #[inline]
+    pub(crate) fn on_device(buffer: Buffer, aval: ShapedArray, placement: Placement) -> Self {
+        let Placement { device, committed } = placement;
+        Array(Repr::Device(OnDevice { array: Arc::new(DeviceArray { aval, buffer, device }), committed }))
     }
 
     /// An array of this shape from its elements in row-major order.
@@ -100,9 +120,9 @@ impl Array {
             )
         };
         let aval = ShapedArray::new(narrow, shape);
-        let device = eval::default_device_id()?;
+        let device = default_device()?;
         let buffer = eval::put(&bytes, &aval, device)?;
-        Ok(Self::on_device(buffer, aval, device))
+        Ok(Self::on_device(buffer, aval, Placement { device, committed: false }))
     }
 
     /// A strongly typed scalar.
@@ -176,7 +196,7 @@ impl Array {
     /// The address of what it shares with its clones: identity, as Python's `id`.
     pub(crate) fn identity(&self) -> usize {
         match &self.0 {
-            Repr::Device(x) => Arc::as_ptr(x).addr(),
+            Repr::Device(x) => Arc::as_ptr(&x.array).addr(),
             Repr::Scalar(_) => 0,
             Repr::Tracer(t) => Arc::as_ptr(&t.0).addr(),
         }
@@ -292,17 +312,20 @@ impl Array {
             )
             .at(Location::caller()));
         }
-        let x = self.to_scalar().map_err(|e| e.at(Location::caller()))?;
+        let caller = Location::caller();
+        let x = self.to_scalar().map_err(|e| e.at(caller))?;
         Ok(x.to_f64() != 0.0 || x.imag() != 0.0)
     }
 
     /// Waits until the value is there. JAX: `block_until_ready`.
     ///
     /// # Errors
-    /// The computation failed.
+    /// The computation failed; a deleted buffer.
+    #[track_caller]
     pub fn block_until_ready(&self) -> Result<&Self> {
+        let caller = Location::caller();
         if let Repr::Device(x) = &self.0 {
-            x.buffer.ready_event()?.wait()?;
+            x.buffer.block_until_ready().map_err(|e| e.at(caller))?;
         }
         Ok(self)
     }
@@ -318,7 +341,7 @@ impl Array {
 
 /// The error for reading a tracer's value. A tracer of `grad` outside of `jit` holds a value, which `truth` and `item`
 /// give and the rest does not, as in JAX.
-fn concretization(t: &Tracer) -> Error {
+pub(crate) fn concretization(t: &Tracer) -> Error {
     if !is_live(t.0.trace) {
         return unexpected_tracer(t);
     }

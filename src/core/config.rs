@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use crate::core::placement::DeviceRef;
 use crate::dtype::DType;
+use crate::pjrt::Device;
+pub use crate::pjrt::discovery::set_num_cpu_devices;
 
 /// Precision of `f32` matrix products on hardware that has several. JAX: `jax_default_matmul_precision`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,12 +25,15 @@ pub enum Precision {
 pub(crate) struct Config {
     pub x64: bool,
     pub matmul_precision: Precision,
+    /// `None`: the first of the default platform.
+    pub default_device: Option<DeviceRef>,
 }
 
 #[derive(Clone, Copy)]
 struct Local {
     x64: Option<bool>,
     matmul_precision: Precision,
+    default_device: Option<DeviceRef>,
     /// Not part of a cache key: it decides whether there is a cache.
     disable_jit: bool,
 }
@@ -36,14 +42,18 @@ struct Local {
 static GLOBAL_X64: AtomicU8 = AtomicU8::new(0);
 
 thread_local! {
-    static LOCAL: Cell<Local> =
-        const { Cell::new(Local { x64: None, matmul_precision: Precision::Default, disable_jit: false }) };
+    static LOCAL: Cell<Local> = const { Cell::new(Local {
+        x64: None,
+        matmul_precision: Precision::Default,
+        default_device: None,
+        disable_jit: false,
+    }) };
 }
 
 /// The settings in force here.
 pub(crate) fn current() -> Config {
-    let Local { x64, matmul_precision, .. } = LOCAL.get();
-    Config { x64: x64.unwrap_or_else(global_x64), matmul_precision }
+    let Local { x64, matmul_precision, default_device, .. } = LOCAL.get();
+    Config { x64: x64.unwrap_or_else(global_x64), matmul_precision, default_device }
 }
 
 fn global_x64() -> bool {
@@ -77,6 +87,13 @@ pub fn with_x64<R>(on: bool, body: impl FnOnce() -> R) -> R {
 /// Runs `body` with another default precision of matrix products, on this thread only.
 pub fn with_matmul_precision<R>(precision: Precision, body: impl FnOnce() -> R) -> R {
     with_local(Local { matmul_precision: precision, ..LOCAL.get() }, body)
+}
+
+/// Runs `body` with another default device, on this thread only: arrays that `body` makes are there, and so is what it
+/// computes from them and from other arrays that no [`device_put`](crate::device_put) has placed. JAX:
+/// `jax.default_device` as a context manager.
+pub fn with_default_device<R>(device: &Device, body: impl FnOnce() -> R) -> R {
+    with_local(Local { default_device: Some(DeviceRef::of(device)), ..LOCAL.get() }, body)
 }
 
 /// Runs `body` without `jit`, on this thread only: jitted functions run operation by operation, so that their side

@@ -15,18 +15,19 @@ use crate::core::array::{Array, DeviceArray, Repr};
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::config::{self, Config};
 use crate::core::lowering::LoweringCtx;
+use crate::core::placement::{self, DeviceRef, copy_to};
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::scalar::Scalar;
 use crate::core::trace::unexpected_tracer;
-use crate::error::{Error, ErrorKind, Result};
-use crate::pjrt::{Buffer, Client, CompileOptions, Executable, Program, discovery};
+use crate::error::Result;
+use crate::pjrt::{Buffer, CompileOptions, Executable, Program};
 
 /// One compiled application of a primitive.
 struct Entry {
     prim: Prim,
     ins: SmallVec<[ShapedArray; 2]>,
     config: Config,
-    device: i32,
+    device: DeviceRef,
     /// Filled by the first thread that needs it; the others wait for it alone.
     compiled: OnceLock<Result<Compiled>>,
 }
@@ -44,54 +45,38 @@ thread_local! {
     /// In front of `SHARED`, so that a hit takes no lock.
     static LOCAL: RefCell<Cache> = const { RefCell::new(HashTable::new()) };
     /// Host scalars that are on a device already.
-    static SCALARS: RefCell<FxHashMap<(Scalar, i32), Arc<Buffer>>> = RefCell::default();
+    static SCALARS: RefCell<FxHashMap<(Scalar, DeviceRef), Arc<Buffer>>> = RefCell::default();
 }
 
 /// Scalars kept on the device by one thread.
 const MAX_SCALARS: usize = 256;
 
-/// The client that eager operations and `jit` use.
-pub(crate) fn client() -> Result<&'static Client> {
-    discovery::default_client()
-}
-
-/// Where arrays go that say nothing else.
-pub(crate) fn default_device_id() -> Result<i32> {
-    static ID: OnceLock<i32> = OnceLock::new();
-    match ID.get() {
-        Some(id) => Ok(*id),
-        None => {
-            let id = client()?.default_device()?.id();
-            Ok(*ID.get_or_init(|| id))
-        }
-    }
-}
-
-/// A device buffer: an array's own, or that of a host scalar.
+/// A device buffer: an array's own, or that of a host scalar or of a copy on another device.
 pub(crate) enum BufferRef<'a> {
-    Array(&'a Arc<DeviceArray>),
-    Scalar(Arc<Buffer>),
+    Array(&'a DeviceArray),
+    Shared(Arc<Buffer>),
 }
 
 impl BufferRef<'_> {
     pub(crate) fn buffer(&self) -> &Buffer {
         match self {
             BufferRef::Array(x) => &x.buffer,
-            BufferRef::Scalar(x) => x,
+            BufferRef::Shared(x) => x,
         }
     }
 }
 
-/// The device buffer of an array that is no tracer.
-pub(crate) fn buffer_on(x: &Array, device: i32) -> Result<BufferRef<'_>> {
+/// The buffer on `device` of an array that is no tracer: a copy, if the array is elsewhere.
+pub(crate) fn buffer_on(x: &Array, device: DeviceRef) -> Result<BufferRef<'_>> {
     match &x.0 {
-        Repr::Device(x) => Ok(BufferRef::Array(x)),
-        Repr::Scalar(x) => scalar_on(x.with_weak_type(false), device).map(BufferRef::Scalar),
+        Repr::Device(x) if x.device == device => Ok(BufferRef::Array(x)),
+        Repr::Device(d) => Ok(BufferRef::Shared(Arc::new(copy_to(&d.buffer, x, device)?))),
+        Repr::Scalar(x) => scalar_on(x.with_weak_type(false), device).map(BufferRef::Shared),
         Repr::Tracer(t) => Err(unexpected_tracer(t)),
     }
 }
 
-fn scalar_on(x: Scalar, device: i32) -> Result<Arc<Buffer>> {
+fn scalar_on(x: Scalar, device: DeviceRef) -> Result<Arc<Buffer>> {
     SCALARS.with_borrow_mut(|scalars| {
         if let Some(buffer) = scalars.get(&(x, device)) {
             return Ok(buffer.clone());
@@ -106,44 +91,21 @@ fn scalar_on(x: Scalar, device: i32) -> Result<Arc<Buffer>> {
 }
 
 /// Copies host bytes to a device.
-pub(crate) fn put(bytes: &[u8], aval: &ShapedArray, device: i32) -> Result<Buffer> {
-    let client = client()?;
-    let device = client
-        .device(device)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, format!("there is no device {device}")))?;
-    client.buffer_from_host(bytes, aval.dtype, &aval.shape, &device)
-}
-
-/// The device that the arguments are on: they must agree.
-pub(crate) fn common_device<'a>(args: impl Iterator<Item = &'a Array>) -> Result<i32> {
-    let mut found = None;
-    for x in args {
-        if let Repr::Device(x) = &x.0 {
-            match found {
-                None => found = Some(x.device),
-                Some(device) if device == x.device => {}
-                Some(device) => {
-                    return Err(Error::new(
-                        ErrorKind::InvalidArgument,
-                        format!(
-                            "received incompatible devices for one computation: an argument is on device {device}, \
-                             another ({}) on device {}",
-                            x.aval, x.device
-                        ),
-                    ));
-                }
-            }
-        }
-    }
-    match found {
-        Some(device) => Ok(device),
-        None => default_device_id(),
-    }
+pub(crate) fn put(bytes: &[u8], aval: &ShapedArray, device: DeviceRef) -> Result<Buffer> {
+    let device = device.device();
+    device.client().buffer_from_host(bytes, aval.dtype, &aval.shape, device)
 }
 
 /// Applies a primitive to arrays on a device.
 pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
-    let device = common_device(args.iter().copied())?;
+    if let Some(outs) = prim.eval(args) {
+        return outs;
+    }
+    let placement = placement::common(args.iter().copied(), |i, j| {
+        let name = |i: usize| (format!("argument {i}"), args[i]);
+        placement::incompatible(prim.name(), name(i), name(j))
+    })?;
+    let device = placement.device;
     let config = config::current();
     let mut hasher = FxHasher::default();
     prim.hash(&mut hasher);
@@ -188,7 +150,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
     let outs = compiled.executable.execute(&refs, &[])?;
     let outs = outs.into_iter().zip(&compiled.outs);
-    Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), device)).collect())
+    Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), placement)).collect())
 }
 
 fn compile(entry: &Entry) -> Result<Compiled> {
@@ -206,9 +168,10 @@ fn compile(entry: &Entry) -> Result<Compiled> {
 }
 
 /// Compiles a module for one device.
-pub(crate) fn compile_text(text: &str, device: i32) -> Result<Executable> {
+pub(crate) fn compile_text(text: &str, device: DeviceRef) -> Result<Executable> {
     tracing::debug!(target: "raxla::lowering", "{text}");
-    client()?.compile(&Program::mlir_text(text), &CompileOptions::for_device(device))
+    let device = device.device();
+    device.client().compile(&Program::mlir_text(text), &CompileOptions::for_device(device.id()))
 }
 
 /// Empties this thread's and the shared cache of compiled primitives. JAX: `jax.clear_caches`.

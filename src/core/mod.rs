@@ -7,6 +7,7 @@ pub mod config;
 pub(crate) mod eval;
 pub(crate) mod jaxpr;
 pub(crate) mod lowering;
+pub(crate) mod placement;
 pub(crate) mod pretty;
 pub(crate) mod primitive;
 pub(crate) mod scalar;

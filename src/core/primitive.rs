@@ -151,6 +151,13 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Evaluation of a primitive that is no computation of one device, such as `device_put`; `None`, for all others, asks
+    /// for what [`lower`](Self::lower) emits to be compiled and run.
+    fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
+        let _ = args;
+        None
+    }
+
     /// Must it stay although nobody uses its results?
     fn has_effects(&self) -> bool {
         false

@@ -28,6 +28,7 @@ mod conv_general_dilated;
 pub(crate) mod convert_element_type;
 mod copy;
 mod cumsum;
+pub(crate) mod device_put;
 mod div;
 mod dot_general;
 mod dynamic_slice;

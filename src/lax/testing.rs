@@ -27,6 +27,7 @@ use crate::core::aval::{Shape, ShapedArray};
 use crate::core::config::with_x64;
 use crate::core::eval;
 use crate::core::lowering::LoweringCtx;
+use crate::core::placement::{Placement, default_device};
 use crate::core::primitive::BatchDim;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
@@ -241,7 +242,7 @@ fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Ar
     let mut ctx = LoweringCtx::default();
     ctx.write_function("main", true, &jaxpr, &[], &[])?;
     let text = ctx.finish("jit_check_rules", 1);
-    let device = eval::common_device(args.iter())?;
+    let (device, committed) = (default_device()?, false);
     let executable = eval::compile_text(&text, device).map_err(|e| e.context(&text))?;
     let buffers = args.iter().map(|x| eval::buffer_on(x, device)).collect::<Result<Vec<_>>>()?;
     let refs: Vec<_> = buffers.iter().map(|b| b.buffer()).collect();
@@ -251,7 +252,7 @@ fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Ar
         if dtype != aval.dtype || dims.as_slice() != aval.shape.as_slice() {
             bail!(Internal, "aval {aval:?}, but executed: {dtype}{dims:?}");
         }
-        Ok(Array::on_device(buffer, aval, device))
+        Ok(Array::on_device(buffer, aval, Placement { device, committed }))
     });
     outs.collect()
 }

@@ -1,0 +1,134 @@
+//! `device_put`: moves arrays to a device, and keeps them there; linear. JAX: `device_put_p`, `jax.device_put`.
+//! StableHLO: nothing, since a program runs on one device.
+
+use crate::core::array::{Array, Repr};
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::placement::DeviceRef;
+use crate::core::primitive::{
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::{TracerKind, bind_at, bind1, caller};
+use crate::error::{OrThrow, Result};
+use crate::lax::elementwise::{linear_ct, nary_batch, one, unary_jvp};
+use crate::mlir::Value;
+use crate::pjrt::Device;
+use crate::tree::{self, Pytree};
+
+/// The same tree with its arrays on `device` and committed to it. JAX: `jax.device_put`.
+///
+/// A computation runs where its committed arguments are, and its results are committed there. Arrays that were never
+/// put anywhere are copied to where the others are; two that were put on different devices do not meet. An array that is
+/// on `device` already is not copied. A device of another client is a device too: the copy goes by way of the host, and
+/// the client then lives as long as the process.
+///
+/// Inside of [`jit`](crate::jit) it changes nothing, since a compiled program runs on one device: put the arguments.
+/// A gradient comes back to the device that its array came from.
+///
+/// ```
+/// use raxla::{config, device_put, devices, prelude::*};
+///
+/// config::set_num_cpu_devices(2)?; // before anything is computed; or RAXLA_NUM_CPU_DEVICES=2
+/// let second = &devices()?[1];
+/// let params = device_put(&vec![Array::from([1.0f32, 2.0]), Array::from(3)], second);
+/// let y = jit(|p: &Vec<Array>| &p[0] * &p[1])(&params)?;
+/// assert_eq!(y.device()?, *second);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// A deleted array; a device that belongs to another process. Later, where they meet: `add: received incompatible
+/// devices: argument 0 (f32[2]) is on cpu:0 and argument 1 (f32[2]) is on cpu:1`.
+#[track_caller]
+pub fn device_put<T: Pytree>(tree: &T, device: &Device) -> T {
+    let (device, loc) = (Some(DeviceRef::of(device)), caller());
+    let put = |x: &Array| {
+        let mut outs = bind_at(&DevicePut { device, src: device_of(x) }.into(), &[x], loc)?;
+        Ok(outs.swap_remove(0))
+    };
+    tree::try_map(put, tree).or_throw()
+}
+
+/// The device of an array, or of the value below a tracer of `grad`: where the gradient is to go.
+fn device_of(x: &Array) -> Option<DeviceRef> {
+    match &x.0 {
+        Repr::Device(x) => Some(x.device),
+        Repr::Scalar(_) => None,
+        Repr::Tracer(t) => match &t.0.kind {
+            TracerKind::Dual { primal, .. } => device_of(primal),
+            _ => None,
+        },
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct DevicePut {
+    /// `None`: stay.
+    device: Option<DeviceRef>,
+    /// Where the array comes from, if that is known.
+    src: Option<DeviceRef>,
+}
+
+/// `CpuDevice(id=1)`, as JAX prints a device.
+fn repr(device: Option<DeviceRef>) -> String {
+    let Some(device) = device.map(DeviceRef::device) else { return "None".into() };
+    let platform = device.client().platform_name();
+    let (first, rest) = platform.split_at(platform.chars().next().map_or(0, char::len_utf8));
+    format!("{}{rest}Device(id={})", first.to_uppercase(), device.id())
+}
+
+impl Primitive for DevicePut {
+    fn name(&self) -> &'static str {
+        "device_put"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("copy_semantics", Param::Text("(ArrayCopySemantics.REUSE_INPUT,)".into())),
+            ("devices", Param::Text(format!("({},)", repr(self.device)))),
+            ("srcs", Param::Text(format!("({},)", repr(self.src)))),
+        ]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        Ok(one(x.clone()))
+    }
+    fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
+        let x = *args.first()?;
+        let there = self.device.map_or_else(|| Ok(x.clone()), |device| x.put(device));
+        Some(there.map(|x| Arrays::from_iter([x])))
+    }
+    fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        Ok(one(ins[0]))
+    }
+    /// dy = dx, there too
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(*self, primals, tangents, |_, _, dx| bind1(*self, &[dx]))
+    }
+    /// x̄ = ȳ, back where x came from
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let back = DevicePut { device: self.src, src: self.device };
+        Ok(linear_ct(cts, ins, |ct| bind1(back, &[ct])))
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        nary_batch(*self, args, dims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::placement::default_device;
+    use crate::dtype::DType;
+    use crate::lax::testing::{Draw, case, check_rules};
+
+    #[test]
+    fn rules_of_device_put() {
+        let mut draw = Draw::new(35);
+        let device = default_device().unwrap().device();
+        check_rules([DType::F32, DType::C64, DType::I32, DType::Bool].into_iter().flat_map(|d| {
+            let xs = [draw.values(d, &[]), draw.values(d, &[2, 3]), draw.values(d, &[0, 2])];
+            xs.map(|x| case("device_put", [x], |x| device_put(&x[0], device)))
+        }));
+    }
+}
