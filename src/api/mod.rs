@@ -7,7 +7,6 @@ mod make_jaxpr;
 mod program;
 mod vmap;
 
-pub use crate::core::eval::clear_caches;
 pub use autodiff::{
     grad, grad_argnum, grad_aux, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
     value_and_grad_argnum, value_and_grad_aux, vjp,

@@ -1,17 +1,14 @@
 //! `custom_jvp`: a function whose forward-mode derivative is given. JAX: `jax.custom_jvp`.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::typed::{Application, OutType};
+use super::typed::{Application, Custom, Definition, OutType};
 use crate::core::array::Array;
 use crate::core::primitive::Tangent;
-use crate::core::trace::{CustomCall, bind_custom, with_caller, without_location};
-use crate::error::{Result, bail, catch};
-use crate::interpreters::custom_call::record;
+use crate::core::trace::without_location;
+use crate::error::{Result, bail};
 use crate::interpreters::jvp::instantiate;
-use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
+use crate::signature::{FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
 use crate::tree::{self, TreeDef};
 
 /// `f` with `rule` as its derivative, in forward and in reverse mode.
@@ -47,79 +44,46 @@ where
         let (out, tangent) = rule(primals, tangents).into_result()?;
         Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&tangent)))
     };
-    Fun::from_flat(Arc::new(CustomJvp(Arc::new(Definition { f: f.into_flat(), rule: Box::new(rule), name }))))
+    Fun::from_flat(Custom::of(CustomJvp { f: f.into_flat(), rule: Box::new(rule), name }))
 }
 
 type Rule = dyn Fn(&TreeDef, &[Array], &[Array]) -> Result<(FlatOut, FlatOut)> + Send + Sync;
 
 /// A function with its rule.
-struct Definition {
+struct CustomJvp {
     f: Arc<dyn FlatFn>,
     rule: Box<Rule>,
     /// The rule's.
     name: &'static str,
 }
 
-struct CustomJvp(Arc<Definition>);
+impl Definition for CustomJvp {
+    const PRIMITIVE: &'static str = "custom_jvp_call";
 
-impl FlatFn for CustomJvp {
-    fn call(&self, args: FlatArgs) -> Result<FlatOut> {
-        let caller = args.caller;
-        let (application, leaves) = Application::new(args);
-        let call = Arc::new(JvpCall { definition: self.0.clone(), application });
-        let bound: Arc<dyn CustomCall> = call.clone();
-        let outs =
-            with_caller(caller, || catch(|| bind_custom(&bound, &leaves))).map_err(|e| e.at(caller))?;
-        call.application.out(outs)
+    fn function(&self) -> &dyn FlatFn {
+        &*self.f
     }
-    fn name(&self) -> Cow<'static, str> {
-        self.0.f.name()
-    }
-}
-
-/// One application.
-struct JvpCall {
-    definition: Arc<Definition>,
-    application: Application,
-}
-
-impl CustomCall for JvpCall {
-    fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
-        self.application.call(&*self.definition.f, args)
-    }
-
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
+    fn jvp(
+        &self,
+        application: &Application,
+        primals: &[Array],
+        tangents: &[Tangent],
+    ) -> Result<(Vec<Array>, Vec<Tangent>)> {
         let tangents: Vec<Array> =
             tangents.iter().zip(primals).map(|(dx, x)| instantiate(dx.clone(), x)).collect();
-        let rule = &self.definition.rule;
-        let (out, tangent) = without_location(|| rule(&self.application.in_tree, primals, &tangents))?;
-        self.check(&OutType::of(&out), &OutType::of(&tangent))?;
-        self.application.set_out_tree(&out.tree);
+        let (out, tangent) = without_location(|| (self.rule)(&application.in_tree, primals, &tangents))?;
+        self.check(application, &OutType::of(&out), &OutType::of(&tangent))?;
+        application.set_out_tree(&out.tree);
         let tangents = out.leaves.iter().zip(tangent.leaves);
         let tangents = tangents.map(|(x, dx)| x.dtype().is_inexact().then_some(dx)).collect();
         Ok((out.leaves.into_vec(), tangents))
     }
-
-    fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>> {
-        record(self, args)
-    }
-    fn primitive_name(&self) -> &'static str {
-        "custom_jvp_call"
-    }
-    fn function_name(&self) -> Cow<'static, str> {
-        self.definition.f.name()
-    }
-    fn same(&self, other: &dyn CustomCall) -> bool {
-        (other as &dyn Any).downcast_ref::<JvpCall>().is_some_and(|other| {
-            Arc::ptr_eq(&self.definition, &other.definition) && self.application.same(&other.application)
-        })
-    }
 }
 
-impl JvpCall {
-    fn check(&self, out: &OutType, tangent: &OutType) -> Result<()> {
-        let (rule, f) = (self.definition.name, self.definition.f.name());
-        if let Some(primal) = self.application.primal_out() {
+impl CustomJvp {
+    fn check(&self, application: &Application, out: &OutType, tangent: &OutType) -> Result<()> {
+        let (rule, f) = (self.name, self.f.name());
+        if let Some(primal) = application.primal_out() {
             if out.tree != primal.tree {
                 bail!(
                     Differentiation,

@@ -1,20 +1,16 @@
 //! `custom_vjp`: a function whose reverse-mode derivative is given. JAX: `jax.custom_vjp`.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::typed::{Application, OutType};
+use super::typed::{Application, Custom, Definition, OutType};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::primitive::{Ct, Tangent};
-use crate::core::trace::{
-    CustomBackward, CustomCall, CustomForward, bind_custom, with_caller, without_location,
-};
-use crate::error::{Result, bail, catch};
-use crate::interpreters::custom_call::{NO_FORWARD_MODE, record};
+use crate::core::trace::{CustomBackward, CustomForward, without_location};
+use crate::error::{Result, bail};
+use crate::interpreters::custom_call::NO_FORWARD_MODE;
 use crate::lax;
-use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
+use crate::signature::{FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
 use crate::tree::{self, Pytree, TreeDef};
 
 /// `f` with `fwd` and `bwd` as its derivative in reverse mode; forward mode is an error.
@@ -60,15 +56,14 @@ where
         let (out, residuals): (<F::Sig as Signature>::Out, R) = out.into_tree()?;
         Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&residuals)))
     };
-    let definition =
-        Definition { f: f.into_flat(), fwd: fwd.into_flat(), split, bwd: Box::new(bwd), bwd_name };
-    Fun::from_flat(Arc::new(CustomVjp(Arc::new(definition))))
+    let (f, fwd, bwd) = (f.into_flat(), fwd.into_flat(), Box::new(bwd));
+    Fun::from_flat(Custom::of(CustomVjp { f, fwd, split, bwd, bwd_name }))
 }
 
 type Bwd = dyn Fn(&TreeDef, &TreeDef, &[Array], &[Array]) -> Result<FlatOut> + Send + Sync;
 
 /// A function with its rules.
-struct Definition {
+struct CustomVjp {
     f: Arc<dyn FlatFn>,
     fwd: Arc<dyn FlatFn>,
     /// Takes what `fwd` returns apart: result and residuals.
@@ -77,65 +72,26 @@ struct Definition {
     bwd_name: &'static str,
 }
 
-struct CustomVjp(Arc<Definition>);
+impl Definition for CustomVjp {
+    const PRIMITIVE: &'static str = "custom_vjp_call";
 
-impl FlatFn for CustomVjp {
-    fn call(&self, args: FlatArgs) -> Result<FlatOut> {
-        let caller = args.caller;
-        let (application, leaves) = Application::new(args);
-        let call = Arc::new(VjpCall { definition: self.0.clone(), application });
-        let bound: Arc<dyn CustomCall> = call.clone();
-        let outs =
-            with_caller(caller, || catch(|| bind_custom(&bound, &leaves))).map_err(|e| e.at(caller))?;
-        call.application.out(outs)
+    fn function(&self) -> &dyn FlatFn {
+        &*self.f
     }
-    fn name(&self) -> Cow<'static, str> {
-        self.0.f.name()
+    fn jvp(&self, _: &Application, _: &[Array], _: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
+        bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.f.name())
+    }
+    fn fwd(self: &Arc<Self>, application: &Application, primals: &[Array]) -> Option<Result<CustomForward>> {
+        Some(self.forward(application, primals))
     }
 }
 
-/// One application.
-struct VjpCall {
-    definition: Arc<Definition>,
-    application: Application,
-}
-
-impl CustomCall for VjpCall {
-    fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
-        self.application.call(&*self.definition.f, args)
-    }
-
-    fn jvp(&self, _: &[Array], _: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
-        bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.definition.f.name())
-    }
-
-    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
-        Some(self.forward(primals))
-    }
-
-    fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>> {
-        record(self, args)
-    }
-    fn primitive_name(&self) -> &'static str {
-        "custom_vjp_call"
-    }
-    fn function_name(&self) -> Cow<'static, str> {
-        self.definition.f.name()
-    }
-    fn same(&self, other: &dyn CustomCall) -> bool {
-        (other as &dyn Any).downcast_ref::<VjpCall>().is_some_and(|other| {
-            Arc::ptr_eq(&self.definition, &other.definition) && self.application.same(&other.application)
-        })
-    }
-}
-
-impl VjpCall {
-    fn forward(&self, primals: &[Array]) -> Result<CustomForward> {
-        let definition = &self.definition;
-        let returned = self.application.call_rule(&*definition.fwd, primals)?;
-        let (out, residuals) = (definition.split)(returned)?;
-        let (f, fwd) = (definition.f.name(), definition.fwd.name());
-        if let Some(primal) = self.application.primal_out() {
+impl CustomVjp {
+    fn forward(self: &Arc<Self>, application: &Application, primals: &[Array]) -> Result<CustomForward> {
+        let returned = application.call_rule(&*self.fwd, primals)?;
+        let (out, residuals) = (self.split)(returned)?;
+        let (f, fwd) = (self.f.name(), self.fwd.name());
+        if let Some(primal) = application.primal_out() {
             let found = OutType::of(&out);
             if found.tree != primal.tree || !found.matches(primal) {
                 bail!(
@@ -149,10 +105,10 @@ impl VjpCall {
                 );
             }
         }
-        self.application.set_out_tree(&out.tree);
+        application.set_out_tree(&out.tree);
         let backward = Arc::new(VjpBackward {
-            definition: definition.clone(),
-            in_tree: self.application.in_tree.clone(),
+            definition: self.clone(),
+            in_tree: application.in_tree.clone(),
             primals: primals.iter().map(Array::aval).collect(),
             residual_tree: residuals.tree,
             out_tree: out.tree,
@@ -162,7 +118,7 @@ impl VjpCall {
 }
 
 struct VjpBackward {
-    definition: Arc<Definition>,
+    definition: Arc<CustomVjp>,
     in_tree: TreeDef,
     primals: Vec<ShapedArray>,
     residual_tree: TreeDef,

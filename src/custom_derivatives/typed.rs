@@ -1,13 +1,97 @@
 //! What `custom_jvp` and `custom_vjp` share: arguments and results between their typed and flat forms.
 
-use std::sync::OnceLock;
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
-use crate::core::trace::without_location;
-use crate::error::{Result, err};
+use crate::core::primitive::Tangent;
+use crate::core::trace::{CustomCall, CustomForward, bind_custom, with_caller, without_location};
+use crate::error::{Result, catch, err};
+use crate::interpreters::custom_call::record;
 use crate::signature::{FlatArgs, FlatFn, FlatOut};
 use crate::tree::{Token, TreeDef};
+
+/// A function with its rules.
+pub(super) trait Definition: Send + Sync + 'static {
+    /// The name of the equation.
+    const PRIMITIVE: &'static str;
+
+    /// The function itself.
+    fn function(&self) -> &dyn FlatFn;
+
+    /// [`CustomCall::jvp`] of one application.
+    fn jvp(
+        &self,
+        application: &Application,
+        primals: &[Array],
+        tangents: &[Tangent],
+    ) -> Result<(Vec<Array>, Vec<Tangent>)>;
+
+    /// [`CustomCall::fwd`] of one application.
+    fn fwd(self: &Arc<Self>, application: &Application, primals: &[Array]) -> Option<Result<CustomForward>> {
+        let _ = (application, primals);
+        None
+    }
+}
+
+/// The function over flat arguments that a definition makes.
+pub(super) struct Custom<D>(Arc<D>);
+
+impl<D: Definition> Custom<D> {
+    pub(super) fn of(definition: D) -> Arc<dyn FlatFn> {
+        Arc::new(Custom(Arc::new(definition)))
+    }
+}
+
+impl<D: Definition> FlatFn for Custom<D> {
+    fn call(&self, args: FlatArgs) -> Result<FlatOut> {
+        let caller = args.caller;
+        let (application, leaves) = Application::new(args);
+        let call = Arc::new(Call { definition: self.0.clone(), application });
+        let bound: Arc<dyn CustomCall> = call.clone();
+        let outs =
+            with_caller(caller, || catch(|| bind_custom(&bound, &leaves))).map_err(|e| e.at(caller))?;
+        call.application.out(outs)
+    }
+    fn name(&self) -> Cow<'static, str> {
+        self.0.function().name()
+    }
+}
+
+/// A definition applied to arguments.
+struct Call<D> {
+    definition: Arc<D>,
+    application: Application,
+}
+
+impl<D: Definition> CustomCall for Call<D> {
+    fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
+        self.application.call(self.definition.function(), args)
+    }
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
+        self.definition.jvp(&self.application, primals, tangents)
+    }
+    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
+        self.definition.fwd(&self.application, primals)
+    }
+    fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>> {
+        record(self, args)
+    }
+    fn primitive_name(&self) -> &'static str {
+        D::PRIMITIVE
+    }
+    fn function_name(&self) -> Cow<'static, str> {
+        self.definition.function().name()
+    }
+    fn same(&self, other: &dyn CustomCall) -> bool {
+        (other as &dyn Any).downcast_ref::<Self>().is_some_and(|other| {
+            Arc::ptr_eq(&self.definition, &other.definition)
+                && self.application.in_tree == other.application.in_tree
+        })
+    }
+}
 
 /// The structure and the types of a result.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +134,7 @@ pub(super) struct Application {
 
 impl Application {
     /// Takes the leaves out of the arguments.
-    pub(super) fn new(mut args: FlatArgs) -> (Self, Vec<Array>) {
+    fn new(mut args: FlatArgs) -> (Self, Vec<Array>) {
         let leaves = std::mem::take(&mut args.leaves).into_vec();
         let mut tokens = vec![Token::Tuple(args.args.len() as u32)];
         tokens.extend(args.tokens.iter().cloned());
@@ -67,7 +151,7 @@ impl Application {
     }
 
     /// Calls the function itself.
-    pub(super) fn call(&self, f: &dyn FlatFn, leaves: &[Array]) -> Result<Vec<Array>> {
+    fn call(&self, f: &dyn FlatFn, leaves: &[Array]) -> Result<Vec<Array>> {
         let out = without_location(|| f.call(self.args(leaves)))?;
         let _ = self.primal_out.set(OutType::of(&out));
         let _ = self.out_tree.set(out.tree.clone());
@@ -90,14 +174,10 @@ impl Application {
     }
 
     /// The results put together.
-    pub(super) fn out(&self, leaves: Vec<Array>) -> Result<FlatOut> {
+    fn out(&self, leaves: Vec<Array>) -> Result<FlatOut> {
         match self.out_tree.get() {
             Some(tree) => Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: tree.clone() }),
             None => Err(err!(Internal, "a function with a custom derivative was not called")),
         }
-    }
-
-    pub(super) fn same(&self, other: &Application) -> bool {
-        self.in_tree == other.in_tree
     }
 }
