@@ -6,20 +6,17 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::control_flow::jit_call::{refs, scatter_marked};
+use crate::control_flow::jit_call::{batch_call, jvp_call, refs, transpose_call};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
-    Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::{bind, bind_at};
 use crate::error::{Result, catch};
-use crate::interpreters::backward_pass::transpose_jaxpr;
-use crate::interpreters::batching::{batch_jaxpr_named, move_batch_axis};
-use crate::interpreters::jvp::jvp_jaxpr;
+use crate::interpreters::batching::mapped_size;
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::{Type, Value};
@@ -82,27 +79,6 @@ impl Remat {
     fn with(&self, jaxpr: &Arc<Jaxpr>) -> Remat {
         Remat { jaxpr: jaxpr.clone(), differentiated: self.differentiated }
     }
-
-    fn batch_over(
-        &self,
-        name: Option<&'static str>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
-        let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
-        let made =
-            batch_jaxpr_named(&self.jaxpr, size, name, &mapped, &vec![false; self.jaxpr.outvars.len()])?;
-        let moved = args.iter().zip(dims);
-        let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
-        let args: Arrays = made.consts.iter().cloned().chain(moved).collect();
-        let outs = bind(self.with(&made.jaxpr), &refs(&args))?;
-        Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
-    }
-}
-
-fn python_bool(x: bool) -> Param {
-    Param::Text(if x { "True" } else { "False" }.into())
 }
 
 impl Primitive for Remat {
@@ -111,20 +87,14 @@ impl Primitive for Remat {
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![
-            ("differentiated", python_bool(self.differentiated)),
+            ("differentiated", Param::from(self.differentiated)),
             ("jaxpr", Param::Jaxpr(self.jaxpr.clone())),
             ("policy", Param::Text("None".into())),
-            ("prevent_cse", python_bool(true)),
+            ("prevent_cse", Param::from(true)),
         ]
     }
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.jaxpr]
-    }
-    fn has_effects(&self) -> bool {
-        self.jaxpr.has_effects()
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.jaxpr.axis_names().to_vec()
     }
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.jaxpr.out_avals().into())
@@ -141,14 +111,7 @@ impl Primitive for Remat {
 
     /// the call of the jaxpr's jvp
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
-        let n = self.jaxpr.outvars.len();
-        let made = jvp_jaxpr(&self.jaxpr, &nonzero, &vec![false; n])?;
-        let args: SmallVec<[&Array; 8]> =
-            made.consts.iter().chain(primals).chain(tangents.iter().flatten()).collect();
-        let mut outs = bind(self.with(&made.jaxpr), &args)?.into_iter();
-        let primals_out: Arrays = outs.by_ref().take(n).collect();
-        Ok((primals_out, scatter_marked(&made.nonzero_out, outs)))
+        jvp_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), primals, tangents)
     }
 
     /// the call now, and as linear part the whole linearisation, with the arguments as the only residuals
@@ -174,24 +137,16 @@ impl Primitive for Remat {
 
     /// the call of the transposed jaxpr, which computes first what is not linear
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        let linear: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
-        let nonzero: Vec<bool> = cts.iter().map(Option::is_some).collect();
-        let linears = linear.iter().filter(|l| **l).count();
-        let made = transpose_jaxpr(&self.jaxpr, &linear, &nonzero, &vec![false; linears])?;
-        let known = ins.iter().filter_map(LinearInput::known);
-        let args: SmallVec<[&Array; 8]> =
-            made.consts.iter().chain(known).chain(cts.iter().flatten()).collect();
-        let outs = bind(self.with(&made.jaxpr), &args)?;
-        let mut found = scatter_marked(&made.nonzero_in, outs).into_iter();
-        Ok(linear.iter().map(|linear| if *linear { found.next().flatten() } else { None }).collect())
+        transpose_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), cts, ins)
     }
 
+    /// the call of the batched jaxpr
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
-        self.batch_over(None, size, args, dims)
+        let size = mapped_size(args, dims);
+        batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), None, size, args, dims)
     }
     fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(Some(name), size, args, dims)
+        batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), Some(name), size, args, dims)
     }
 
     fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {

@@ -95,11 +95,6 @@ pub(super) fn to_front(x: &Array, dim: BatchDim, mapped: bool, to: usize, size: 
     if mapped { move_batch_axis(x, dim, to, size) } else { x.clone() }
 }
 
-/// The size of the mapped axis.
-pub(super) fn mapped_size(args: &[Array], dims: &[BatchDim]) -> usize {
-    args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0)
-}
-
 /// How two types differ, in JAX's words: `the shapes do not match`.
 pub(crate) fn difference(a: &ShapedArray, b: &ShapedArray) -> String {
     let mut found = Vec::new();

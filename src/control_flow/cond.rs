@@ -5,19 +5,16 @@ mod rules;
 
 use std::sync::Arc;
 
+use rules::Cond;
+
 use super::common::{bind_all_at, difference, here, join_consts, trace};
 use super::scan::unflatten;
 use crate::core::array::Array;
-use crate::core::aval::{Avals, ShapedArray};
+use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Jaxpr, Loc};
-use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
-};
 use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
 use crate::lax;
-use crate::mlir::Value;
 use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef};
 
@@ -183,76 +180,4 @@ fn check_branches(what: &str, names: [&str; 2], a: &Branch, b: &Branch) -> Resul
          output types match",
         differ.join("; ")
     )
-}
-
-/// One of several jaxprs of equal types. Operands: the index, in range; then the arguments. JAX: `cond_p`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Cond {
-    pub branches: Box<[Arc<Jaxpr>]>,
-}
-
-impl Primitive for Cond {
-    fn name(&self) -> &'static str {
-        "cond"
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("branches", Param::Jaxprs(self.branches.to_vec()))]
-    }
-    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
-        self.branches.iter().collect()
-    }
-    fn has_effects(&self) -> bool {
-        self.branches.iter().any(|b| b.has_effects())
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.branches.iter().flat_map(|b| b.axis_names()).copied().collect()
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let avals: Vec<Vec<ShapedArray>> = self.branches.iter().map(|b| b.out_avals()).collect();
-        for branch in &self.branches {
-            let params = branch.in_avals();
-            if ins.len() != params.len() + 1 || ins[1..].iter().zip(&params).any(|(x, p)| !x.matches(p)) {
-                bail!(Internal, "cond: operands {ins:?} do not fit a branch's parameters {params:?}");
-            }
-        }
-        let outs = avals[0].iter().enumerate().map(|(i, aval)| {
-            if let Some(other) = avals.iter().find(|other| !other[i].matches(aval)) {
-                bail!(Internal, "cond: a branch gives {aval}, another {}", other[i]);
-            }
-            Ok(aval.clone().with_weak_type(avals.iter().all(|other| other[i].weak_type)))
-        });
-        outs.collect()
-    }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        if let [only] = &*self.branches {
-            return ctx.inline_jaxpr(only, &ins[1..]);
-        }
-        let types: Vec<_> = outs.iter().map(|aval| ctx.ty(aval)).collect();
-        let results = ctx.begin_op_with_regions("stablehlo.case", &ins[..1], &types);
-        for branch in &self.branches {
-            ctx.begin_region(&[]);
-            let values = ctx.inline_jaxpr(branch, &ins[1..])?;
-            ctx.end_region(&values);
-        }
-        ctx.end_op_with_regions(&ins[..1], "", &results);
-        Ok(results)
-    }
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        self.jvp_rule(primals, tangents)
-    }
-    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
-        self.linearize_rule(primals, nonzero).map(Some)
-    }
-    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        self.transpose_rule(cts, ins)
-    }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_rule(None, super::common::mapped_size(args, dims), args, dims)
-    }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_rule(Some(name), size, args, dims)
-    }
-    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
-        Some(self.dce_rule(used))
-    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::common::{count, to_front};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::Jaxpr;
@@ -15,7 +16,7 @@ use crate::core::primitive::{
 use crate::core::trace::bind;
 use crate::error::Result;
 use crate::interpreters::backward_pass::transpose_jaxpr;
-use crate::interpreters::batching::{batch_jaxpr, batch_jaxpr_named, move_batch_axis};
+use crate::interpreters::batching::{batch_jaxpr, mapped_size};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::linearize_jaxpr;
 use crate::mlir::Value;
@@ -57,12 +58,6 @@ impl Primitive for JitCall {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.jaxpr]
     }
-    fn has_effects(&self) -> bool {
-        self.jaxpr.has_effects()
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.jaxpr.axis_names().to_vec()
-    }
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.jaxpr.out_avals().into())
     }
@@ -72,13 +67,7 @@ impl Primitive for JitCall {
 
     /// the call of the jaxpr's jvp
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
-        let made = jvp_jaxpr(&self.jaxpr, &nonzero, &vec![false; self.jaxpr.outvars.len()])?;
-        let args: SmallVec<[&Array; 8]> =
-            made.consts.iter().chain(primals).chain(tangents.iter().flatten()).collect();
-        let mut outs = bind(self.with(&made.jaxpr), &args)?.into_iter();
-        let primals_out: Arrays = outs.by_ref().take(self.jaxpr.outvars.len()).collect();
-        Ok((primals_out, scatter_marked(&made.nonzero_out, outs)))
+        jvp_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), primals, tangents)
     }
 
     /// the primal part now, the linear part as a call of its own; a residual that is an argument is not computed again
@@ -101,34 +90,16 @@ impl Primitive for JitCall {
 
     /// the call of the transposed jaxpr
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        let linear: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
-        let nonzero: Vec<bool> = cts.iter().map(Option::is_some).collect();
-        let linears = linear.iter().filter(|l| **l).count();
-        let made = transpose_jaxpr(&self.jaxpr, &linear, &nonzero, &vec![false; linears])?;
-        let args: SmallVec<[&Array; 8]> = made
-            .consts
-            .iter()
-            .chain(ins.iter().filter_map(LinearInput::known))
-            .chain(cts.iter().flatten())
-            .collect();
-        let outs = bind(self.with(&made.jaxpr), &args)?;
-        let mut found = scatter_marked(&made.nonzero_in, outs).into_iter();
-        Ok(linear.iter().map(|linear| if *linear { found.next().flatten() } else { None }).collect())
+        transpose_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), cts, ins)
     }
 
     /// the call of the batched jaxpr
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
-        self.batch_over(None, size, args, dims)
+        let size = mapped_size(args, dims);
+        batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), None, size, args, dims)
     }
-    fn batch_named(
-        &self,
-        axis_name: &'static str,
-        axis_size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
-        self.batch_over(Some(axis_name), axis_size, args, dims)
+    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), Some(name), size, args, dims)
     }
 
     fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
@@ -137,24 +108,53 @@ impl Primitive for JitCall {
     }
 }
 
-impl JitCall {
-    fn batch_over(
-        &self,
-        name: Option<&'static str>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
-        let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
-        let force = vec![false; self.jaxpr.outvars.len()];
-        let made = match name {
-            None => batch_jaxpr(&self.jaxpr, size, &mapped, &force)?,
-            Some(_) => batch_jaxpr_named(&self.jaxpr, size, name, &mapped, &force)?,
-        };
-        let moved = args.iter().zip(dims);
-        let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
-        let args: Arrays = made.consts.iter().cloned().chain(moved).collect();
-        let outs = bind(self.with(&made.jaxpr), &refs(&args))?;
-        Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
-    }
+/// The rules of a primitive that does nothing but call a jaxpr: `with` is the same call of another.
+pub(crate) fn jvp_call(
+    jaxpr: &Jaxpr,
+    with: impl Fn(&Arc<Jaxpr>) -> Prim,
+    primals: &[Array],
+    tangents: &[Tangent],
+) -> Jvp {
+    let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
+    let n = jaxpr.outvars.len();
+    let made = jvp_jaxpr(jaxpr, &nonzero, &vec![false; n])?;
+    let args: SmallVec<[&Array; 8]> =
+        made.consts.iter().chain(primals).chain(tangents.iter().flatten()).collect();
+    let mut outs = bind(with(&made.jaxpr), &args)?.into_iter();
+    let primals_out: Arrays = outs.by_ref().take(n).collect();
+    Ok((primals_out, scatter_marked(&made.nonzero_out, outs)))
+}
+
+/// See [`jvp_call`].
+pub(crate) fn transpose_call(
+    jaxpr: &Jaxpr,
+    with: impl Fn(&Arc<Jaxpr>) -> Prim,
+    cts: &[Ct],
+    ins: &[LinearInput],
+) -> Transposed {
+    let linear: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
+    let nonzero: Vec<bool> = cts.iter().map(Option::is_some).collect();
+    let made = transpose_jaxpr(jaxpr, &linear, &nonzero, &vec![false; count(&linear)])?;
+    let known = ins.iter().filter_map(LinearInput::known);
+    let args: SmallVec<[&Array; 8]> = made.consts.iter().chain(known).chain(cts.iter().flatten()).collect();
+    let outs = bind(with(&made.jaxpr), &args)?;
+    let mut found = scatter_marked(&made.nonzero_in, outs).into_iter();
+    Ok(linear.iter().map(|linear| if *linear { found.next().flatten() } else { None }).collect())
+}
+
+/// See [`jvp_call`].
+pub(crate) fn batch_call(
+    jaxpr: &Jaxpr,
+    with: impl Fn(&Arc<Jaxpr>) -> Prim,
+    name: Option<&'static str>,
+    size: usize,
+    args: &[Array],
+    dims: &[BatchDim],
+) -> Batched {
+    let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
+    let made = batch_jaxpr(jaxpr, size, name, &mapped, &vec![false; jaxpr.outvars.len()])?;
+    let moved = args.iter().zip(dims).map(|(x, d)| to_front(x, *d, d.is_some(), 0, size));
+    let args: Arrays = made.consts.iter().cloned().chain(moved).collect();
+    let outs = bind(with(&made.jaxpr), &refs(&args))?;
+    Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
 }

@@ -2,20 +2,13 @@
 
 mod rules;
 
-use std::sync::Arc;
+use rules::Scan;
 
 use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
 use crate::core::array::Array;
-use crate::core::aval::{Avals, ShapedArray};
-use crate::core::jaxpr::{Jaxpr, Loc};
-use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
-};
-use crate::core::scalar::Scalar;
-use crate::dtype::DType;
+use crate::core::aval::ShapedArray;
+use crate::core::jaxpr::Loc;
 use crate::error::{Result, bail, catch};
-use crate::mlir::{Value, Values, i64_array};
 use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef, Unflattener};
 
@@ -191,171 +184,5 @@ fn scan_length(xs: &[Array], given: Option<usize>) -> Result<usize> {
                 "scan got no values to scan over and `length` not provided (see scan_with)"
             )
         }
-    }
-}
-
-/// The loop. Operands: constants, carries, arrays to scan over; results: carries, stacked results. The jaxpr takes
-/// and gives the same, with slices in place of arrays.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Scan {
-    pub jaxpr: Arc<Jaxpr>,
-    pub length: usize,
-    pub reverse: bool,
-    pub num_consts: usize,
-    pub num_carry: usize,
-    pub unroll: usize,
-}
-
-fn python_bool(x: bool) -> Param {
-    Param::Text(if x { "True" } else { "False" }.into())
-}
-
-impl Primitive for Scan {
-    fn name(&self) -> &'static str {
-        "scan"
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        let number = |n: usize| Param::Text(n.to_string());
-        vec![
-            ("jaxpr", Param::Jaxpr(self.jaxpr.clone())),
-            ("length", number(self.length)),
-            ("num_carry", number(self.num_carry)),
-            ("num_consts", number(self.num_consts)),
-            ("reverse", python_bool(self.reverse)),
-            ("unroll", number(self.unroll)),
-        ]
-    }
-    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
-        vec![&self.jaxpr]
-    }
-    fn has_effects(&self) -> bool {
-        self.jaxpr.has_effects()
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.jaxpr.axis_names().to_vec()
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let params = self.jaxpr.in_avals();
-        let first_x = self.num_consts + self.num_carry;
-        let fits = ins.len() == params.len()
-            && ins.iter().zip(&params).enumerate().all(|(i, (x, p))| {
-                if i < first_x { x.matches(p) } else { x.matches(&p.with_axis(0, self.length)) }
-            });
-        if !fits {
-            bail!(Internal, "scan: operands {ins:?} do not fit the body's parameters {params:?}");
-        }
-        let outs = self.jaxpr.out_avals();
-        let carry_in = &params[self.num_consts..first_x];
-        if let Some((a, b)) = carry_in.iter().zip(&outs).find(|(a, b)| !a.matches(b)) {
-            bail!(Internal, "scan: the body takes a carry {a} and gives {b}");
-        }
-        let outs = outs.into_iter().enumerate();
-        Ok(outs.map(|(i, a)| if i < self.num_carry { a } else { a.with_axis(0, self.length) }).collect())
-    }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let (consts, rest) = ins.split_at(self.num_consts);
-        let (init, xs) = rest.split_at(self.num_carry);
-        let mut state: Values = init.into();
-        for aval in &outs[self.num_carry..] {
-            state.push(ctx.full(Scalar::from_f64(aval.dtype, 0.0), &aval.shape));
-        }
-        let unroll = self.unroll.min(self.length.max(1));
-        let (turns, rest) = (self.length / unroll, self.length % unroll);
-        // A loop of one turn is none.
-        let (turns, rest) = if turns <= 1 { (0, self.length) } else { (turns, rest) };
-        if turns > 0 {
-            let first = ctx.constant(Scalar::from_i128(DType::I32, 0));
-            let mut operands = Values::from_slice(&[first]);
-            operands.extend(state.iter().copied());
-            let types: Vec<_> = operands.iter().map(|v| v.ty()).collect();
-            let results = ctx.begin_op_with_regions("stablehlo.while", &operands, &types);
-            let args = ctx.begin_region(&types);
-            let limit = ctx.constant(Scalar::from_i128(DType::I32, (turns * unroll) as i128));
-            let more = ctx.compare("LT", args[0], limit);
-            ctx.end_region(&[more]);
-            let args = ctx.begin_region(&types);
-            let mut i = args[0];
-            let mut inner: Values = args[1..].into();
-            let one = ctx.constant(Scalar::from_i128(DType::I32, 1));
-            for _ in 0..unroll {
-                inner = self.lower_step(ctx, i, consts, &inner, xs)?;
-                i = ctx.elementwise("stablehlo.add", &[i, one], i.ty());
-            }
-            inner.insert(0, i);
-            ctx.end_region(&inner);
-            ctx.end_op_with_regions(&operands, "", &results);
-            state = results[1..].into();
-        }
-        for i in self.length - rest..self.length {
-            let i = ctx.constant(Scalar::from_i128(DType::I32, i as i128));
-            state = self.lower_step(ctx, i, consts, &state, xs)?;
-        }
-        Ok(state)
-    }
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        self.jvp_rule(primals, tangents)
-    }
-    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
-        self.linearize_rule(primals, nonzero).map(Some)
-    }
-    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        self.transpose_rule(cts, ins)
-    }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_rule(None, super::common::mapped_size(args, dims), args, dims)
-    }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_rule(Some(name), size, args, dims)
-    }
-    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
-        Some(self.dce_rule(used))
-    }
-}
-
-impl Scan {
-    /// One iteration: `state` holds the carries and the stacked results so far.
-    fn lower_step(
-        &self,
-        ctx: &mut LoweringCtx,
-        i: Value,
-        consts: &[Value],
-        state: &[Value],
-        xs: &[Value],
-    ) -> Result<Values> {
-        let at = if self.reverse {
-            let last = ctx.constant(Scalar::from_i128(DType::I32, self.length as i128 - 1));
-            ctx.elementwise("stablehlo.subtract", &[last, i], i.ty())
-        } else {
-            i
-        };
-        let zero = ctx.constant(Scalar::from_i128(DType::I32, 0));
-        let starts = |at: Value, rank: usize| {
-            let mut starts = vec![zero; rank];
-            starts[0] = at;
-            starts
-        };
-        let (carry, ys) = state.split_at(self.num_carry);
-        let mut args: Vec<Value> = consts.iter().chain(carry).copied().collect();
-        for x in xs {
-            let mut sizes = ctx.shape(*x);
-            sizes[0] = 1;
-            let dtype = ctx.dtype(*x);
-            let ty = ctx.tensor(dtype, &sizes);
-            let operands: Vec<Value> = [*x].into_iter().chain(starts(at, sizes.len())).collect();
-            let attrs = format!("slice_sizes = {}", i64_array(sizes.iter().map(|n| *n as i64)));
-            let slice = ctx.op1("stablehlo.dynamic_slice", &operands, &attrs, ty);
-            args.push(ctx.reshape(slice, &sizes[1..]));
-        }
-        let outs = ctx.inline_jaxpr(&self.jaxpr, &args)?;
-        let (carry, slices) = outs.split_at(self.num_carry);
-        let mut state: Values = carry.into();
-        for (y, slice) in ys.iter().zip(slices) {
-            let mut sizes = ctx.shape(*y);
-            sizes[0] = 1;
-            let update = ctx.reshape(*slice, &sizes);
-            let operands: Vec<Value> = [*y, update].into_iter().chain(starts(at, sizes.len())).collect();
-            state.push(ctx.op1("stablehlo.dynamic_update_slice", &operands, "", y.ty()));
-        }
-        Ok(state)
     }
 }

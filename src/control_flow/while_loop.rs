@@ -3,24 +3,19 @@
 
 mod rules;
 
-use std::sync::Arc;
+use rules::While;
 
 use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
 use super::scan::{ScanOptions, scan_flat, unflatten};
 use crate::core::array::Array;
-use crate::core::aval::{Avals, ShapedArray};
+use crate::core::aval::ShapedArray;
 use crate::core::config::x64_enabled;
-use crate::core::jaxpr::{Jaxpr, Loc};
-use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
-};
+use crate::core::jaxpr::Loc;
 use crate::core::scalar::Scalar;
-use crate::dtype::{DType, promote_types};
+use crate::dtype::promote_types;
 use crate::error::{Result, bail, catch};
 use crate::lax;
 use crate::lax::convert_element_type::convert;
-use crate::mlir::{Value, usize_array};
 use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef};
 
@@ -197,117 +192,4 @@ fn fori_flat(
     let mut carry = while_flat("fori_loop body", &mut cond, &mut body, init, loc)?;
     carry.leaves.drain(..2);
     Ok(FlatOut { leaves: carry.leaves, tree })
-}
-
-/// The loop. Operands: constants of the condition, constants of the body, carries. The condition may be an array over
-/// leading axes of all carries: each of their elements goes on as long as its own condition holds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct While {
-    pub cond_jaxpr: Arc<Jaxpr>,
-    pub cond_nconsts: usize,
-    pub body_jaxpr: Arc<Jaxpr>,
-    pub body_nconsts: usize,
-}
-
-impl Primitive for While {
-    fn name(&self) -> &'static str {
-        "while"
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![
-            ("body_jaxpr", Param::Jaxpr(self.body_jaxpr.clone())),
-            ("body_nconsts", Param::Text(self.body_nconsts.to_string())),
-            ("cond_jaxpr", Param::Jaxpr(self.cond_jaxpr.clone())),
-            ("cond_nconsts", Param::Text(self.cond_nconsts.to_string())),
-        ]
-    }
-    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
-        vec![&self.cond_jaxpr, &self.body_jaxpr]
-    }
-    fn has_effects(&self) -> bool {
-        self.cond_jaxpr.has_effects() || self.body_jaxpr.has_effects()
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        [self.cond_jaxpr.axis_names(), self.body_jaxpr.axis_names()].concat()
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let (cond, body) = (self.cond_jaxpr.in_avals(), self.body_jaxpr.in_avals());
-        let carry = &body[self.body_nconsts..];
-        let params = cond[..self.cond_nconsts].iter().chain(&body);
-        let outs = self.body_jaxpr.out_avals();
-        let fits = ins.len() == self.cond_nconsts + body.len()
-            && ins.iter().zip(params).all(|(x, p)| x.matches(p))
-            && carry.iter().zip(&outs).all(|(a, b)| a.matches(b));
-        if !fits {
-            bail!(
-                Internal,
-                "while: operands {ins:?} do not fit the body's parameters {body:?} and results {outs:?}"
-            );
-        }
-        Ok(outs.into())
-    }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
-        let (cond_consts, rest) = ins.split_at(self.cond_nconsts);
-        let (body_consts, init) = rest.split_at(self.body_nconsts);
-        let types: Vec<_> = init.iter().map(|v| v.ty()).collect();
-        let results = ctx.begin_op_with_regions("stablehlo.while", init, &types);
-        let carry = ctx.begin_region(&types);
-        let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
-        let rank = ctx.shape(pred).len();
-        let any = match rank {
-            0 => pred,
-            _ => {
-                let axes: Vec<usize> = (0..rank).collect();
-                ctx.reduce("stablehlo.or", pred, Scalar::from_i128(DType::Bool, 0), &axes)
-            }
-        };
-        ctx.end_region(&[any]);
-        let carry = ctx.begin_region(&types);
-        let mut next = ctx.inline_jaxpr(&self.body_jaxpr, &[body_consts, &carry].concat())?;
-        if rank > 0 {
-            let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
-            next = next.iter().zip(&carry).map(|(new, old)| select_along(ctx, pred, *new, *old)).collect();
-        }
-        ctx.end_region(&next);
-        ctx.end_op_with_regions(init, "", &results);
-        Ok(results)
-    }
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        self.jvp_rule(primals, tangents)
-    }
-    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
-        self.linearize_rule(primals, nonzero).map(Some)
-    }
-    fn transpose(&self, _: &[Ct], _: &[LinearInput]) -> Transposed {
-        bail!(
-            Differentiation,
-            "reverse-mode differentiation does not work for lax::while_loop or lax::fori_loop with dynamic start/stop \
-             values. Try using lax::scan, or using fori_loop with static start/stop"
-        )
-    }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_rule(None, super::common::mapped_size(args, dims), args, dims)
-    }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_rule(Some(name), size, args, dims)
-    }
-    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
-        Some(self.dce_rule(used))
-    }
-}
-
-/// `select` by a condition over the leading axes.
-fn select_along(ctx: &mut LoweringCtx, pred: Value, on_true: Value, on_false: Value) -> Value {
-    let shape = ctx.shape(on_true);
-    let rank = ctx.shape(pred).len();
-    let pred = match shape.len() == rank {
-        true => pred,
-        false => {
-            let ty = ctx.tensor(DType::Bool, &shape);
-            let dims: Vec<usize> = (0..rank).collect();
-            let attrs = format!("broadcast_dimensions = {}", usize_array(&dims));
-            ctx.op1("stablehlo.broadcast_in_dim", &[pred], &attrs, ty)
-        }
-    };
-    ctx.select(pred, on_true, on_false)
 }

@@ -82,6 +82,13 @@ pub enum Param {
     Jaxprs(Vec<Arc<Jaxpr>>),
 }
 
+impl From<bool> for Param {
+    /// As Python writes it.
+    fn from(x: bool) -> Self {
+        Param::Text(if x { "True" } else { "False" }.into())
+    }
+}
+
 /// An operation that traces record, with its typed parameters as fields and all of its rules as methods.
 ///
 /// Every rule but the transpose of a non-linear primitive must be there, so an incomplete primitive does not compile.
@@ -114,9 +121,9 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     /// The same over an extra axis, which argument `i` carries at `dims[i]`. At least one argument is mapped.
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched;
 
-    /// Names of mapped axes that the primitive refers to (collectives).
+    /// Names of mapped axes that the primitive refers to: a collective its own, any other what its jaxprs refer to.
     fn axis_names(&self) -> Vec<&'static str> {
-        Vec::new()
+        self.sub_jaxprs().iter().flat_map(|jaxpr| jaxpr.axis_names()).copied().collect()
     }
 
     /// [`batch`](Self::batch) for the trace that binds `axis_name`, one of [`axis_names`](Self::axis_names).
@@ -160,7 +167,7 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
 
     /// Must it stay although nobody uses its results?
     fn has_effects(&self) -> bool {
-        false
+        self.sub_jaxprs().iter().any(|jaxpr| jaxpr.has_effects())
     }
 }
 

@@ -130,19 +130,14 @@ impl Transformed for BatchedJaxpr {
     }
 }
 
-/// Batches a jaxpr without constants: parameters marked in `mapped` carry the axis in front, and so do the mapped
-/// results; those marked in `force_out` are mapped in any case. Made once for each pattern.
-pub(crate) fn batch_jaxpr(
-    jaxpr: &Jaxpr,
-    axis_size: usize,
-    mapped: &[bool],
-    force_out: &[bool],
-) -> Result<Arc<BatchedJaxpr>> {
-    batch_jaxpr_named(jaxpr, axis_size, None, mapped, force_out)
+/// The size of the mapped axis.
+pub(crate) fn mapped_size(args: &[Array], dims: &[BatchDim]) -> usize {
+    args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0)
 }
 
-/// [`batch_jaxpr`] that binds a named axis.
-pub(crate) fn batch_jaxpr_named(
+/// Batches a jaxpr without constants: parameters marked in `mapped` carry the axis in front, and so do the mapped
+/// results; those marked in `force_out` are mapped in any case. Made once for each pattern. Binds a named axis if it has a name.
+pub(crate) fn batch_jaxpr(
     jaxpr: &Jaxpr,
     axis_size: usize,
     axis_name: Option<&'static str>,

@@ -20,7 +20,7 @@ use crate::core::primitive::{
 };
 use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind, without_location};
 use crate::error::{Result, bail};
-use crate::interpreters::batching::{batch, batch_jaxpr_named, move_batch_axis};
+use crate::interpreters::batching::{batch, batch_jaxpr, mapped_size, move_batch_axis};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::lax;
 use crate::mlir::Value;
@@ -83,12 +83,6 @@ impl Primitive for CustomDerivativeCall {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.call_jaxpr]
     }
-    fn has_effects(&self) -> bool {
-        self.call_jaxpr.has_effects()
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.call_jaxpr.axis_names().to_vec()
-    }
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.call_jaxpr.out_avals().into())
     }
@@ -126,7 +120,7 @@ impl Primitive for CustomDerivativeCall {
         Ok(Some(split))
     }
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
+        let size = mapped_size(args, dims);
         self.batch_over(None, size, args, dims)
     }
     fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
@@ -144,7 +138,7 @@ impl CustomDerivativeCall {
     ) -> Batched {
         let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let outs = self.call_jaxpr.outvars.len();
-        let made = batch_jaxpr_named(&self.call_jaxpr, size, name, &mapped, &vec![true; outs])?;
+        let made = batch_jaxpr(&self.call_jaxpr, size, name, &mapped, &vec![true; outs])?;
         let front: Vec<BatchDim> = mapped[self.num_consts..].iter().map(|m| m.then_some(0)).collect();
         let prim = CustomDerivativeCall {
             call_jaxpr: made.jaxpr.clone(),
@@ -401,7 +395,7 @@ impl Primitive for CustomLin {
         Ok(known.chain(wanted).collect())
     }
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0);
+        let size = mapped_size(args, dims);
         let backward = Arc::new(BatchedBackward {
             inner: self.backward.clone(),
             axis_name: None,

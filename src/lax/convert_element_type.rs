@@ -46,7 +46,7 @@ impl Primitive for ConvertElementType {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![
             ("new_dtype", Param::Text(self.new_dtype.name().into())),
-            ("weak_type", Param::Text(if self.weak_type { "True" } else { "False" }.into())),
+            ("weak_type", Param::from(self.weak_type)),
         ]
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {

@@ -117,10 +117,7 @@ impl Primitive for Cumulative {
         }
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![
-            ("axis", Param::Text(self.axis.to_string())),
-            ("reverse", Param::Text(if self.reverse { "True" } else { "False" }.into())),
-        ]
+        vec![("axis", Param::Text(self.axis.to_string())), ("reverse", Param::from(self.reverse))]
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;

@@ -117,15 +117,14 @@ impl Primitive for Gather {
         "gather"
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        let flag = |on: bool| Param::Text(if on { "True" } else { "False" }.into());
         let fill = self.options.fill_value.map_or_else(|| "None".to_owned(), |x| x.to_string());
         vec![
             ("dimension_numbers", Param::Text(self.dimension_numbers.text())),
             ("fill_value", Param::Text(fill)),
-            ("indices_are_sorted", flag(self.options.indices_are_sorted)),
+            ("indices_are_sorted", Param::from(self.options.indices_are_sorted)),
             ("mode", Param::Text(self.options.mode.text().into())),
             ("slice_sizes", Param::Text(tuple(&self.slice_sizes))),
-            ("unique_indices", flag(self.options.unique_indices)),
+            ("unique_indices", Param::from(self.options.unique_indices)),
         ]
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {

@@ -178,12 +178,11 @@ impl Primitive for Scatter {
         }
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        let flag = |on: bool| Param::Text(if on { "True" } else { "False" }.into());
         vec![
             ("dimension_numbers", Param::Text(self.dimension_numbers.text())),
-            ("indices_are_sorted", flag(self.options.indices_are_sorted)),
+            ("indices_are_sorted", Param::from(self.options.indices_are_sorted)),
             ("mode", Param::Text(self.options.mode.text().into())),
-            ("unique_indices", flag(self.options.unique_indices)),
+            ("unique_indices", Param::from(self.options.unique_indices)),
         ]
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {

@@ -1,65 +1,77 @@
-//! The rules of `cond`. Branches that differ in which results get a tangent (or a mapped axis, or a cotangent) are made to
+//! The primitive `cond` and its rules. Branches that differ in which results get a tangent (or a mapped axis, or a cotangent) are made to
 //! agree on the union.
 
 use std::sync::Arc;
 
-use super::Cond;
 use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
 use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
-use crate::core::aval::ShapedArray;
+use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::{Jaxpr, Parameter, eval_jaxpr};
+use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Prim, Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
+    Transposed,
 };
 use crate::core::trace::bind;
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
-use crate::interpreters::batching::{batch_jaxpr_named, move_batch_axis};
+use crate::interpreters::batching::{batch_jaxpr, mapped_size, move_batch_axis};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::{LinearizedJaxpr, ResidualSource, linearize_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
 use crate::lax;
+use crate::mlir::Value;
 
-/// Where the linear branches find a residual.
-#[derive(Clone, Copy, PartialEq)]
-enum Residual {
-    Operand(usize),
-    Result(usize),
-    /// A result that was added, which branches share where types agree.
-    Slot(usize),
+/// One of several jaxprs of equal types. Operands: the index, in range; then the arguments. JAX: `cond_p`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Cond {
+    pub branches: Box<[Arc<Jaxpr>]>,
 }
 
-impl Cond {
-    fn of(branches: Vec<Arc<Jaxpr>>) -> Cond {
-        Cond { branches: branches.into() }
+impl Primitive for Cond {
+    fn name(&self) -> &'static str {
+        "cond"
     }
-
-    fn num_outs(&self) -> usize {
-        self.branches[0].outvars.len()
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("branches", Param::Jaxprs(self.branches.to_vec()))]
     }
-
-    /// `make` of each branch until all agree on the marks that it reports.
-    fn agree<T>(
-        &self,
-        mut marks: Vec<bool>,
-        make: impl Fn(&Jaxpr, &[bool]) -> Result<Arc<T>>,
-        found: impl Fn(&T) -> &[bool],
-    ) -> Result<(Vec<Arc<T>>, Vec<bool>)> {
-        loop {
-            let made = self.branches.iter().map(|b| make(b, &marks)).collect::<Result<Vec<_>>>()?;
-            let mut grown = false;
-            for m in &made {
-                grown |= unite(&mut marks, found(m));
-            }
-            if !grown || made.len() == 1 {
-                return Ok((made, marks));
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        self.branches.iter().collect()
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let avals: Vec<Vec<ShapedArray>> = self.branches.iter().map(|b| b.out_avals()).collect();
+        for branch in &self.branches {
+            let params = branch.in_avals();
+            if ins.len() != params.len() + 1 || ins[1..].iter().zip(&params).any(|(x, p)| !x.matches(p)) {
+                bail!(Internal, "cond: operands {ins:?} do not fit a branch's parameters {params:?}");
             }
         }
+        let outs = avals[0].iter().enumerate().map(|(i, aval)| {
+            if let Some(other) = avals.iter().find(|other| !other[i].matches(aval)) {
+                bail!(Internal, "cond: a branch gives {aval}, another {}", other[i]);
+            }
+            Ok(aval.clone().with_weak_type(avals.iter().all(|other| other[i].weak_type)))
+        });
+        outs.collect()
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        if let [only] = &*self.branches {
+            return ctx.inline_jaxpr(only, &ins[1..]);
+        }
+        let types: Vec<_> = outs.iter().map(|aval| ctx.ty(aval)).collect();
+        let results = ctx.begin_op_with_regions("stablehlo.case", &ins[..1], &types);
+        for branch in &self.branches {
+            ctx.begin_region(&[]);
+            let values = ctx.inline_jaxpr(branch, &ins[1..])?;
+            ctx.end_region(&values);
+        }
+        ctx.end_op_with_regions(&ins[..1], "", &results);
+        Ok(results)
     }
 
     /// The branches' jvps
-    pub(super) fn jvp_rule(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         let nonzero: Vec<bool> = tangents[1..].iter().map(Option::is_some).collect();
         let n = self.num_outs();
         let make = |b: &Jaxpr, force: &[bool]| jvp_jaxpr(b, &nonzero, force);
@@ -80,7 +92,7 @@ impl Cond {
 
     /// The branches' primal parts, which give the residuals of all (zeros for those of the others), and a `cond` of their
     /// linear parts
-    pub(super) fn linearize_rule(&self, primals: &[Array], nonzero: &[bool]) -> Result<Linearized> {
+    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
         let n = self.num_outs();
         let make = |b: &Jaxpr, force: &[bool]| linearize_jaxpr(b, &nonzero[1..], force);
         let (splits, nonzero_out) = self.agree(vec![false; n], make, |m| &m.nonzero_out)?;
@@ -121,11 +133,17 @@ impl Cond {
         });
         let linear = Cond::of(linear.collect());
         let residuals = [primals[0].clone()].into_iter().chain(values).collect();
-        Ok(Linearized { primals_out: outs, linear: Prim::from(linear), residuals, nonzero_out, order: None })
+        Ok(Some(Linearized {
+            primals_out: outs,
+            linear: Prim::from(linear),
+            residuals,
+            nonzero_out,
+            order: None,
+        }))
     }
 
     /// The branches transposed
-    pub(super) fn transpose_rule(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let linear: Vec<bool> = ins[1..].iter().map(LinearInput::is_linear).collect();
         let nonzero: Vec<bool> = cts.iter().map(Option::is_some).collect();
         let linears = linear.iter().filter(|l| **l).count();
@@ -148,8 +166,60 @@ impl Cond {
         Ok(std::iter::once(None).chain(cts).collect())
     }
 
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(None, mapped_size(args, dims), args, dims)
+    }
+    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(Some(name), size, args, dims)
+    }
+
+    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
+        let thinned: Vec<(Jaxpr, Vec<usize>)> = self.branches.iter().map(|b| b.dce(used)).collect();
+        let avals = self.branches[0].in_avals();
+        let wanted: Vec<usize> =
+            (0..avals.len()).filter(|i| thinned.iter().any(|(_, kept)| kept.contains(i))).collect();
+        let branches = thinned.iter().map(|(jaxpr, kept)| {
+            let params = wanted.iter().map(|i| match kept.iter().position(|k| k == i) {
+                Some(p) => Parameter::Old(p),
+                None => Parameter::Unused(avals[*i].clone()),
+            });
+            jaxpr.rearrange(params, jaxpr.outvars.clone())
+        });
+        let prim = Prim::from(Cond::of(branches.collect()));
+        Some((prim, std::iter::once(0).chain(wanted.iter().map(|i| i + 1)).collect()))
+    }
+}
+
+impl Cond {
+    fn of(branches: Vec<Arc<Jaxpr>>) -> Cond {
+        Cond { branches: branches.into() }
+    }
+
+    fn num_outs(&self) -> usize {
+        self.branches[0].outvars.len()
+    }
+
+    /// `make` of each branch until all agree on the marks that it reports.
+    fn agree<T>(
+        &self,
+        mut marks: Vec<bool>,
+        make: impl Fn(&Jaxpr, &[bool]) -> Result<Arc<T>>,
+        found: impl Fn(&T) -> &[bool],
+    ) -> Result<(Vec<Arc<T>>, Vec<bool>)> {
+        loop {
+            let made = self.branches.iter().map(|b| make(b, &marks)).collect::<Result<Vec<_>>>()?;
+            let mut grown = false;
+            for m in &made {
+                grown |= unite(&mut marks, found(m));
+            }
+            if !grown || made.len() == 1 {
+                return Ok((made, marks));
+            }
+        }
+    }
+
     /// The branches batched; with a mapped index all of them run, and a selection follows
-    pub(super) fn batch_rule(
+    fn batch_over(
         &self,
         name: Option<&'static str>,
         size: usize,
@@ -160,7 +230,7 @@ impl Cond {
             return self.batch_select(name, size, args, dims, dim);
         }
         let mapped: Vec<bool> = dims[1..].iter().map(Option::is_some).collect();
-        let make = |b: &Jaxpr, force: &[bool]| batch_jaxpr_named(b, size, name, &mapped, force);
+        let make = |b: &Jaxpr, force: &[bool]| batch_jaxpr(b, size, name, &mapped, force);
         let (made, mapped_out) = self.agree(vec![false; self.num_outs()], make, |m| &m.mapped_out)?;
         let (branches, consts) =
             join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
@@ -193,7 +263,7 @@ impl Cond {
                 }
                 lax::select_n(&along(&taken, x), &[&lax::stop_gradient(x), x])
             });
-            let made = batch_jaxpr_named(branch, size, name, &mapped, &force)?;
+            let made = batch_jaxpr(branch, size, name, &mapped, &force)?;
             let args: Vec<Array> = made.consts.iter().cloned().chain(guarded).collect();
             results.push(eval_jaxpr(&made.jaxpr, &[], &args)?);
         }
@@ -212,22 +282,15 @@ impl Cond {
         let dims = outs.iter().map(|_| Some(0)).collect();
         Ok((outs, dims))
     }
+}
 
-    pub(super) fn dce_rule(&self, used: &[bool]) -> (Prim, Vec<usize>) {
-        let thinned: Vec<(Jaxpr, Vec<usize>)> = self.branches.iter().map(|b| b.dce(used)).collect();
-        let avals = self.branches[0].in_avals();
-        let wanted: Vec<usize> =
-            (0..avals.len()).filter(|i| thinned.iter().any(|(_, kept)| kept.contains(i))).collect();
-        let branches = thinned.iter().map(|(jaxpr, kept)| {
-            let params = wanted.iter().map(|i| match kept.iter().position(|k| k == i) {
-                Some(p) => Parameter::Old(p),
-                None => Parameter::Unused(avals[*i].clone()),
-            });
-            jaxpr.rearrange(params, jaxpr.outvars.clone())
-        });
-        let prim = Prim::from(Cond::of(branches.collect()));
-        (prim, std::iter::once(0).chain(wanted.iter().map(|i| i + 1)).collect())
-    }
+/// Where the linear branches find a residual.
+#[derive(Clone, Copy, PartialEq)]
+enum Residual {
+    Operand(usize),
+    Result(usize),
+    /// A result that was added, which branches share where types agree.
+    Slot(usize),
 }
 
 /// A vector along the leading axis of `x`.

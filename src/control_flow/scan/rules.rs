@@ -1,78 +1,122 @@
-//! The rules of `scan`. Each finds by a fixpoint which carries are affected: a carry that gets a tangent (or is mapped, or
+//! The primitive `scan` and its rules. Each finds by a fixpoint which carries are affected: a carry that gets a tangent (or is mapped, or
 //! needed) in one iteration has it from the first.
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Scan;
 use crate::control_flow::common::{count, hoist, old, to_front, unite};
 use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
-use crate::core::aval::ShapedArray;
+use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::{Atom, Jaxpr, Parameter, eval_jaxpr};
+use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Prim, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
 };
+use crate::core::scalar::Scalar;
 use crate::core::trace::bind;
+use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::backward_pass::{TransposedJaxpr, transpose_jaxpr};
-use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr_named};
+use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr, mapped_size};
 use crate::interpreters::jvp::{JvpJaxpr, jvp_jaxpr};
 use crate::interpreters::linearize::{LinearizedJaxpr, ResidualSource, linearize_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
 use crate::lax;
+use crate::mlir::{Value, Values, i64_array};
 
-/// Where a residual of the body comes from, and so where the linear scan takes it.
-#[derive(Clone, Copy)]
-enum Residual {
-    /// The same in each iteration: this constant of the scan.
-    Const(usize),
-    /// The same in each iteration: computed once, outside.
-    Hoisted(usize),
-    /// These arrays to scan over.
-    Xs(usize),
-    /// These stacked results.
-    Ys(usize),
+/// The loop. Operands: constants, carries, arrays to scan over; results: carries, stacked results. The jaxpr takes
+/// and gives the same, with slices in place of arrays.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Scan {
+    pub jaxpr: Arc<Jaxpr>,
+    pub length: usize,
+    pub reverse: bool,
+    pub num_consts: usize,
+    pub num_carry: usize,
+    pub unroll: usize,
 }
 
-impl Residual {
-    fn is_invariant(self) -> bool {
-        matches!(self, Residual::Const(_) | Residual::Hoisted(_))
+impl Primitive for Scan {
+    fn name(&self) -> &'static str {
+        "scan"
     }
-}
-
-impl Scan {
-    fn with(&self, jaxpr: Arc<Jaxpr>, num_consts: usize, num_carry: usize) -> Scan {
-        Scan { jaxpr, num_consts, num_carry, ..self.clone() }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        let number = |n: usize| Param::Text(n.to_string());
+        vec![
+            ("jaxpr", Param::Jaxpr(self.jaxpr.clone())),
+            ("length", number(self.length)),
+            ("num_carry", number(self.num_carry)),
+            ("num_consts", number(self.num_consts)),
+            ("reverse", Param::from(self.reverse)),
+            ("unroll", number(self.unroll)),
+        ]
     }
-
-    fn num_ys(&self) -> usize {
-        self.jaxpr.outvars.len() - self.num_carry
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        vec![&self.jaxpr]
     }
-
-    /// Constants, carries and arrays to scan over, out of one value for each operand.
-    fn split<'a, T>(&self, values: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
-        let (consts, rest) = values.split_at(self.num_consts);
-        let (carry, xs) = rest.split_at(self.num_carry);
-        (consts, carry, xs)
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let params = self.jaxpr.in_avals();
+        let first_x = self.num_consts + self.num_carry;
+        let fits = ins.len() == params.len()
+            && ins.iter().zip(&params).enumerate().all(|(i, (x, p))| {
+                if i < first_x { x.matches(p) } else { x.matches(&p.with_axis(0, self.length)) }
+            });
+        if !fits {
+            bail!(Internal, "scan: operands {ins:?} do not fit the body's parameters {params:?}");
+        }
+        let outs = self.jaxpr.out_avals();
+        let carry_in = &params[self.num_consts..first_x];
+        if let Some((a, b)) = carry_in.iter().zip(&outs).find(|(a, b)| !a.matches(b)) {
+            bail!(Internal, "scan: the body takes a carry {a} and gives {b}");
+        }
+        let outs = outs.into_iter().enumerate();
+        Ok(outs.map(|(i, a)| if i < self.num_carry { a } else { a.with_axis(0, self.length) }).collect())
     }
-
-    /// The marks of the operands with those of the carries replaced.
-    fn with_carry(&self, marks: &[bool], carry: &[bool]) -> Vec<bool> {
-        let (consts, _, xs) = self.split(marks);
-        [consts, carry, xs].concat()
-    }
-
-    /// Marks of the results: carries as given, and nothing stacked.
-    fn carries_only(&self, carry: &[bool]) -> Vec<bool> {
-        let mut marks = carry.to_vec();
-        marks.resize(self.jaxpr.outvars.len(), false);
-        marks
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+        let (consts, rest) = ins.split_at(self.num_consts);
+        let (init, xs) = rest.split_at(self.num_carry);
+        let mut state: Values = init.into();
+        for aval in &outs[self.num_carry..] {
+            state.push(ctx.full(Scalar::from_f64(aval.dtype, 0.0), &aval.shape));
+        }
+        let unroll = self.unroll.min(self.length.max(1));
+        let (turns, rest) = (self.length / unroll, self.length % unroll);
+        // A loop of one turn is none.
+        let (turns, rest) = if turns <= 1 { (0, self.length) } else { (turns, rest) };
+        if turns > 0 {
+            let first = ctx.constant(Scalar::from_i128(DType::I32, 0));
+            let mut operands = Values::from_slice(&[first]);
+            operands.extend(state.iter().copied());
+            let types: Vec<_> = operands.iter().map(|v| v.ty()).collect();
+            let results = ctx.begin_op_with_regions("stablehlo.while", &operands, &types);
+            let args = ctx.begin_region(&types);
+            let limit = ctx.constant(Scalar::from_i128(DType::I32, (turns * unroll) as i128));
+            let more = ctx.compare("LT", args[0], limit);
+            ctx.end_region(&[more]);
+            let args = ctx.begin_region(&types);
+            let mut i = args[0];
+            let mut inner: Values = args[1..].into();
+            let one = ctx.constant(Scalar::from_i128(DType::I32, 1));
+            for _ in 0..unroll {
+                inner = self.lower_step(ctx, i, consts, &inner, xs)?;
+                i = ctx.elementwise("stablehlo.add", &[i, one], i.ty());
+            }
+            inner.insert(0, i);
+            ctx.end_region(&inner);
+            ctx.end_op_with_regions(&operands, "", &results);
+            state = results[1..].into();
+        }
+        for i in self.length - rest..self.length {
+            let i = ctx.constant(Scalar::from_i128(DType::I32, i as i128));
+            state = self.lower_step(ctx, i, consts, &state, xs)?;
+        }
+        Ok(state)
     }
 
     /// The scan of the body's jvp
-    pub(super) fn jvp_rule(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         let given: Vec<bool> = tangents.iter().map(Option::is_some).collect();
         let mut carry = self.split(&given).1.to_vec();
         let (made, nonzero): (Arc<JvpJaxpr>, Vec<bool>) = loop {
@@ -123,7 +167,7 @@ impl Scan {
     }
 
     /// A scan that also stacks the residuals of each iteration, and a linear scan over them
-    pub(super) fn linearize_rule(&self, primals: &[Array], given: &[bool]) -> Result<Linearized> {
+    fn linearize(&self, primals: &[Array], given: &[bool]) -> Result<Option<Linearized>> {
         let mut carry = self.split(given).1.to_vec();
         let (split, nonzero): (Arc<LinearizedJaxpr>, Vec<bool>) = loop {
             let nonzero = self.with_carry(given, &carry);
@@ -230,17 +274,17 @@ impl Scan {
         }
         order.extend(per_step);
         order.extend(tangents_at.take(count(&given[first_x..])));
-        Ok(Linearized {
+        Ok(Some(Linearized {
             primals_out: outs,
             linear: Prim::from(linear),
             residuals: values,
             nonzero_out: split.nonzero_out.clone(),
             order: Some(order),
-        })
+        }))
     }
 
     /// A scan backwards over the transposed body, which sums the cotangents of the constants
-    pub(super) fn transpose_rule(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let nk = self.num_carry;
         let given: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
         // A carry that begins with a known zero may get a tangent later: its cotangent is dropped in the end.
@@ -318,37 +362,15 @@ impl Scan {
         Ok(cts.collect())
     }
 
-    /// The scan of the batched body; arrays to scan over carry the mapped axis second
-    pub(super) fn batch_rule(
-        &self,
-        name: Option<&'static str>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
-        let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
-        let mut carry = self.split(&given).1.to_vec();
-        let (made, mapped): (Arc<BatchedJaxpr>, Vec<bool>) = loop {
-            let mapped = self.with_carry(&given, &carry);
-            let made = batch_jaxpr_named(&self.jaxpr, size, name, &mapped, &self.carries_only(&carry))?;
-            if !unite(&mut carry, &made.mapped_out[..self.num_carry]) {
-                break (made, mapped);
-            }
-        };
-        let first_x = self.num_consts + self.num_carry;
-        let moved = args.iter().zip(dims).zip(&mapped).enumerate();
-        let moved =
-            moved.map(|(i, ((x, d), mapped))| to_front(x, *d, *mapped, usize::from(i >= first_x), size));
-        let args: Vec<Array> = made.consts.iter().cloned().chain(moved).collect();
-        let prim = self.with(made.jaxpr.clone(), made.consts.len() + self.num_consts, self.num_carry);
-        let outs = bind(prim, &refs(&args))?;
-        let dims = made.mapped_out.iter().enumerate();
-        let dims = dims.map(|(i, m)| m.then_some(usize::from(i >= self.num_carry)));
-        Ok((outs, dims.collect::<SmallVec<[BatchDim; 2]>>()))
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(None, mapped_size(args, dims), args, dims)
+    }
+    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(Some(name), size, args, dims)
     }
 
     /// A carry is needed if it is used, or if another that is needed depends on it.
-    pub(super) fn dce_rule(&self, used: &mut [bool]) -> (Prim, Vec<usize>) {
+    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
         let (nk, first_x) = (self.num_carry, self.num_consts + self.num_carry);
         let (jaxpr, kept) = loop {
             let (jaxpr, kept) = self.jaxpr.dce(used);
@@ -373,7 +395,131 @@ impl Scan {
         });
         let jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
         let num_consts = wanted.iter().filter(|i| **i < self.num_consts).count();
-        (Prim::from(self.with(jaxpr, num_consts, count(&used[..nk]))), wanted)
+        Some((Prim::from(self.with(jaxpr, num_consts, count(&used[..nk]))), wanted))
+    }
+}
+
+impl Scan {
+    /// One iteration: `state` holds the carries and the stacked results so far.
+    fn lower_step(
+        &self,
+        ctx: &mut LoweringCtx,
+        i: Value,
+        consts: &[Value],
+        state: &[Value],
+        xs: &[Value],
+    ) -> Result<Values> {
+        let at = if self.reverse {
+            let last = ctx.constant(Scalar::from_i128(DType::I32, self.length as i128 - 1));
+            ctx.elementwise("stablehlo.subtract", &[last, i], i.ty())
+        } else {
+            i
+        };
+        let zero = ctx.constant(Scalar::from_i128(DType::I32, 0));
+        let starts = |at: Value, rank: usize| {
+            let mut starts = vec![zero; rank];
+            starts[0] = at;
+            starts
+        };
+        let (carry, ys) = state.split_at(self.num_carry);
+        let mut args: Vec<Value> = consts.iter().chain(carry).copied().collect();
+        for x in xs {
+            let mut sizes = ctx.shape(*x);
+            sizes[0] = 1;
+            let dtype = ctx.dtype(*x);
+            let ty = ctx.tensor(dtype, &sizes);
+            let operands: Vec<Value> = [*x].into_iter().chain(starts(at, sizes.len())).collect();
+            let attrs = format!("slice_sizes = {}", i64_array(sizes.iter().map(|n| *n as i64)));
+            let slice = ctx.op1("stablehlo.dynamic_slice", &operands, &attrs, ty);
+            args.push(ctx.reshape(slice, &sizes[1..]));
+        }
+        let outs = ctx.inline_jaxpr(&self.jaxpr, &args)?;
+        let (carry, slices) = outs.split_at(self.num_carry);
+        let mut state: Values = carry.into();
+        for (y, slice) in ys.iter().zip(slices) {
+            let mut sizes = ctx.shape(*y);
+            sizes[0] = 1;
+            let update = ctx.reshape(*slice, &sizes);
+            let operands: Vec<Value> = [*y, update].into_iter().chain(starts(at, sizes.len())).collect();
+            state.push(ctx.op1("stablehlo.dynamic_update_slice", &operands, "", y.ty()));
+        }
+        Ok(state)
+    }
+
+    fn with(&self, jaxpr: Arc<Jaxpr>, num_consts: usize, num_carry: usize) -> Scan {
+        Scan { jaxpr, num_consts, num_carry, ..self.clone() }
+    }
+
+    fn num_ys(&self) -> usize {
+        self.jaxpr.outvars.len() - self.num_carry
+    }
+
+    /// Constants, carries and arrays to scan over, out of one value for each operand.
+    fn split<'a, T>(&self, values: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let (consts, rest) = values.split_at(self.num_consts);
+        let (carry, xs) = rest.split_at(self.num_carry);
+        (consts, carry, xs)
+    }
+
+    /// The marks of the operands with those of the carries replaced.
+    fn with_carry(&self, marks: &[bool], carry: &[bool]) -> Vec<bool> {
+        let (consts, _, xs) = self.split(marks);
+        [consts, carry, xs].concat()
+    }
+
+    /// Marks of the results: carries as given, and nothing stacked.
+    fn carries_only(&self, carry: &[bool]) -> Vec<bool> {
+        let mut marks = carry.to_vec();
+        marks.resize(self.jaxpr.outvars.len(), false);
+        marks
+    }
+
+    /// The scan of the batched body; arrays to scan over carry the mapped axis second
+    fn batch_over(
+        &self,
+        name: Option<&'static str>,
+        size: usize,
+        args: &[Array],
+        dims: &[BatchDim],
+    ) -> Batched {
+        let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
+        let mut carry = self.split(&given).1.to_vec();
+        let (made, mapped): (Arc<BatchedJaxpr>, Vec<bool>) = loop {
+            let mapped = self.with_carry(&given, &carry);
+            let made = batch_jaxpr(&self.jaxpr, size, name, &mapped, &self.carries_only(&carry))?;
+            if !unite(&mut carry, &made.mapped_out[..self.num_carry]) {
+                break (made, mapped);
+            }
+        };
+        let first_x = self.num_consts + self.num_carry;
+        let moved = args.iter().zip(dims).zip(&mapped).enumerate();
+        let moved =
+            moved.map(|(i, ((x, d), mapped))| to_front(x, *d, *mapped, usize::from(i >= first_x), size));
+        let args: Vec<Array> = made.consts.iter().cloned().chain(moved).collect();
+        let prim = self.with(made.jaxpr.clone(), made.consts.len() + self.num_consts, self.num_carry);
+        let outs = bind(prim, &refs(&args))?;
+        let dims = made.mapped_out.iter().enumerate();
+        let dims = dims.map(|(i, m)| m.then_some(usize::from(i >= self.num_carry)));
+        Ok((outs, dims.collect::<SmallVec<[BatchDim; 2]>>()))
+    }
+}
+
+/// Where a residual of the body comes from, and so where the linear scan takes it.
+#[derive(Clone, Copy)]
+enum Residual {
+    /// The same in each iteration: this constant of the scan.
+    Const(usize),
+    /// The same in each iteration: computed once, outside.
+    Hoisted(usize),
+    /// These arrays to scan over.
+    Xs(usize),
+    /// These stacked results.
+    Ys(usize),
+}
+
+impl Residual {
+    fn is_invariant(self) -> bool {
+        matches!(self, Residual::Const(_) | Residual::Hoisted(_))
     }
 }
 

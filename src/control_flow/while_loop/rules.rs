@@ -1,31 +1,97 @@
-//! The rules of `while`. Each finds by a fixpoint which carries are affected.
+//! The primitive `while` and its rules. Each finds by a fixpoint which carries are affected.
 
 use std::sync::Arc;
 
-use super::While;
 use crate::control_flow::common::{count, here, hoist, old, to_front, unite};
 use crate::control_flow::jit_call::{JitCall, refs, scatter_marked};
 use crate::core::array::Array;
-use crate::core::aval::ShapedArray;
-use crate::core::jaxpr::Parameter;
-use crate::core::primitive::{Arrays, BatchDim, Batched, Jvp, Linearized, Prim, Tangent};
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::jaxpr::{Jaxpr, Parameter};
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
+    Transposed,
+};
+use crate::core::scalar::Scalar;
 use crate::core::trace::{bind, with_location};
-use crate::error::Result;
-use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr_named};
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr, mapped_size};
 use crate::interpreters::jvp::{JvpJaxpr, jvp_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
 use crate::lax;
+use crate::mlir::{Value, usize_array};
 
-impl While {
-    /// Constants of the condition, constants of the body, carries, out of one value for each operand.
-    fn split<'a, T>(&self, values: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
-        let (cond, rest) = values.split_at(self.cond_nconsts);
-        let (body, carry) = rest.split_at(self.body_nconsts);
-        (cond, body, carry)
+/// The loop. Operands: constants of the condition, constants of the body, carries. The condition may be an array over
+/// leading axes of all carries: each of their elements goes on as long as its own condition holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct While {
+    pub cond_jaxpr: Arc<Jaxpr>,
+    pub cond_nconsts: usize,
+    pub body_jaxpr: Arc<Jaxpr>,
+    pub body_nconsts: usize,
+}
+
+impl Primitive for While {
+    fn name(&self) -> &'static str {
+        "while"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("body_jaxpr", Param::Jaxpr(self.body_jaxpr.clone())),
+            ("body_nconsts", Param::Text(self.body_nconsts.to_string())),
+            ("cond_jaxpr", Param::Jaxpr(self.cond_jaxpr.clone())),
+            ("cond_nconsts", Param::Text(self.cond_nconsts.to_string())),
+        ]
+    }
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        vec![&self.cond_jaxpr, &self.body_jaxpr]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let (cond, body) = (self.cond_jaxpr.in_avals(), self.body_jaxpr.in_avals());
+        let carry = &body[self.body_nconsts..];
+        let params = cond[..self.cond_nconsts].iter().chain(&body);
+        let outs = self.body_jaxpr.out_avals();
+        let fits = ins.len() == self.cond_nconsts + body.len()
+            && ins.iter().zip(params).all(|(x, p)| x.matches(p))
+            && carry.iter().zip(&outs).all(|(a, b)| a.matches(b));
+        if !fits {
+            bail!(
+                Internal,
+                "while: operands {ins:?} do not fit the body's parameters {body:?} and results {outs:?}"
+            );
+        }
+        Ok(outs.into())
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+        let (cond_consts, rest) = ins.split_at(self.cond_nconsts);
+        let (body_consts, init) = rest.split_at(self.body_nconsts);
+        let types: Vec<_> = init.iter().map(|v| v.ty()).collect();
+        let results = ctx.begin_op_with_regions("stablehlo.while", init, &types);
+        let carry = ctx.begin_region(&types);
+        let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
+        let rank = ctx.shape(pred).len();
+        let any = match rank {
+            0 => pred,
+            _ => {
+                let axes: Vec<usize> = (0..rank).collect();
+                ctx.reduce("stablehlo.or", pred, Scalar::from_i128(DType::Bool, 0), &axes)
+            }
+        };
+        ctx.end_region(&[any]);
+        let carry = ctx.begin_region(&types);
+        let mut next = ctx.inline_jaxpr(&self.body_jaxpr, &[body_consts, &carry].concat())?;
+        if rank > 0 {
+            let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
+            next = next.iter().zip(&carry).map(|(new, old)| select_along(ctx, pred, *new, *old)).collect();
+        }
+        ctx.end_region(&next);
+        ctx.end_op_with_regions(init, "", &results);
+        Ok(results)
     }
 
     /// The loop over the body's jvp; the condition sees no tangents
-    pub(super) fn jvp_rule(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         let given: Vec<bool> = tangents.iter().map(Option::is_some).collect();
         let (_, body_given, carry_given) = self.split(&given);
         let mut carry = carry_given.to_vec();
@@ -70,7 +136,7 @@ impl While {
 
     /// The loop now, and as linear part the loop over the jvp, run anew: how many iterations' residuals there would be
     /// is not known
-    pub(super) fn linearize_rule(&self, primals: &[Array], given: &[bool]) -> Result<Linearized> {
+    fn linearize(&self, primals: &[Array], given: &[bool]) -> Result<Option<Linearized>> {
         let primals_out = bind(self.clone(), &refs(primals))?;
         let n = primals.len();
         let mut avals: Vec<ShapedArray> = primals.iter().map(Array::aval).collect();
@@ -80,18 +146,83 @@ impl While {
         let loc = here();
         let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
             let tangents = scatter_marked(given, args[n..].iter().cloned());
-            let (_, tangents) = with_location(loc, || self.jvp_rule(&args[..n], &tangents))?;
+            let (_, tangents) = with_location(loc, || self.jvp(&args[..n], &tangents))?;
             let nonzero_out: Vec<bool> = tangents.iter().map(Option::is_some).collect();
             Ok((tangents.into_iter().flatten().collect(), nonzero_out))
         })?;
         let (jaxpr, consts) = hoist(closed);
         let residuals = consts.into_iter().chain(primals.iter().cloned()).collect();
         let linear = Prim::from(JitCall { name: "while_tangents".into(), jaxpr });
-        Ok(Linearized { primals_out, linear, residuals, nonzero_out, order: None })
+        Ok(Some(Linearized { primals_out, linear, residuals, nonzero_out, order: None }))
+    }
+
+    fn transpose(&self, _: &[Ct], _: &[LinearInput]) -> Transposed {
+        bail!(
+            Differentiation,
+            "reverse-mode differentiation does not work for lax::while_loop or lax::fori_loop with dynamic start/stop \
+             values. Try using lax::scan, or using fori_loop with static start/stop"
+        )
+    }
+
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(None, mapped_size(args, dims), args, dims)
+    }
+    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        self.batch_over(Some(name), size, args, dims)
+    }
+
+    /// A carry is needed if it is used, if the condition reads it, or if another that is needed depends on it.
+    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
+        let carries = used.len();
+        let (cond, cond_kept) = self.cond_jaxpr.dce(&[true]);
+        let carry_marks = |kept: &[usize], first: usize| {
+            let mut marks = vec![false; carries];
+            kept.iter().filter(|i| **i >= first).for_each(|i| marks[i - first] = true);
+            marks
+        };
+        unite(used, &carry_marks(&cond_kept, self.cond_nconsts));
+        let (body, body_kept) = loop {
+            let (body, kept) = self.body_jaxpr.dce(used);
+            if !unite(used, &carry_marks(&kept, self.body_nconsts)) {
+                break (body, kept);
+            }
+        };
+        let avals = self.body_jaxpr.out_avals();
+        let thin = |jaxpr: &Jaxpr, kept: &[usize], consts: usize| {
+            let leading = (0..kept.iter().filter(|i| **i < consts).count()).map(Parameter::Old);
+            let carry =
+                (0..carries).filter(|k| used[*k]).map(|k| match kept.iter().position(|i| *i == consts + k) {
+                    Some(p) => Parameter::Old(p),
+                    None => Parameter::Unused(avals[k].clone()),
+                });
+            jaxpr.rearrange(leading.chain(carry), jaxpr.outvars.clone())
+        };
+        let cond_consts: Vec<usize> = cond_kept.iter().copied().filter(|i| *i < self.cond_nconsts).collect();
+        let body_consts: Vec<usize> = body_kept.iter().copied().filter(|i| *i < self.body_nconsts).collect();
+        let prim = While {
+            cond_jaxpr: thin(&cond, &cond_kept, self.cond_nconsts),
+            cond_nconsts: cond_consts.len(),
+            body_jaxpr: thin(&body, &body_kept, self.body_nconsts),
+            body_nconsts: body_consts.len(),
+        };
+        let first_carry = self.cond_nconsts + self.body_nconsts;
+        let carry = (0..carries).filter(|k| used[*k]).map(|k| first_carry + k);
+        let inputs =
+            cond_consts.into_iter().chain(body_consts.iter().map(|i| self.cond_nconsts + i)).chain(carry);
+        Some((Prim::from(prim), inputs.collect()))
+    }
+}
+
+impl While {
+    /// Constants of the condition, constants of the body, carries, out of one value for each operand.
+    fn split<'a, T>(&self, values: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let (cond, rest) = values.split_at(self.cond_nconsts);
+        let (body, carry) = rest.split_at(self.body_nconsts);
+        (cond, body, carry)
     }
 
     /// The loop over the batched body; with a mapped condition all carries are mapped
-    pub(super) fn batch_rule(
+    fn batch_over(
         &self,
         name: Option<&'static str>,
         size: usize,
@@ -102,13 +233,11 @@ impl While {
         let (cond_given, body_given, carry_given) = self.split(&given);
         let mut carry = carry_given.to_vec();
         let (cond, body): (Arc<BatchedJaxpr>, Arc<BatchedJaxpr>) = loop {
-            let cond =
-                batch_jaxpr_named(&self.cond_jaxpr, size, name, &[cond_given, &carry].concat(), &[false])?;
+            let cond = batch_jaxpr(&self.cond_jaxpr, size, name, &[cond_given, &carry].concat(), &[false])?;
             if cond.mapped_out[0] && unite(&mut carry, &vec![true; carry_given.len()]) {
                 continue;
             }
-            let body =
-                batch_jaxpr_named(&self.body_jaxpr, size, name, &[body_given, &carry].concat(), &carry)?;
+            let body = batch_jaxpr(&self.body_jaxpr, size, name, &[body_given, &carry].concat(), &carry)?;
             if !unite(&mut carry, &body.mapped_out) {
                 break (cond, body);
             }
@@ -152,16 +281,10 @@ impl While {
         dims: &[BatchDim],
     ) -> Batched {
         let all = |n: usize| vec![true; n];
-        let cond =
-            batch_jaxpr_named(&self.cond_jaxpr, size, name, &all(self.cond_jaxpr.invars.len()), &[true])?;
+        let cond = batch_jaxpr(&self.cond_jaxpr, size, name, &all(self.cond_jaxpr.invars.len()), &[true])?;
         let carries = self.body_jaxpr.outvars.len();
-        let body = batch_jaxpr_named(
-            &self.body_jaxpr,
-            size,
-            name,
-            &all(self.body_jaxpr.invars.len()),
-            &all(carries),
-        )?;
+        let body =
+            batch_jaxpr(&self.body_jaxpr, size, name, &all(self.body_jaxpr.invars.len()), &all(carries))?;
         let moved: Vec<Array> = args.iter().zip(dims).map(|(x, d)| to_front(x, *d, true, 0, size)).collect();
         let (cond_consts, body_consts, init) = self.split(&moved);
         let args: Vec<Array> = [&cond.consts, cond_consts, &body.consts, body_consts, init].concat();
@@ -175,45 +298,20 @@ impl While {
         let dims = outs.iter().map(|_| Some(0)).collect();
         Ok((outs, dims))
     }
+}
 
-    /// A carry is needed if it is used, if the condition reads it, or if another that is needed depends on it.
-    pub(super) fn dce_rule(&self, used: &mut [bool]) -> (Prim, Vec<usize>) {
-        let carries = used.len();
-        let (cond, cond_kept) = self.cond_jaxpr.dce(&[true]);
-        let carry_marks = |kept: &[usize], first: usize| {
-            let mut marks = vec![false; carries];
-            kept.iter().filter(|i| **i >= first).for_each(|i| marks[i - first] = true);
-            marks
-        };
-        unite(used, &carry_marks(&cond_kept, self.cond_nconsts));
-        let (body, body_kept) = loop {
-            let (body, kept) = self.body_jaxpr.dce(used);
-            if !unite(used, &carry_marks(&kept, self.body_nconsts)) {
-                break (body, kept);
-            }
-        };
-        let avals = self.body_jaxpr.out_avals();
-        let thin = |jaxpr: &crate::core::jaxpr::Jaxpr, kept: &[usize], consts: usize| {
-            let leading = (0..kept.iter().filter(|i| **i < consts).count()).map(Parameter::Old);
-            let carry =
-                (0..carries).filter(|k| used[*k]).map(|k| match kept.iter().position(|i| *i == consts + k) {
-                    Some(p) => Parameter::Old(p),
-                    None => Parameter::Unused(avals[k].clone()),
-                });
-            jaxpr.rearrange(leading.chain(carry), jaxpr.outvars.clone())
-        };
-        let cond_consts: Vec<usize> = cond_kept.iter().copied().filter(|i| *i < self.cond_nconsts).collect();
-        let body_consts: Vec<usize> = body_kept.iter().copied().filter(|i| *i < self.body_nconsts).collect();
-        let prim = While {
-            cond_jaxpr: thin(&cond, &cond_kept, self.cond_nconsts),
-            cond_nconsts: cond_consts.len(),
-            body_jaxpr: thin(&body, &body_kept, self.body_nconsts),
-            body_nconsts: body_consts.len(),
-        };
-        let first_carry = self.cond_nconsts + self.body_nconsts;
-        let carry = (0..carries).filter(|k| used[*k]).map(|k| first_carry + k);
-        let inputs =
-            cond_consts.into_iter().chain(body_consts.iter().map(|i| self.cond_nconsts + i)).chain(carry);
-        (Prim::from(prim), inputs.collect())
-    }
+/// `select` by a condition over the leading axes.
+fn select_along(ctx: &mut LoweringCtx, pred: Value, on_true: Value, on_false: Value) -> Value {
+    let shape = ctx.shape(on_true);
+    let rank = ctx.shape(pred).len();
+    let pred = match shape.len() == rank {
+        true => pred,
+        false => {
+            let ty = ctx.tensor(DType::Bool, &shape);
+            let dims: Vec<usize> = (0..rank).collect();
+            let attrs = format!("broadcast_dimensions = {}", usize_array(&dims));
+            ctx.op1("stablehlo.broadcast_in_dim", &[pred], &attrs, ty)
+        }
+    };
+    ctx.select(pred, on_true, on_false)
 }
