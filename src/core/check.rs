@@ -2,7 +2,7 @@
 
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, Jaxpr, Var};
-use crate::core::primitive::Primitive;
+use crate::core::primitive::{BatchDim, Primitive};
 use crate::error::{Result, bail};
 use smallvec::SmallVec;
 
@@ -14,6 +14,14 @@ pub(crate) fn arity<'a, const N: usize>(
     match <[&ShapedArray; N]>::try_from(ins) {
         Ok(ins) => Ok(ins),
         Err(_) => bail!(Internal, "{}: takes {N} operands, got {}", prim.name(), ins.len()),
+    }
+}
+
+/// Where the mapped axis of the only (or first) operand is.
+pub(crate) fn mapped(prim: &dyn Primitive, dims: &[BatchDim]) -> Result<usize> {
+    match dims[0] {
+        Some(dim) => Ok(dim),
+        None => bail!(Internal, "{}: nothing is mapped", prim.name()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::core::primitive::{
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::elementwise::{
-    ANY, NUMBER, add_tangents, broadcast_tangent, nary_aval, nary_batch, nary_lower, one, unbroadcast,
+    self, NUMBER, add_tangents, broadcast_tangent, nary_aval, nary_batch, nary_lower, one, unbroadcast,
 };
 use crate::mlir::Value;
 
@@ -19,73 +19,41 @@ use crate::mlir::Value;
 /// `add got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
 #[track_caller]
 pub fn add(x: &Array, y: &Array) -> Array {
-    bind1(Add, &[x, y])
+    bind1(Sum::<false>, &[x, y])
 }
 
 /// The sum that differentiation inserts where a value is used more than once.
 #[track_caller]
 pub fn add_any(x: &Array, y: &Array) -> Array {
-    bind1(AddAny, &[x, y])
+    bind1(Sum::<true>, &[x, y])
 }
 
+/// `ANY`: of values of any dtype, `bool` included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Add;
+struct Sum<const ANY: bool>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct AddAny;
-
-/// d(x + y) = dx + dy
-fn sum_jvp(prim: impl Primitive, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-    let out = bind1(prim, &[&primals[0], &primals[1]]);
-    let stretch = |dx: &Tangent| dx.clone().map(|dx| broadcast_tangent(dx, &out));
-    let tangent = add_tangents(stretch(&tangents[0]), stretch(&tangents[1]));
-    Ok((one(out), one(tangent)))
-}
-
-/// x̄ = z̄, ȳ = z̄
-fn sum_transpose(cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-    Ok(ins
-        .iter()
-        .map(|x| cts[0].as_ref().filter(|_| x.is_linear()).map(|ct| unbroadcast(ct, &x.aval())))
-        .collect())
-}
-
-impl Primitive for Add {
+impl<const ANY: bool> Primitive for Sum<ANY> {
     fn name(&self) -> &'static str {
-        "add"
+        if ANY { "add_any" } else { "add" }
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        nary_aval(self, ins, 2, NUMBER)
+        nary_aval(self, ins, 2, if ANY { elementwise::ANY } else { NUMBER })
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         nary_lower(ctx, "stablehlo.add", ins, outs)
     }
+    /// d(x + y) = dx + dy
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        sum_jvp(*self, primals, tangents)
+        let out = bind1(*self, &[&primals[0], &primals[1]]);
+        let stretch = |dx: &Tangent| dx.clone().map(|dx| broadcast_tangent(dx, &out));
+        let tangent = add_tangents(stretch(&tangents[0]), stretch(&tangents[1]));
+        Ok((one(out), one(tangent)))
     }
+    /// x̄ = z̄, ȳ = z̄
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        sum_transpose(cts, ins)
-    }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        nary_batch(*self, args, dims)
-    }
-}
-
-impl Primitive for AddAny {
-    fn name(&self) -> &'static str {
-        "add_any"
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        nary_aval(self, ins, 2, ANY)
-    }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        nary_lower(ctx, "stablehlo.add", ins, outs)
-    }
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        sum_jvp(*self, primals, tangents)
-    }
-    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        sum_transpose(cts, ins)
+        let ct =
+            |x: &LinearInput| cts[0].as_ref().filter(|_| x.is_linear()).map(|ct| unbroadcast(ct, &x.aval()));
+        Ok(ins.iter().map(ct).collect())
     }
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)

@@ -127,7 +127,7 @@ impl Primitive for ArgExtremum {
     }
     /// an axis at or after the mapped axis shifts by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "{}: nothing is mapped", self.name()) };
+        let dim = check::mapped(self, dims)?;
         let axis = self.axis + usize::from(self.axis >= dim);
         let out = bind1(ArgExtremum { axis, ..self.clone() }, &[&args[0]]);
         one_batched(out, Some(dim - usize::from(axis < dim)))

@@ -78,7 +78,7 @@ impl Primitive for BitcastConvertType {
     }
     /// the mapped axis goes in front, away from the last, which may come or go
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "bitcast_convert_type: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         one_batched(bind1(*self, &[&move_axis(&args[0], dim, 0)]), Some(0))
     }
 }

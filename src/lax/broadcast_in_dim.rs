@@ -99,7 +99,7 @@ impl Primitive for BroadcastInDim {
     }
     /// the mapped axis goes in front of the result
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "broadcast_in_dim: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let x = move_axis(&args[0], dim, 0);
         let mut shape = self.shape.clone();
         shape.insert(0, x.shape()[0]);

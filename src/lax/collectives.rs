@@ -357,7 +357,7 @@ impl Primitive for AllGather {
         }))
     }
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "all_gather: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let x = lax::move_axis(&args[0], dim, 0);
         let prim = AllGather { all_gather_dimension: self.all_gather_dimension + 1, ..self.clone() };
         one_batched(bind1(prim, &[&x]), Some(0))

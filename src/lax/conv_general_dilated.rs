@@ -17,7 +17,7 @@ use crate::error::{OrThrow, Result, bail, err};
 use crate::lax::conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
 use crate::lax::convert_element_type::convert;
 use crate::lax::dot_general::{contraction_dtype, precision_attr, precision_param};
-use crate::lax::elementwise::{ANY, add_tangents, one, one_batched, one_dtype, tuple};
+use crate::lax::elementwise::{ANY, bilinear_jvp, one, one_batched, one_dtype, tuple};
 use crate::lax::window::{Padding, Pads, dilate, padded, pads_attr, pairs, windows};
 use crate::lax::{reshape, rev, transpose, zeros};
 use crate::mlir::{Value, list, usize_array};
@@ -435,10 +435,7 @@ impl Primitive for ConvGeneralDilated {
     }
     /// d(x ∗ k) = dx ∗ k + x ∗ dk
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        let (x, y) = (&primals[0], &primals[1]);
-        let left = tangents[0].as_ref().map(|dx| self.apply(dx, y));
-        let right = tangents[1].as_ref().map(|dy| self.apply(x, dy));
-        Ok((one(self.apply(x, y)), one(add_tangents(left, right))))
+        bilinear_jvp(|x, y| self.apply(x, y), primals, tangents)
     }
     /// x̄ = ȳ ∗ flipped k, or k̄ = x ∗ ȳ
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

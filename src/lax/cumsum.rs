@@ -193,7 +193,7 @@ impl Primitive for Cumulative {
     }
     /// an axis at or after the mapped axis shifts by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "{}: nothing is mapped", self.name()) };
+        let dim = check::mapped(self, dims)?;
         let prim = Cumulative { axis: self.axis + usize::from(self.axis >= dim), ..self.clone() };
         one_batched(bind1(prim, &[&args[0]]), Some(dim))
     }

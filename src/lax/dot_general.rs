@@ -14,7 +14,7 @@ use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result, bail, throw};
 use crate::lax::convert_element_type::convert;
-use crate::lax::elementwise::{add_tangents, one, one_batched, tuple};
+use crate::lax::elementwise::{bilinear_jvp, one, one_batched, tuple};
 use crate::lax::transpose;
 use crate::mlir::{Value, list};
 
@@ -355,10 +355,7 @@ impl Primitive for DotGeneral {
     }
     /// d(x · y) = dx · y + x · dy
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        let (x, y) = (&primals[0], &primals[1]);
-        let left = tangents[0].as_ref().map(|dx| self.apply(dx, y));
-        let right = tangents[1].as_ref().map(|dy| self.apply(x, dy));
-        Ok((one(self.apply(x, y)), one(add_tangents(left, right))))
+        bilinear_jvp(|x, y| self.apply(x, y), primals, tangents)
     }
     /// x̄ = z̄ · y over the axes of y alone, or ȳ = z̄ · x over those of x alone
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

@@ -216,6 +216,19 @@ pub(crate) fn unary_jvp(
     Ok((SmallVec::from_elem(y, 1), SmallVec::from_elem(dy, 1)))
 }
 
+/// The jvp of an operation linear in each of two operands: `d f(x, y) = f(dx, y) + f(x, dy)`.
+pub(crate) fn bilinear_jvp(
+    f: impl Fn(&Array, &Array) -> Array,
+    primals: &[Array],
+    tangents: &[Tangent],
+) -> Jvp {
+    let (x, y) = (&primals[0], &primals[1]);
+    let out = f(x, y);
+    let left = tangents[0].as_ref().map(|dx| f(dx, y));
+    let right = tangents[1].as_ref().map(|dy| f(x, dy));
+    Ok((one(out), one(add_tangents(left, right))))
+}
+
 /// The jvp of an operation with a zero derivative (`sign`, `floor`, comparisons).
 pub(crate) fn zero_jvp(prim: impl Primitive, primals: &[Array]) -> Jvp {
     let refs: SmallVec<[&Array; 4]> = primals.iter().collect();

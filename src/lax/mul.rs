@@ -8,7 +8,7 @@ use crate::core::primitive::{
 };
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
-use crate::lax::elementwise::{NUMBER, add_tangents, nary_aval, nary_batch, nary_lower, one, unbroadcast};
+use crate::lax::elementwise::{NUMBER, bilinear_jvp, nary_aval, nary_batch, nary_lower, unbroadcast};
 use crate::mlir::Value;
 
 /// Elementwise product `x y` of operands of one dtype; numbers of any dtype.
@@ -35,11 +35,7 @@ impl Primitive for Mul {
     }
     /// d(x y) = dx y + x dy
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        let [x, y] = primals else { bail!(Internal, "mul: takes 2 operands") };
-        let out = mul(x, y);
-        let left = tangents[0].as_ref().map(|dx| mul(dx, y));
-        let right = tangents[1].as_ref().map(|dy| mul(x, dy));
-        Ok((one(out), one(add_tangents(left, right))))
+        bilinear_jvp(mul, primals, tangents)
     }
     /// x̄ = z̄ y, or ȳ = x z̄
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

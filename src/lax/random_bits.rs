@@ -163,7 +163,7 @@ impl Primitive for RandomBits {
     }
     /// the mapped axis is one more of an array of keys
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "random_bits: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         one_batched(random_bits(&move_axis(&args[0], dim, 0), self.bit_width, &self.shape), Some(0))
     }
 }
@@ -190,7 +190,7 @@ impl Primitive for RandomSplit {
     }
     /// the mapped axis is one more of an array of keys
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "random_split: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         one_batched(random_split(&move_axis(&args[0], dim, 0), &self.shape), Some(0))
     }
 }

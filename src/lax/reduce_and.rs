@@ -86,7 +86,7 @@ impl Primitive for ReduceLogical {
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "{}: nothing is mapped", self.name()) };
+        let dim = check::mapped(self, dims)?;
         let shifted = ReduceLogical { op: self.op, axes: shift_axes(&self.axes, dim) };
         one_batched(bind1(shifted, &[&args[0]]), Some(dim_after_reduce(&self.axes, dim)))
     }

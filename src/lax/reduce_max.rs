@@ -7,7 +7,7 @@ use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
-use crate::error::{Result, bail};
+use crate::error::Result;
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{one, one_batched, tuple, unary_jvp};
 use crate::lax::extremum::{extremum, highest, lowest};
@@ -22,7 +22,7 @@ use crate::mlir::{Value, Values, usize_array};
 /// `reduce_max: axes[0] = 2 is out of range for operand f32[2,3] (rank 2)`; a repeated axis.
 #[track_caller]
 pub fn reduce_max(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceMax { axes: axes.into() }, &[operand])
+    bind1(ReduceExtremum { max: true, axes: axes.into() }, &[operand])
 }
 
 /// The smallest element over `axes`, which are dropped; NaN if there is one; the dtype's highest value if there is none.
@@ -31,28 +31,13 @@ pub fn reduce_max(operand: &Array, axes: &[usize]) -> Array {
 /// As [`reduce_max`].
 #[track_caller]
 pub fn reduce_min(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceMin { axes: axes.into() }, &[operand])
+    bind1(ReduceExtremum { max: false, axes: axes.into() }, &[operand])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ReduceMax {
+struct ReduceExtremum {
+    max: bool,
     axes: Shape,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ReduceMin {
-    axes: Shape,
-}
-
-fn reduce_extremum(ctx: &mut LoweringCtx, max: bool, x: Value, axes: &[usize], out: &ShapedArray) -> Lowered {
-    let init = if max { lowest(out.dtype) } else { highest(out.dtype) };
-    let init = ctx.constant(init);
-    let ty = ctx.ty(out);
-    let scalar = init.ty();
-    let attrs = format!("dimensions = {}", usize_array(axes));
-    ctx.op_with_region("stablehlo.reduce", &[x, init], &attrs, &[ty], &[scalar, scalar], |ctx, args| {
-        Ok(Values::from_slice(&[extremum(ctx, max, args[0], args[1])]))
-    })
 }
 
 /// dy = the mean of dx over the places where x = y
@@ -64,9 +49,9 @@ fn chooser_tangent(x: &Array, y: &Array, dx: &Array, axes: &[usize]) -> Array {
     div(&reduce_sum(&mul(dx, &places), axes), &counts)
 }
 
-impl Primitive for ReduceMax {
+impl Primitive for ReduceExtremum {
     fn name(&self) -> &'static str {
-        "reduce_max"
+        if self.max { "reduce_max" } else { "reduce_min" }
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axes", Param::Text(tuple(&self.axes)))]
@@ -77,7 +62,13 @@ impl Primitive for ReduceMax {
         Ok(one(x.without_axes(&self.axes)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        reduce_extremum(ctx, true, ins[0], &self.axes, &outs[0])
+        let init = if self.max { lowest(outs[0].dtype) } else { highest(outs[0].dtype) };
+        let (init, ty) = (ctx.constant(init), ctx.ty(&outs[0]));
+        let attrs = format!("dimensions = {}", usize_array(&self.axes));
+        let types = [init.ty(), init.ty()];
+        ctx.op_with_region("stablehlo.reduce", &[ins[0], init], &attrs, &[ty], &types, |ctx, args| {
+            Ok(Values::from_slice(&[extremum(ctx, self.max, args[0], args[1])]))
+        })
     }
     /// dy = the mean of dx over the places where x = y
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
@@ -85,40 +76,9 @@ impl Primitive for ReduceMax {
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "reduce_max: nothing is mapped") };
-        one_batched(
-            reduce_max(&args[0], &shift_axes(&self.axes, dim)),
-            Some(dim_after_reduce(&self.axes, dim)),
-        )
-    }
-}
-
-impl Primitive for ReduceMin {
-    fn name(&self) -> &'static str {
-        "reduce_min"
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("axes", Param::Text(tuple(&self.axes)))]
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let [x] = check::arity(self, ins)?;
-        check::axes(self, "axes", &self.axes, x)?;
-        Ok(one(x.without_axes(&self.axes)))
-    }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        reduce_extremum(ctx, false, ins[0], &self.axes, &outs[0])
-    }
-    /// dy = the mean of dx over the places where x = y
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |x, y, dx| chooser_tangent(x, y, dx, &self.axes))
-    }
-    /// axes at or after the mapped axis shift by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "reduce_min: nothing is mapped") };
-        one_batched(
-            reduce_min(&args[0], &shift_axes(&self.axes, dim)),
-            Some(dim_after_reduce(&self.axes, dim)),
-        )
+        let dim = check::mapped(self, dims)?;
+        let shifted = ReduceExtremum { max: self.max, axes: shift_axes(&self.axes, dim) };
+        one_batched(bind1(shifted, &[&args[0]]), Some(dim_after_reduce(&self.axes, dim)))
     }
 }
 

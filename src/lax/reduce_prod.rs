@@ -7,7 +7,7 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
-use crate::error::{Result, bail};
+use crate::error::Result;
 use crate::lax::elementwise::{NUMBER, one, one_batched, one_dtype, tuple};
 use crate::lax::full::{literal, literal_like};
 use crate::lax::reduce_sum::{dim_after_reduce, shift_axes};
@@ -94,7 +94,7 @@ impl Primitive for ReduceProd {
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "reduce_prod: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         one_batched(
             reduce_prod(&args[0], &shift_axes(&self.axes, dim)),
             Some(dim_after_reduce(&self.axes, dim)),

@@ -73,11 +73,9 @@ impl Primitive for ReduceSum {
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "reduce_sum: nothing is mapped") };
-        one_batched(
-            reduce_sum(&args[0], &shift_axes(&self.axes, dim)),
-            Some(dim_after_reduce(&self.axes, dim)),
-        )
+        let dim = check::mapped(self, dims)?;
+        let out = reduce_sum(&args[0], &shift_axes(&self.axes, dim));
+        one_batched(out, Some(dim_after_reduce(&self.axes, dim)))
     }
 }
 

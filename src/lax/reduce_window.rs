@@ -32,16 +32,8 @@ pub fn reduce_window_sum<'a>(
     base_dilation: Option<&[usize]>,
     window_dilation: Option<&[usize]>,
 ) -> Array {
-    let padding = padding.into();
-    let window = Window::new(
-        operand.shape(),
-        window_dimensions,
-        window_strides,
-        padding,
-        base_dilation,
-        window_dilation,
-    );
-    bind1(ReduceWindow { op: Op::Sum, window: window.or_throw() }, &[operand])
+    let (size, strides, padding) = (window_dimensions, window_strides, padding.into());
+    reduce_window(Op::Sum, operand, size, strides, padding, base_dilation, window_dilation)
 }
 
 /// The largest element of each window. Padding counts as the dtype's lowest value.
@@ -57,16 +49,8 @@ pub fn reduce_window_max<'a>(
     base_dilation: Option<&[usize]>,
     window_dilation: Option<&[usize]>,
 ) -> Array {
-    let padding = padding.into();
-    let window = Window::new(
-        operand.shape(),
-        window_dimensions,
-        window_strides,
-        padding,
-        base_dilation,
-        window_dilation,
-    );
-    bind1(ReduceWindow { op: Op::Max, window: window.or_throw() }, &[operand])
+    let (size, strides, padding) = (window_dimensions, window_strides, padding.into());
+    reduce_window(Op::Max, operand, size, strides, padding, base_dilation, window_dilation)
 }
 
 /// The smallest element of each window. Padding counts as the dtype's highest value.
@@ -82,16 +66,23 @@ pub fn reduce_window_min<'a>(
     base_dilation: Option<&[usize]>,
     window_dilation: Option<&[usize]>,
 ) -> Array {
-    let padding = padding.into();
-    let window = Window::new(
-        operand.shape(),
-        window_dimensions,
-        window_strides,
-        padding,
-        base_dilation,
-        window_dilation,
-    );
-    bind1(ReduceWindow { op: Op::Min, window: window.or_throw() }, &[operand])
+    let (size, strides, padding) = (window_dimensions, window_strides, padding.into());
+    reduce_window(Op::Min, operand, size, strides, padding, base_dilation, window_dilation)
+}
+
+#[track_caller]
+fn reduce_window(
+    op: Op,
+    operand: &Array,
+    dimensions: &[usize],
+    strides: &[usize],
+    padding: Padding<'_>,
+    base_dilation: Option<&[usize]>,
+    window_dilation: Option<&[usize]>,
+) -> Array {
+    let shape = operand.shape();
+    let window = Window::new(shape, dimensions, strides, padding, base_dilation, window_dilation);
+    bind1(ReduceWindow { op, window: window.or_throw() }, &[operand])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,7 +162,7 @@ impl Primitive for ReduceWindow {
     }
     /// windows of one element along the mapped axis
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "{}: nothing is mapped", self.name()) };
+        let dim = check::mapped(self, dims)?;
         let prim = ReduceWindow { op: self.op, window: self.window.with_axis(dim) };
         one_batched(bind1(prim, &[&args[0]]), Some(dim))
     }

@@ -82,7 +82,7 @@ impl Primitive for Reshape {
     }
     /// the mapped axis goes in front
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "reshape: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let x = move_axis(&args[0], dim, 0);
         let mut shape = self.new_sizes.clone();
         shape.insert(0, x.shape()[0]);

@@ -8,7 +8,7 @@ use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
-use crate::error::{Result, bail};
+use crate::error::Result;
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::reduce_sum::shift_axes;
 use crate::mlir::{Value, usize_array};
@@ -53,7 +53,7 @@ impl Primitive for Rev {
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "rev: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         one_batched(rev(&args[0], &shift_axes(&self.dimensions, dim)), Some(dim))
     }
 }

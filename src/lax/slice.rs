@@ -232,7 +232,7 @@ impl Primitive for Slice {
     }
     /// the mapped axis is taken whole
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "slice: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let mut prim = self.clone();
         prim.start_indices.insert(dim, 0);
         prim.limit_indices.insert(dim, args[0].shape()[dim]);

@@ -108,7 +108,7 @@ impl Primitive for Split {
     }
     /// an axis at or after the mapped axis shifts by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "split: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let axis = if self.axis >= dim { self.axis + 1 } else { self.axis };
         let outs = split(&args[0], &self.sizes, axis as i64);
         let dims = outs.iter().map(|_| Some(dim)).collect();

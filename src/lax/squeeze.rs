@@ -78,7 +78,7 @@ impl Primitive for Squeeze {
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "squeeze: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let axes = shift_axes(&self.dimensions, dim);
         let out_dim = dim_after_reduce(&axes, dim);
         one_batched(squeeze_axes(&args[0], &axes), Some(out_dim))

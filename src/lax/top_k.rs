@@ -86,7 +86,7 @@ impl Primitive for TopK {
     }
     /// an axis at or after the mapped axis shifts by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "top_k: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let prim = TopK { k: self.k, axis: self.axis + usize::from(dim <= self.axis) };
         Ok((bind_all(prim, &[&args[0]]), SmallVec::from_elem(Some(dim), 2)))
     }

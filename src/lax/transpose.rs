@@ -90,7 +90,7 @@ impl Primitive for Transpose {
     }
     /// the mapped axis stays where it is in the result's front
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "transpose: nothing is mapped") };
+        let dim = check::mapped(self, dims)?;
         let shifted = self.permutation.iter().map(|p| if *p >= dim { p + 1 } else { *p });
         let permutation: Vec<usize> = std::iter::once(dim).chain(shifted).collect();
         one_batched(transpose(&args[0], &permutation), Some(0))

@@ -221,6 +221,16 @@ impl While {
         (cond, body, carry)
     }
 
+    /// The loop over jaxprs that have further constants in front.
+    fn over(&self, cond: &BatchedJaxpr, body: &BatchedJaxpr) -> While {
+        While {
+            cond_jaxpr: cond.jaxpr.clone(),
+            cond_nconsts: cond.consts.len() + self.cond_nconsts,
+            body_jaxpr: body.jaxpr.clone(),
+            body_nconsts: body.consts.len() + self.body_nconsts,
+        }
+    }
+
     /// The loop over the batched body; with a mapped condition all carries are mapped
     fn batch_over(
         &self,
@@ -262,13 +272,7 @@ impl While {
             front(init, init_dims, &carry),
         ]
         .concat();
-        let prim = While {
-            cond_jaxpr: cond.jaxpr.clone(),
-            cond_nconsts: cond.consts.len() + self.cond_nconsts,
-            body_jaxpr: body.jaxpr.clone(),
-            body_nconsts: body.consts.len() + self.body_nconsts,
-        };
-        let outs = bind(prim, &refs(&args))?;
+        let outs = bind(self.over(&cond, &body), &refs(&args))?;
         Ok((outs, carry.iter().map(|m| m.then_some(0)).collect()))
     }
 
@@ -288,13 +292,7 @@ impl While {
         let moved: Vec<Array> = args.iter().zip(dims).map(|(x, d)| to_front(x, *d, true, 0, size)).collect();
         let (cond_consts, body_consts, init) = self.split(&moved);
         let args: Vec<Array> = [&cond.consts, cond_consts, &body.consts, body_consts, init].concat();
-        let prim = While {
-            cond_jaxpr: cond.jaxpr.clone(),
-            cond_nconsts: cond.consts.len() + self.cond_nconsts,
-            body_jaxpr: body.jaxpr.clone(),
-            body_nconsts: body.consts.len() + self.body_nconsts,
-        };
-        let outs = bind(prim, &refs(&args))?;
+        let outs = bind(self.over(&cond, &body), &refs(&args))?;
         let dims = outs.iter().map(|_| Some(0)).collect();
         Ok((outs, dims))
     }
