@@ -5,6 +5,7 @@ use std::fmt;
 use half::{bf16, f16};
 use num_complex::Complex;
 
+use crate::core::array::Element;
 use crate::core::aval::{Shape, ShapedArray};
 use crate::dtype::DType;
 
@@ -152,6 +153,13 @@ fn float(f: &mut fmt::Formatter<'_>, dtype: DType, value: f64) -> fmt::Result {
         _ if value.is_infinite() => f.write_str(if value > 0.0 { "inf" } else { "-inf" }),
         DType::F64 | DType::C128 => write!(f, "{value:?}"),
         _ => write!(f, "{:?}", value as f32),
+    }
+}
+
+/// One element of `T`'s dtype, strongly typed.
+impl<T: Element> From<T> for Scalar {
+    fn from(value: T) -> Self {
+        Self::from_bytes(T::DTYPE, &T::to_bytes(&[value]))
     }
 }
 

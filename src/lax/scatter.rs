@@ -16,6 +16,7 @@ use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::lax::broadcast::batch_axis_to_front;
 use crate::lax::elementwise::{ANY, NUMBER, one, one_batched, one_dtype};
+use crate::lax::extremum::extremum;
 use crate::lax::indexing::{
     GatherScatterMode, ScatterDimensionNumbers, last_starts, shifted, shifted_with_front,
 };
@@ -131,22 +132,24 @@ impl Scatter {
         self.read(ct, indices, &updates.shape, self.options.mode, Some(zero))
     }
 
-    fn body(&self) -> Option<&'static str> {
-        match self.combine {
-            Combine::Replace => None,
-            Combine::Add => Some("stablehlo.add"),
-            Combine::Sub => Some("stablehlo.subtract"),
-            Combine::Mul => Some("stablehlo.multiply"),
-            Combine::Min => Some("stablehlo.minimum"),
-            Combine::Max => Some("stablehlo.maximum"),
-        }
+    /// What becomes of an element and its update.
+    fn body(&self, ctx: &mut LoweringCtx, args: &[Value]) -> Value {
+        let op = match self.combine {
+            Combine::Replace => return args[1],
+            Combine::Min | Combine::Max => {
+                return extremum(ctx, self.combine == Combine::Max, args[0], args[1]);
+            }
+            Combine::Add => "stablehlo.add",
+            Combine::Sub => "stablehlo.subtract",
+            Combine::Mul => "stablehlo.multiply",
+        };
+        ctx.elementwise(op, args, args[0].ty())
     }
 
     fn accepts(&self) -> fn(DType) -> bool {
         match self.combine {
-            Combine::Replace => ANY,
+            Combine::Replace | Combine::Min | Combine::Max => ANY,
             Combine::Add | Combine::Sub | Combine::Mul => NUMBER,
-            Combine::Min | Combine::Max => |d| !d.is_complex(),
         }
     }
 }
@@ -205,13 +208,7 @@ impl Primitive for Scatter {
         );
         let out = ctx.ty(&outs[0]);
         let scalar = ctx.tensor(outs[0].dtype, &[]);
-        let body = |ctx: &mut LoweringCtx, args: &[Value]| {
-            let value = match self.body() {
-                None => args[1],
-                Some(op) => ctx.elementwise(op, args, scalar),
-            };
-            Ok(Values::from_slice(&[value]))
-        };
+        let body = |ctx: &mut LoweringCtx, args: &[Value]| Ok(Values::from_slice(&[self.body(ctx, args)]));
         let operands = [operand, indices, updates];
         ctx.op_with_region("stablehlo.scatter", &operands, &attrs, &[out], &[scalar, scalar], body)
     }

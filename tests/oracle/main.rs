@@ -8,6 +8,7 @@ mod case;
 mod compare;
 mod rows_index;
 mod rows_lax;
+mod rows_lax_index;
 mod rows_nn;
 mod rows_numpy;
 
@@ -135,6 +136,11 @@ fn lax_elementwise() {
 #[test]
 fn lax_shape() {
     family("lax_shape", rows_lax::SHAPE);
+}
+
+#[test]
+fn lax_index() {
+    family("lax_index", rows_lax_index::LAX_INDEX);
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! Rows for the gathers, scatters and dynamic slices of `jax.lax`.
+
+use raxla::lax::{
+    self, GatherDimensionNumbers, GatherOptions, GatherScatterMode, ScatterDimensionNumbers, ScatterOptions,
+};
+use raxla::{Array, Scalar};
+
+use crate::case::{Params, Row};
+use crate::row;
+
+fn lists(p: &Params) -> [Vec<usize>; 5] {
+    let lists = p.lists("dims");
+    std::array::from_fn(|i| lists[i].iter().map(|n| *n as usize).collect())
+}
+
+fn mode(p: &Params) -> GatherScatterMode {
+    match p.str("mode") {
+        "clip" => GatherScatterMode::Clip,
+        "promise_in_bounds" => GatherScatterMode::PromiseInBounds,
+        _ => GatherScatterMode::FillOrDrop,
+    }
+}
+
+fn gather(x: &[Array], p: &Params) -> Array {
+    let [
+        offset_dims,
+        collapsed_slice_dims,
+        start_index_map,
+        operand_batching_dims,
+        start_indices_batching_dims,
+    ] = lists(p);
+    let numbers = GatherDimensionNumbers {
+        offset_dims,
+        collapsed_slice_dims,
+        start_index_map,
+        operand_batching_dims,
+        start_indices_batching_dims,
+    };
+    let options = GatherOptions {
+        unique_indices: p.bool("unique_indices"),
+        indices_are_sorted: p.bool("indices_are_sorted"),
+        mode: mode(p),
+        fill_value: p.has("fill_value").then(|| Scalar::from(p.int("fill_value"))),
+    };
+    lax::gather(&x[0], &x[1], &numbers, &p.usizes("slice_sizes"), options)
+}
+
+type Scatter = fn(&Array, &Array, &Array, &ScatterDimensionNumbers, ScatterOptions) -> Array;
+
+fn scatter(f: Scatter, x: &[Array], p: &Params) -> Array {
+    let [
+        update_window_dims,
+        inserted_window_dims,
+        scatter_dims_to_operand_dims,
+        operand_batching_dims,
+        scatter_indices_batching_dims,
+    ] = lists(p);
+    let numbers = ScatterDimensionNumbers {
+        update_window_dims,
+        inserted_window_dims,
+        scatter_dims_to_operand_dims,
+        operand_batching_dims,
+        scatter_indices_batching_dims,
+    };
+    let options = ScatterOptions {
+        unique_indices: p.bool("unique_indices"),
+        indices_are_sorted: p.bool("indices_are_sorted"),
+        mode: mode(p),
+    };
+    f(&x[0], &x[1], &x[2], &numbers, options)
+}
+
+pub const LAX_INDEX: &[&[Row]] = &[&[
+    row!("lax.gather", |x, p| gather(x, p)),
+    row!("lax.scatter", |x, p| scatter(lax::scatter, x, p)),
+    row!("lax.scatter_add", |x, p| scatter(lax::scatter_add, x, p)),
+    row!("lax.scatter_sub", |x, p| scatter(lax::scatter_sub, x, p)),
+    row!("lax.scatter_mul", |x, p| scatter(lax::scatter_mul, x, p)),
+    row!("lax.scatter_min", |x, p| scatter(lax::scatter_min, x, p)),
+    row!("lax.scatter_max", |x, p| scatter(lax::scatter_max, x, p)),
+    row!("lax.dynamic_slice", |x, p| lax::dynamic_slice(&x[0], &x[1..], &p.usizes("slice_sizes"))),
+    row!("lax.dynamic_update_slice", |x, _| lax::dynamic_update_slice(&x[0], &x[1], &x[2..])),
+    row!("lax.dynamic_slice_in_dim", |x, p| lax::dynamic_slice_in_dim(
+        &x[0],
+        &x[1],
+        p.usize("slice_size"),
+        p.int("axis")
+    )),
+    row!("lax.dynamic_index_in_dim", |x, p| lax::dynamic_index_in_dim(
+        &x[0],
+        &x[1],
+        p.int("axis"),
+        p.bool("keepdims")
+    )),
+    row!("lax.dynamic_update_slice_in_dim", |x, p| lax::dynamic_update_slice_in_dim(
+        &x[0],
+        &x[1],
+        &x[2],
+        p.int("axis")
+    )),
+    row!("lax.dynamic_update_index_in_dim", |x, p| lax::dynamic_update_index_in_dim(
+        &x[0],
+        &x[1],
+        &x[2],
+        p.int("axis")
+    )),
+]];
