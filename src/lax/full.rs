@@ -21,10 +21,11 @@ pub(crate) fn literal_like(x: &Array, value: f64) -> Array {
     literal(x.dtype(), value)
 }
 
-/// An array of `x`'s shape and dtype with every element `value`.
+/// An array of `x`'s shape, dtype and weak type with every element `value`.
 #[track_caller]
 pub fn full_like(x: &Array, value: f64) -> Array {
-    broadcast_in_dim(&literal_like(x, value), x.shape(), &[])
+    let value = Scalar::from_f64(x.dtype(), value).with_weak_type(x.weak_type());
+    broadcast_in_dim(&Array::from(value), x.shape(), &[])
 }
 
 /// Zeros of this dtype and shape.
@@ -33,7 +34,7 @@ pub fn zeros(dtype: DType, shape: &[usize]) -> Array {
     broadcast_in_dim(&literal(dtype, 0.0), shape, &[])
 }
 
-/// Zeros of `x`'s dtype and shape.
+/// Zeros of `x`'s dtype and shape, strongly typed.
 #[track_caller]
 pub fn zeros_like(x: &Array) -> Array {
     zeros(x.dtype(), x.shape())

@@ -154,7 +154,7 @@ pub use threefry2x32::threefry2x32;
 pub use top_k::top_k;
 pub use transpose::transpose;
 pub(crate) use transpose::{move_axis, move_batch_axis};
-pub use window::{Padding, Pads};
+pub use window::{Padding, Pads, padtype_to_pads};
 
 // JAX has them in this namespace too; they stand a layer above.
 pub use crate::control_flow::{ScanOptions, cond, fori_loop, map, scan, scan_with, switch, while_loop};

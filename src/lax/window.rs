@@ -47,33 +47,64 @@ impl<'a> From<&'a Vec<(i64, i64)>> for Padding<'a> {
 impl Padding<'_> {
     /// The padding for arrays of these sizes and windows of these (dilated) sizes and strides.
     pub(crate) fn pads(self, sizes: &[usize], window: &[usize], strides: &[usize]) -> Result<Pads> {
-        let name = match self {
-            Padding::Explicit(pads) => return Ok(pads.into()),
-            Padding::Named(name) => name,
-        };
-        if strides.contains(&0) {
-            bail!(Shape, "window_strides must be positive, got {}", tuple(strides));
+        match self {
+            Padding::Explicit(pads) => Ok(pads.into()),
+            Padding::Named(name) => padtype_to_pads(sizes, window, strides, name),
         }
-        let same = |low_first: bool| -> Pads {
-            let axes = sizes.iter().zip(window).zip(strides);
-            axes.map(|((n, window), stride)| {
-                let windows = n.div_ceil(*stride);
-                let reach = windows.saturating_sub(1) * stride + window;
-                let pad = reach.saturating_sub(*n) as i64;
+    }
+}
+
+/// The padding that a name means for arrays of `in_shape` and windows of `window_shape`: low and high for each axis.
+///
+/// `"SAME"`: `ceil(n / stride)` windows for `n` elements, an odd element of padding at the end; `"SAME_LOWER"`: the same,
+/// the odd element at the beginning; `"VALID"`: none. Lower case means the same.
+///
+/// ```
+/// use raxla::lax::padtype_to_pads;
+/// assert_eq!(padtype_to_pads(&[6], &[4], &[1], "SAME")?.as_slice(), [(1, 2)]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// `unrecognized padding type: expected 'VALID', 'SAME' or 'SAME_LOWER', got SOME`; strides of zero; lists of different
+/// lengths.
+pub fn padtype_to_pads(
+    in_shape: &[usize],
+    window_shape: &[usize],
+    window_strides: &[usize],
+    padding: &str,
+) -> Result<Pads> {
+    let same = |low_first: bool| -> Result<Pads> {
+        if window_strides.contains(&0) {
+            bail!(Shape, "window_strides must be positive, got {}", tuple(window_strides));
+        }
+        if in_shape.len() != window_shape.len() || in_shape.len() != window_strides.len() {
+            bail!(
+                Shape,
+                "padding '{padding}' needs a size, a window and a stride for each axis, got {}, {} and {}",
+                tuple(in_shape),
+                tuple(window_shape),
+                tuple(window_strides)
+            );
+        }
+        let axes = in_shape.iter().zip(window_shape).zip(window_strides);
+        Ok(axes
+            .map(|((n, window), stride)| {
+                let (windows, n, stride) = (n.div_ceil(*stride) as i64, *n as i64, *stride as i64);
+                let pad = ((windows - 1) * stride + *window as i64 - n).max(0);
                 let small = pad / 2;
                 if low_first { (pad - small, small) } else { (small, pad - small) }
             })
-            .collect()
-        };
-        match name {
-            "SAME" => Ok(same(false)),
-            "SAME_LOWER" => Ok(same(true)),
-            "VALID" => Ok(SmallVec::from_elem((0, 0), sizes.len())),
-            _ => bail!(
-                InvalidArgument,
-                "unrecognized padding type: expected 'VALID', 'SAME' or 'SAME_LOWER', got {name}"
-            ),
-        }
+            .collect())
+    };
+    match padding.to_ascii_uppercase().as_str() {
+        "SAME" => same(false),
+        "SAME_LOWER" => same(true),
+        "VALID" => Ok(SmallVec::from_elem((0, 0), in_shape.len())),
+        _ => bail!(
+            InvalidArgument,
+            "unrecognized padding type: expected 'VALID', 'SAME' or 'SAME_LOWER', got {padding}"
+        ),
     }
 }
 
@@ -133,11 +164,15 @@ impl Window {
         let ones = || Shape::from_elem(1, dimensions.len());
         let base_dilation = base_dilation.map_or_else(ones, Shape::from_slice);
         let window_dilation = window_dilation.map_or_else(ones, Shape::from_slice);
-        let dilated = |sizes: &[usize], by: &[usize]| -> Shape {
-            sizes.iter().zip(by).map(|(n, d)| dilate(*n, *d)).collect()
+        // As in JAX, a name means padding of the array before it is dilated.
+        let reach: Shape = dimensions.iter().zip(&window_dilation).map(|(n, d)| dilate(*n, *d)).collect();
+        let padding = match padding {
+            // The check of all parameters says more about other ranks.
+            Padding::Named(_) if shape.len() != dimensions.len() || strides.len() != dimensions.len() => {
+                SmallVec::from_elem((0, 0), dimensions.len())
+            }
+            _ => padding.pads(shape, &reach, strides)?,
         };
-        let padding =
-            padding.pads(&dilated(shape, &base_dilation), &dilated(dimensions, &window_dilation), strides)?;
         Ok(Window {
             dimensions: dimensions.into(),
             strides: strides.into(),

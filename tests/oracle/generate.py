@@ -38,6 +38,10 @@ def as_tuple(v):
     return tuple(as_tuple(x) for x in v) if isinstance(v, list) else v
 
 
+class Rejected(Exception):
+    """JAX does something else than a case says."""
+
+
 def run(spec):
     """The JSON of one case."""
     case = {"id": spec.id, "fn": spec.fn}
@@ -59,14 +63,14 @@ def run(spec):
             except Exception:
                 case["error"] = True
                 return case
-            raise SystemExit(f"{spec.id}: JAX accepts it, but the case says that it is an error")
+            raise Rejected(f"{spec.id}: JAX accepts it, but the case says that it is an error")
         try:
             out = call(*args)
         except Exception as e:
             if spec.error is None:
                 case["error"] = True
                 return case
-            raise SystemExit(f"{spec.id}: JAX rejects it: {e}")
+            raise Rejected(f"{spec.id}: JAX rejects it: {e}") from e
         case["out"] = [encode(y) for y in out]
         if spec.grad:
             floats = jax.numpy.inexact
@@ -79,7 +83,10 @@ def run(spec):
                 return call(*full)
 
             rng = np.random.RandomState(zlib.crc32(spec.id.encode()) ^ 1)
-            outs, vjp = jax.vjp(of_floats, *[args[i] for i in argnums])
+            try:
+                outs, vjp = jax.vjp(of_floats, *[args[i] for i in argnums])
+            except Exception as e:
+                raise Rejected(f"{spec.id}: JAX has no derivative: {e}") from e
             ct_json, cts = [], []
             for y in outs:
                 if jax.numpy.issubdtype(y.dtype, floats):
@@ -89,7 +96,10 @@ def run(spec):
                 else:
                     ct_json.append(None)
                     cts.append(np.zeros(y.shape, jax.dtypes.float0))
-            grads = vjp(cts)
+            try:
+                grads = vjp(cts)
+            except Exception as e:
+                raise Rejected(f"{spec.id}: JAX cannot transpose it: {e}") from e
             case["grad"] = {"argnums": argnums, "ct": ct_json, "out": [encode(g) for g in grads]}
             if spec.grad_tol:
                 case["grad"]["tol"] = spec.grad_tol
@@ -129,18 +139,25 @@ def main():
             raise SystemExit("\n".join(bad))
         print(f"{len(chosen)} of {len(specs)} cases agree with JAX {jax.__version__}")
         return
-    total = 0
+    total, bad = 0, []
     for name in wanted:
         old = {}
         path = FIXTURES / f"{name}.jsonl"
         if options.only and path.exists():
             old = {c["id"]: c for c in map(json.loads, path.read_text().splitlines())}
             old = {id: c for id, c in old.items() if not id.startswith(options.only)}
-        cases = [old.get(spec.id) or run(spec) for spec in families.specs(name)]
+        cases = []
+        for spec in families.specs(name):
+            try:
+                cases.append(old.get(spec.id) or run(spec))
+            except Rejected as e:
+                bad.append(str(e).partition("\n")[0])
         (FIXTURES / f"{name}.jsonl").write_text("".join(dumps(c) + "\n" for c in cases))
         print(f"{name}: {len(cases)} cases", flush=True)
         total += len(cases)
     print(f"{total} cases")
+    if bad:
+        raise SystemExit("\n".join(bad))
 
 
 if __name__ == "__main__":

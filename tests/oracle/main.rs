@@ -9,6 +9,8 @@ mod compare;
 mod rows_index;
 mod rows_lax;
 mod rows_lax_index;
+mod rows_lax_special;
+mod rows_lax_window;
 mod rows_nn;
 mod rows_numpy;
 
@@ -141,6 +143,16 @@ fn lax_shape() {
 #[test]
 fn lax_index() {
     family("lax_index", rows_lax_index::LAX_INDEX);
+}
+
+#[test]
+fn lax_window() {
+    family("lax_window", rows_lax_window::LAX_WINDOW);
+}
+
+#[test]
+fn lax_special() {
+    family("lax_special", rows_lax_special::LAX_SPECIAL);
 }
 
 #[test]

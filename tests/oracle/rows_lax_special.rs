@@ -1,0 +1,61 @@
+//! Rows for special functions of `jax.lax`, and for its functions that are short for others.
+
+use raxla::lax;
+
+use crate::case::Row;
+use crate::{binary_rows, row, unary_rows};
+
+pub const LAX_SPECIAL: &[&[Row]] = &[
+    unary_rows!("lax." lax: bessel_i0e bessel_i1e reciprocal copy stop_gradient),
+    binary_rows!("lax." lax: igamma igammac igamma_grad_a random_gamma_grad zeta mulhi logaddexp eq_to le_to lt_to add_any),
+    &[
+        row!("lax.betainc", |x, _| lax::betainc(&x[0], &x[1], &x[2])),
+        row!("lax.polygamma", |x, p| lax::polygamma(&lax::full_like(&x[0], p.float("m")), &x[0])),
+        row!("lax.select", |x, _| lax::select(&x[0], &x[1], &x[2])),
+        row!("lax.reduce_precision", |x, p| lax::reduce_precision(
+            &x[0],
+            p.int("exponent_bits") as u32,
+            p.int("mantissa_bits") as u32
+        )),
+        Row {
+            name: "lax.threefry2x32",
+            call: |x, _| {
+                let (a, b) = lax::threefry2x32(&x[0], &x[1], &x[2], &x[3]);
+                vec![a, b]
+            },
+        },
+        Row { name: "lax.optimization_barrier", call: |x, _| lax::optimization_barrier(x) },
+        row!("lax.broadcast", |x, p| lax::broadcast(&x[0], &p.usizes("sizes"))),
+        row!("lax.broadcasted_iota", |_, p| lax::broadcasted_iota(
+            p.dtype("dtype"),
+            &p.usizes("shape"),
+            p.usize("dimension")
+        )),
+        row!("lax.collapse", |x, p| lax::collapse(
+            &x[0],
+            p.int("start_dimension"),
+            p.has("stop_dimension").then(|| p.int("stop_dimension"))
+        )),
+        row!("lax.slice_in_dim", |x, p| lax::slice_in_dim(
+            &x[0],
+            p.has("start_index").then(|| p.int("start_index")),
+            p.has("limit_index").then(|| p.int("limit_index")),
+            p.usize("stride"),
+            p.int("axis")
+        )),
+        row!("lax.index_in_dim", |x, p| lax::index_in_dim(
+            &x[0],
+            p.int("index"),
+            p.int("axis"),
+            p.bool("keepdims")
+        )),
+        Row { name: "lax.split", call: |x, p| lax::split(&x[0], &p.usizes("sizes"), p.int("axis")) },
+        row!("lax.stack", |x, p| lax::stack(x, p.int("axis"))),
+        Row { name: "lax.unstack", call: |x, p| lax::unstack(&x[0], p.int("axis")) },
+        row!("lax.full", |x, p| lax::full(&p.usizes("shape"), &x[0])),
+        row!("lax.full_like", |x, p| lax::full_like(&x[0], p.float("fill_value"))),
+        row!("lax.dot", |x, _| lax::dot(&x[0], &x[1], None, None)),
+        row!("lax.batch_matmul", |x, _| lax::batch_matmul(&x[0], &x[1], None)),
+        row!("lax.reduce_xor", |x, p| lax::reduce_xor(&x[0], &p.usizes("axes"))),
+    ],
+];
