@@ -2,7 +2,8 @@
 //!
 //! Each case alternates between this process and a Python process with JAX 0.10.2 (`worker.py`), and the table gives the
 //! ratio of the best rounds, so that it says little about the machine. `RAXLA_BENCH_PYTHON` names a Python that has JAX
-//! (`python3` if unset). Arguments that are names of cases run just these; `--write` puts the table into README.md.
+//! (`python3` if unset). Arguments that are names of cases run just these; `--write` puts the table into README.md;
+//! `--alone` runs no Python, and each case for a while, for a profiler.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -320,13 +321,14 @@ fn micros(total: Duration, iterations: u32) -> f64 {
 fn main() -> std::result::Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
+    let chosen = |case: &Case| wanted.is_empty() || wanted.iter().any(|w| case.name.contains(w.as_str()));
+    if args.iter().any(|a| a == "--alone") {
+        return alone(cases()?.into_iter().filter(chosen));
+    }
     let mut worker = Worker::start()?;
     let mut table =
         String::from("| | JAX µs | raxla µs | JAX / raxla | budget |\n|---|---:|---:|---:|---:|\n");
-    for mut case in cases()? {
-        if !wanted.is_empty() && !wanted.iter().any(|w| case.name.contains(w.as_str())) {
-            continue;
-        }
+    for mut case in cases()?.into_iter().filter(chosen) {
         // A round that is not counted, for compilation.
         (case.run)(1)?;
         worker.run(case.name, 1)?;
@@ -346,6 +348,20 @@ fn main() -> std::result::Result<(), Failure> {
     }
     if args.iter().any(|a| a == "--write") {
         write_table(&table)?;
+    }
+    Ok(())
+}
+
+/// Runs each case for three seconds, and prints the best time and the mean.
+fn alone(cases: impl Iterator<Item = Case>) -> std::result::Result<(), Failure> {
+    for mut case in cases {
+        (case.run)(1)?;
+        let (start, mut best, mut total, mut rounds) = (Instant::now(), f64::INFINITY, 0.0, 0.0);
+        while start.elapsed() < Duration::from_secs(3) {
+            let time = micros((case.run)(case.iterations)?, case.iterations);
+            (best, total, rounds) = (best.min(time), total + time, rounds + 1.0);
+        }
+        println!("{}: {best:.2} µs at best, {:.2} µs on average", case.what, total / rounds);
     }
     Ok(())
 }

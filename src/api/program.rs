@@ -100,11 +100,17 @@ pub(crate) fn lower(
     donated: &[bool],
     caller: &Location<'_>,
 ) -> Result<Lowering> {
-    let all = vec![true; traced.jaxpr.outvars.len()];
     // Unused arguments are pruned: neither transferred nor donated.
-    let (jaxpr, kept) = traced.jaxpr.dce(&all);
+    let mut jaxpr = traced.jaxpr.clone();
+    let mut live = jaxpr.live();
+    let mut kept = live.params.clone();
+    if live.partly {
+        let (thinned, params) = jaxpr.dce(&vec![true; jaxpr.outvars.len()]);
+        live = thinned.live();
+        (jaxpr, kept) = (Arc::new(thinned), params);
+    }
     let consts = traced.consts.len();
-    let in_avals = jaxpr.in_avals();
+    let in_avals: Vec<&ShapedArray> = live.params.iter().map(|i| jaxpr.aval(jaxpr.invars[*i])).collect();
     let out_avals = jaxpr.out_avals();
     let wants: Vec<bool> = kept.iter().map(|i| *i >= consts && donated[*i - consts]).collect();
     let mut attrs: Vec<Attrs> = vec![Attrs::default(); in_avals.len()];
@@ -140,9 +146,9 @@ pub(crate) fn lower(
             Attrs(vec![format!("jax.result_info = \"result{dot}{}\"", path.escape_default())])
         })
         .collect();
-    let mut ctx = LoweringCtx::default();
-    ctx.write_function("main", true, &jaxpr, &attrs, &results)?;
-    let text = ctx.finish(&format!("jit_{name}"), 1);
+    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), 1);
+    ctx.write_live("main", true, &jaxpr, &live, &attrs, &results)?;
+    let text = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
     Ok(Lowering { text, kept, out_avals: out_avals.into() })
 }

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use crate::core::array::Array;
@@ -298,9 +298,18 @@ fn last_uses(jaxpr: &Jaxpr) -> Vec<usize> {
     last
 }
 
+/// What the results and effects of a jaxpr depend on.
+pub(crate) struct Live {
+    pub eqns: Vec<bool>,
+    /// Positions of the parameters.
+    pub params: Vec<usize>,
+    /// Is there a live equation with a result that nothing reads, which [`Jaxpr::dce`] may thin?
+    pub partly: bool,
+}
+
 impl Jaxpr {
-    /// Which equations the results (or effects) depend on.
-    pub(crate) fn live_eqns(&self) -> Vec<bool> {
+    /// What the results and effects depend on.
+    pub(crate) fn live(&self) -> Live {
         let mut needed = vec![false; self.avals.len()];
         let need = |atom: &Atom, needed: &mut Vec<bool>| {
             if let Atom::Var(v) = atom {
@@ -308,14 +317,18 @@ impl Jaxpr {
             }
         };
         self.outvars.iter().for_each(|a| need(a, &mut needed));
-        let mut live = vec![false; self.eqns.len()];
-        for (eqn, live) in self.eqns.iter().zip(&mut live).rev() {
-            *live = eqn.prim.has_effects() || eqn.outputs.iter().any(|v| needed[v.0 as usize]);
+        let mut eqns = vec![false; self.eqns.len()];
+        let mut partly = false;
+        for (eqn, live) in self.eqns.iter().zip(&mut eqns).rev() {
+            let used = eqn.outputs.iter().filter(|v| needed[v.0 as usize]).count();
+            *live = used > 0 || eqn.prim.has_effects();
             if *live {
+                partly |= used < eqn.outputs.len();
                 eqn.inputs.iter().for_each(|a| need(a, &mut needed));
             }
         }
-        live
+        let params = (0..self.invars.len()).filter(|i| needed[self.invars[*i].0 as usize]).collect();
+        Live { eqns, params, partly }
     }
 }
 
@@ -409,12 +422,13 @@ fn renumber(
     eqns: Vec<Eqn>,
     old_avals: &[ShapedArray],
 ) -> Jaxpr {
-    let mut new: FxHashMap<Var, Var> = FxHashMap::default();
-    let mut avals = Vec::new();
+    // The new variable of each old one; one that nothing defines stays as it is.
+    let mut new: Vec<Var> = (0..old_avals.len() as u32).map(Var).collect();
+    let mut avals = Vec::with_capacity(old_avals.len());
     let mut define = |v: Var| {
         avals.push(old_avals[v.0 as usize].clone());
         let var = Var(avals.len() as u32 - 1);
-        new.insert(v, var);
+        new[v.0 as usize] = var;
         var
     };
     let constvars: Vec<Var> = constvars.into_iter().map(&mut define).collect();
@@ -422,7 +436,7 @@ fn renumber(
     let outputs: Vec<SmallVec<[Var; 2]>> =
         eqns.iter().map(|e| e.outputs.iter().map(|v| define(*v)).collect()).collect();
     let atom = |a: &Atom| match a {
-        Atom::Var(v) => Atom::Var(new.get(v).copied().unwrap_or(*v)),
+        Atom::Var(v) => Atom::Var(new[v.0 as usize]),
         Atom::Literal(x) => Atom::Literal(*x),
     };
     let outvars = outvars.iter().map(atom).collect();

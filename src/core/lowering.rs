@@ -8,16 +8,20 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::core::aval::ShapedArray;
-use crate::core::jaxpr::{Atom, Jaxpr};
+use crate::core::jaxpr::{Atom, Jaxpr, Live, Var};
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::mlir::{Attrs, Builder, Type, Value, Values, usize_array};
+use crate::mlir::{Attrs, Block, Builder, Type, Value, Values, push_list};
 
 /// A module that is being lowered. It dereferences to its [`Builder`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LoweringCtx {
     builder: Builder,
+    /// Constants of one element, by the block that they are in, their element and their type.
+    splats: FxHashMap<(Block, Scalar, Type), Value>,
+    /// The element of each scalar constant.
+    scalars: FxHashMap<Value, Scalar>,
     /// Functions of nested jaxprs: one for all the calls of equal jaxprs.
     functions: FxHashMap<Arc<Jaxpr>, String>,
     /// Functions that lowering rules have asked for, by their name and the types of their arguments.
@@ -39,9 +43,21 @@ impl DerefMut for LoweringCtx {
 }
 
 impl LoweringCtx {
+    /// An empty module named `name`.
+    pub fn new(name: &str, num_partitions: usize) -> Self {
+        LoweringCtx {
+            builder: Builder::new(name, num_partitions),
+            splats: FxHashMap::default(),
+            scalars: FxHashMap::default(),
+            functions: FxHashMap::default(),
+            helpers: FxHashMap::default(),
+            names: FxHashMap::default(),
+        }
+    }
+
     /// The finished module.
-    pub fn finish(self, name: &str, num_partitions: usize) -> String {
-        self.builder.finish(name, num_partitions)
+    pub fn finish(self) -> String {
+        self.builder.finish()
     }
 
     /// The type of an aval.
@@ -65,11 +81,19 @@ impl LoweringCtx {
         self.full(value, &[])
     }
 
-    /// A constant of this shape with every element `value`.
+    /// A constant of this shape with every element `value`. A block has one of each.
     pub fn full(&mut self, value: Scalar, shape: &[usize]) -> Value {
         let ty = self.tensor(value.dtype(), shape);
-        let attrs = format!("value = dense<{}> : {}", mlir_literal(value), self.type_text(ty));
-        self.op1("stablehlo.constant", &[], &attrs, ty)
+        let key = (self.block(), value.with_weak_type(false), ty);
+        if let Some(constant) = self.splats.get(&key) {
+            return *constant;
+        }
+        let constant = self.dense(&mlir_literal(value), ty);
+        self.splats.insert(key, constant);
+        if shape.is_empty() {
+            self.scalars.insert(constant, value);
+        }
+        constant
     }
 
     /// A constant of `value`'s shape and dtype with every element `x`.
@@ -81,13 +105,19 @@ impl LoweringCtx {
 
     /// `broadcast_in_dim`: axis `i` of `x` becomes axis `dims[i]` of the result.
     pub fn broadcast_in_dim(&mut self, x: Value, shape: &[usize], dims: &[usize]) -> Value {
-        if self.shape(x).as_slice() == shape {
+        if self.dims(x) == shape && dims.is_sorted() {
             return x;
+        }
+        if let Some(element) = self.scalars.get(&x) {
+            return self.full(*element, shape);
         }
         let dtype = self.dtype(x);
         let ty = self.tensor(dtype, shape);
-        let attrs = format!("broadcast_dimensions = {}", usize_array(dims));
-        self.op1("stablehlo.broadcast_in_dim", &[x], &attrs, ty)
+        let middle = |out: &mut String| {
+            out.push_str(", dims = ");
+            push_list(out, dims);
+        };
+        self.short("stablehlo.broadcast_in_dim", &[x], middle, ty)
     }
 
     /// `convert` to another dtype; nothing if it has it already.
@@ -97,26 +127,30 @@ impl LoweringCtx {
         }
         let shape = self.shape(x);
         let ty = self.tensor(dtype, &shape);
-        self.op1("stablehlo.convert", &[x], "", ty)
+        self.short("stablehlo.convert", &[x], |_| {}, ty)
     }
 
     /// `reshape`.
     pub fn reshape(&mut self, x: Value, shape: &[usize]) -> Value {
-        if self.shape(x).as_slice() == shape {
+        if self.dims(x) == shape {
             return x;
         }
         let dtype = self.dtype(x);
         let ty = self.tensor(dtype, shape);
-        self.op1("stablehlo.reshape", &[x], "", ty)
+        self.short("stablehlo.reshape", &[x], |_| {}, ty)
     }
 
     /// `transpose`: axis `i` of the result is axis `permutation[i]` of `x`.
     pub fn transpose(&mut self, x: Value, permutation: &[usize]) -> Value {
-        let shape = self.shape(x);
+        let shape = self.dims(x);
         let shape: SmallVec<[usize; 4]> = permutation.iter().map(|p| shape[*p]).collect();
         let dtype = self.dtype(x);
         let ty = self.tensor(dtype, &shape);
-        self.op1("stablehlo.transpose", &[x], &format!("permutation = {}", usize_array(permutation)), ty)
+        let middle = |out: &mut String| {
+            out.push_str(", dims = ");
+            push_list(out, permutation);
+        };
+        self.short("stablehlo.transpose", &[x], middle, ty)
     }
 
     /// `select`: `on_true` where `pred`.
@@ -139,11 +173,7 @@ impl LoweringCtx {
     pub fn compare_as(&mut self, direction: &str, kind: &str, lhs: Value, rhs: Value) -> Value {
         let shape = self.shape(lhs);
         let ty = self.tensor(DType::Bool, &shape);
-        let attrs = format!(
-            "comparison_direction = #stablehlo<comparison_direction {direction}>, \
-             compare_type = #stablehlo<comparison_type {kind}>"
-        );
-        self.op1("stablehlo.compare", &[lhs, rhs], &attrs, ty)
+        self.comparison(direction, kind, lhs, rhs, ty)
     }
 
     /// `iota` along `axis`.
@@ -154,24 +184,14 @@ impl LoweringCtx {
 
     /// `reduce` over `axes` with one binary elementwise operation as its body.
     pub fn reduce(&mut self, body: &str, x: Value, init: Scalar, axes: &[usize]) -> Value {
-        let scalar = self.tensor(init.dtype(), &[]);
         let init = self.constant(init);
         let shape: SmallVec<[usize; 4]> = {
-            let full = self.shape(x);
-            full.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n).collect()
+            let full = self.dims(x).iter().enumerate();
+            full.filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n).collect()
         };
         let dtype = self.dtype(x);
         let ty = self.tensor(dtype, &shape);
-        let out = self.op_with_region(
-            "stablehlo.reduce",
-            &[x, init],
-            &format!("dimensions = {}", usize_array(axes)),
-            &[ty],
-            &[scalar, scalar],
-            |ctx, args| Ok(Values::from_slice(&[ctx.elementwise(body, args, scalar)])),
-        );
-        // The body above cannot fail.
-        out.map_or(x, |values| values[0])
+        self.reduce_by(body, x, init, axes, ty)
     }
 
     /// An operation with one region.
@@ -194,17 +214,33 @@ impl LoweringCtx {
 
     /// Writes the equations of a jaxpr without constants in place.
     pub fn inline_jaxpr(&mut self, jaxpr: &Jaxpr, args: &[Value]) -> Result<Values> {
-        debug_assert!(jaxpr.constvars.is_empty() && jaxpr.invars.len() == args.len());
+        debug_assert!(jaxpr.invars.len() == args.len());
+        self.inline(jaxpr, &jaxpr.live(), jaxpr.invars.iter().copied().zip(args.iter().copied()))
+    }
+
+    fn inline(
+        &mut self,
+        jaxpr: &Jaxpr,
+        live: &Live,
+        args: impl Iterator<Item = (Var, Value)>,
+    ) -> Result<Values> {
+        debug_assert!(jaxpr.constvars.is_empty());
         let mut env: Vec<Option<Value>> = vec![None; jaxpr.avals.len()];
-        for (var, value) in jaxpr.invars.iter().zip(args) {
-            env[var.0 as usize] = Some(*value);
+        for (var, value) in args {
+            env[var.0 as usize] = Some(value);
         }
-        let live = jaxpr.live_eqns();
-        for (eqn, _) in jaxpr.eqns.iter().zip(&live).filter(|(_, live)| **live) {
+        let mut ins = Values::new();
+        let mut outs: SmallVec<[ShapedArray; 2]> = SmallVec::new();
+        for (eqn, _) in jaxpr.eqns.iter().zip(&live.eqns).filter(|(_, live)| **live) {
             self.set_location(eqn.loc);
-            let ins = eqn.inputs.iter().map(|a| self.read(&env, a)).collect::<Result<Values>>()?;
-            let outs: SmallVec<[ShapedArray; 2]> =
-                eqn.outputs.iter().map(|v| jaxpr.aval(*v).clone()).collect();
+            ins.clear();
+            for atom in &eqn.inputs {
+                ins.push(self.read(&env, atom)?);
+            }
+            outs.clear();
+            for var in &eqn.outputs {
+                outs.push(jaxpr.aval(*var).clone());
+            }
             let values = eqn.prim.lower(self, &ins, &outs).map_err(|e| e.at(eqn.loc))?;
             for (var, value) in eqn.outputs.iter().zip(values) {
                 env[var.0 as usize] = Some(value);
@@ -227,7 +263,7 @@ impl LoweringCtx {
             Some(function) => function.clone(),
             None => {
                 let function = self.unique_name(name);
-                self.write_function(&function, false, jaxpr, &[], &[])?;
+                self.write_function(&function, false, jaxpr)?;
                 self.functions.insert(jaxpr.clone(), function.clone());
                 function
             }
@@ -264,24 +300,33 @@ impl LoweringCtx {
         Ok(self.builder.call(&function, args, results))
     }
 
-    /// Writes a jaxpr without constants as a function. Attributes may be shorter than the lists that they belong to.
-    pub fn write_function(
+    /// Writes a jaxpr without constants as a function, with all its parameters.
+    pub fn write_function(&mut self, name: &str, public: bool, jaxpr: &Jaxpr) -> Result<()> {
+        let live = Live { params: (0..jaxpr.invars.len()).collect(), ..jaxpr.live() };
+        self.write_live(name, public, jaxpr, &live, &[], &[])
+    }
+
+    /// Writes what is live of a jaxpr without constants as a function. Attributes may be shorter than the lists that
+    /// they belong to.
+    pub(crate) fn write_live(
         &mut self,
         name: &str,
         public: bool,
         jaxpr: &Jaxpr,
+        live: &Live,
         arg_attrs: &[Attrs],
         result_attrs: &[Attrs],
     ) -> Result<()> {
         let attrs = |list: &[Attrs], i: usize| list.get(i).cloned().unwrap_or_default();
-        let args: Vec<_> = (jaxpr.invars.iter().enumerate())
-            .map(|(i, v)| (self.ty(jaxpr.aval(*v)), attrs(arg_attrs, i)))
-            .collect();
+        let params = || live.params.iter().map(|i| jaxpr.invars[*i]);
+        let args: Vec<_> =
+            params().enumerate().map(|(i, v)| (self.ty(jaxpr.aval(v)), attrs(arg_attrs, i))).collect();
         let results: Vec<_> = (jaxpr.outvars.iter().enumerate())
             .map(|(i, a)| (self.ty(&jaxpr.atom_aval(a)), attrs(result_attrs, i)))
             .collect();
         let values = self.begin_function(name, public, &args, &results);
-        let outs = self.inline_jaxpr(jaxpr, &values)?;
+        self.reserve(jaxpr.eqns.len());
+        let outs = self.inline(jaxpr, live, params().zip(values))?;
         self.end_function(&outs);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result, bail, throw};
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{bilinear_jvp, one, one_batched, tuple};
 use crate::lax::transpose;
-use crate::mlir::{Value, list};
+use crate::mlir::{Value, list, push_list};
 
 /// `((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch))`: axes that are summed over in pairs, and axes that go
 /// through both operands in pairs.
@@ -225,13 +225,17 @@ pub(crate) fn precision_param(precision: Precision) -> Option<(&'static str, Par
     Some(("precision", Param::Text(text.into())))
 }
 
+fn precision_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Default => "DEFAULT",
+        Precision::High => "HIGH",
+        Precision::Highest => "HIGHEST",
+    }
+}
+
 /// The attribute `precision_config` of a contraction.
 pub(crate) fn precision_attr(precision: Precision) -> String {
-    let one = match precision {
-        Precision::Default => "#stablehlo<precision DEFAULT>",
-        Precision::High => "#stablehlo<precision HIGH>",
-        Precision::Highest => "#stablehlo<precision HIGHEST>",
-    };
+    let one = format!("#stablehlo<precision {}>", precision_name(precision));
     format!("precision_config = [{one}, {one}]")
 }
 
@@ -342,16 +346,27 @@ impl Primitive for DotGeneral {
             lhs = ctx.convert(lhs, outs[0].dtype);
             rhs = ctx.convert(rhs, outs[0].dtype);
         }
-        let attrs = format!(
-            "dot_dimension_numbers = #stablehlo.dot<lhs_batching_dimensions = {}, rhs_batching_dimensions = {}, \
-             lhs_contracting_dimensions = {}, rhs_contracting_dimensions = {}>, {}",
-            list(&self.dims.lhs.batch),
-            list(&self.dims.rhs.batch),
-            list(&self.dims.lhs.contracting),
-            list(&self.dims.rhs.contracting),
-            precision_attr(self.precision)
-        );
-        Ok(one(ctx.op_aval("stablehlo.dot_general", &[lhs, rhs], &attrs, &outs[0])))
+        let Dims { lhs: l, rhs: r } = &self.dims;
+        let middle = |out: &mut String| {
+            if !l.batch.is_empty() {
+                out.push_str(", batching_dims = ");
+                push_list(out, &l.batch);
+                out.push_str(" x ");
+                push_list(out, &r.batch);
+            }
+            out.push_str(", contracting_dims = ");
+            push_list(out, &l.contracting);
+            out.push_str(" x ");
+            push_list(out, &r.contracting);
+            let precision = precision_name(self.precision);
+            out.push_str(", precision = [");
+            out.push_str(precision);
+            out.push_str(", ");
+            out.push_str(precision);
+            out.push(']');
+        };
+        let ty = ctx.ty(&outs[0]);
+        Ok(one(ctx.short("stablehlo.dot_general", &[lhs, rhs], middle, ty)))
     }
     /// d(x · y) = dx · y + x · dy
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {

@@ -117,8 +117,10 @@ pub(crate) fn nary_aval(
 pub(crate) fn broadcast_values(ctx: &mut LoweringCtx, ins: &[Value], shape: &[usize]) -> Values {
     ins.iter()
         .map(|x| {
-            let rank = ctx.shape(*x).len();
-            let dims: SmallVec<[usize; 4]> = if rank == 0 { SmallVec::new() } else { (0..rank).collect() };
+            if ctx.dims(*x) == shape {
+                return *x;
+            }
+            let dims: SmallVec<[usize; 4]> = (0..ctx.dims(*x).len()).collect();
             ctx.broadcast_in_dim(*x, shape, &dims)
         })
         .collect()

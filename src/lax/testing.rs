@@ -239,9 +239,9 @@ fn check_jit(case: &Case, eager: &[Array]) -> Result<String> {
 fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Array>> {
     let (jaxpr, consts) = convert_constvars(closed);
     let args: Vec<Array> = consts.into_iter().chain(args.iter().cloned()).collect();
-    let mut ctx = LoweringCtx::default();
-    ctx.write_function("main", true, &jaxpr, &[], &[])?;
-    let text = ctx.finish("jit_check_rules", 1);
+    let mut ctx = LoweringCtx::new("jit_check_rules", 1);
+    ctx.write_function("main", true, &jaxpr)?;
+    let text = ctx.finish();
     let (device, committed) = (default_device()?, false);
     let executable = eval::compile_text(&text, device).map_err(|e| e.context(&text))?;
     let buffers = args.iter().map(|x| eval::buffer_on(x, device)).collect::<Result<Vec<_>>>()?;

@@ -1,7 +1,7 @@
 //! Layer 1: a writer of StableHLO text. It names no primitive. StableHLO spec: "Programs".
 //!
 //! Values and types are small numbers, and a type is rendered once, so that emitting an operation is little more than
-//! copying its text. Elementwise operations are written in StableHLO's short form, all others in MLIR's generic form.
+//! copying its text. The commonest operations are written in StableHLO's short form, all others in MLIR's generic form.
 
 use std::fmt::Write;
 use std::panic::Location;
@@ -45,18 +45,25 @@ struct TypeData {
 
 type TensorKey = (DType, SmallVec<[usize; 4]>);
 
+/// A block of a module that is being written: what one block defines, it alone may use, and the blocks inside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Block(u32);
+
 /// A module that is being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Builder {
     types: Vec<TypeData>,
     tensors: FxHashMap<TensorKey, Type>,
     next_value: u32,
-    /// Text of the function that is being written.
+    /// The blocks that are being written, outermost first, and how many there were.
+    blocks: Vec<Block>,
+    block_count: u32,
+    /// The module's text, or that of a function that is being written.
     out: String,
-    /// Text of functions that are interrupted by a nested one.
+    /// Text that is interrupted by a function that another one asked for.
     interrupted: Vec<String>,
-    /// Finished functions.
-    functions: String,
+    /// Finished functions that others asked for.
+    functions: Vec<String>,
     /// Locations by address: they are `'static`, so an address names one.
     locations: FxHashMap<usize, u32>,
     location_defs: String,
@@ -66,14 +73,44 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// An empty module.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty module named `name`.
+    pub fn new(name: &str, num_partitions: usize) -> Self {
+        let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let attributes = format!("mhlo.num_partitions = {num_partitions} : i32, mhlo.num_replicas = 1 : i32");
+        Builder {
+            types: Vec::new(),
+            tensors: FxHashMap::default(),
+            next_value: 0,
+            blocks: Vec::new(),
+            block_count: 0,
+            out: format!("module @{clean} attributes {{{attributes}}} {{\n"),
+            interrupted: Vec::new(),
+            functions: Vec::new(),
+            locations: FxHashMap::default(),
+            location_defs: String::new(),
+            loc: None,
+            loc_text: String::new(),
+        }
+    }
+
+    /// Makes room for the text of about so many operations.
+    pub fn reserve(&mut self, operations: usize) {
+        self.out.reserve(128 * operations);
+    }
+
+    /// The block that operations are written to.
+    pub fn block(&self) -> Block {
+        self.blocks.last().copied().unwrap_or_default()
+    }
+
+    fn begin_block(&mut self) {
+        self.block_count += 1;
+        self.blocks.push(Block(self.block_count));
     }
 
     /// The ranked tensor type of this dtype and shape.
     pub fn tensor(&mut self, dtype: DType, shape: &[usize]) -> Type {
-        let key = (dtype, SmallVec::from_slice(shape));
+        let key = (dtype, SmallVec::<[usize; 4]>::from_slice(shape));
         if let Some(ty) = self.tensors.get(&key) {
             return *ty;
         }
@@ -105,7 +142,12 @@ impl Builder {
 
     /// The shape of a tensor value; empty for other types.
     pub fn shape(&self, value: Value) -> SmallVec<[usize; 4]> {
-        self.types[value.ty.0 as usize].tensor.as_ref().map(|(_, s)| s.clone()).unwrap_or_default()
+        SmallVec::from_slice(self.dims(value))
+    }
+
+    /// [`shape`](Self::shape), borrowed.
+    pub fn dims(&self, value: Value) -> &[usize] {
+        self.types[value.ty.0 as usize].tensor.as_ref().map_or(&[], |(_, s)| s)
     }
 
     /// The dtype of a tensor value; `bool` for other types.
@@ -142,25 +184,9 @@ impl Builder {
         }
     }
 
-    fn push_number(&mut self, mut n: u32) {
-        let mut digits = [0u8; 10];
-        let mut i = digits.len();
-        loop {
-            i -= 1;
-            digits[i] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
-            }
-        }
-        for d in &digits[i..] {
-            self.out.push(char::from(*d));
-        }
-    }
-
     fn push_value(&mut self, value: Value) {
         self.out.push('%');
-        self.push_number(value.id);
+        push_number(&mut self.out, value.id as usize);
     }
 
     fn push_values(&mut self, values: &[Value]) {
@@ -203,6 +229,79 @@ impl Builder {
         self.push_type(ty);
         self.end_op();
         result
+    }
+
+    /// An operation with one result in short form: `%2 = name %0, %1<middle> : (t0, t1) -> t`.
+    pub fn short(
+        &mut self,
+        name: &str,
+        operands: &[Value],
+        middle: impl FnOnce(&mut String),
+        result: Type,
+    ) -> Value {
+        let value = self.fresh(result);
+        self.push_value(value);
+        self.out.push_str(" = ");
+        self.out.push_str(name);
+        self.out.push(' ');
+        self.push_values(operands);
+        middle(&mut self.out);
+        self.out.push_str(" : (");
+        self.push_types(operands.iter().map(|v| v.ty));
+        self.out.push_str(") -> ");
+        self.push_type(result);
+        self.end_op();
+        value
+    }
+
+    /// `stablehlo.constant` with the text of its elements, as they stand in `dense<…>`.
+    pub fn dense(&mut self, elements: &str, ty: Type) -> Value {
+        let value = self.fresh(ty);
+        self.push_value(value);
+        self.out.push_str(" = stablehlo.constant dense<");
+        self.out.push_str(elements);
+        self.out.push_str("> : ");
+        self.push_type(ty);
+        self.end_op();
+        value
+    }
+
+    /// `stablehlo.reduce` of one operand by one elementwise operation.
+    pub fn reduce_by(&mut self, body: &str, x: Value, init: Value, axes: &[usize], ty: Type) -> Value {
+        let value = self.fresh(ty);
+        self.push_value(value);
+        self.out.push_str(" = stablehlo.reduce(");
+        self.push_value(x);
+        self.out.push_str(" init: ");
+        self.push_value(init);
+        self.out.push_str(") applies ");
+        self.out.push_str(body);
+        self.out.push_str(" across dimensions = ");
+        push_list(&mut self.out, axes);
+        self.out.push_str(" : (");
+        self.push_types([x.ty, init.ty].into_iter());
+        self.out.push_str(") -> ");
+        self.push_type(ty);
+        self.end_op();
+        value
+    }
+
+    /// `stablehlo.compare` of two values of one type.
+    pub fn comparison(&mut self, direction: &str, kind: &str, lhs: Value, rhs: Value, ty: Type) -> Value {
+        let value = self.fresh(ty);
+        self.push_value(value);
+        self.out.push_str(" = stablehlo.compare ");
+        self.out.push_str(direction);
+        self.out.push_str(", ");
+        self.push_values(&[lhs, rhs]);
+        self.out.push_str(", ");
+        self.out.push_str(kind);
+        self.out.push_str(" : (");
+        self.push_types([lhs.ty, rhs.ty].into_iter());
+        self.out.push_str(") -> ");
+        self.push_type(ty);
+        self.end_op();
+        value
     }
 
     /// An operation in generic form. `attrs` is the inside of the attribute dictionary.
@@ -264,6 +363,7 @@ impl Builder {
             self.out.push_str(", ");
         }
         self.out.push('{');
+        self.begin_block();
         let values: Values = args.iter().map(|ty| self.fresh(*ty)).collect();
         if !values.is_empty() {
             self.out.push_str("\n^bb0(");
@@ -284,6 +384,7 @@ impl Builder {
     /// Ends a region with `stablehlo.return`.
     pub fn end_region(&mut self, results: &[Value]) {
         self.op("stablehlo.return", results, "", &[]);
+        self.blocks.pop();
         self.out.push('}');
     }
 
@@ -301,8 +402,10 @@ impl Builder {
         args: &[(Type, Attrs)],
         results: &[(Type, Attrs)],
     ) -> Values {
-        let outer = std::mem::take(&mut self.out);
-        self.interrupted.push(outer);
+        if !self.blocks.is_empty() {
+            self.interrupted.push(std::mem::take(&mut self.out));
+        }
+        self.begin_block();
         let visibility = if public { "public" } else { "private" };
         let _ = write!(self.out, "func.func {visibility} @{name}(");
         let mut values = Values::new();
@@ -346,9 +449,10 @@ impl Builder {
         }
         self.end_op();
         self.out.push_str("}\n");
-        let outer = self.interrupted.pop().unwrap_or_default();
-        let done = std::mem::replace(&mut self.out, outer);
-        self.functions.push_str(&done);
+        self.blocks.pop();
+        if let Some(outer) = self.interrupted.pop() {
+            self.functions.push(std::mem::replace(&mut self.out, outer));
+        }
     }
 
     /// Calls a function of this module.
@@ -356,15 +460,40 @@ impl Builder {
         self.op("func.call", operands, &format!("callee = @{name}"), results)
     }
 
-    /// The whole module, named `name`.
-    pub fn finish(self, name: &str, num_partitions: usize) -> String {
-        let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        format!(
-            "module @{clean} attributes {{mhlo.num_partitions = {num_partitions} : i32, mhlo.num_replicas = 1 : i32}} \
-             {{\n{}}}\n{}",
-            self.functions, self.location_defs
-        )
+    /// The whole module.
+    pub fn finish(mut self) -> String {
+        for text in self.functions.iter().map(String::as_str).chain(["}\n", &self.location_defs]) {
+            self.out.push_str(text);
+        }
+        self.out
     }
+}
+
+fn push_number(out: &mut String, mut n: usize) {
+    let mut digits = [0u8; 20];
+    let mut i = digits.len();
+    loop {
+        i -= 1;
+        digits[i] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    // Digits are ASCII.
+    out.push_str(std::str::from_utf8(&digits[i..]).unwrap_or_default());
+}
+
+/// Writes `[1, 2]`.
+pub fn push_list(out: &mut String, values: &[usize]) {
+    out.push('[');
+    for (i, n) in values.iter().enumerate() {
+        if i > 0 {
+            out.push_str(", ");
+        }
+        push_number(out, *n);
+    }
+    out.push(']');
 }
 
 /// `array<i64: 1, 2>`: how StableHLO writes lists of axes and sizes.
@@ -384,6 +513,7 @@ pub fn usize_array(values: &[usize]) -> String {
 
 /// `[1, 2]`: how attributes of StableHLO write lists of axes.
 pub fn list(values: &[usize]) -> String {
-    let items: Vec<String> = values.iter().map(usize::to_string).collect();
-    format!("[{}]", items.join(", "))
+    let mut out = String::new();
+    push_list(&mut out, values);
+    out
 }
