@@ -257,6 +257,7 @@ struct PJRT_LoadedExecutable {
   std::vector<PJRT_Device*> addressable_devices;
   PJRT_Executable info;
   std::vector<xla::Shape> parameters;  // empty where they are not known one by one
+  xla::ExecuteOptions::ExecutionMode mode = xla::ExecuteOptions::ExecutionMode::kDefault;
   std::atomic<bool> deleted{false};  // XLA's CPU client does not keep this
 };
 
@@ -302,6 +303,7 @@ std::unique_ptr<PJRT_TopologyDescription> NewTopology(std::unique_ptr<const xla:
                                                       const xla::CpuTopologyDescription* topology);
 void FillOutputs(PJRT_Executable* e);
 static void FillParameters(PJRT_LoadedExecutable* loaded);
+static xla::ExecuteOptions::ExecutionMode ModeOf(const xla::PjRtLoadedExecutable& executable, xla::PjRtClient* client);
 /// The memory space that a call names: `memory`, or the default memory of `device`.
 absl::StatusOr<xla::PjRtMemorySpace*> MemoryOf(const char* entry, const PJRT_Client* client, const PJRT_Memory* memory, const PJRT_Device* device);
 }  // namespace raxla

@@ -88,6 +88,7 @@ absl::StatusOr<std::unique_ptr<PJRT_LoadedExecutable>> NewLoaded(std::shared_ptr
   loaded->executable = std::move(executable);
   FillOutputs(&loaded->info);
   FillParameters(loaded.get());
+  loaded->mode = ModeOf(*loaded->executable, client->client.get());
   return loaded;
 }
 

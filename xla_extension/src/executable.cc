@@ -37,6 +37,49 @@ static void FillParameters(PJRT_LoadedExecutable* loaded) {
   for (int i = 0; i < layout.parameter_count(); i++) loaded->parameters.push_back(layout.parameter_shape(i));
 }
 
+/// Whether XLA's estimate of what the instruction costs says how long it takes, and it can't wait for anything.
+static bool HasKnownCost(const xla::HloInstruction& instruction) {
+  switch (instruction.opcode()) {
+    // Repeated as often as the data says.
+    case xla::HloOpcode::kWhile:
+    case xla::HloOpcode::kConditional:
+    case xla::HloOpcode::kSort:
+    case xla::HloOpcode::kScatter:
+    case xla::HloOpcode::kCustomCall:
+    // Waits for other devices or for the host.
+    case xla::HloOpcode::kInfeed:
+    case xla::HloOpcode::kOutfeed:
+    case xla::HloOpcode::kSend:
+    case xla::HloOpcode::kRecv:
+    case xla::HloOpcode::kAfterAll:
+      return false;
+    default:
+      return true;
+  }
+}
+
+/// Handing a program to a thread costs XLA's client about 10 µs. One that takes about as long is run by its caller, unless
+/// its arguments are not there yet; XLA's own limit for that is 1000 operations.
+static xla::ExecuteOptions::ExecutionMode ModeOf(const xla::PjRtLoadedExecutable& executable, xla::PjRtClient* client) {
+  constexpr double kMaxOperations = 1 << 16;
+  constexpr double kMaxBytes = 1 << 18;
+  using Mode = xla::ExecuteOptions::ExecutionMode;
+  if (executable.num_replicas() != 1 || executable.num_partitions() != 1) return Mode::kDefault;
+  auto modules = executable.GetHloModules();
+  if (!modules.ok() || modules->size() != 1) return Mode::kDefault;
+  for (const xla::HloComputation* computation : (*modules)[0]->computations()) {
+    for (const xla::HloInstruction* instruction : computation->instructions()) {
+      if (!HasKnownCost(*instruction)) return Mode::kDefault;
+    }
+  }
+  auto analysis = client->GetHloCostAnalysis();
+  if (!analysis.ok()) return Mode::kDefault;
+  xla::HloCostAnalysis& cost = **analysis;
+  if (!(*modules)[0]->entry_computation()->Accept(&cost).ok()) return Mode::kDefault;
+  const double operations = cost.flop_count() + 16 * cost.transcendental_count();
+  return operations <= kMaxOperations && cost.bytes_accessed() <= kMaxBytes ? Mode::kSynchronous : Mode::kDefault;
+}
+
 /// Whether both orders walk an array of `dims` alike: dimensions of size one may stand anywhere.
 static bool SameOrder(absl::Span<const int64_t> a, absl::Span<const int64_t> b, absl::Span<const int64_t> dims) {
   if (a == b) return true;
@@ -109,6 +152,7 @@ class Launch {
 
   absl::Status ReadOptions() {
     const PJRT_ExecuteOptions* o = args_->options;
+    options_.execution_mode = loaded_->mode;
     if (o == nullptr) return absl::OkStatus();
     if (!HAS(o, PJRT_ExecuteOptions, num_non_donatable_input_indices)) {
       return absl::InvalidArgumentError(absl::StrCat("PJRT_ExecuteOptions: struct_size = ", o->struct_size, " is smaller than ",
