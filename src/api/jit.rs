@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -13,7 +14,7 @@ use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::api::aot;
-use crate::api::program::{Lowering, Program, Traced, lower};
+use crate::api::program::{Lowering, Program, Traced, leaf_name, lower};
 use crate::control_flow::jit_call::JitCall;
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
@@ -22,7 +23,7 @@ use crate::core::placement::Placement;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
 use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
-use crate::tree::{Token, first_difference, leaf_paths};
+use crate::tree::{Token, first_difference};
 
 /// Compiles `f`: the first call with arguments of new types traces `f` and compiles the trace, later calls run it.
 ///
@@ -96,6 +97,10 @@ impl<S: Signature> Clone for Jit<S> {
         Jit { fun: self.fun.clone(), inner: self.inner.clone() }
     }
 }
+
+/// A panic in a traced function leaves no state of the transformation half changed.
+impl<S: Signature> UnwindSafe for Jit<S> {}
+impl<S: Signature> RefUnwindSafe for Jit<S> {}
 
 impl<S: Signature> fmt::Debug for Jit<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,6 +203,25 @@ struct TraceKey {
     avals: Box<[ShapedArray]>,
     config: Config,
     axes: Vec<(&'static str, usize)>,
+}
+
+impl TraceKey {
+    /// In how many parts two keys differ.
+    fn distance(&self, other: &TraceKey) -> usize {
+        fn unequal<T: PartialEq>(a: &[T], b: &[T]) -> usize {
+            a.len().abs_diff(b.len()) + a.iter().zip(b).filter(|(a, b)| a != b).count()
+        }
+        let (a, b) = (self.config, other.config);
+        let settings = [
+            a.x64 != b.x64,
+            a.matmul_precision != b.matmul_precision,
+            a.default_device != b.default_device,
+            self.axes != other.axes,
+        ];
+        unequal(&self.tokens, &other.tokens)
+            + unequal(&self.avals, &other.avals)
+            + settings.into_iter().map(usize::from).sum::<usize>()
+    }
 }
 
 struct Entry {
@@ -361,7 +385,7 @@ impl JitFn {
             return Ok(found);
         }
         if config::explains_cache_misses() {
-            self.explain_miss(&key);
+            self.explain_miss(&key, args);
         }
         let me = Arc::as_ptr(&self.cache).addr();
         if TRACING.with_borrow(|stack| stack.iter().any(|(id, k)| *id == me && *k == key)) {
@@ -415,16 +439,20 @@ impl JitFn {
         Ok(FlatOut { leaves: outs.into_iter().collect(), tree: traced.out_tree.clone() })
     }
 
-    /// Says why a function that was traced before is traced again.
-    fn explain_miss(&self, key: &TraceKey) {
+    /// Says why a function that was traced before is traced again: in what the nearest earlier call differs.
+    fn explain_miss(&self, key: &TraceKey, args: &FlatArgs) {
         let cache = self.cache.traced.read().unwrap_or_else(PoisonError::into_inner);
-        let mut reasons: Vec<String> = cache.keys().map(|old| difference(old, key)).collect();
-        reasons.sort_by_key(String::len);
-        let reason = match reasons.first() {
-            Some(reason) => reason.as_str(),
-            None => "it was not traced before, or this is another function object (a closure with captures)",
+        let reason = match cache.keys().min_by_key(|old| old.distance(key)) {
+            Some(nearest) => differences(nearest, key, args).join("; "),
+            None => "it was not traced before, or this is another function object (a closure with captures)"
+                .into(),
         };
-        tracing::warn!(target: "raxla::jit", "tracing cache miss of {}: {reason}", self.name());
+        tracing::warn!(
+            target: "raxla::jit",
+            "tracing cache miss of {}, called at {}: {reason}",
+            self.name(),
+            args.caller
+        );
     }
 }
 
@@ -437,24 +465,28 @@ fn trace_key(args: &FlatArgs) -> TraceKey {
     }
 }
 
-/// In what two keys differ, in words.
-fn difference(old: &TraceKey, new: &TraceKey) -> String {
+/// In what two keys differ, in words. `args` are those of `new`.
+fn differences(old: &TraceKey, new: &TraceKey, args: &FlatArgs) -> Vec<String> {
+    let mut found = Vec::new();
     if let Some(difference) = first_difference(&old.tokens, &new.tokens) {
-        return format!("the structure of the arguments differs: {difference}");
+        found.push(format!("the structure of the arguments differs: {difference}"));
+    } else {
+        let typed =
+            |aval: &ShapedArray| format!("{}{aval}", if aval.weak_type { "weakly typed " } else { "" });
+        for (i, (a, b)) in old.avals.iter().zip(&*new.avals).enumerate().filter(|(_, (a, b))| a != b) {
+            found.push(format!("{} was {} and is {}", leaf_name(args, i), typed(a), typed(b)));
+        }
     }
-    let paths = leaf_paths(&new.tokens);
-    let differ = old.avals.iter().zip(&*new.avals).enumerate().filter(|(_, (a, b))| a != b);
-    let leaves: Vec<String> = differ
-        .map(|(i, (a, b))| {
-            let path = paths.get(i).map(ToString::to_string).unwrap_or_default();
-            format!("leaf {i} {path} was {a:?} and is {b:?}")
-        })
-        .collect();
-    if !leaves.is_empty() {
-        return leaves.join("; ");
-    }
-    if old.config != new.config {
-        return format!("the configuration was {:?} and is {:?}", old.config, new.config);
-    }
-    format!("the named axes were {:?} and are {:?}", old.axes, new.axes)
+    let (a, b) = (old.config, new.config);
+    let mut setting = |name: &str, a: &dyn fmt::Debug, b: &dyn fmt::Debug| {
+        let (a, b) = (format!("{a:?}"), format!("{b:?}"));
+        if a != b {
+            found.push(format!("{name} was {a} and is {b}"));
+        }
+    };
+    setting("x64", &a.x64, &b.x64);
+    setting("the precision of matrix products", &a.matmul_precision, &b.matmul_precision);
+    setting("the default device", &a.default_device, &b.default_device);
+    setting("the named axes", &old.axes, &new.axes);
+    found
 }

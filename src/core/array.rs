@@ -88,6 +88,7 @@ impl Array {
     ///
     /// # Errors
     /// If `shape` does not hold `elements.len()` elements, or no platform could be initialised.
+    #[track_caller]
     pub fn try_from_slice<T: Element>(elements: &[T], shape: &[usize]) -> Result<Self> {
         Self::from_bytes(&T::to_bytes(elements), T::DTYPE, shape)
     }
@@ -96,7 +97,13 @@ impl Array {
     ///
     /// # Errors
     /// If `bytes` is not as long as `dtype` and `shape` say, or no platform could be initialised.
+    #[track_caller]
     pub fn from_bytes(bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Self> {
+        let caller = Location::caller();
+        Self::upload(bytes, dtype, shape).map_err(|e| e.at(caller))
+    }
+
+    fn upload(bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Self> {
         let size: usize = shape.iter().product();
         if bytes.len() != size * dtype.size() {
             bail!(

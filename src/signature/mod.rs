@@ -37,7 +37,7 @@ mod flat;
 
 use std::fmt;
 use std::ops::Deref;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 pub(crate) use flat::short_type_name;
@@ -244,6 +244,12 @@ impl<S: Signature> Clone for Fun<S> {
         Fun { call: self.call.clone(), flat: self.flat.clone() }
     }
 }
+
+/// A panic in a traced function leaves no state of a transformation half changed.
+impl<S: Signature> UnwindSafe for Fun<S> {}
+impl<S: Signature> RefUnwindSafe for Fun<S> {}
+impl<S: Signature, R: 'static> UnwindSafe for Call<S, R> {}
+impl<S: Signature, R: 'static> RefUnwindSafe for Call<S, R> {}
 
 impl<S: Signature> fmt::Debug for Fun<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

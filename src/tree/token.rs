@@ -184,6 +184,11 @@ impl Debug for KeyToken {
 }
 
 /// What may be the key of a map that is a pytree: strings, integers, `bool` and `char`.
+#[diagnostic::on_unimplemented(
+    message = "a map with keys `{Self}` is not a pytree",
+    label = "its keys are not strings, integers, `bool` or `char`",
+    note = "of the types of strings, `String`, `Box<str>` and `Arc<str>` are keys"
+)]
 pub trait Key: Ord + 'static {
     /// The key as part of a structure.
     fn to_token(&self) -> KeyToken;
