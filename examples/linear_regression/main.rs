@@ -8,11 +8,12 @@
 //! `tests/oracle/examples/linear_regression.py`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use raxla::prelude::*;
 use raxla::random::Key;
-use raxla::{numpy as jnp, random};
+use raxla::{config, numpy as jnp, random};
 use table::Table;
 
 mod plot;
@@ -138,7 +139,16 @@ fn number(x: &Array) -> Result<f64> {
     Ok(x.item::<f32>()?.into())
 }
 
+/// The second run finds what the first one compiled, in `target/`.
+fn keep_compiled_programs() {
+    if let Ok(program) = std::env::current_exe() {
+        config::set_compilation_cache_dir(Some(program.with_file_name("compiled")));
+        config::set_persistent_cache_min_compile_time(Duration::ZERO);
+    }
+}
+
 fn main() -> Result<()> {
+    keep_compiled_programs();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => tutorial(),

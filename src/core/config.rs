@@ -1,7 +1,10 @@
 //! Settings that change what a program means. Each is part of every cache key. JAX: `jax.config`.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::core::placement::DeviceRef;
 use crate::dtype::DType;
@@ -118,6 +121,51 @@ pub fn explain_cache_misses(on: bool) {
 /// Are cache misses to be explained?
 pub(crate) fn explains_cache_misses() -> bool {
     EXPLAIN_CACHE_MISSES.load(Ordering::Relaxed)
+}
+
+struct CompilationCache {
+    dir: Option<PathBuf>,
+    min_compile_time: Duration,
+}
+
+fn compilation_cache() -> &'static RwLock<CompilationCache> {
+    static CACHE: OnceLock<RwLock<CompilationCache>> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let seconds = variable("RAXLA_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS")
+            .and_then(|value| value.to_str()?.parse().ok())
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        RwLock::new(CompilationCache {
+            dir: variable("RAXLA_COMPILATION_CACHE_DIR").map(PathBuf::from),
+            min_compile_time: seconds.unwrap_or(Duration::from_secs(1)),
+        })
+    })
+}
+
+/// Keeps compiled programs in a directory, which is created when it is needed, for later runs of this process and of others;
+/// `None` turns that off. It is off at first, unless the environment variable `RAXLA_COMPILATION_CACHE_DIR` names a directory.
+/// JAX: `jax_compilation_cache_dir`.
+///
+/// Nothing is ever deleted from it. A program of another version of raxla, of another compiler or for another machine is
+/// another program. Trust the directory: what lies there is run.
+pub fn set_compilation_cache_dir(dir: Option<PathBuf>) {
+    compilation_cache().write().unwrap_or_else(PoisonError::into_inner).dir = dir;
+}
+
+/// Where compiled programs are kept.
+pub(crate) fn compilation_cache_dir() -> Option<PathBuf> {
+    compilation_cache().read().unwrap_or_else(PoisonError::into_inner).dir.clone()
+}
+
+/// Only programs that took so long to compile are kept: 1 second, unless the environment variable
+/// `RAXLA_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS` says otherwise. JAX: `jax_persistent_cache_min_compile_time_secs`.
+pub fn set_persistent_cache_min_compile_time(least: Duration) {
+    compilation_cache().write().unwrap_or_else(PoisonError::into_inner).min_compile_time = least;
+}
+
+/// How long the compilation of a program that is kept takes at least.
+pub(crate) fn persistent_cache_min_compile_time() -> Duration {
+    compilation_cache().read().unwrap_or_else(PoisonError::into_inner).min_compile_time
 }
 
 fn with_local<R>(value: Local, body: impl FnOnce() -> R) -> R {

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::{Array, DeviceArray, Repr};
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::compilation_cache;
 use crate::core::config::{self, Config};
 use crate::core::lowering::LoweringCtx;
 use crate::core::placement::{self, DeviceRef, copy_to};
@@ -20,7 +21,7 @@ use crate::core::primitive::{Arrays, Prim};
 use crate::core::scalar::Scalar;
 use crate::core::trace::unexpected_tracer;
 use crate::error::Result;
-use crate::pjrt::{Buffer, CompileOptions, Executable, Program};
+use crate::pjrt::{Buffer, CompileOptions, Executable};
 
 /// One compiled application of a primitive.
 struct Entry {
@@ -171,7 +172,7 @@ fn compile(entry: &Entry) -> Result<Compiled> {
 pub(crate) fn compile_text(text: &str, device: DeviceRef) -> Result<Executable> {
     tracing::debug!(target: "raxla::lowering", "{text}");
     let device = device.device();
-    device.client().compile(&Program::mlir_text(text), &CompileOptions::for_device(device.id()))
+    compilation_cache::compile(device.client(), text, &CompileOptions::for_device(device.id()))
 }
 
 /// Empties this thread's and the shared cache of compiled primitives. JAX: `jax.clear_caches`.

@@ -3,6 +3,7 @@
 pub(crate) mod array;
 pub(crate) mod aval;
 pub(crate) mod check;
+pub(crate) mod compilation_cache;
 pub mod config;
 pub(crate) mod eval;
 pub(crate) mod jaxpr;

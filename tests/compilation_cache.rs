@@ -1,0 +1,95 @@
+//! Compiled programs on disk: what is written is found by the next process, what is damaged is compiled anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use raxla::prelude::*;
+use raxla::{config, numpy as jnp};
+
+/// A directory that is removed at the end.
+struct TemporaryDir(PathBuf);
+
+impl TemporaryDir {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("raxla-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        TemporaryDir(dir)
+    }
+}
+
+impl Drop for TemporaryDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn entries(dir: &Path) -> Vec<(PathBuf, SystemTime)> {
+    let files = fs::read_dir(dir).map(|files| files.map(|file| file.unwrap().path()).collect());
+    let mut files: Vec<PathBuf> = files.unwrap_or_default();
+    files.sort();
+    files.into_iter().map(|file| (file.clone(), fs::metadata(file).unwrap().modified().unwrap())).collect()
+}
+
+const DIR: &str = "RAXLA_TEST_CACHE";
+
+/// Run by the test below in processes of its own: the settings are those of a process.
+#[test]
+fn worker() -> Result<()> {
+    let Ok(dir) = std::env::var(DIR) else { return Ok(()) };
+    config::set_compilation_cache_dir(Some(dir.into()));
+    config::set_persistent_cache_min_compile_time(Duration::ZERO);
+    // Two results, a donated argument, a constant that is hoisted.
+    let weights = jnp::arange(3) * 0.5;
+    let step = jit(move |state: Array, x: &Array| {
+        let state = state + jnp::sin(x) * &weights;
+        (jnp::sum(&state, ..), state)
+    });
+    let mut state = jnp::zeros(&[3], None);
+    let mut total = Array::scalar(0f32);
+    for _ in 0..3 {
+        (total, state) = step(state, &Array::from([1.0f32, 2.0, 3.0]))?;
+    }
+    println!("result: {} {:?}", total.item::<f32>()?, state.to_vec::<f32>()?);
+    Ok(())
+}
+
+fn run(dir: &Path) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["worker", "--exact", "--nocapture"])
+        .env(DIR, dir)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text.lines().find(|line| line.contains("result:")).expect("the worker prints its result").to_owned()
+}
+
+#[test]
+fn a_later_process_finds_what_an_earlier_one_compiled() {
+    let dir = TemporaryDir::new("cache");
+    let first = run(&dir.0);
+    let written = entries(&dir.0);
+    assert!(written.iter().any(|(file, _)| file.to_string_lossy().contains("jit_")), "{written:?}");
+    assert!(written.iter().all(|(file, _)| !file.to_string_lossy().contains(".part")), "{written:?}");
+
+    assert_eq!(run(&dir.0), first);
+    assert_eq!(entries(&dir.0), written, "everything was found, nothing written");
+
+    // Half an entry, and an empty one.
+    let whole = fs::read(&written[0].0).unwrap();
+    fs::write(&written[0].0, &whole[..whole.len() / 2]).unwrap();
+    fs::write(&written[1].0, b"").unwrap();
+    assert_eq!(run(&dir.0), first);
+    assert_eq!(fs::read(&written[0].0).unwrap().len(), whole.len(), "written again");
+    assert!(!fs::read(&written[1].0).unwrap().is_empty());
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_no_error() {
+    let file = TemporaryDir::new("no-directory");
+    fs::write(&file.0, "a file").unwrap();
+    run(&file.0);
+    fs::remove_file(&file.0).unwrap();
+}
