@@ -6,6 +6,7 @@
 
 mod case;
 mod compare;
+mod rows_control_flow;
 mod rows_index;
 mod rows_lax;
 mod rows_lax_index;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use case::{Case, Data, Grad, Row};
 use raxla::core::config::with_x64;
-use raxla::{Array, jit, lax, vjp};
+use raxla::{Array, ErrorKind, jit, lax, vjp};
 
 /// Runs one family; prints how many cases there are, and fails with the first few that differ.
 fn family(name: &str, table: &[&[Row]]) {
@@ -80,7 +81,8 @@ fn run(case: &Case, row: &Row) -> Result<(), String> {
     let args = case.args.iter().map(Data::array).collect::<raxla::Result<Vec<Array>>>();
     let args = args.map_err(|e| e.to_string())?;
     let (call, params) = (row.call, case.params.clone());
-    let traced = jit(move |x: &Vec<Array>| call(x, &params))(&args);
+    let traced = catch_unwind(AssertUnwindSafe(|| jit(move |x: &Vec<Array>| call(x, &params))(&args)))
+        .unwrap_or_else(|p| Err(raxla::Error::new(ErrorKind::Internal, case::panic_text(&*p))));
     if case.error && traced.is_ok() {
         return Err("JAX rejects it, raxla does not under jit".into());
     }
@@ -153,6 +155,11 @@ fn lax_window() {
 #[test]
 fn lax_special() {
     family("lax_special", rows_lax_special::LAX_SPECIAL);
+}
+
+#[test]
+fn control_flow() {
+    family("control_flow", rows_control_flow::CONTROL_FLOW);
 }
 
 #[test]

@@ -1,0 +1,266 @@
+"""`jax.lax`: control flow with small bodies that `rows_control_flow.rs` has too, and collectives over an axis of `vmap`.
+
+`transform` names what is applied to the function, innermost first: "vmap" over `in_axes`, "jvp" in the direction of 0.5
+everywhere (which appends the tangents of float results), "jit". The case's own gradient comes on top of that.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from spec import arr
+
+# Bodies of several operations, that XLA contracts and vectorises as it likes.
+ULP = {f"lax.{name}": 4 for name in "cond switch while_loop fori_loop scan map associative_scan psum pmean psum_scatter".split()}
+
+
+def cond(p, *xs, body):
+    if body == "two":
+        return lax.cond(p, lambda x, y: (x * y, x + 1.5), lambda x, y: (x - y, lax.sin(y)), *xs)
+    if body == "unused":
+        return [lax.cond(p, lambda x, y: x, lambda x, y: lax.full_like(y, 2.0), *xs)]
+    if body == "log":
+        # The branch that is not taken has no finite value.
+        return [lax.cond(p > 0, lax.log, lambda x: x * 2.0, p)]
+    if body == "nested":
+        inner = lambda x, y: lax.cond(x > y, lambda x, y: x * x, lambda x, y: y * x, x, y)
+        return [lax.cond(p, inner, lambda x, y: x + y, *xs)]
+    return [lax.cond(p, lambda x: x, lambda x: x.astype(jnp.int32), *xs)]
+
+
+def switch(i, *xs):
+    return [lax.switch(i, [lambda x, y: x * y, lambda x, y: x + y, lambda x, y: lax.sin(x)], *xs)]
+
+
+def while_loop(*xs, body):
+    if body == "power":
+        n, x = xs
+        go = lambda c: (c[0] + 1, c[1] * x)
+        return [lax.while_loop(lambda c: c[0] < n, go, (jnp.int32(0), lax.full_like(x, 1.0)))[1]]
+    if body == "grow":
+        x, y = xs
+        return lax.while_loop(lambda c: c[0] < 100.0, lambda c: (c[0] * y + 1.0, c[1] + c[0]), (x, x))
+    return [lax.while_loop(lambda c: c < 3, lambda c: c + 1.5, xs[0])]
+
+
+def fori_loop(*xs, lower=None, upper=None, body="axpy"):
+    if lower is None:
+        lower, upper, *xs = xs
+    if body == "swap":
+        return lax.fori_loop(lower, upper, lambda i, c: (c[1], c[0] * 0.5), tuple(xs))
+    x, y = xs
+    return [lax.fori_loop(lower, upper, lambda i, c: c * y + i.astype(jnp.float32), x)]
+
+
+def scan(*xs, body, **k):
+    if body == "rnn":
+        c, w, xs = xs
+
+        def step(c, x):
+            c = lax.sin(c * w + x)
+            return c, c * 2.0
+
+        return lax.scan(step, c, xs, **k)
+    if body == "ints":
+        n, c, xs, flags = xs
+
+        def step(carry, x):
+            n, c = carry
+            x, flag = x
+            c = lax.select(flag, c * x, c + x)
+            return (n + 1, c), (n, c)
+
+        (n, c), (ns, cs) = lax.scan(step, (n, c), (xs, flags), **k)
+        return n, c, ns, cs
+    if body == "length":
+        c, w = xs
+        c, ys = lax.scan(lambda c, _: (c * w, c), c, None, **k)
+        return c, ys
+    if body == "forward":
+        # A carry that does not change, an input that is passed through, one that is not used.
+        a, b, xs = xs
+        (a, b), ys = lax.scan(lambda c, x: ((c[0], c[0] * c[1]), x), (a, b), xs, **k)
+        return a, b, ys
+    if body == "nested":
+        c, xs = xs
+        step = lambda c, row: (lax.scan(lambda d, x: (d * x, d), c, row)[0], c)
+        return lax.scan(step, c, xs, **k)
+    # The carry's type changes.
+    return lax.scan(lambda c, x: (x, x), xs[0], xs[1], **k)
+
+
+def associative_scan(*xs, body, reverse=False, axis=0):
+    if body == "affine":
+        # Not commutative.
+        f = lambda p, q: (p[0] * q[0], p[1] * q[0] + q[1])
+        return lax.associative_scan(f, xs, reverse=reverse, axis=axis)
+    return [lax.associative_scan({"add": lax.add, "max": lax.max}[body], xs[0], reverse=reverse, axis=axis)]
+
+
+COLLECTIVES = {
+    "psum": lambda x: lax.psum(x, "i"),
+    "pmean": lambda x: lax.pmean(x, "i"),
+    "pmax": lambda x: lax.pmax(x, "i"),
+    "pmin": lambda x: lax.pmin(x, "i"),
+    "axis_index": lambda x: x + lax.axis_index("i"),
+    "all_gather": lambda x, axis: lax.all_gather(x, "i", axis=axis),
+    "all_gather_tiled": lambda x, axis: lax.all_gather(x, "i", axis=axis, tiled=True),
+    "psum_scatter": lambda x, axis: lax.psum_scatter(x, "i", scatter_dimension=axis, tiled=False),
+    "all_to_all": lambda x, split_axis, concat_axis: lax.all_to_all(x, "i", split_axis, concat_axis),
+    "ppermute": lambda x, perm: lax.ppermute(x, "i", perm),
+}
+
+
+def pushed_forward(f):
+    def g(*xs):
+        dots = [lax.full_like(x, 0.5) if jnp.issubdtype(x.dtype, jnp.inexact) else np.zeros(x.shape, jax.dtypes.float0) for x in xs]
+        ys, dys = jax.jvp(f, xs, tuple(dots))
+        return ys + tuple(dy for dy in dys if dy.dtype != jax.dtypes.float0)
+
+    return g
+
+
+def transformed(f):
+    def call(*args, transform=(), in_axes=None, **params):
+        g = lambda *xs: tuple(f(*xs, **params))
+        for t in transform:
+            if t == "vmap":
+                g = jax.vmap(g, in_axes=in_axes)
+            elif t == "jvp":
+                g = pushed_forward(g)
+            else:
+                g = jax.jit(g)
+        return g(*args)
+
+    return call
+
+
+ADAPTERS = {
+    "lax.cond": transformed(cond),
+    "lax.switch": transformed(switch),
+    "lax.while_loop": transformed(while_loop),
+    "lax.fori_loop": transformed(fori_loop),
+    "lax.scan": transformed(scan),
+    "lax.map": transformed(lambda *xs: [lax.map(lambda x: x * x + 1.5, *xs)]),
+    "lax.associative_scan": transformed(associative_scan),
+    **{f"lax.{name}": (lambda f: lambda x, **k: jax.vmap(lambda x: f(x, **k), axis_name="i")(x))(f) for name, f in COLLECTIVES.items()},
+}
+
+WAYS = [[], ["jvp"], ["jit", "jvp"]]
+
+
+def build(f):
+    conds(f)
+    loops(f)
+    scans(f)
+    for x in (("float32", (3, 3, 2)), ("int32", (3, 3, 2)), ("float32", (3, 3, 1))):
+        grad = x[0] == "float32"
+        for name in ("psum", "pmax", "pmin", "axis_index"):
+            # JAX has no derivative of a maximum over an axis.
+            f.case(f"lax.{name}", x, grad=grad and name not in ("pmax", "pmin", "axis_index"), error=None)
+        f.case("lax.pmean", x, grad=grad, error=None, grad_abs=1e-6)
+        for axis in (0, 1):
+            f.case("lax.all_gather", x, axis=axis, grad=grad)
+            f.case("lax.all_gather_tiled", x, axis=axis, grad=grad)
+        f.case("lax.psum_scatter", x, axis=0, grad=grad)
+        f.case("lax.all_to_all", x, split_axis=0, concat_axis=0, grad=grad)
+        f.case("lax.all_to_all", x, split_axis=0, concat_axis=1, grad=grad)
+        f.case("lax.ppermute", x, perm=[[0, 1], [1, 2], [2, 0]], grad=grad)
+        # raxla has partial permutations under vmap too, for which JAX has no batching rule.
+
+
+def conds(f):
+    F = "float32"
+    for p in (True, False):
+        for way in WAYS:
+            for body in ("two", "unused", "nested"):
+                f.case("lax.cond", arr("bool", p), (F, (3,) if body != "nested" else ()), (F, (3,) if body != "nested" else ()), body=body,
+                       transform=way, grad=True)
+        for axes in ([None, 0, 0], [None, 0, None], [None, None, 1]):
+            f.case("lax.cond", arr("bool", p), (F, (3, 2) if axes[1] == 0 else (2,)),
+                   (F, {0: (3, 2), 1: (2, 3), None: (2,)}[axes[2]]), body="two", transform=["vmap"], in_axes=axes, grad=True)
+    for way in (["vmap"], ["jvp", "vmap"], ["vmap", "jvp"]):
+        f.case("lax.cond", arr("bool", [True, False, True]), (F, (3, 2)), (F, (3, 2)), body="two", transform=way, in_axes=[0, 0, 0], grad=True)
+        f.case("lax.cond", arr("bool", [True, False, True]), (F, (2,)), (F, (3, 2)), body="unused", transform=way, in_axes=[0, None, 0], grad=True)
+        f.case("lax.cond", arr("bool", [True, False, True]), (F, (3,)), (F, ()), body="nested", transform=way, in_axes=[0, 0, None], grad=True)
+        f.case("lax.cond", arr(F, [2.0, -1.0, 0.0, 0.5]), body="log", transform=way, in_axes=[0], grad=True)
+    f.case("lax.cond", arr("bool", [True, False]), (F, (2, 0)), (F, (2, 0)), body="two", transform=["vmap"], in_axes=[0, 0, 0])
+    f.case("lax.cond", arr("int32", 3), (F, (2,)), (F, (2,)), body="two", error=None)
+    f.case("lax.cond", arr(F, 0.5), (F, (2,)), (F, (2,)), body="two", error=None)
+    f.case("lax.cond", arr("bool", [True]), (F, (2,)), (F, (2,)), body="two", error=True)
+    f.case("lax.cond", arr("bool", True), (F, (2,)), body="differ", error=True)
+    for i in (0, 1, 2, -1, 7):
+        for way in WAYS:
+            f.case("lax.switch", arr("int32", i), (F, (3,)), (F, (3,)), transform=way, grad=True)
+    for way in (["vmap"], ["jvp", "vmap"]):
+        f.case("lax.switch", arr("int32", [0, 2, 1, -5, 9]), (F, (5, 2)), (F, (2,)), transform=way, in_axes=[0, 0, None], grad=True)
+        f.case("lax.switch", arr("int32", 1), (F, (5, 2)), (F, (2,)), transform=way, in_axes=[None, 0, None], grad=True)
+    f.case("lax.switch", arr("uint8", 2), (F, (3,)), (F, (3,)))
+    f.case("lax.switch", (F, ()), (F, (3,)), (F, (3,)), error=True)
+    f.case("lax.switch", arr("int32", [0]), (F, (3,)), (F, (3,)), error=True)
+
+
+def loops(f):
+    F = "float32"
+    for n in (0, 1, 5):
+        for way in WAYS:
+            f.case("lax.while_loop", arr("int32", n), (F, (3,)), body="power", transform=way)
+            f.case("lax.fori_loop", arr("int32", 0), arr("int32", n), (F, (3,)), (F, (3,)), transform=way)
+            f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=n, transform=way, grad=True, abs=1e-6)
+            f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=-2, upper=n, body="swap", transform=way, grad=True)
+    for way in (["vmap"], ["jvp", "vmap"], ["vmap", "jvp"]):
+        f.case("lax.while_loop", arr("int32", [0, 3, 1]), (F, (2,)), body="power", transform=way, in_axes=[0, None])
+        f.case("lax.while_loop", arr("int32", 3), (F, (2, 3)), body="power", transform=way, in_axes=[None, 1])
+        f.case("lax.while_loop", arr("int32", [2, 3, 0]), (F, (3, 2)), body="power", transform=way, in_axes=[0, 0])
+        f.case("lax.while_loop", arr(F, [1.0, 200.0, 50.0]), arr(F, 2.0), body="grow", transform=way, in_axes=[0, None])
+        f.case("lax.while_loop", arr(F, 1.0), arr(F, [2.0, 5.0, 99.5]), body="grow", transform=way, in_axes=[None, 0])
+        f.case("lax.fori_loop", (F, (3,)), (F, (2, 3)), lower=1, upper=4, transform=way, in_axes=[None, 0], grad=True, abs=2e-6)
+        f.case("lax.fori_loop", arr("int32", [0, 2]), arr("int32", [3, 2]), (F, (3,)), (F, (2, 3)), transform=way, in_axes=[0, 0, None, 0])
+    f.case("lax.while_loop", arr(F, 1.0), arr(F, 2.0), body="grow", transform=["jvp"])
+    f.case("lax.while_loop", arr("int32", 1), body="type", error=None)
+    f.case("lax.while_loop", arr(F, 1.0), body="type")
+    f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=3, upper=1)
+    f.case("lax.fori_loop", arr("int32", 0), arr("int8", 3), (F, (3,)), (F, (3,)), error=None)
+    # Float bounds are an error in raxla; JAX truncates them if they are concrete, and compares them if they are not.
+
+
+def scans(f):
+    F = "float32"
+    for length in (0, 1, 5):
+        for reverse in (False, True):
+            for unroll in (1, 2, 7):
+                k = dict(reverse=reverse, unroll=unroll)
+                f.case("lax.scan", (F, (2,)), (F, (2,)), (F, (length, 2)), body="rnn", **k, grad=True, abs=2e-6)
+            for way in WAYS[1:]:
+                f.case("lax.scan", (F, (2,)), (F, (2,)), (F, (length, 2)), body="rnn", reverse=reverse, transform=way, grad=True, abs=4e-6)
+            k = dict(reverse=reverse)
+            f.case("lax.scan", arr("int32", 7), (F, ()), (F, (length,)), ("bool", (length,)), body="ints", **k, grad=True, abs=2e-6)
+            f.case("lax.scan", (F, (2,)), (F, ()), body="length", length=length, **k, grad=True, error=None)
+            f.case("lax.scan", (F, (2,)), (F, (2,)), (F, (length, 3)), body="forward", **k, grad=True)
+            f.case("lax.scan", (F, (2,)), (F, (length, 3, 2)), body="nested", **k, grad=True, abs=2e-6)
+    for way in (["vmap"], ["jvp", "vmap"], ["vmap", "jvp"]):
+        for axes, shapes in (([0, None, None], ((3, 2), (2,), (4, 2))), ([None, 0, None], ((2,), (3, 2), (4, 2))),
+                             ([None, None, 1], ((2,), (2,), (4, 3, 2))), ([0, 1, 2], ((3, 2), (2, 3), (4, 2, 3)))):
+            f.case("lax.scan", *[(F, s) for s in shapes], body="rnn", transform=way, in_axes=axes, grad=True, abs=4e-6)
+        f.case("lax.scan", arr("int32", 7), (F, ()), (F, (4,)), ("bool", (3, 4)), body="ints", transform=way,
+               in_axes=[None, None, None, 0], grad=True, abs=2e-6)
+        f.case("lax.scan", (F, (3, 2)), (F, (2,)), (F, (4, 3)), body="forward", transform=way, in_axes=[0, None, None], grad=True)
+    f.case("lax.scan", (F, (2,)), (F, ()), body="length", length=3, unroll=3, grad=True)
+    f.case("lax.scan", arr("int32", 7), (F, ()), (F, (3,)), ("bool", (4,)), body="ints", error=True)
+    f.case("lax.scan", (F, (2,)), (F, (2,)), (F, (3, 2)), body="rnn", length=4, error=True)
+    f.case("lax.scan", (F, (2,)), (F, (3, 4)), body="type", error=True)
+    f.case("lax.scan", (F, ()), ("int32", (3,)), body="type", error=True)
+    for x in ((F, (4, 2)), (F, (0, 2)), (F, (1,)), ("float64", (3,))):
+        for way in WAYS:
+            f.case("lax.map", x, transform=way, grad=True, x64=x[0] == "float64")
+    f.case("lax.map", (F, (4, 2)), transform=["vmap"], in_axes=[1], grad=True)
+    f.case("lax.map", (F, ()), error=True)
+    for n in (0, 1, 2, 5, 8):
+        for reverse in (False, True):
+            f.case("lax.associative_scan", (F, (n, 2)), body="add", reverse=reverse, grad=True, abs=2e-6)
+            f.case("lax.associative_scan", (F, (2, n)), (F, (2, n)), body="affine", reverse=reverse, axis=1, grad=True, abs=4e-6)
+    f.case("lax.associative_scan", (F, (2, 3)), (F, (2, 3)), body="affine", axis=-1, transform=["jvp"], grad=True, abs=4e-6)
+    f.case("lax.associative_scan", (F, (5, 2)), body="add", transform=["vmap"], in_axes=[1], grad=True, abs=2e-6)
+    f.case("lax.associative_scan", ("int32", (7,)), body="max", reverse=True)
+    f.case("lax.associative_scan", (F, (2, 3)), (F, (2, 4)), body="affine", axis=1, error=True)
+    f.case("lax.associative_scan", (F, (2,)), body="add", axis=1, error=True)
