@@ -1,9 +1,10 @@
-//! Functions that only rearrange axes by other primitives. JAX: `lax.broadcast`, `lax.collapse`.
+//! Functions that only rearrange axes by other primitives. JAX: `lax.broadcast`, `lax.collapse`,
+//! `lax.tile`; and the shapes of broadcasting, `lax.broadcast_shapes`.
 
 use crate::core::array::Array;
 use crate::core::aval::Shape;
 use crate::core::primitive::BatchDim;
-use crate::error::{OrThrow, err};
+use crate::error::{OrThrow, Result, bail, err};
 use crate::lax::elementwise::tuple;
 use crate::lax::{broadcast_in_dim, move_axis, reshape};
 
@@ -17,6 +18,54 @@ pub fn broadcast(operand: &Array, sizes: &[usize]) -> Array {
     shape.extend_from_slice(operand.shape());
     let dims: Shape = (sizes.len()..shape.len()).collect();
     broadcast_in_dim(operand, &shape, &dims)
+}
+
+/// The shape that arrays of these shapes broadcast to by NumPy's rule: `[3, 1]`, `[4]` -> `[3, 4]`.
+///
+/// ```
+/// use raxla::lax::broadcast_shapes;
+/// assert_eq!(broadcast_shapes(&[&[3, 1], &[1, 4], &[5, 1, 1]])?, [5, 3, 4]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// `incompatible shapes for broadcasting: shapes=[(3, 1), (4, 1)]`
+pub fn broadcast_shapes(shapes: &[&[usize]]) -> Result<Vec<usize>> {
+    let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
+    let mut out = vec![1; rank];
+    for shape in shapes {
+        for (m, n) in out[rank - shape.len()..].iter_mut().zip(*shape) {
+            if *m == 1 {
+                *m = *n;
+            } else if *n != 1 && m != n {
+                let shapes: Vec<String> = shapes.iter().map(|s| tuple(s)).collect();
+                bail!(Shape, "incompatible shapes for broadcasting: shapes=[{}]", shapes.join(", "));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Puts copies of `operand` side by side: `reps[i]` of them along axis `i`. `f32[2,3]`, reps `[2, 1]` -> `f32[4,3]`.
+///
+/// # Errors
+/// `tile: reps must have one entry for each axis of operand f32[2,3], got (2,)`
+#[track_caller]
+pub fn tile(operand: &Array, reps: &[usize]) -> Array {
+    let sizes = operand.shape();
+    if reps.len() != sizes.len() {
+        let (operand, reps) = (operand.aval(), tuple(reps));
+        return Err(err!(
+            Shape,
+            "tile: reps must have one entry for each axis of operand {operand}, got {reps}"
+        ))
+        .or_throw();
+    }
+    // Axes (reps[0], sizes[0], reps[1], …), then merged in pairs.
+    let spread: Shape = reps.iter().zip(sizes).flat_map(|(r, n)| [*r, *n]).collect();
+    let dims: Shape = (0..sizes.len()).map(|i| 2 * i + 1).collect();
+    let merged: Shape = reps.iter().zip(sizes).map(|(r, n)| r * n).collect();
+    reshape(&broadcast_in_dim(operand, &spread, &dims), &merged)
 }
 
 /// Merges the axes from `start_dimension` to `stop_dimension` (exclusive; `None` is the last) into one. Negative axes

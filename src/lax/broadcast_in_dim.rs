@@ -11,7 +11,7 @@ use crate::core::primitive::{
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
-use crate::lax::{move_axis, reduce_sum, reshape};
+use crate::lax::{move_axis, reduce_sum, reshape, transpose};
 use crate::mlir::Value;
 
 /// Copies `operand` along the axes of `shape`: its axis `i` becomes axis `broadcast_dimensions[i]` of the result.
@@ -19,7 +19,7 @@ use crate::mlir::Value;
 /// `f32[3]`, shape `[2, 3]`, dimensions `[1]` -> `f32[2,3]`: two equal rows.
 ///
 /// # Errors
-/// Dimensions that are not strictly increasing, out of range, or of a size other than the operand's (1 is stretched).
+/// Dimensions that repeat, are out of range, or have a size other than the operand's (1 is stretched).
 #[track_caller]
 pub fn broadcast_in_dim(operand: &Array, shape: &[usize], broadcast_dimensions: &[usize]) -> Array {
     let identity = operand.shape() == shape && broadcast_dimensions.iter().enumerate().all(|(i, d)| i == *d);
@@ -57,10 +57,10 @@ impl Primitive for BroadcastInDim {
             );
         }
         for (i, (d, n)) in dims.iter().zip(&x.shape).enumerate() {
-            if i > 0 && *d <= dims[i - 1] {
+            if dims[..i].contains(d) {
                 bail!(
                     Shape,
-                    "broadcast_in_dim: broadcast_dimensions must be strictly increasing, got {}",
+                    "broadcast_in_dim: broadcast_dimensions must not contain duplicates, got {}",
                     tuple(dims)
                 );
             }
@@ -84,7 +84,7 @@ impl Primitive for BroadcastInDim {
             broadcast_in_dim(dx, &self.shape, &self.broadcast_dimensions)
         })
     }
-    /// x̄ = ȳ summed over the axes that were copied along
+    /// x̄ = ȳ summed over the axes that were copied along, the others in the operand's order
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| {
             let operand = ins[0].aval().shape;
@@ -94,7 +94,11 @@ impl Primitive for BroadcastInDim {
                 Some(i) => operand[i] == 1 && self.shape[*axis] != 1,
             };
             let axes: Vec<usize> = (0..self.shape.len()).filter(copied).collect();
-            reshape(&reduce_sum(ct, &axes), &operand)
+            // What is left is in the result's order.
+            let kept: Vec<usize> = dims.iter().copied().filter(|d| !copied(d)).collect();
+            let order: Vec<usize> =
+                kept.iter().map(|d| kept.iter().filter(|other| *other < d).count()).collect();
+            reshape(&transpose(&reduce_sum(ct, &axes), &order), &operand)
         }))
     }
     /// the mapped axis goes in front of the result
@@ -119,12 +123,14 @@ mod tests {
     fn rules_of_broadcast_in_dim() {
         let mut draw = Draw::new(106);
         type Spec = (&'static [usize], &'static [usize], &'static [usize]);
-        let cases: [Spec; 5] = [
+        let cases: [Spec; 7] = [
             (&[3], &[2, 3], &[1]),
             (&[3, 1], &[3, 4, 2], &[0, 2]),
             (&[], &[2, 2], &[]),
             (&[2, 3], &[2, 3], &[0, 1]),
             (&[1], &[0, 2], &[1]),
+            (&[2, 3], &[3, 2], &[1, 0]),
+            (&[2, 1, 3], &[3, 4, 2, 2], &[2, 1, 0]),
         ];
         check_rules(cases.into_iter().flat_map(|(shape, out, dims)| {
             [DType::F32, DType::BF16, DType::C64, DType::I32, DType::Bool].map(|d| {

@@ -34,6 +34,12 @@ pub fn zeros(dtype: DType, shape: &[usize]) -> Array {
     broadcast_in_dim(&literal(dtype, 0.0), shape, &[])
 }
 
+/// An array of this shape and dtype whose elements nobody should rely on. As in JAX they are zeros.
+#[track_caller]
+pub fn empty(shape: &[usize], dtype: DType) -> Array {
+    zeros(dtype, shape)
+}
+
 /// Zeros of `x`'s dtype and shape, strongly typed.
 #[track_caller]
 pub fn zeros_like(x: &Array) -> Array {

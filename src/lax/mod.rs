@@ -25,6 +25,7 @@ mod complex;
 mod concatenate;
 mod conv_dimension_numbers;
 mod conv_general_dilated;
+mod conv_transpose;
 pub(crate) mod convert_element_type;
 mod copy;
 mod cumsum;
@@ -89,7 +90,7 @@ pub use bitwise::{
     bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, population_count, shift_left,
     shift_right_arithmetic, shift_right_logical,
 };
-pub use broadcast::{broadcast, collapse};
+pub use broadcast::{broadcast, broadcast_shapes, collapse, tile};
 pub use broadcast_in_dim::broadcast_in_dim;
 pub use clamp::clamp;
 pub use collectives::{
@@ -101,6 +102,7 @@ pub use complex::{complex, conj, imag, real};
 pub use concatenate::{concatenate, stack, unstack};
 pub use conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
 pub use conv_general_dilated::{conv, conv_general_dilated};
+pub use conv_transpose::{conv_general_dilated_patches, conv_transpose, conv_with_general_padding};
 pub(crate) use convert_element_type::convert;
 pub use convert_element_type::convert_element_type;
 pub use copy::{copy, stop_gradient};
@@ -114,7 +116,7 @@ pub use dynamic_update_slice::{
 pub use erf::{erf, erf_inv, erfc};
 pub use exp::{exp, exp2, expm1, logistic};
 pub use floor::{RoundingMethod, ceil, floor, is_finite, nextafter, round};
-pub use full::{full, full_like, zeros, zeros_like};
+pub use full::{empty, full, full_like, zeros, zeros_like};
 pub(crate) use full::{literal, literal_like};
 pub use gamma::{digamma, lgamma, polygamma, zeta};
 pub use gather::{GatherOptions, gather};

@@ -33,6 +33,7 @@ mod shape;
 mod sorting;
 pub(crate) mod util;
 
+pub use crate::lax::broadcast_shapes;
 pub use arithmetic::*;
 pub use axes::{Axes, keepdims};
 pub use contraction::*;

@@ -6,6 +6,7 @@ use crate::core::scalar::Scalar;
 use crate::dtype::{DType, promote_types};
 use crate::error::{OrThrow, Result, bail};
 use crate::lax;
+pub(crate) use crate::lax::broadcast_shapes;
 use crate::lax::elementwise::tuple;
 
 /// The dtype that an operation on these arrays computes in, and whether it is weak. JAX: `dtypes.lattice_result_type`.
@@ -144,23 +145,6 @@ pub(crate) fn promote_shapes<const N: usize>(name: &str, mut args: [Array; N]) -
 fn incompatible(name: &str, shapes: &[&[usize]]) -> Result<()> {
     let shapes: Vec<String> = shapes.iter().map(|s| tuple(s)).collect();
     bail!(Shape, "{name}: incompatible shapes for broadcasting: shapes=[{}]", shapes.join(", "))
-}
-
-/// The shape that these broadcast to by NumPy's rule. JAX: `lax.broadcast_shapes`.
-pub(crate) fn broadcast_shapes(shapes: &[&[usize]]) -> Result<Vec<usize>> {
-    let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
-    let mut out = vec![1; rank];
-    for shape in shapes {
-        for (m, n) in out[rank - shape.len()..].iter_mut().zip(*shape) {
-            if *m == 1 {
-                *m = *n;
-            } else if *n != 1 && m != n {
-                let shapes: Vec<String> = shapes.iter().map(|s| tuple(s)).collect();
-                bail!(Shape, "incompatible shapes for broadcasting: shapes=[{}]", shapes.join(", "));
-            }
-        }
-    }
-    Ok(out)
 }
 
 /// Operands copied to their common shape.

@@ -1,6 +1,6 @@
 //! Rows for `jax.lax`.
 
-use raxla::{DType, lax};
+use raxla::{Array, DType, lax};
 
 use crate::case::Row;
 use crate::{binary_rows, row, unary_rows};
@@ -35,6 +35,14 @@ pub const SHAPE: &[&[Row]] = &[&[
         &p.usizes("shape"),
         &p.usizes("broadcast_dimensions")
     )),
+    row!("lax.tile", |x, p| lax::tile(&x[0], &p.usizes("reps"))),
+    row!("lax.empty", |_, p| lax::empty(&p.usizes("shape"), p.dtype("dtype"))),
+    row!("lax.broadcast_shapes", |_, p| {
+        let shapes: Vec<Vec<usize>> =
+            p.lists("shapes").into_iter().map(|s| s.into_iter().map(|n| n as usize).collect()).collect();
+        let shape = lax::broadcast_shapes(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        Array::from(shape.into_iter().map(|n| n as i32).collect::<Vec<_>>())
+    }),
     row!("lax.rev", |x, p| lax::rev(&x[0], &p.usizes("dimensions"))),
     row!("lax.concatenate", |x, p| lax::concatenate(x, p.usize("dimension"))),
     row!("lax.slice", |x, p| lax::slice(

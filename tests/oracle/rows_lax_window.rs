@@ -45,11 +45,13 @@ macro_rules! window {
     };
 }
 
+fn dimension_numbers(p: &Params) -> Option<(&str, &str, &str)> {
+    let names = p.get("dimension_numbers").as_array()?;
+    let name = |i: usize| names[i].as_str().unwrap();
+    Some((name(0), name(1), name(2)))
+}
+
 fn conv(x: &[Array], p: &Params) -> Array {
-    let names: Vec<&str> = match p.get("dimension_numbers").as_array() {
-        Some(names) => names.iter().map(|n| n.as_str().unwrap()).collect(),
-        None => Vec::new(),
-    };
     lax::conv_general_dilated(
         &x[0],
         &x[1],
@@ -57,7 +59,7 @@ fn conv(x: &[Array], p: &Params) -> Array {
         &pads(p, "padding"),
         usizes_or_none(p, "lhs_dilation").as_deref(),
         usizes_or_none(p, "rhs_dilation").as_deref(),
-        (!names.is_empty()).then(|| (names[0], names[1], names[2])),
+        dimension_numbers(p),
         p.size_or_none("feature_group_count").unwrap_or(1),
         p.size_or_none("batch_group_count").unwrap_or(1),
         None,
@@ -88,6 +90,46 @@ pub const LAX_WINDOW: &[&[Row]] = &[&[
     },
     Row { name: "lax.top_k", call: |x, p| pair(lax::top_k(&x[0], p.usize("k"), p.int("axis"))) },
     row!("lax.conv_general_dilated", |x, p| conv(x, p)),
+    row!("lax.conv_with_general_padding", |x, p| lax::conv_with_general_padding(
+        &x[0],
+        &x[1],
+        &p.usizes("window_strides"),
+        &pads(p, "padding"),
+        usizes_or_none(p, "lhs_dilation").as_deref(),
+        usizes_or_none(p, "rhs_dilation").as_deref(),
+        None,
+        None
+    )),
+    row!("lax.conv_transpose", |x, p| lax::conv_transpose(
+        &x[0],
+        &x[1],
+        &p.usizes("strides"),
+        &pads(p, "padding"),
+        usizes_or_none(p, "rhs_dilation").as_deref(),
+        dimension_numbers(p),
+        p.bool("transpose_kernel"),
+        None,
+        None,
+        p.bool("use_consistent_padding")
+    )),
+    row!("lax.conv_general_dilated_patches", |x, p| lax::conv_general_dilated_patches(
+        &x[0],
+        &p.usizes("filter_shape"),
+        &p.usizes("window_strides"),
+        &pads(p, "padding"),
+        usizes_or_none(p, "lhs_dilation").as_deref(),
+        usizes_or_none(p, "rhs_dilation").as_deref(),
+        dimension_numbers(p),
+        None,
+        None
+    )),
+    row!("lax.padtype_to_pads", |_, p| {
+        let (sizes, window, strides) =
+            (p.usizes("in_shape"), p.usizes("window_shape"), p.usizes("window_strides"));
+        let pads = lax::padtype_to_pads(&sizes, &window, &strides, p.str("padding")).unwrap();
+        let pads: Vec<i32> = pads.iter().flat_map(|(low, high)| [*low as i32, *high as i32]).collect();
+        lax::reshape(&Array::from(pads), &[sizes.len(), 2])
+    }),
     row!("lax.conv", |x, p| lax::conv(
         &x[0],
         &x[1],

@@ -8,6 +8,8 @@ from spec import REALS, arr, edges, weak
 ULP = {"lax.reduce_sum": 4, "lax.reduce_prod": 4, "lax.dot_general": 4}
 
 ADAPTERS = {
+    "lax.empty": lambda shape, dtype: lax.empty(shape, dtype),
+    "lax.broadcast_shapes": lambda shapes: jnp.array(lax.broadcast_shapes(*shapes), jnp.int32),
     "lax.expand_dims": lambda x, dimensions: lax.expand_dims(x, dimensions),
     "lax.concatenate": lambda *xs, dimension: lax.concatenate(xs, dimension),
     "lax.iota": lambda dtype, size: lax.iota(dtype, size),
@@ -48,6 +50,24 @@ def build(f):
     f.case("lax.slice", ("float32", (5,)), start_indices=[2], limit_indices=[6], strides=[1], error=None)
     f.case("lax.pad", ("float32", (0,)), ("float32", ()), padding_config=[[1, 2, 3]], grad=True)
     f.case("lax.squeeze", ("float32", (2, 3)), dimensions=[0], error=None)
+    # JAX's own transpose does not undo a permutation, so these have no gradient.
+    f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[3, 2], broadcast_dimensions=[1, 0])
+    f.case("lax.broadcast_in_dim", ("float32", (2, 1, 3)), shape=[3, 4, 2, 2], broadcast_dimensions=[2, 1, 0])
+    f.case("lax.broadcast_in_dim", ("float32", (2, 2)), shape=[2, 2], broadcast_dimensions=[1, 0])
+    f.case("lax.broadcast_in_dim", ("float32", (2, 2)), shape=[2, 2], broadcast_dimensions=[0, 0], error=True)
+    f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[2, 3], broadcast_dimensions=[1, 0], error=True)
+    f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[2, 3], broadcast_dimensions=[0], error=True)
+    for dtype in ("float32", "int8", "bool", "complex64"):
+        f.case("lax.tile", (dtype, (2, 3)), reps=[2, 3], grad=dtype == "float32")
+    f.case("lax.tile", ("float32", (2, 1)), reps=[1, 0], grad=True)
+    f.case("lax.tile", ("float32", ()), reps=[], grad=True)
+    f.case("lax.tile", ("float32", (2, 3)), reps=[2], error=True)
+    f.case("lax.empty", dtype="float32", shape=[2, 0])
+    f.case("lax.empty", dtype="int8", shape=[2, 3])
+    for shapes in ([[3, 1], [4]], [[3, 1], [1, 4], [5, 1, 1]], [[0], [1]], [[], [2]], [[2, 3]]):
+        f.case("lax.broadcast_shapes", shapes=shapes)
+    f.case("lax.broadcast_shapes", shapes=[[3, 1], [4, 1]], error=True)
+    f.case("lax.broadcast_shapes", shapes=[[0], [2]], error=True)
     for dtype in REALS + ["complex64"]:
         f.case("lax.iota", dtype=dtype, size=5)
         f.case("lax.reduce_sum", (dtype, (2, 3, 2)), axes=[0, 2], grad=dtype == "float32", abs=1e-6)

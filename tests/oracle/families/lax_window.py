@@ -1,12 +1,13 @@
 """`jax.lax`: windows, convolutions, cumulative reductions, sorts."""
 
+import jax.numpy as jnp
 from jax import lax
 from jax._src.lax import windowed_reductions as private
 from spec import FLOATS, INTS, REALS, arr, edges
 
 # Sums and products of several elements depend on their order; see README.
 ULP = {name: 4 for name in """lax.cumsum lax.cumprod lax.cumlogsumexp lax.reduce_window_sum lax.conv_general_dilated
-    lax.conv lax.conv_with_general_padding""".split()}
+    lax.conv lax.conv_with_general_padding lax.conv_transpose""".split()}
 
 ADAPTERS = {
     "lax.sort": lambda *xs, **k: lax.sort(xs, **k),
@@ -30,6 +31,8 @@ def reduce_window(name):
 
 
 ADAPTERS |= {f"lax.reduce_window_{name}": reduce_window(name) for name in ("sum", "max", "min")}
+ADAPTERS["lax.padtype_to_pads"] = lambda **k: jnp.array(lax.padtype_to_pads(**k), jnp.int32).reshape(-1, 2)
+ADAPTERS["lax.conv_general_dilated_patches"] = lambda x, **k: lax.conv_general_dilated_patches(x, **k)
 
 NAN = float("nan")
 CUMULATIVE = "cumsum cumprod cummax cummin cumlogsumexp".split()
@@ -188,3 +191,39 @@ def convolutions(f):
     conv((1, 2, 4), (3, 2, 2), dimension_numbers=["NCH", "OIW", "NCH"], error=True)
     f.case("lax.conv_general_dilated", ("float32", (1, 2, 4)), ("int32", (3, 2, 2)), window_strides=[1], padding="SAME", error=True)
     f.case("lax.conv", ("float32", (1, 2, 4)), ("float32", (3, 2, 2)), window_strides=[2], padding="SAME", grad=True, abs=2e-6)
+    other_convolutions(f)
+
+
+def other_convolutions(f):
+    F = "float32"
+    f.case("lax.conv_with_general_padding", (F, (1, 2, 4)), (F, (3, 2, 2)), window_strides=[2], padding=[[1, 2]],
+           lhs_dilation=[2], rhs_dilation=[2], grad=True, abs=2e-6)
+    f.case("lax.conv_with_general_padding", (F, (1, 2, 4)), (F, (3, 2, 2)), window_strides=[1], padding="SAME",
+           lhs_dilation=None, rhs_dilation=None, grad=True, abs=2e-6)
+    for padding in ("SAME", "VALID", [[1, 2]], [[0, 1]]):
+        for strides in ([1], [2], [4]):
+            for consistent in (False, True):
+                f.case("lax.conv_transpose", (F, (1, 4, 2)), (F, (3, 2, 3)), strides=strides, padding=padding,
+                       use_consistent_padding=consistent, grad=strides == [2], abs=4e-6)
+    f.case("lax.conv_transpose", (F, (1, 4, 2)), (F, (3, 2, 3)), strides=[2], padding="SAME", rhs_dilation=[2], grad=True, abs=4e-6)
+    f.case("lax.conv_transpose", (F, (1, 4, 2)), (F, (3, 3, 2)), strides=[2], padding="VALID", transpose_kernel=True, grad=True, abs=4e-6)
+    f.case("lax.conv_transpose", (F, (2, 3, 3, 2)), (F, (2, 3, 2, 1)), strides=[1, 2], padding="SAME", grad=True, abs=4e-6)
+    f.case("lax.conv_transpose", (F, (2, 2, 3, 3)), (F, (1, 2, 2, 3)), strides=[2, 2], padding="VALID",
+           dimension_numbers=["NCHW", "OIHW", "NCHW"], grad=True, abs=4e-6)
+    f.case("lax.conv_transpose", (F, (2, 3)), (F, (3, 4)), strides=[], padding="VALID", abs=4e-6)
+    f.case("lax.conv_transpose", (F, (1, 2, 2, 2, 1)), (F, (2, 2, 2, 1, 1)), strides=[2, 2, 2], padding="SAME", abs=4e-6)
+    f.case("lax.conv_transpose", (F, (1, 4, 2)), (F, (3, 2, 3)), strides=[2], padding="SOME", error=True)
+    f.case("lax.conv_transpose", (F, (1,) * 6), (F, (1,) * 6), strides=[1] * 4, padding="SAME", error=True)
+    for padding in ("SAME", "VALID", [[1, 0], [0, 2]]):
+        f.case("lax.conv_general_dilated_patches", (F, (2, 3, 4, 5)), filter_shape=[2, 3], window_strides=[1, 2],
+               padding=padding, grad=True, abs=2e-6)
+    for numbers in (["NHWC", "HWIO", "NHWC"], ["NCHW", "OIWH", "CNHW"], ["CWHN", "HIOW", "HCNW"]):
+        f.case("lax.conv_general_dilated_patches", (F, (2, 3, 4, 5)), filter_shape=[1, 2], window_strides=[1, 1],
+               padding="VALID", rhs_dilation=[1, 2], dimension_numbers=numbers, grad=True, abs=2e-6)
+    f.case("lax.conv_general_dilated_patches", ("int32", (1, 2, 4)), filter_shape=[2], window_strides=[1], padding="VALID")
+    f.case("lax.conv_general_dilated_patches", (F, (1, 2, 4)), filter_shape=[2], window_strides=[1], padding=[[1, 1]], lhs_dilation=[2])
+    f.case("lax.conv_general_dilated_patches", (F, (1, 2, 4)), filter_shape=[2, 2], window_strides=[1], padding="VALID", error=True)
+    for padding in ("SAME", "SAME_LOWER", "VALID", "same"):
+        for size, window, stride in ((6, 4, 1), (5, 2, 3), (0, 3, 1), (7, 1, 2), (0, 3, 5)):
+            f.case("lax.padtype_to_pads", in_shape=[size, 4], window_shape=[window, 2], window_strides=[stride, 1], padding=padding)
+    f.case("lax.padtype_to_pads", in_shape=[4], window_shape=[2], window_strides=[1], padding="SOME", error=True)
