@@ -1,24 +1,28 @@
 //! `jit`: the call of a traced function, as an equation. JAX: `pjit.jit_p`. StableHLO: `func.call` of a private function.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::common::{count, to_front};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::config::{self, Config};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
     Transposed,
 };
-use crate::core::trace::bind;
-use crate::error::Result;
+use crate::core::trace::{bind, bind1};
+use crate::error::{OrThrow, Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
 use crate::interpreters::batching::{batch_jaxpr, mapped_size};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::linearize_jaxpr;
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::mlir::Value;
 
 /// Calls a jaxpr without constants.
@@ -157,4 +161,62 @@ pub(crate) fn batch_call(
     let args: Arrays = made.consts.iter().cloned().chain(moved).collect();
     let outs = bind(with(&made.jaxpr), &refs(&args))?;
     Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
+}
+
+/// What the program of a function of this crate depends on.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    name: &'static str,
+    statics: SmallVec<[i64; 8]>,
+    avals: SmallVec<[ShapedArray; 4]>,
+    config: Config,
+}
+
+thread_local! {
+    static PROGRAMS: RefCell<FxHashMap<Key, Prim>> = RefCell::default();
+}
+
+/// Programs that one thread keeps.
+const MAX_PROGRAMS: usize = 4096;
+
+/// The result of `body` as one equation, and so as one program when it is evaluated: the `jit` decorators of JAX's own
+/// functions. `body` is traced once for each name, `statics` and types of arguments; it captures no arrays, and nothing that
+/// `statics` does not tell apart.
+#[track_caller]
+pub(crate) fn jitted(
+    name: &'static str,
+    statics: impl IntoIterator<Item = i64>,
+    args: &[&Array],
+    body: impl FnOnce(&[Array]) -> Array,
+) -> Array {
+    let key = Key {
+        name,
+        statics: statics.into_iter().collect(),
+        avals: args.iter().map(|x| x.aval()).collect(),
+        config: config::current(),
+    };
+    let known = PROGRAMS.with_borrow(|programs| programs.get(&key).cloned());
+    let prim = match known {
+        Some(prim) => prim,
+        None => {
+            let prim = program(name, &key.avals, body).or_throw();
+            PROGRAMS.with_borrow_mut(|programs| {
+                if programs.len() >= MAX_PROGRAMS {
+                    programs.clear();
+                }
+                programs.insert(key, prim.clone());
+            });
+            prim
+        }
+    };
+    bind1(prim, args)
+}
+
+fn program(name: &'static str, avals: &[ShapedArray], body: impl FnOnce(&[Array]) -> Array) -> Result<Prim> {
+    let closed = trace_to_jaxpr(avals, |args| Ok(vec![body(args)]))?;
+    let (jaxpr, consts) = convert_constvars(closed);
+    if !consts.is_empty() {
+        bail!(Internal, "{name} captures arrays");
+    }
+    Ok(Prim::from(JitCall { name: Arc::from(name), jaxpr }))
 }

@@ -1,11 +1,12 @@
 //! Functions with derivatives of their own. JAX: `jax.custom_jvp`, `jax.custom_vjp`, `jax.custom_derivatives`.
 
-pub(crate) mod arrays;
 mod custom_jvp;
 mod custom_vjp;
 #[cfg(test)]
 mod tests;
 mod typed;
+mod unary;
 
 pub use custom_jvp::custom_jvp;
 pub use custom_vjp::custom_vjp;
+pub(crate) use unary::CustomUnary;

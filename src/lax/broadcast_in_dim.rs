@@ -43,8 +43,11 @@ impl Primitive for BroadcastInDim {
         "broadcast_in_dim"
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        // JAX leaves out the shape, which the result's type shows.
-        vec![("broadcast_dimensions", Param::Text(tuple(&self.broadcast_dimensions)))]
+        // JAX leaves out the shape, which the result's type shows, and the axes of a scalar.
+        match &self.broadcast_dimensions[..] {
+            [] => Vec::new(),
+            axes => vec![("broadcast_dimensions", Param::Text(tuple(axes)))],
+        }
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;

@@ -2,9 +2,11 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
+use crate::control_flow::jit_call::jitted;
 use crate::core::array::Array;
+use crate::custom_derivatives::CustomUnary;
 use crate::lax;
-use crate::numpy::util::{canonical_axis, constant, inexact, promote_dtypes, strong_constant};
+use crate::numpy::util::{canonical_axis, constant, inexact, strong_constant};
 use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum, minimum, where_};
 
 /// `max(x, 0)`. Its derivative at 0 is 0.
@@ -17,22 +19,21 @@ use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum,
 /// ```
 #[track_caller]
 pub fn relu(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let zero = constant(&x, 0.0);
-    // The second selection has the value of the first and the derivative 0 at 0; nan stays.
-    let positive = lax::gt(&x, &zero);
-    let rest = lax::stop_gradient(&lax::max(&x, &zero));
-    where_(positive, x, rest)
+    let f = |x: &Array| jitted("relu", [], &[x], |x| maximum(&x[0], 0));
+    let tangent =
+        |x: &Array, _: &Array, dx: &Array| lax::select(&greater(x, 0), dx, &lax::full_like(dx, 0.0));
+    CustomUnary { name: "relu", f, tangent }.apply(&x.into())
 }
 
 /// `min(max(x, 0), 6)`. Its derivative at 0 and at 6 is 0.
 #[track_caller]
 pub fn relu6(x: impl Into<Array>) -> Array {
-    // As with every float number, integers become floats here.
-    let [x, _] = promote_dtypes([&x.into(), &Array::from(6.0)]);
-    let inside = lax::bitwise_and(&greater(&x, 0.0), &less(&x, 6.0));
-    let rest = lax::stop_gradient(&minimum(maximum(&x, 0.0), 6.0));
-    where_(inside, x, rest)
+    let f = |x: &Array| jitted("relu6", [], &[x], |x| minimum(maximum(&x[0], 0), 6.0));
+    let tangent = |x: &Array, _: &Array, dx: &Array| {
+        let inside = lax::bitwise_and(&greater(x, 0), &less(x, 6));
+        lax::select(&inside, dx, &lax::full_like(dx, 0.0))
+    };
+    CustomUnary { name: "relu6", f, tangent }.apply(&x.into())
 }
 
 /// The logistic function `1 / (1 + e^-x)`.
@@ -81,8 +82,7 @@ pub fn soft_sign(x: impl Into<Array>) -> Array {
 /// `x sigmoid(x)`, also called swish.
 #[track_caller]
 pub fn silu(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    lax::mul(&x, &lax::logistic(&x))
+    jitted("silu", [], &[&x.into()], |x| lax::mul(&x[0], &lax::logistic(&x[0])))
 }
 
 /// [`silu`].

@@ -15,7 +15,8 @@ mod activations;
 mod attention;
 mod softmax;
 
-pub use crate::numpy::logsumexp;
+#[doc(inline)]
+pub use crate::numpy::{logsumexp, tanh};
 pub use activations::*;
 pub use attention::dot_product_attention;
 pub use softmax::*;

@@ -4,6 +4,7 @@ Run with JAX 0.10.2: python tests/oracle/jaxprs.py > tests/fixtures/jaxprs.json
 """
 
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,8 @@ cases = {}
 
 def case(*args):
     def record(f):
-        cases[f.__name__] = str(jax.make_jaxpr(f)(*args))
+        # The name of the rule that Python gives it is no part of the program.
+        cases[f.__name__] = re.sub(r"\n *jvp=\S+", "", str(jax.make_jaxpr(f)(*args)))
         return f
 
     return record
@@ -209,6 +211,41 @@ def jvp(x, dx):
 @case(x23)
 def vmap(x):
     return jax.vmap(lambda x: lax.add(x, x))(x)
+
+
+@case(x23)
+def relu(x):
+    return jax.nn.relu(x)
+
+
+@case(x3)
+def relu6(x):
+    return jax.nn.relu6(x)
+
+
+@case(x3)
+def silu(x):
+    return jax.nn.silu(x)
+
+
+@case(x23)
+def softmax(x):
+    return jax.nn.softmax(x)
+
+
+@case(x23)
+def log_softmax(x):
+    return jax.nn.log_softmax(x)
+
+
+@case(x3)
+def grad_of_relu(x):
+    return jax.grad(lambda x: jnp.sum(jax.nn.relu(x)))(x)
+
+
+@case(x23)
+def vmap_of_relu(x):
+    return jax.vmap(jax.nn.relu)(x)
 
 
 print(json.dumps(cases, indent=1))

@@ -8,7 +8,7 @@ use crate::{row, unary_rows};
 
 pub const NN: &[&[Row]] = &[
     unary_rows!("nn." nn: relu relu6 sigmoid softplus soft_sign silu mish log_sigmoid selu hard_tanh hard_sigmoid hard_silu
-        sparse_plus sparse_sigmoid log1mexp),
+        sparse_plus sparse_sigmoid log1mexp tanh),
     &[
         row!("nn.elu", |x, p| nn::elu(&x[0], p.float("alpha"))),
         row!("nn.celu", |x, p| nn::celu(&x[0], p.float("alpha"))),
@@ -18,6 +18,7 @@ pub const NN: &[&[Row]] = &[
         row!("nn.glu", |x, p| nn::glu(&x[0], p.int("axis"))),
         row!("nn.softmax", |x, p| nn::softmax(&x[0], axes(p))),
         row!("nn.log_softmax", |x, p| nn::log_softmax(&x[0], axes(p))),
+        row!("nn.logmeanexp", |x, p| nn::logmeanexp(&x[0], axes(p))),
         row!("nn.standardize", |x, p| nn::standardize(&x[0], axes(p), 1e-5)),
         row!("nn.one_hot", |x, p| nn::one_hot(&x[0], p.usize("num_classes"), p.dtype_or_none("dtype"))),
         row!("nn.dot_product_attention", |x, p| nn::dot_product_attention(

@@ -4,10 +4,10 @@ import jax
 from spec import arr, weak
 
 ACTIVATIONS = """relu relu6 sigmoid softplus soft_sign silu mish log_sigmoid selu hard_tanh hard_sigmoid hard_silu
-    sparse_plus sparse_sigmoid""".split()
+    sparse_plus sparse_sigmoid tanh""".split()
 
 # Compositions of transcendental functions.
-ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """elu celu leaky_relu gelu squareplus glu softmax log_softmax standardize
+ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """elu celu leaky_relu gelu squareplus glu softmax log_softmax logmeanexp tanh standardize
     log1mexp dot_product_attention""".split()}
 ULP |= {"nn.relu": 0, "nn.relu6": 0, "nn.hard_tanh": 0}
 
@@ -62,6 +62,14 @@ def build(f):
         f.case(f"nn.{name}", ("float32", (2, 0)), axis=0, error=None)
         f.case(f"nn.{name}", ("float32", (2, 3)), axis=2, error=True)
         f.case(f"nn.{name}", ("float64", (2, 3)), axis=-1, x64=True, abs=1e-14)
+    for axis in (-1, [0, 1]):
+        f.case("nn.logmeanexp", ("float32", (2, 3)), axis=axis, grad=True, abs=1e-6, grad_abs=1e-6)
+    f.case("nn.logmeanexp", arr("float32", [1000.0, 1000.0, -1000.0]), axis=0, grad=True, grad_abs=1e-6)
+    f.case("nn.logmeanexp", arr("float32", [float("-inf"), float("-inf")]), axis=0)
+    f.case("nn.logmeanexp", arr("float32", [float("inf"), 1.0]), axis=0)
+    f.case("nn.logmeanexp", ("bfloat16", (2, 3)), axis=-1, abs=1e-2)
+    f.case("nn.logmeanexp", ("int32", (2, 3)), axis=-1, abs=1e-6)
+    f.case("nn.logmeanexp", ("float32", (2, 3)), axis=2, error=True)
     f.case("nn.standardize", ("float32", (2, 5)), axis=-1, abs=1e-5, grad=True, grad_abs=1e-4)
     f.case("nn.standardize", ("float32", (4, 3)), axis=0, abs=1e-5)
     for dtype in ("int32", "uint8", "float32"):
@@ -69,7 +77,7 @@ def build(f):
     f.case("nn.one_hot", arr("int32", [[0, -1], [1, 2]]), num_classes=3, dtype="int32")
     f.case("nn.one_hot", arr("int32", 1), num_classes=3)
     f.case("nn.one_hot", ("int32", (0,)), num_classes=3)
-    f.case("nn.log1mexp", arr("float32", [0.1, 0.5, 1.0, 5.0, 50.0]), abs=1e-7)
+    f.case("nn.log1mexp", arr("float32", [0.1, 0.5, 1.0, 5.0, 50.0]), abs=1e-7, grad=True, grad_ulp=8)
     for causal in (False, True):
         f.case("nn.dot_product_attention", ("float32", (1, 4, 2, 3)), ("float32", (1, 4, 2, 3)), ("float32", (1, 4, 2, 3)),
                is_causal=causal, abs=2e-6, grad=True, grad_abs=5e-6)
