@@ -54,3 +54,27 @@ fn indices_read_as_in_python() {
     let clipped = jit(|x: &Array| x.at(jnp::less(x, 0)).set(0))(&Array::from([-1, 2])).unwrap();
     assert_eq!(clipped.to_vec::<i32>().unwrap(), [0, 2]);
 }
+
+#[test]
+fn arrays_and_keys_are_iterated_over_along_the_first_axis() -> raxla::Result<()> {
+    let x = Array::from([[1.0f32, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+    let sums: Vec<f32> = x.into_iter().map(|row| row.sum(..).item::<f32>().unwrap()).collect();
+    assert_eq!(sums, [3.0, 7.0, 11.0]);
+    let total = jit(|x: &Array| {
+        let mut total = Array::scalar(0f32);
+        for row in x {
+            total = total * 2.0 + row;
+        }
+        total
+    });
+    assert_eq!(total(&Array::from([1.0f32, 2.0, 3.0]))?.item::<f32>()?, 11.0);
+    let message = total(&Array::scalar(1f32)).unwrap_err().to_string();
+    assert!(message.contains("iteration over a 0-d array") && message.contains(file!()), "{message}");
+
+    let keys = raxla::random::split_n(&raxla::random::key(7), 3);
+    let each: Vec<Vec<u32>> =
+        (&keys).into_iter().map(|key| key.key_data().to_vec::<u32>().unwrap()).collect();
+    assert_eq!(each.concat(), keys.key_data().to_vec::<u32>()?);
+    assert!(std::panic::catch_unwind(|| raxla::random::key(7).into_iter()).is_err());
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use crate::core::array::Array;
-use crate::error::{OrThrow, err};
+use crate::error::{OrThrow, err, throw};
 use crate::lax;
 use crate::lax::elementwise::tuple;
 use crate::numpy::axes::Axes;
@@ -235,4 +235,33 @@ pub fn hsplit(x: impl Into<Array>, sections: impl Into<Sections>) -> Vec<Array> 
 #[track_caller]
 pub fn unstack(x: impl Into<Array>, axis: i64) -> Vec<Array> {
     lax::unstack(&x.into(), axis)
+}
+
+/// The slices along the first axis: `for row in &matrix { … }`.
+///
+/// # Panics
+/// If the array has no axis; inside of a transformation that is an error.
+impl IntoIterator for &Array {
+    type Item = Array;
+    type IntoIter = std::vec::IntoIter<Array>;
+    #[track_caller]
+    fn into_iter(self) -> Self::IntoIter {
+        if self.ndim() == 0 {
+            throw(err!(Shape, "iteration over a 0-d array: it has no axis to iterate over"));
+        }
+        unstack(self, 0).into_iter()
+    }
+}
+
+/// The slices along the first axis.
+///
+/// # Panics
+/// If the array has no axis; inside of a transformation that is an error.
+impl IntoIterator for Array {
+    type Item = Array;
+    type IntoIter = std::vec::IntoIter<Array>;
+    #[track_caller]
+    fn into_iter(self) -> Self::IntoIter {
+        (&self).into_iter()
+    }
 }

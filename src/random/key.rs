@@ -112,6 +112,9 @@ impl Key {
     /// The keys along the first axis. JAX: iteration over an array of keys.
     #[track_caller]
     pub fn unstack(&self) -> Vec<Key> {
+        if self.shape().is_empty() {
+            throw(Error::new(ErrorKind::Shape, "a single key has no keys to iterate over: split it first"));
+        }
         (0..self.len() as i64).map(|i| self.at(i)).collect()
     }
 
@@ -130,6 +133,26 @@ impl Key {
 }
 
 /// As JAX prints it: `Array((), dtype=key<fry>) overlaying:` and the words.
+/// The keys of an array of keys: `for key in random::split_n(&key, 3) { … }`.
+impl IntoIterator for Key {
+    type Item = Key;
+    type IntoIter = std::vec::IntoIter<Key>;
+    #[track_caller]
+    fn into_iter(self) -> Self::IntoIter {
+        self.unstack().into_iter()
+    }
+}
+
+/// The keys of an array of keys.
+impl IntoIterator for &Key {
+    type Item = Key;
+    type IntoIter = std::vec::IntoIter<Key>;
+    #[track_caller]
+    fn into_iter(self) -> Self::IntoIter {
+        self.unstack().into_iter()
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = lax::elementwise::tuple(self.shape());

@@ -16,7 +16,8 @@ def _round_trips(device):
 
 
 def _donation(device):
-    x = jax.device_put(np.ones((256, 256), np.float32), device)
+    # A computed array: one from NumPy may share NumPy's memory (if that is aligned), which no program may overwrite.
+    x = jax.device_put(np.ones((256, 256), np.float32), device) * 1
     address = x.unsafe_buffer_pointer()
     y = jax.jit(lambda a: a + 1, donate_argnums=0)(x)
     assert x.is_deleted(), "the argument lives on"
