@@ -36,6 +36,7 @@
 //! | [`make_jaxpr`], [`api::aot`] | the traced program as text; lowering and compiling by hand |
 //! | [`numpy`], [`lax`], [`nn`], [`random`] | operations, under the names that JAX has for them |
 //! | [`custom_derivatives`] | functions with derivatives of their own |
+//! | [`devices`], [`device_put`] | where arrays are and computations run |
 //! | [`tree`], [`macro@Pytree`] | values made of arrays: parameters, states, batches |
 //! | [`Error`], [`ErrorKind`] | what can go wrong, with the line of your program |
 //! | [`pjrt`] | plugins, devices, buffers and executables: XLA without the rest |
@@ -90,7 +91,8 @@ pub use lax::device_put::device_put;
 pub use raxla_derive::Pytree;
 pub use tree::Pytree;
 
-/// The devices of the default platform: those that eager operations and `jit` run on. JAX: `jax.devices()`.
+/// The devices of the default platform. Eager operations and `jit` run on the first, unless [`device_put`] or
+/// [`config::with_default_device`] says otherwise. JAX: `jax.devices()`.
 ///
 /// ```
 /// assert!(!raxla::devices()?.is_empty());
