@@ -400,3 +400,111 @@ fn threads_compute_on_devices_side_by_side() {
     });
     assert_eq!(f.cache_stats().traces, 1);
 }
+
+/// The message of what fails: `Err`, or a panic of eager code.
+fn outcome(f: impl FnOnce() -> Result<Array>) -> std::result::Result<(i32, bool), String> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        Ok(Ok(x)) => Ok(place(&x)),
+        Ok(Err(e)) => Err(e.message().to_owned()),
+        Err(payload) => Err(*payload.downcast::<String>().unwrap()),
+    }
+}
+
+/// What the case of this name in tests/oracle/devices.py gives here.
+fn run(name: &str, d: &[Device]) -> Result<Array> {
+    let (x, y, z) = (xs(), device_put(&xs(), &d[1]), device_put(&xs(), &d[2]));
+    let u = with_default_device(&d[3], xs);
+    let captured = y.clone();
+    let times_y = move |a: &Array| a * &captured;
+    let captured = y.clone();
+    let total = move |a: &Array| jnp::sum(a * &captured, ..);
+    let second = d[1].clone();
+    let put_twice = move |a: &Array| device_put(a, &second) * 2;
+    let second = d[1].clone();
+    let squares_there = move |a: &Array| jnp::sum(jnp::square(device_put(a, &second)), ..);
+    let y0 = jnp::sum(&y, ..);
+    let twice = |a: &Array| a * 2;
+    let product = |a: &Array, b: &Array| a * b;
+    Ok(match name {
+        "x" => x,
+        "y" => y,
+        "u" => u,
+        "x + 1" => x + 1,
+        "y + 1" => y + 1,
+        "u + 1" => u + 1,
+        "x + y" => x + y,
+        "y + x" => y + x,
+        "y + z" => y + z,
+        "x + u" => x + u,
+        "u + x" => u + x,
+        "u + y" => u + y,
+        "put x 0" => device_put(&x, &d[0]),
+        "put y 1" => device_put(&y, &d[1]),
+        "put y 2" => device_put(&y, &d[2]),
+        "put u 3" => device_put(&u, &d[3]),
+        "put 1.0 1" => device_put(&Array::from(1.0), &d[1]),
+        "on 3: x + 1" => with_default_device(&d[3], || x + 1),
+        "on 3: y + 1" => with_default_device(&d[3], || y + 1),
+        "on 3: x + u" => with_default_device(&d[3], || x + u),
+        "on 3: zeros" => with_default_device(&d[3], || jnp::zeros(&[2], DType::F32)),
+        "on 3: jit x" => with_default_device(&d[3], || jit(twice)(&x))?,
+        "jit x" => jit(twice)(&x)?,
+        "jit y" => jit(twice)(&y)?,
+        "jit u" => jit(twice)(&u)?,
+        "jit x y" => jit(product)(&x, &y)?,
+        "jit y z" => jit(product)(&y, &z)?,
+        "jit u y" => jit(product)(&u, &y)?,
+        "jit unused z" => jit(|a: &Array, _: &Array| a * 2)(&y, &z)?,
+        "jit unused z of x" => jit(|a: &Array, _: &Array| a * 2)(&x, &z)?,
+        "jit identity y" => jit(|a: &Array| a.clone())(&y)?,
+        "jit constant" => jit(|_: &Array| jnp::ones(&[2], DType::F32))(&y)?,
+        "jit captures y" => jit(times_y)(&x)?,
+        "jit captures y, z" => jit(times_y)(&z)?,
+        "jit puts 1" => jit(put_twice)(&x)?,
+        "jit puts 1, z" => jit(put_twice)(&z)?,
+        "jit of jit y z" => jit(move |a: &Array, b: &Array| jit(product)(a, b))(&y, &z)?,
+        "grad x" => grad(total)(&x)?,
+        "grad z" => grad(total)(&z)?,
+        "grad of a put, x" => grad(squares_there)(&x)?,
+        "grad of a put, z" => grad(squares_there)(&z)?,
+        "jit grad z" => jit(grad(total))(&z)?,
+        "vmap x" => vmap(move |a: &Array| a * &y0)(&x)?,
+        "vmap of a put" => vmap(put_twice)(&x)?,
+        "vmap y z" => vmap(product)(&y, &z)?,
+        "vmap jit z" => vmap(jit(times_y))(&jnp::stack(&[&z, &z], 0))?,
+        "cond y x" => lax::cond(true, |(a, _)| a, |(_, b)| b, (y, x))?,
+        "cond y z" => lax::cond(true, |(a, _)| a, |(_, b)| b, (y, z))?,
+        "scan y" => lax::scan(|c: Array, a: Array| (&c + a, c), Array::from(0.0), y)?.0,
+        "scan captures y" => lax::scan(|c: Array, a: Array| (&c + a * &y0, c), Array::from(0.0), x)?.0,
+        "while y" => lax::while_loop(|c: &Array| jnp::less(jnp::sum(c, ..), 9), |c: Array| c + 1, y)?,
+        "checkpoint y" => grad(raxla::checkpoint(|a: &Array| jnp::sum(jnp::sin(a), ..)))(&y)?,
+        "compiled for y, of x" => jit(|a: &Array| a + 1).lower()(&y)?.compile()?(&x)?,
+        "compiled for y, of z" => jit(|a: &Array| a + 1).lower()(&y)?.compile()?(&z)?,
+        "normal" => random::normal(&device_put(&random::key(0), &d[1]), [3]),
+        _ => panic!("no case {name}"),
+    })
+}
+
+/// Here what `jit` captured does not decide where a program runs, nor where its derivative does. In JAX the derivative of such
+/// a function has the captured array as a residual, and goes where that is.
+const DIFFERENT: &[&str] = &["grad jit x", "grad jit z"];
+
+#[test]
+fn arrays_are_where_jax_has_them() {
+    let d = cpus();
+    let fixture = include_str!("fixtures/devices.json");
+    let cases: serde_json::Map<String, serde_json::Value> = serde_json::from_str(fixture).unwrap();
+    let mut wrong = Vec::new();
+    for (name, expected) in cases.iter().filter(|(name, _)| !DIFFERENT.contains(&name.as_str())) {
+        let got = outcome(|| run(name, &d));
+        let same = match (&got, expected.as_array()) {
+            (Ok((id, committed)), Some(pair)) => pair[0] == *id && pair[1] == *committed,
+            (Err(message), None) => message.contains("on cpu:1") && message.contains("on cpu:2"),
+            _ => false,
+        };
+        if !same {
+            wrong.push(format!("{name}: JAX {expected}, raxla {got:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -32,7 +32,13 @@ impl Traced {
     /// Traces `f` for arguments of these types.
     pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
         let (closed, out_tree) = trace(f, args)?;
-        let (jaxpr, consts) = convert_constvars(closed);
+        let (jaxpr, mut consts) = convert_constvars(closed);
+        // What is captured does not decide where the program runs: it goes where the arguments are.
+        for x in &mut consts {
+            if let Repr::Device(x) = &mut x.0 {
+                x.committed = false;
+            }
+        }
         Ok(Traced { jaxpr, consts, out_tree, used: OnceLock::new() })
     }
 
