@@ -4,6 +4,9 @@ mod common;
 mod cond;
 pub(crate) mod jit_call;
 mod map;
+mod reduce;
+mod reduce_window;
+mod reducer;
 mod scan;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -14,5 +17,7 @@ mod while_loop;
 pub(crate) use common::difference;
 pub use cond::{cond, switch};
 pub use map::map;
+pub use reduce::reduce;
+pub use reduce_window::reduce_window;
 pub use scan::{ScanOptions, scan, scan_with};
 pub use while_loop::{fori_loop, while_loop};

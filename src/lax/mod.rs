@@ -36,7 +36,7 @@ mod dynamic_slice;
 mod dynamic_update_slice;
 mod erf;
 mod exp;
-mod extremum;
+pub(crate) mod extremum;
 mod floor;
 pub(crate) mod full;
 mod gamma;
@@ -77,7 +77,7 @@ mod sub;
 mod threefry2x32;
 mod top_k;
 mod transpose;
-mod window;
+pub(crate) mod window;
 
 pub use add::{add, add_any};
 pub use argmax::{argmax, argmin};
@@ -159,4 +159,6 @@ pub(crate) use transpose::{move_axis, move_batch_axis};
 pub use window::{Padding, Pads, padtype_to_pads};
 
 // JAX has them in this namespace too; they stand a layer above.
-pub use crate::control_flow::{ScanOptions, cond, fori_loop, map, scan, scan_with, switch, while_loop};
+pub use crate::control_flow::{
+    ScanOptions, cond, fori_loop, map, reduce, reduce_window, scan, scan_with, switch, while_loop,
+};

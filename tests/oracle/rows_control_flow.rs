@@ -7,6 +7,7 @@ use raxla::lax::{self, ScanOptions};
 use raxla::{Array, DType, Result, jit, jvp, numpy as jnp};
 
 use crate::case::{Params, Row};
+use crate::rows_lax_window::{pads, usizes_or_none};
 
 type Function = Arc<dyn Fn(&[Array]) -> Result<Vec<Array>> + Send + Sync>;
 
@@ -176,6 +177,61 @@ fn associative_scan(x: &[Array], p: &Params) -> Result<Vec<Array>> {
     Ok(lax::associative_scan(f, x, p.bool("reverse"), axis))
 }
 
+/// How two values, or two pairs, are combined: the bodies of `computation` in the family.
+fn combine(body: &str, a: &[Array], b: &[Array]) -> Vec<Array> {
+    let f = match body {
+        "affine" => return vec![&a[0] * &b[0], &a[1] * &b[0] + &b[1]],
+        "complex" => return vec![&a[0] * &b[0] - &a[1] * &b[1], &a[0] * &b[1] + &a[1] * &b[0]],
+        "best" => {
+            let take = lax::ge(&a[0], &b[0]);
+            return vec![lax::select(&take, &a[0], &b[0]), lax::select(&take, &a[1], &b[1])];
+        }
+        "rational" => return vec![&a[0] + &b[0] + &a[0] * &b[0]],
+        "mul" => lax::mul,
+        "max" => lax::max,
+        "min" => lax::min,
+        "or" => lax::bitwise_or,
+        "and" | "true" => lax::bitwise_and,
+        "xor" => lax::bitwise_xor,
+        _ => lax::add,
+    };
+    vec![f(&a[0], &b[0])]
+}
+
+fn inits(body: &str, x: &[Array]) -> Vec<Array> {
+    let values: &[f64] = match body {
+        "affine" | "complex" => &[1.0, 0.0],
+        "best" => &[f64::NEG_INFINITY, 0.0],
+        "max" => &[f64::NEG_INFINITY],
+        "min" => &[f64::INFINITY],
+        "mul" | "true" => &[1.0],
+        "and" => &[-1.0],
+        _ => &[0.0],
+    };
+    let of = |(x, value): (&Array, &f64)| lax::full_like(&lax::zeros(x.dtype(), &[]), *value);
+    x.iter().zip(values).map(of).collect()
+}
+
+fn reduce(x: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let body = p.str("body");
+    let by = |a: Vec<Array>, b: Vec<Array>| combine(body, &a, &b);
+    lax::reduce(x.to_vec(), inits(body, x), by, &p.usizes("dimensions"))
+}
+
+fn reduce_window(x: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let body = p.str("body");
+    lax::reduce_window(
+        x.to_vec(),
+        inits(body, x),
+        |a: Vec<Array>, b: Vec<Array>| combine(body, &a, &b),
+        &p.usizes("window_dimensions"),
+        &p.usizes("window_strides"),
+        &pads(p, "padding"),
+        usizes_or_none(p, "base_dilation").as_deref(),
+        usizes_or_none(p, "window_dilation").as_deref(),
+    )
+}
+
 fn collective(f: fn(&Array, &Params) -> Array, x: &[Array], p: &Params) -> Vec<Array> {
     let p = p.clone();
     let mapped = vmap_with(move |x: &Array| f(x, &p), VmapOptions::new().axis_name("i"));
@@ -203,6 +259,8 @@ pub const CONTROL_FLOW: &[&[Row]] = &[
         "lax.scan": scan,
         "lax.map": |x, _| Ok(vec![lax::map(|x: Array| &x * &x + 1.5, x[0].clone())?]),
         "lax.associative_scan": associative_scan,
+        "lax.reduce": reduce,
+        "lax.reduce_window": reduce_window,
     },
     collectives! {
         "lax.psum": |x, _| lax::psum(x, "i"),

@@ -11,7 +11,7 @@ from jax import lax
 from spec import arr
 
 # Bodies of several operations, that XLA contracts and vectorises as it likes.
-ULP = {f"lax.{name}": 4 for name in "cond switch while_loop fori_loop scan map associative_scan psum pmean psum_scatter".split()}
+ULP = {f"lax.{name}": 4 for name in "cond switch while_loop fori_loop scan map associative_scan reduce reduce_window psum pmean psum_scatter".split()}
 
 
 def cond(p, *xs, body):
@@ -97,6 +97,42 @@ def associative_scan(*xs, body, reverse=False, axis=0):
     return [lax.associative_scan({"add": lax.add, "max": lax.max}[body], xs[0], reverse=reverse, axis=axis)]
 
 
+BINARY = {"add": lax.add, "mul": lax.mul, "max": lax.max, "min": lax.min, "or": lax.bitwise_or, "and": lax.bitwise_and,
+          "xor": lax.bitwise_xor}
+
+
+def computation(body):
+    """A computation and its initial values for one dtype."""
+    if body == "affine":
+        return lambda p, q: (p[0] * q[0], p[1] * q[0] + q[1]), (1.0, 0.0)
+    if body == "complex":
+        return lambda p, q: (p[0] * q[0] - p[1] * q[1], p[0] * q[1] + p[1] * q[0]), (1.0, 0.0)
+    if body == "best":
+        # The largest element with its position.
+        def best(p, q):
+            take = p[0] >= q[0]
+            return lax.select(take, p[0], q[0]), lax.select(take, p[1], q[1])
+
+        return best, (-np.inf, 0)
+    if body == "rational":
+        # Associative, since 1 + f(a, b) = (1 + a) (1 + b).
+        return lambda a, b: a + b + a * b, (0,)
+    if body == "true":
+        return lambda a, b: a & b, (True,)
+    return BINARY[body], {"mul": (1,), "max": (-np.inf,), "min": (np.inf,), "and": (-1,)}.get(body, (0,))
+
+
+def reduction(f):
+    def call(*xs, body, **k):
+        by, inits = computation(body)
+        inits = [np.asarray(i).astype(x.dtype) for i, x in zip(inits, xs)]
+        if len(xs) == 1:
+            return [f(xs[0], inits[0], by, **k)]
+        return f(tuple(xs), tuple(inits), by, **k)
+
+    return call
+
+
 COLLECTIVES = {
     "psum": lambda x: lax.psum(x, "i"),
     "pmean": lambda x: lax.pmean(x, "i"),
@@ -143,6 +179,8 @@ ADAPTERS = {
     "lax.scan": transformed(scan),
     "lax.map": transformed(lambda *xs: [lax.map(lambda x: x * x + 1.5, *xs)]),
     "lax.associative_scan": transformed(associative_scan),
+    "lax.reduce": transformed(reduction(lax.reduce)),
+    "lax.reduce_window": transformed(reduction(lax.reduce_window)),
     **{f"lax.{name}": (lambda f: lambda x, **k: jax.vmap(lambda x: f(x, **k), axis_name="i")(x))(f) for name, f in COLLECTIVES.items()},
 }
 
@@ -153,6 +191,7 @@ def build(f):
     conds(f)
     loops(f)
     scans(f)
+    reductions(f)
     for x in (("float32", (3, 3, 2)), ("int32", (3, 3, 2)), ("float32", (3, 3, 1))):
         grad = x[0] == "float32"
         for name in ("psum", "pmax", "pmin", "axis_index"):
@@ -264,3 +303,38 @@ def scans(f):
     f.case("lax.associative_scan", ("int32", (7,)), body="max", reverse=True)
     f.case("lax.associative_scan", (F, (2, 3)), (F, (2, 4)), body="affine", axis=1, error=True)
     f.case("lax.associative_scan", (F, (2,)), body="add", axis=1, error=True)
+
+
+def reductions(f):
+    F = "float32"
+    for body, dtype in (("add", F), ("add", "int32"), ("mul", F), ("max", F), ("min", "float16"), ("or", "uint8"), ("and", "int16"), ("xor", "int32")):
+        f.case("lax.reduce", (dtype, (2, 3)), body=body, dimensions=[1], grad=dtype == F)
+        f.case("lax.reduce_window", (dtype, (5,)), body=body, window_dimensions=[3], window_strides=[1], padding="SAME", grad=body in ("add", "max") and dtype == F)
+    for dtype in (F, "bfloat16", "int8", "float64"):
+        for dims in ([0], [2, 0], [], [0, 1, 2]):
+            f.case("lax.reduce", (dtype, (2, 3, 2)), body="rational", dimensions=dims, grad=dtype[0] == "f", abs=4e-6, x64=dtype == "float64",
+                   # Sums of products that cancel, in the order of another tree than JAX's.
+                   grad_ulp=64, grad_abs=1e-12 if dtype == "float64" else 2e-5,
+                   **(dict(ulp=16) if dtype == "bfloat16" else {}))
+    f.case("lax.reduce", ("bool", (2, 3)), body="true", dimensions=[0])
+    # Pairs whose computation does not commute have no gradient here: JAX's combines the elements in another order.
+    for n in (0, 1, 5):
+        f.case("lax.reduce", (F, (n, 2)), body="rational", dimensions=[0], grad=True, abs=4e-6)
+        f.case("lax.reduce", (F, (2, n)), (F, (2, n)), body="affine", dimensions=[1], abs=4e-6)
+        f.case("lax.reduce", (F, (2, n)), (F, (2, n)), body="complex", dimensions=[1], grad=True, abs=4e-6)
+        # JAX has no derivative where an operand is an integer.
+        f.case("lax.reduce", (F, (n, 3)), ("int32", (n, 3)), body="best", dimensions=[0])
+    for way in (["vmap"], ["jvp", "vmap"], ["vmap", "jvp"]):
+        f.case("lax.reduce", (F, (3, 4, 2)), body="rational", dimensions=[1], transform=way, in_axes=[1], grad=True, abs=4e-6)
+        f.case("lax.reduce", (F, (3, 4)), (F, (4,)), body="complex", dimensions=[0], transform=way, in_axes=[0, None], grad=True, abs=4e-6)
+        f.case("lax.reduce_window", (F, (3, 4)), body="rational", window_dimensions=[2], window_strides=[1], padding="VALID", transform=way, in_axes=[0])
+        f.case("lax.reduce_window", (F, (4,)), (F, (4, 3)), body="affine", window_dimensions=[2], window_strides=[2],
+               padding=[[1, 0]], transform=way, in_axes=[None, 1], abs=2e-6)
+    for way in WAYS:
+        f.case("lax.reduce_window", (F, (4, 5)), body="mul", window_dimensions=[2, 2], window_strides=[1, 2], padding="SAME", transform=way, abs=2e-6)
+    f.case("lax.reduce_window", (F, (5,)), ("int32", (5,)), body="best", window_dimensions=[2], window_strides=[1], padding="VALID")
+    f.case("lax.reduce_window", (F, (6,)), body="rational", window_dimensions=[2], window_strides=[1], padding=[[1, 2]], base_dilation=[2],
+           window_dilation=[3], abs=4e-6)
+    f.case("lax.reduce", (F, (2, 3)), body="rational", dimensions=[2], error=True)
+    f.case("lax.reduce", (F, (2, 3)), body="rational", dimensions=[1, 1], error=None)
+    f.case("lax.reduce_window", (F, (2, 3)), body="rational", window_dimensions=[2], window_strides=[1], padding="VALID", error=True)

@@ -1,0 +1,142 @@
+//! What `reduce` and `reduce_window` share: the traced computation, and the reductions that have a primitive of their own. JAX:
+//! `lax._variadic_reduction_jaxpr`, `lax._get_monoid_reducer`.
+
+use std::sync::Arc;
+
+use super::common::trace;
+use super::scan::unflatten;
+use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::core::jaxpr::{Atom, Jaxpr, eval_jaxpr};
+use crate::core::scalar::Scalar;
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::lax::elementwise::tuple;
+use crate::lax::extremum::{highest, lowest};
+use crate::signature::{FlatOut, Output};
+use crate::tree::Pytree;
+
+/// The jaxpr of `computation`: two times as many scalars in as there are initial values, and as many out.
+pub(super) fn trace_reducer<T, O>(
+    what: &str,
+    operands: &FlatOut,
+    inits: &FlatOut,
+    computation: impl FnOnce(T, T) -> O,
+) -> Result<Arc<Jaxpr>>
+where
+    T: Pytree,
+    O: Output<Tree = T>,
+{
+    let tree = &inits.tree;
+    if operands.tree != *tree {
+        bail!(
+            TreeMismatch,
+            "{what}: operands must have the same tree structure as init_values, but they differ {}",
+            operands.tree.first_difference(tree).unwrap_or_default()
+        );
+    }
+    if inits.leaves.is_empty() {
+        bail!(InvalidArgument, "{what} must have at least one operand");
+    }
+    let scalars: Vec<ShapedArray> = inits.leaves.iter().map(Array::aval).collect();
+    for (x, init) in operands.leaves.iter().zip(&scalars) {
+        if !init.shape.is_empty() {
+            bail!(Shape, "{what} found non-scalar initial value: {init}");
+        }
+        if x.dtype() != init.dtype {
+            bail!(
+                DType,
+                "{what}: operand dtypes should match corresponding initial value dtypes, got {} and {init}",
+                x.aval()
+            );
+        }
+        if x.shape() != operands.leaves[0].shape() {
+            let first = tuple(operands.leaves[0].shape());
+            bail!(Shape, "{what}: operands must have one shape, got {first} and {}", tuple(x.shape()));
+        }
+    }
+    let n = scalars.len();
+    let avals = [scalars.clone(), scalars.clone()].concat();
+    let mut traced = trace(&avals, |args| {
+        let out = computation(unflatten(tree, &args[..n])?, unflatten(tree, &args[n..])?);
+        Ok(FlatOut::from_tree(&out.into_result()?))
+    })?;
+    if traced.out_tree != *tree {
+        bail!(
+            TreeMismatch,
+            "{what}: computation must return the tree structure of init_values, but they differ {}",
+            traced.out_tree.first_difference(tree).unwrap_or_default()
+        );
+    }
+    if let Some((out, init)) =
+        traced.jaxpr.out_avals().iter().zip(&scalars).find(|(out, init)| !out.matches(init))
+    {
+        bail!(DType, "{what}: computation must return the types of init_values, got {out} for {init}");
+    }
+    if !traced.consts.is_empty() {
+        // A reduction's body has no operands but the elements, so what it captures becomes a literal.
+        let mut literals = Vec::new();
+        for x in &traced.consts {
+            if x.is_tracer() || x.ndim() != 0 {
+                bail!(
+                    Unimplemented,
+                    "{what}: computation may capture scalars whose value is known, and nothing else, got {}",
+                    x.aval()
+                );
+            }
+            literals.push(Array::from(x.to_scalar()?));
+        }
+        let jaxpr = traced.jaxpr;
+        traced = trace(&avals, |args| {
+            let leaves = eval_jaxpr(&jaxpr, &[], &[&literals, args].concat())?;
+            Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: tree.clone() })
+        })?;
+    }
+    if traced.jaxpr.has_effects() {
+        bail!(Unimplemented, "{what}: computation may have no effects");
+    }
+    Ok(traced.jaxpr)
+}
+
+/// A reduction that has a primitive of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Monoid {
+    Sum,
+    Prod,
+    Max,
+    Min,
+    Or,
+    And,
+    Xor,
+}
+
+/// The monoid of a computation that is nothing but one operation on its two parameters, if `init` is its neutral element.
+pub(super) fn monoid(jaxpr: &Jaxpr, inits: &[Array]) -> Result<Option<Monoid>> {
+    let ([init], [eqn]) = (inits, &jaxpr.eqns[..]) else { return Ok(None) };
+    let [a, b] = [0, 1].map(|i| Atom::Var(jaxpr.invars[i]));
+    let inputs = &eqn.inputs[..];
+    let both = inputs == [a.clone(), b.clone()] || inputs == [b, a];
+    let is_result = matches!((&jaxpr.outvars[..], &eqn.outputs[..]), ([Atom::Var(out)], [var]) if out == var);
+    if init.is_tracer() || !both || !is_result {
+        return Ok(None);
+    }
+    let dtype = init.dtype();
+    let number = |n| Scalar::from_i128(dtype, n);
+    let (monoid, neutral) = match eqn.prim.name() {
+        "add" => (Monoid::Sum, number(0)),
+        "mul" => (Monoid::Prod, number(1)),
+        "max" => (Monoid::Max, lowest(dtype)),
+        "min" => (Monoid::Min, highest(dtype)),
+        "or" => (Monoid::Or, number(0)),
+        "and" => (Monoid::And, number(if dtype == DType::Bool { 1 } else { -1 })),
+        "xor" => (Monoid::Xor, number(0)),
+        _ => return Ok(None),
+    };
+    let value = init.to_scalar()?;
+    let equal = match dtype.is_inexact() {
+        // Zeros of both signs are equal.
+        true => value.to_f64() == neutral.to_f64() && value.imag() == neutral.imag(),
+        false => value.with_weak_type(false) == neutral,
+    };
+    Ok(equal.then_some(monoid))
+}
