@@ -216,6 +216,7 @@ impl TraceKey {
             a.x64 != b.x64,
             a.matmul_precision != b.matmul_precision,
             a.default_device != b.default_device,
+            a.disable_most_optimizations != b.disable_most_optimizations,
             self.axes != other.axes,
         ];
         unequal(&self.tokens, &other.tokens)
@@ -487,6 +488,8 @@ fn differences(old: &TraceKey, new: &TraceKey, args: &FlatArgs) -> Vec<String> {
     setting("x64", &a.x64, &b.x64);
     setting("the precision of matrix products", &a.matmul_precision, &b.matmul_precision);
     setting("the default device", &a.default_device, &b.default_device);
+    let (before, after) = (&a.disable_most_optimizations, &b.disable_most_optimizations);
+    setting("disable_most_optimizations", before, after);
     setting("the named axes", &old.axes, &new.axes);
     found
 }

@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub matmul_precision: Precision,
     /// `None`: the first of the default platform.
     pub default_device: Option<DeviceRef>,
+    pub disable_most_optimizations: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -37,6 +38,7 @@ struct Local {
     x64: Option<bool>,
     matmul_precision: Precision,
     default_device: Option<DeviceRef>,
+    disable_most_optimizations: bool,
     /// Not part of a cache key: it decides whether there is a cache.
     disable_jit: bool,
 }
@@ -49,14 +51,16 @@ thread_local! {
         x64: None,
         matmul_precision: Precision::Default,
         default_device: None,
+        disable_most_optimizations: false,
         disable_jit: false,
     }) };
 }
 
 /// The settings in force here.
 pub(crate) fn current() -> Config {
-    let Local { x64, matmul_precision, default_device, .. } = LOCAL.get();
-    Config { x64: x64.unwrap_or_else(global_x64), matmul_precision, default_device }
+    let Local { x64, matmul_precision, default_device, disable_most_optimizations, .. } = LOCAL.get();
+    let x64 = x64.unwrap_or_else(global_x64);
+    Config { x64, matmul_precision, default_device, disable_most_optimizations }
 }
 
 fn global_x64() -> bool {
@@ -97,6 +101,20 @@ pub fn with_matmul_precision<R>(precision: Precision, body: impl FnOnce() -> R) 
 /// `jax.default_device` as a context manager.
 pub fn with_default_device<R>(device: &Device, body: impl FnOnce() -> R) -> R {
     with_local(Local { default_device: Some(DeviceRef::of(device)), ..LOCAL.get() }, body)
+}
+
+/// Runs `body`, on this thread only, with programs that are compiled fast and run slowly: for tests, where compilation is what
+/// takes the time. JAX: `jax_disable_most_optimizations`.
+///
+/// ```
+/// use raxla::{Array, config, lax};
+///
+/// let y = config::with_most_optimizations_disabled(|| lax::sin(&Array::from(0.0)));
+/// assert_eq!(y.item::<f32>()?, 0.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+pub fn with_most_optimizations_disabled<R>(body: impl FnOnce() -> R) -> R {
+    with_local(Local { disable_most_optimizations: true, ..LOCAL.get() }, body)
 }
 
 /// Runs `body` without `jit`, on this thread only: jitted functions run operation by operation, so that their side

@@ -172,7 +172,11 @@ fn compile(entry: &Entry) -> Result<Compiled> {
 pub(crate) fn compile_text(text: &str, device: DeviceRef) -> Result<Executable> {
     tracing::debug!(target: "raxla::lowering", "{text}");
     let device = device.device();
-    compilation_cache::compile(device.client(), text, &CompileOptions::for_device(device.id()))
+    let mut options = CompileOptions::for_device(device.id());
+    if config::current().disable_most_optimizations {
+        options = options.without_most_optimizations();
+    }
+    compilation_cache::compile(device.client(), text, &options)
 }
 
 /// Empties this thread's and the shared cache of compiled primitives. JAX: `jax.clear_caches`.

@@ -113,6 +113,16 @@ impl CompileOptions {
         }
     }
 
+    /// Compiles fast what then runs slowly.
+    #[must_use]
+    pub fn without_most_optimizations(self) -> Self {
+        // The first two are those of JAX. The third is half of what is left of the time on the CPU: its emitters for
+        // fusions go through MLIR.
+        self.with_debug_option("xla_backend_optimization_level", OptionOverride::Int(0))
+            .with_debug_option("xla_llvm_disable_expensive_passes", OptionOverride::Bool(true))
+            .with_debug_option("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false))
+    }
+
     /// Sets one of XLA's debug options.
     #[must_use]
     pub fn with_debug_option(mut self, name: impl Into<String>, value: OptionOverride) -> Self {
