@@ -178,3 +178,33 @@ fn eight_threads_call_one_jitted_function() {
     });
     assert_eq!((f.cache_stats().traces, f.cache_stats().compiles), (1, 1));
 }
+
+#[test]
+fn lowered_operations_come_from_the_line_of_their_own_equation() {
+    fn inner(x: &Array) -> Array {
+        x * 3.0
+    }
+    let f = jit(|x: &Array| {
+        let y = jit(inner)(x)?;
+        lax::fori_loop(
+            0,
+            lax::convert_element_type(&y, DType::I32),
+            |_: Array, y: Array| lax::sin(&y),
+            y.clone(),
+        )
+    });
+    let module = f.lower()(&Array::from(1.0)).unwrap().as_text().to_owned();
+    let source = include_str!("transformations.rs");
+    let line_of = |what: &str| {
+        let at =
+            module.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {module}"));
+        let number = at.rsplit_once("loc(#loc").map(|(_, n)| n.trim_end_matches(')')).unwrap_or("?");
+        let definition = format!("#loc{number} = loc(\"tests/transformations.rs\":");
+        let line =
+            module.lines().find_map(|line| line.strip_prefix(&definition)).unwrap_or_else(|| panic!("{at}"));
+        source.lines().nth(line.split(':').next().unwrap().parse::<usize>().unwrap() - 1).unwrap().trim()
+    };
+    assert_eq!(line_of("multiply"), "x * 3.0");
+    assert_eq!(line_of("call"), "let y = jit(inner)(x)?;");
+    assert_eq!(line_of("sine"), "|_: Array, y: Array| lax::sin(&y),");
+}

@@ -229,6 +229,7 @@ impl LoweringCtx {
         for (var, value) in args {
             env[var.0 as usize] = Some(value);
         }
+        let outer = self.location();
         let mut ins = Values::new();
         let mut outs: SmallVec<[ShapedArray; 2]> = SmallVec::new();
         for (eqn, _) in jaxpr.eqns.iter().zip(&live.eqns).filter(|(_, live)| **live) {
@@ -245,6 +246,10 @@ impl LoweringCtx {
             for (var, value) in eqn.outputs.iter().zip(values) {
                 env[var.0 as usize] = Some(value);
             }
+        }
+        // What follows belongs to the equation that holds this jaxpr.
+        if let Some(outer) = outer {
+            self.set_location(outer);
         }
         jaxpr.outvars.iter().map(|a| self.read(&env, a)).collect()
     }

@@ -155,6 +155,11 @@ impl Builder {
         self.types[value.ty.0 as usize].tensor.as_ref().map_or(DType::Bool, |(d, _)| *d)
     }
 
+    /// The line that operations come from at present.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.loc
+    }
+
     /// Operations that follow come from this line.
     pub fn set_location(&mut self, loc: &'static Location<'static>) {
         if self.loc.is_some_and(|old| std::ptr::eq(old, loc)) {
