@@ -219,8 +219,13 @@ impl TraceKey {
             a.disable_most_optimizations != b.disable_most_optimizations,
             self.axes != other.axes,
         ];
+        // Of two arguments that differ, the one of the same dtype or shape is nearer.
+        let dtypes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.dtype != b.dtype).count();
+        let shapes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.shape != b.shape).count();
         unequal(&self.tokens, &other.tokens)
             + unequal(&self.avals, &other.avals)
+            + dtypes
+            + shapes
             + settings.into_iter().map(usize::from).sum::<usize>()
     }
 }
