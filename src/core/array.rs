@@ -303,9 +303,9 @@ impl Array {
             }
             return Err(err!(
                 TracerBoolConversion,
-                "attempted boolean conversion of traced array {} of shape {}. A condition on a traced value cannot \
-                 decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the \
-                 argument as static",
+                "attempted boolean conversion of traced array {}({}). A condition on a traced value cannot decide what is \
+                 traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a \
+                 Static(..) argument",
                 t.kind_name(),
                 t.0.aval
             )

@@ -17,7 +17,7 @@ fn a_condition_on_a_tracer_is_an_error() {
         jit(f)(&one),
         ErrorKind::TracerBoolConversion,
         expect![
-            "attempted boolean conversion of traced array JitTracer of shape f32[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+            "attempted boolean conversion of traced array JitTracer(f32[]). A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a Static(..) argument"
         ],
     );
     same(grad(jit(f))(&one), ErrorKind::TracerBoolConversion, &message);
@@ -26,7 +26,7 @@ fn a_condition_on_a_tracer_is_an_error() {
         vmap(f)(&two()),
         ErrorKind::TracerBoolConversion,
         expect![
-            "attempted boolean conversion of traced array BatchTracer of shape f32[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+            "attempted boolean conversion of traced array BatchTracer(f32[]). A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a Static(..) argument"
         ],
     );
     // In eager code, and in a gradient of eager code, there is a value.
@@ -48,7 +48,7 @@ fn a_condition_on_many_elements_is_an_error() {
         })(&two()),
         ErrorKind::TracerBoolConversion,
         expect![
-            "attempted boolean conversion of traced array JitTracer of shape f32[2]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+            "attempted boolean conversion of traced array JitTracer(f32[2]). A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a Static(..) argument"
         ],
     );
 }
@@ -252,7 +252,7 @@ fn a_comparison_in_an_if_is_an_error_while_tracing() {
         jit(f)(&one),
         ErrorKind::TracerBoolConversion,
         expect![
-            "attempted boolean conversion of traced array JitTracer of shape bool[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+            "attempted boolean conversion of traced array JitTracer(bool[]). A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a Static(..) argument"
         ],
     );
     same(jit(grad(f))(&one), ErrorKind::TracerBoolConversion, &message);
@@ -260,7 +260,7 @@ fn a_comparison_in_an_if_is_an_error_while_tracing() {
         vmap(f)(&two()),
         ErrorKind::TracerBoolConversion,
         expect![
-            "attempted boolean conversion of traced array BatchTracer of shape bool[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+            "attempted boolean conversion of traced array BatchTracer(bool[]). A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a Static(..) argument"
         ],
     );
     check_panic(
@@ -277,7 +277,7 @@ fn a_comparison_in_an_if_is_an_error_while_tracing() {
         at!(jit(equal)(&one, &one)),
         ErrorKind::TracerBoolConversion,
         expect![
-            "attempted boolean conversion of traced array JitTracer of shape bool[]. A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or mark the argument as static"
+            "attempted boolean conversion of traced array JitTracer(bool[]). A condition on a traced value cannot decide what is traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a Static(..) argument"
         ],
     );
 }
