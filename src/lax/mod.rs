@@ -37,6 +37,7 @@ mod dynamic_update_slice;
 mod erf;
 mod exp;
 pub(crate) mod extremum;
+mod fft;
 mod floor;
 pub(crate) mod full;
 mod gamma;
@@ -115,6 +116,7 @@ pub use dynamic_update_slice::{
 };
 pub use erf::{erf, erf_inv, erfc};
 pub use exp::{exp, exp2, expm1, logistic};
+pub use fft::{FftType, fft};
 pub use floor::{RoundingMethod, ceil, floor, is_finite, nextafter, round};
 pub use full::{empty, full, full_like, zeros, zeros_like};
 pub(crate) use full::{literal, literal_like};

@@ -25,6 +25,15 @@ pub const LAX_SPECIAL: &[&[Row]] = &[
             },
         },
         Row { name: "lax.optimization_barrier", call: |x, _| lax::optimization_barrier(x) },
+        row!("lax.fft", |x, p| {
+            let fft_type = match p.str("fft_type") {
+                "FFT" => lax::FftType::Fft,
+                "IFFT" => lax::FftType::Ifft,
+                "RFFT" => lax::FftType::Rfft,
+                _ => lax::FftType::Irfft,
+            };
+            lax::fft(&x[0], fft_type, &p.usizes("fft_lengths"))
+        }),
         row!("lax.broadcast", |x, p| lax::broadcast(&x[0], &p.usizes("sizes"))),
         row!("lax.broadcasted_iota", |_, p| lax::broadcasted_iota(
             p.dtype("dtype"),

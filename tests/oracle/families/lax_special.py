@@ -24,6 +24,7 @@ ADAPTERS = {
     "lax.threefry2x32": lambda *xs: jax.extend.random.threefry2x32_p.bind(*xs),
     "lax.stack": lambda *xs, axis: lax.stack(xs, axis),
     "lax.full": lambda x, shape: lax.full(shape, x),
+    "lax.fft": lambda x, fft_type, fft_lengths: lax.fft(x, fft_type, fft_lengths),
     "lax.optimization_barrier": lambda *xs: lax.optimization_barrier(xs),
 }
 
@@ -76,6 +77,7 @@ def build(f):
     f.case("lax.zeta", arr("float64", [2.0, 3.5, 1.5, 10.0]), arr("float64", [1.0, 0.5, 7.0, 2.0]), x64=True)
     binary(f)
     movements(f)
+    transforms(f)
 
 
 def binary(f):
@@ -174,3 +176,28 @@ def movements(f):
         f.case("lax.reduce_xor", (dtype, (2, 3)), axes=[1])
         f.case("lax.reduce_xor", (dtype, (2, 0)), axes=[1])
     f.case("lax.reduce_xor", ("float32", (2,)), axes=[0], error=True)
+
+
+def transforms(f):
+    # Sums of as many terms as there are elements, in the order of the two builds' own algorithms.
+    k = dict(abs=1e-5, grad_abs=1e-5, grad=True)
+    for shape, lengths in (((4,), [4]), ((5,), [5]), ((1,), [1]), ((2,), [2]), ((2, 3, 4), [4]), ((2, 3, 4), [3, 4]), ((2, 3, 5), [2, 3, 5])):
+        for t in ("FFT", "IFFT"):
+            f.case("lax.fft", ("complex64", shape), fft_type=t, fft_lengths=lengths, **k)
+        f.case("lax.fft", ("float32", shape), fft_type="RFFT", fft_lengths=lengths, **k)
+        half = shape[:-1] + (shape[-1] // 2 + 1,)
+        f.case("lax.fft", ("complex64", half), fft_type="IRFFT", fft_lengths=lengths, **k)
+    f.case("lax.fft", ("complex128", (6,)), fft_type="FFT", fft_lengths=[6], x64=True, grad=True, abs=1e-14, grad_abs=1e-14)
+    f.case("lax.fft", ("float64", (6,)), fft_type="RFFT", fft_lengths=[6], x64=True, grad=True, abs=1e-14, grad_abs=1e-14)
+    f.case("lax.fft", ("float32", (4,)), fft_type="FFT", fft_lengths=[4], **k)
+    f.case("lax.fft", ("int32", (4,)), fft_type="FFT", fft_lengths=[4], abs=1e-5)
+    f.case("lax.fft", ("int32", (4,)), fft_type="RFFT", fft_lengths=[4], abs=1e-5)
+    f.case("lax.fft", ("float32", (4,)), fft_type="FFT", fft_lengths=[])
+    f.case("lax.fft", ("complex64", (0, 4)), fft_type="FFT", fft_lengths=[4])
+    f.case("lax.fft", ("complex64", (4,)), fft_type="IRFFT", fft_lengths=[4], error=None, abs=1e-5)
+    f.case("lax.fft", ("complex64", (4,)), fft_type="RFFT", fft_lengths=[4], error=True)
+    f.case("lax.fft", ("float32", (4,)), fft_type="RFFT", fft_lengths=[5], error=True)
+    f.case("lax.fft", ("complex64", (4,)), fft_type="FFT", fft_lengths=[4, 4], error=True)
+    f.case("lax.fft", ("bfloat16", (4,)), fft_type="RFFT", fft_lengths=[4], error=True)
+    f.case("lax.fft", ("bfloat16", (4,)), fft_type="FFT", fft_lengths=[4], error=None, abs=1e-5)
+    f.case("lax.fft", ("bool", (4,)), fft_type="FFT", fft_lengths=[4], error=None, abs=1e-5)
