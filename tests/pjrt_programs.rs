@@ -37,22 +37,6 @@ fn a_program_compiles_and_runs() {
 }
 
 #[test]
-fn hlo_text_compiles_and_runs() {
-    let text = "HloModule scale\n\nENTRY main {\n  x = f32[3] parameter(0)\n  k = f32[] constant(2)\n  \
-                ks = f32[3] broadcast(k), dimensions={}\n  ROOT y = f32[3] multiply(x, ks)\n}\n";
-    let executable = match cpu().compile(&Program::from_hlo_text(text), &CompileOptions::new()) {
-        Ok(executable) => executable,
-        // A plugin that was built before it learned the format, or somebody else's.
-        Err(e) => return assert!(e.message().contains("hlo_text"), "{e}"),
-    };
-    let outputs = executable.execute(&[&f32s(&[1.0, 2.0, 3.0], &[3])], &[]).unwrap();
-    assert_eq!(read(&outputs[0]), [2.0, 4.0, 6.0]);
-    let elided = "HloModule m\nENTRY e { ROOT c = f32[100] constant({...}) }";
-    let error = cpu().compile(&Program::from_hlo_text(elided), &CompileOptions::new()).unwrap_err();
-    assert!(error.message().contains("elided"), "{error}");
-}
-
-#[test]
 fn a_compiled_program_describes_itself() {
     let executable = compile(ADD);
     assert_eq!(executable.output_count(), 1);

@@ -13,7 +13,7 @@ pub enum ProgramFormat {
     Mlir,
     /// A serialised `HloModuleProto`.
     HloProto,
-    /// HLO text. The C API names no such format: raxla's CPU plugin knows it, others do not.
+    /// HLO text. The C API names no such format, so a plugin may not know it.
     HloText,
 }
 
@@ -50,13 +50,8 @@ impl<'a> Program<'a> {
         Program { code: code.into(), format: ProgramFormat::HloProto }
     }
 
-    /// An HLO module as text, as XLA prints it: dumps of `--xla_dump_to`, `lowered.as_text(dialect="hlo")` of JAX.
-    /// Constants must be printed whole, not elided.
-    ///
-    /// raxla's CPU plugin compiles it; those for other platforms answer that they do not know the format, which the C API
-    /// does not name. For them pass [`from_hlo_proto`](Self::from_hlo_proto) what JAX's
-    /// `lowered.compiler_ir("hlo").as_serialized_hlo_module_proto()` gives. XLA's parser takes the text for a program that
-    /// XLA printed: on some others, such as a `reshape` that changes the number of elements, it ends the process.
+    /// An HLO module as text. A plugin that does not know this format says so when it compiles; convert the text to a
+    /// proto then.
     pub fn from_hlo_text(code: &'a str) -> Program<'a> {
         Program { code: Cow::Borrowed(code.as_bytes()), format: ProgramFormat::HloText }
     }

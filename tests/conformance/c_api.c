@@ -231,21 +231,6 @@ static void programs(void) {
   refuses(compile("\xff\xff\xff\xff", 4, "hlo", "", 0, &e), "malformed HLO proto");
   refuses(compile("", 0, "hlo", "", 0, &e), "empty HLO proto");
   refuses(compile("", 0, "hlo_with_config", "", 0, &e), "empty HLO proto with config");
-  const char* bad_text[] = {"", "HloModule m, ((", "HloModule m\nENTRY e { p = f32[4] parameter(0)\n ROOT r = f32[4] add(p, q) }",
-                            "HloModule m\nENTRY e { p = f32[4] parameter(0)\n ROOT r = f32[5] add(p, p) }",
-                            "HloModule m\nENTRY e { p = f32[4] parameter(1)\n ROOT r = f32[4] add(p, p) }",
-                            "HloModule m\nENTRY e { p = f32[4] parameter(0)\n q = f32[4] parameter( 0)\n ROOT r = f32[4] add(p, q) }",
-                            "HloModule m\nENTRY e { ROOT c = f32[100] constant({...}) }"};
-  for (size_t i = 0; i < sizeof bad_text / sizeof *bad_text; i++) {
-    char what[80];
-    snprintf(what, sizeof what, "malformed HLO text %zu", i);
-    refuses(compile(bad_text[i], strlen(bad_text[i]), "hlo_text", "", 0, &e), what);
-  }
-  const char* hlo_text = "HloModule m\n\nENTRY e {\n  p = f32[4] parameter(0)\n  ROOT r = f32[4] add(p, p)\n}\n";
-  succeeds(compile(hlo_text, strlen(hlo_text), "hlo_text", "", 0, &e), "HLO text");
-  ARGS(PJRT_LoadedExecutable_Destroy, dt);
-  dt.executable = e;
-  succeeds(api->PJRT_LoadedExecutable_Destroy(&dt), "its executable is destroyed");
   refuses(compile(ADD, strlen(ADD), "cobol", "", 0, &e), "an unknown program format");
   refuses(compile(ADD, strlen(ADD), "mlir", "\xff\xff\xff", 3, &e), "malformed compile options");
   const char many[] = {0x1a, 5, 0x20, (char)0x80, 1, 0x28, 1};

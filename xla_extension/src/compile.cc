@@ -1,10 +1,5 @@
 // From programs to executables: compiling, for a client or for a topology, and loading what was serialised.
 #include "absl/log/globals.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/strip.h"
-#include "xla/hlo/ir/hlo_module.h"
-#include "xla/hlo/parser/hlo_parser.h"
 
 #include "api.h"
 
@@ -32,52 +27,6 @@ static absl::StatusOr<xla::XlaComputation> ParseHlo(xla::HloModuleProto hlo) {
     return absl::InvalidArgumentError("hlo program: the HloModuleProto has no host_program_shape");
   }
   return xla::XlaComputation(std::move(hlo));
-}
-
-/// XLA's parser ends the process if the parameters of a computation are not numbered from 0, each once. Computations are
-/// what stands between braces at the outermost level.
-static absl::Status CheckParameters(absl::string_view text) {
-  constexpr absl::string_view kParameter = "parameter";
-  std::vector<int64_t> numbers;
-  int depth = 0;
-  for (size_t i = 0; i < text.size(); i++) {
-    const absl::string_view rest = text.substr(i);
-    if (rest[0] == '"') {
-      for (i++; i < text.size() && text[i] != '"'; i++) i += text[i] == '\\';
-    } else if (absl::StartsWith(rest, "/*")) {
-      i = std::min(text.find("*/", i + 2), text.size());
-    } else if (absl::StartsWith(rest, "//")) {
-      i = std::min(text.find('\n', i), text.size());
-    } else if (absl::StartsWith(rest, kParameter) && (i == 0 || absl::ascii_isspace(text[i - 1]) || text[i - 1] == '}')) {
-      absl::string_view operand = absl::StripLeadingAsciiWhitespace(rest.substr(kParameter.size()));
-      if (!absl::ConsumePrefix(&operand, "(")) continue;
-      int64_t number;
-      if (!absl::SimpleAtoi(operand.substr(0, operand.find(')')), &number)) number = -1;
-      numbers.push_back(number);
-    } else if (rest[0] == '{') {
-      depth++;
-    } else if (rest[0] == '}' && --depth == 0) {
-      std::sort(numbers.begin(), numbers.end());
-      for (size_t n = 0; n < numbers.size(); n++) {
-        if (numbers[n] != static_cast<int64_t>(n)) {
-          return absl::InvalidArgumentError(absl::StrCat("hlo_text program: a computation of ", numbers.size(),
-                                                         " parameters does not number them from 0, each once"));
-        }
-      }
-      numbers.clear();
-    }
-  }
-  return absl::OkStatus();
-}
-
-static absl::StatusOr<xla::XlaComputation> ParseHloText(absl::string_view text) {
-  RETURN_IF_ERROR(CheckParameters(text));
-  // XLA's parser would fill them with random numbers.
-  if (absl::StrContains(text, "constant({...})")) {
-    return absl::InvalidArgumentError("hlo_text program: a constant is elided, `constant({...})`; print the module with its large constants");
-  }
-  ASSIGN_OR_RETURN(std::unique_ptr<xla::HloModule> module, xla::ParseAndReturnUnverifiedModule(text));
-  return ParseHlo(module->ToProto());
 }
 
 /// Parses `program` and gives it to `compile`, which takes a module or a computation.
@@ -111,12 +60,8 @@ absl::StatusOr<Result> WithProgram(const PJRT_Program* program, Compile&& compil
     ASSIGN_OR_RETURN(xla::XlaComputation computation, ParseHlo(std::move(*hlo.mutable_hlo_module())));
     return compile(computation);
   }
-  if (format == "hlo_text") {
-    ASSIGN_OR_RETURN(xla::XlaComputation computation, ParseHloText(code));
-    return compile(computation);
-  }
   return absl::InvalidArgumentError(
-      absl::StrCat("program format \"", format, "\" is unknown; mlir, hlo, hlo_with_config and hlo_text are served"));
+      absl::StrCat("program format \"", format, "\" is unknown; mlir, hlo and hlo_with_config are served"));
 }
 
 /// In-process collectives would wait for ever for a device of another process, so such a program is refused here.
