@@ -13,8 +13,6 @@ pub enum ProgramFormat {
     Mlir,
     /// A serialised `HloModuleProto`.
     HloProto,
-    /// HLO text. The C API names no such format, so a plugin may not know it.
-    HloText,
 }
 
 impl ProgramFormat {
@@ -22,7 +20,6 @@ impl ProgramFormat {
         match self {
             ProgramFormat::Mlir => "mlir",
             ProgramFormat::HloProto => "hlo",
-            ProgramFormat::HloText => "hlo_text",
         }
     }
 }
@@ -45,15 +42,10 @@ impl<'a> Program<'a> {
         Program::mlir(code.as_bytes())
     }
 
-    /// A serialised `HloModuleProto`, as `xla-rs`, JAX and TensorFlow write it.
+    /// A serialised `HloModuleProto`, as `xla-rs`, JAX and TensorFlow write it. HLO text is not served: PJRT names no such
+    /// format, and XLA's parser ends the process on some texts that are not well-formed.
     pub fn from_hlo_proto(code: impl Into<Cow<'a, [u8]>>) -> Program<'a> {
         Program { code: code.into(), format: ProgramFormat::HloProto }
-    }
-
-    /// An HLO module as text. A plugin that does not know this format says so when it compiles; convert the text to a
-    /// proto then.
-    pub fn from_hlo_text(code: &'a str) -> Program<'a> {
-        Program { code: Cow::Borrowed(code.as_bytes()), format: ProgramFormat::HloText }
     }
 
     /// The bytes of the program.
