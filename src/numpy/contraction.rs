@@ -155,6 +155,41 @@ pub fn vecdot(x: impl Into<Array>, y: impl Into<Array>, axis: i64) -> Array {
     lax::squeeze_axes(&out, &[out.ndim() - 2, out.ndim() - 1])
 }
 
+/// Matrices times vectors, in the last axes of each; other axes broadcast: `f32[5,2,3]`, `f32[3]` -> `f32[5,2]`.
+///
+/// # Errors
+/// Those of [`matmul`]; a scalar.
+#[track_caller]
+pub fn matvec(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let (x, y) = (x.into(), y.into());
+    at_least("matvec", [(&x, 2), (&y, 1)]).or_throw();
+    let out = matmul(x, lax::expand_dims(&y, &[y.ndim()]));
+    lax::squeeze_axes(&out, &[out.ndim() - 1])
+}
+
+/// Vectors, conjugated, times matrices, in the last axes of each; other axes broadcast: `f32[2]`, `f32[5,2,3]` ->
+/// `f32[5,3]`.
+///
+/// # Errors
+/// Those of [`matmul`]; a scalar.
+#[track_caller]
+pub fn vecmat(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let (x, y) = (x.into(), y.into());
+    at_least("vecmat", [(&x, 1), (&y, 2)]).or_throw();
+    let row = lax::expand_dims(&crate::numpy::conjugate(&x), &[x.ndim() - 1]);
+    let out = matmul(row, y);
+    lax::squeeze_axes(&out, &[out.ndim() - 2])
+}
+
+fn at_least(name: &str, operands: [(&Array, usize); 2]) -> Result<()> {
+    for (i, (x, rank)) in operands.into_iter().enumerate() {
+        if x.ndim() < rank {
+            bail!(Shape, "{name}: operand {i} must have at least {rank} axes, got {}", x.aval());
+        }
+    }
+    Ok(())
+}
+
 /// The sum of products over the last axes of both.
 ///
 /// # Errors

@@ -429,6 +429,25 @@ pub fn allclose(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     crate::numpy::all(isclose(x, y, 1e-5, 1e-8, false), ..)
 }
 
+/// [`round`] by its other name.
+///
+/// # Errors
+/// As [`round`].
+#[track_caller]
+pub fn around(x: impl Into<Array>, decimals: i32) -> Array {
+    round(x, decimals)
+}
+
+/// Do `x` and `y` broadcast to one shape with equal elements? A `bool` scalar.
+#[track_caller]
+pub fn array_equiv(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    let (x, y) = (x.into(), y.into());
+    match lax::broadcast_shapes(&[x.shape(), y.shape()]) {
+        Ok(_) => crate::numpy::all(equal(x, y), ..),
+        Err(_) => Array::from(false),
+    }
+}
+
 /// Have `x` and `y` one shape and equal elements? A `bool` scalar.
 #[track_caller]
 pub fn array_equal(x: impl Into<Array>, y: impl Into<Array>) -> Array {

@@ -69,8 +69,18 @@ fn sections(p: &Params) -> jnp::Sections {
 
 pub const SHAPE: &[&[Row]] = &[
     unary_rows!("numpy." jnp: ravel transpose atleast_1d atleast_2d atleast_3d),
-    binary_rows!("numpy." jnp: matmul dot vdot inner outer kron cross),
+    binary_rows!("numpy." jnp: matmul matvec vecmat array_equiv dot vdot inner outer kron cross),
     &[
+        Row {
+            name: "numpy.tril_indices",
+            call: |_, p| pair(jnp::tril_indices(p.usize("n"), p.int("k"), p.size_or_none("m"))),
+        },
+        Row {
+            name: "numpy.triu_indices",
+            call: |_, p| pair(jnp::triu_indices(p.usize("n"), p.int("k"), p.size_or_none("m"))),
+        },
+        Row { name: "numpy.diag_indices", call: |_, p| jnp::diag_indices(p.usize("n"), p.usize("ndim")) },
+        row!("numpy.around", |x, p| jnp::around(&x[0], p.int("decimals") as i32)),
         row!("numpy.zeros", |_, p| jnp::zeros(&p.usizes("shape"), p.dtype_or_none("dtype"))),
         row!("numpy.ones", |_, p| jnp::ones(&p.usizes("shape"), p.dtype_or_none("dtype"))),
         row!("numpy.full", |x, p| jnp::full(&p.usizes("shape"), &x[0], p.dtype_or_none("dtype"))),
