@@ -34,6 +34,7 @@ mod shape;
 mod sorting;
 pub(crate) mod util;
 
+#[doc(inline)]
 pub use crate::lax::broadcast_shapes;
 pub use arithmetic::*;
 pub use axes::{Axes, keepdims};

@@ -2,7 +2,7 @@
 
 use raxla::{Array, DType, lax};
 
-use crate::case::Row;
+use crate::case::{Params, Row};
 use crate::{binary_rows, row, unary_rows};
 
 pub const ELEMENTWISE: &[&[Row]] = &[
@@ -27,6 +27,14 @@ pub const ELEMENTWISE: &[&[Row]] = &[
     ],
 ];
 
+/// The shape that `shapes` broadcast to, as an array.
+pub fn broadcast_shapes(p: &Params, f: fn(&[&[usize]]) -> raxla::Result<Vec<usize>>) -> Array {
+    let shapes: Vec<Vec<usize>> =
+        p.lists("shapes").into_iter().map(|s| s.into_iter().map(|n| n as usize).collect()).collect();
+    let shape = f(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    Array::from(shape.into_iter().map(|n| n as i32).collect::<Vec<_>>())
+}
+
 pub const SHAPE: &[&[Row]] = &[&[
     row!("lax.reshape", |x, p| lax::reshape(&x[0], &p.usizes("new_sizes"))),
     row!("lax.transpose", |x, p| lax::transpose(&x[0], &p.usizes("permutation"))),
@@ -37,12 +45,7 @@ pub const SHAPE: &[&[Row]] = &[&[
     )),
     row!("lax.tile", |x, p| lax::tile(&x[0], &p.usizes("reps"))),
     row!("lax.empty", |_, p| lax::empty(&p.usizes("shape"), p.dtype("dtype"))),
-    row!("lax.broadcast_shapes", |_, p| {
-        let shapes: Vec<Vec<usize>> =
-            p.lists("shapes").into_iter().map(|s| s.into_iter().map(|n| n as usize).collect()).collect();
-        let shape = lax::broadcast_shapes(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
-        Array::from(shape.into_iter().map(|n| n as i32).collect::<Vec<_>>())
-    }),
+    row!("lax.broadcast_shapes", |_, p| broadcast_shapes(p, lax::broadcast_shapes)),
     row!("lax.rev", |x, p| lax::rev(&x[0], &p.usizes("dimensions"))),
     row!("lax.concatenate", |x, p| lax::concatenate(x, p.usize("dimension"))),
     row!("lax.slice", |x, p| lax::slice(

@@ -80,6 +80,7 @@ pub const SHAPE: &[&[Row]] = &[
             call: |_, p| pair(jnp::triu_indices(p.usize("n"), p.int("k"), p.size_or_none("m"))),
         },
         Row { name: "numpy.diag_indices", call: |_, p| jnp::diag_indices(p.usize("n"), p.usize("ndim")) },
+        row!("numpy.broadcast_shapes", |_, p| crate::rows_lax::broadcast_shapes(p, jnp::broadcast_shapes)),
         row!("numpy.around", |x, p| jnp::around(&x[0], p.int("decimals") as i32)),
         row!("numpy.zeros", |_, p| jnp::zeros(&p.usizes("shape"), p.dtype_or_none("dtype"))),
         row!("numpy.ones", |_, p| jnp::ones(&p.usizes("shape"), p.dtype_or_none("dtype"))),

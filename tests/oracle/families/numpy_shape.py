@@ -6,6 +6,7 @@ from spec import arr, weak
 ULP = {f"numpy.{name}": 4 for name in "linspace logspace geomspace dot matmul vdot inner tensordot einsum trace kron outer cross vander hanning hamming blackman bartlett matrix_power vecdot".split()}
 
 ADAPTERS = {
+    "numpy.broadcast_shapes": lambda shapes: jnp.array(jnp.broadcast_shapes(*shapes), jnp.int32),
     **{f"numpy.{name}": (lambda fn: lambda *xs, **p: fn(xs, **p))(getattr(jnp, name))
        for name in "concatenate stack vstack hstack dstack column_stack".split()},
     "numpy.broadcast_arrays": lambda *xs: jnp.broadcast_arrays(*xs),
@@ -193,3 +194,5 @@ def build(f):
     # For shapes that do not broadcast raxla gives false, as JAX documents; JAX 0.10.2 fails.
     f.case("numpy.array_equiv", ("float32", (0,)), ("float32", (1,)))
     f.case("numpy.around", arr("float32", [0.125, 2.5, -1.25, 1e10]), decimals=1)
+    for shapes in ([[3, 1], [4]], [[0], [1]], [[2, 3]]):
+        f.case("numpy.broadcast_shapes", shapes=shapes)
