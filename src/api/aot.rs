@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::api::jit::JitFn;
@@ -89,14 +90,15 @@ impl<S: Signature> Lowered<S> {
         self.traced.jaxpr.out_avals()
     }
 
-    /// Compiles for the device that the arguments are on.
+    /// Compiles for the device that the arguments are committed to, else for the default device.
     ///
     /// # Errors
-    /// XLA rejects the module.
+    /// XLA rejects the module; arguments that are committed to different devices.
     #[track_caller]
     pub fn compile(&self) -> Result<Compiled<S>> {
-        let placement = self.traced.placement(&self.name, &self.args)?;
-        let program = Arc::new(Program::compile(&self.lowering, placement)?);
+        let caller = Location::caller();
+        let placement = self.traced.placement(&self.name, &self.args).map_err(|e| e.at(caller))?;
+        let program = Arc::new(Program::compile(&self.lowering, placement).map_err(|e| e.at(caller))?);
         let (run, traced) = (program.clone(), self.traced.clone());
         let (tokens, avals) = (self.tokens.clone(), self.avals.clone());
         let call = Call::new(move |args: FlatArgs| {

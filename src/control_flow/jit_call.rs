@@ -16,7 +16,7 @@ use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
     Transposed,
 };
-use crate::core::trace::{bind, bind1};
+use crate::core::trace::{bind, bind1, caller, with_location};
 use crate::error::{OrThrow, Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
 use crate::interpreters::batching::{batch_jaxpr, mapped_size};
@@ -199,7 +199,10 @@ pub(crate) fn jitted(
     let prim = match known {
         Some(prim) => prim,
         None => {
-            let prim = program(name, &key.avals, body).or_throw();
+            // Errors and operations inside are the caller's, not those of the function of this crate that `body` is.
+            let loc = caller();
+            let body = |args: &[Array]| with_location(loc, || body(args));
+            let prim = program(name, &key.avals, body).map_err(|e| e.at(loc)).or_throw();
             PROGRAMS.with_borrow_mut(|programs| {
                 if programs.len() >= MAX_PROGRAMS {
                     programs.clear();

@@ -103,9 +103,13 @@ fn key(client: &Client, text: &str, options: &CompileOptions) -> String {
     for (name, value) in plugin.attributes() {
         field(format!("{name}={value}").as_bytes());
     }
-    let topology = client.topology().and_then(|t| Ok((t.devices()?.len(), t.attributes()?)));
-    field(format!("{topology:?}").as_bytes());
-    for variable in ["XLA_FLAGS", "LIBTPU_INIT_ARGS"] {
+    // The CPU's attributes name the instructions that the machine has.
+    let attributes = client.topology().and_then(|topology| topology.attributes());
+    field(format!("{attributes:?}").as_bytes());
+    for device in client.devices() {
+        field(device.kind().as_bytes());
+    }
+    for variable in crate::pjrt::ENVIRONMENT {
         field(std::env::var_os(variable).unwrap_or_default().as_encoded_bytes());
     }
     field(&options.encode());

@@ -107,7 +107,8 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         placement::incompatible(prim.name(), name(i), name(j))
     })?;
     let device = placement.device;
-    let config = config::current();
+    // The device is in the key of its own.
+    let config = Config { default_device: None, ..config::current() };
     let mut hasher = FxHasher::default();
     prim.hash(&mut hasher);
     for x in args {

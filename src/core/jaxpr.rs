@@ -303,7 +303,7 @@ pub(crate) struct Live {
     pub eqns: Vec<bool>,
     /// Positions of the parameters.
     pub params: Vec<usize>,
-    /// Is there a live equation with a result that nothing reads, which [`Jaxpr::dce`] may thin?
+    /// Is there a live equation with a result that nothing reads, or with a jaxpr inside, which [`Jaxpr::dce`] may thin?
     pub partly: bool,
 }
 
@@ -323,7 +323,7 @@ impl Jaxpr {
             let used = eqn.outputs.iter().filter(|v| needed[v.0 as usize]).count();
             *live = used > 0 || eqn.prim.has_effects();
             if *live {
-                partly |= used < eqn.outputs.len();
+                partly |= used < eqn.outputs.len() || !eqn.prim.sub_jaxprs().is_empty();
                 eqn.inputs.iter().for_each(|a| need(a, &mut needed));
             }
         }
@@ -361,8 +361,9 @@ impl Jaxpr {
             if !eqn.prim.has_effects() && !used.contains(&true) {
                 continue;
             }
-            let thinned =
-                if used.contains(&false) && !eqn.prim.has_effects() { eqn.prim.dce(&mut used) } else { None };
+            // A jaxpr inside may ignore an operand even if all its results are read.
+            let thin = used.contains(&false) || !eqn.prim.sub_jaxprs().is_empty();
+            let thinned = if thin && !eqn.prim.has_effects() { eqn.prim.dce(&mut used) } else { None };
             let eqn = match thinned {
                 None => eqn.clone(),
                 Some((prim, kept)) => Eqn {

@@ -109,6 +109,12 @@ impl JaxprBuilder {
 
     fn const_var(&mut self, x: &Array) -> Var {
         if let Some(var) = self.const_index.get(&x.identity()) {
+            // The same buffer may have been captured before it was committed to its device.
+            if let Some(i) = self.constvars.iter().position(|v| v == var)
+                && x.committed().unwrap_or(false)
+            {
+                self.consts[i] = x.clone();
+            }
             return *var;
         }
         let var = self.new_var(x.aval());

@@ -23,7 +23,8 @@ use crate::tree::{self, Pytree};
 /// on `device` already is not copied. A device of another client is a device too: the copy goes by way of the host, and
 /// the client then lives as long as the process.
 ///
-/// Inside of [`jit`](crate::jit) it changes nothing, since a compiled program runs on one device: put the arguments.
+/// Inside of [`jit`](crate::jit) it changes nothing, since a compiled program runs on one device: put the arguments. The same
+/// holds in the bodies of conditionals and loops, and in [`checkpoint`](crate::checkpoint), which JAX evaluates piece by piece.
 /// A gradient comes back to the device that its array came from.
 ///
 /// ```

@@ -106,7 +106,12 @@ fn create(platform: &str) -> Result<Client> {
         by => Error::new(e.kind(), format!("{} (found by {by})", e.message())),
     };
     let plugin = Plugin::load(&found.path).map_err(context)?;
-    Client::new(plugin, &default_options(platform)?).map_err(context)
+    let client = Client::new(plugin, &default_options(platform)?).map_err(context)?;
+    if platform == "cpu" {
+        let mut count = NUM_CPU_DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
+        count.there = Some(client.addressable_device_count());
+    }
+    Ok(client)
 }
 
 /// As JAX creates its clients: the CPU computes asynchronously.
@@ -115,7 +120,6 @@ fn default_options(platform: &str) -> Result<Vec<NamedValue>> {
     if platform == "cpu" {
         options.push(("asynchronous".to_owned(), true.into()));
         let mut count = NUM_CPU_DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-        count.in_use = true;
         if count.set.is_none() {
             count.set = num_cpu_devices_of_environment()?;
         }
@@ -128,11 +132,11 @@ fn default_options(platform: &str) -> Result<Vec<NamedValue>> {
 
 struct NumCpuDevices {
     set: Option<usize>,
-    /// Has the client been created, so that it is too late?
-    in_use: bool,
+    /// How many the client has, once it has been created and it is too late.
+    there: Option<usize>,
 }
 
-static NUM_CPU_DEVICES: Mutex<NumCpuDevices> = Mutex::new(NumCpuDevices { set: None, in_use: false });
+static NUM_CPU_DEVICES: Mutex<NumCpuDevices> = Mutex::new(NumCpuDevices { set: None, there: None });
 
 /// Sets how many devices the CPU platform has: as many programs run side by side. JAX: `jax_num_cpu_devices`. To be
 /// called before anything is computed. The environment variable `RAXLA_NUM_CPU_DEVICES` does the same; without either
@@ -150,11 +154,11 @@ pub fn set_num_cpu_devices(n: usize) -> Result<()> {
         bail!(InvalidArgument, "set_num_cpu_devices: the CPU has at least one device, got 0");
     }
     let mut count = NUM_CPU_DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-    if count.in_use && count.set != Some(n) {
+    if let Some(there) = count.there.filter(|there| *there != n) {
         bail!(
             InvalidArgument,
-            "set_num_cpu_devices: the CPU's devices exist already. Call it before any array is made and anything is \
-             computed, or set RAXLA_NUM_CPU_DEVICES={n}"
+            "set_num_cpu_devices: the CPU's devices exist already, {there} of them. Call it before any array is made and \
+             anything is computed, or set RAXLA_NUM_CPU_DEVICES={n}"
         );
     }
     count.set = Some(n);

@@ -31,6 +31,9 @@ mod topology;
 mod transfer;
 mod value;
 
+/// Variables of the environment that compilers of plugins read.
+pub(crate) const ENVIRONMENT: [&str; 2] = ["XLA_FLAGS", "LIBTPU_INIT_ARGS"];
+
 pub use buffer::{Buffer, ExternalReference};
 pub use client::{Client, CpuOptions};
 pub use compiled::{CompiledProgram, MemoryStats};

@@ -132,7 +132,6 @@ impl Key {
     }
 }
 
-/// As JAX prints it: `Array((), dtype=key<fry>) overlaying:` and the words.
 /// The keys of an array of keys: `for key in random::split_n(&key, 3) { … }`.
 impl IntoIterator for Key {
     type Item = Key;
@@ -153,6 +152,7 @@ impl IntoIterator for &Key {
     }
 }
 
+/// As JAX prints it: `Array((), dtype=key<fry>) overlaying:` and the words.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = lax::elementwise::tuple(self.shape());

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use raxla::prelude::*;
-use raxla::{lax, numpy as jnp};
+use raxla::{lax, nn, numpy as jnp};
 
 use crate::support::{at, check, check_panic, f32s, same, three, two};
 
@@ -217,6 +217,17 @@ fn operators_name_the_users_line_too() {
         ],
     );
     same(jit(product)(&xs, &ys), ErrorKind::Shape, &message);
+    // A function that is a jit of its own has the line of its caller too.
+    let silu = |x: &Array| at!(nn::silu(x));
+    let message = check_panic(
+        || {
+            silu(&Array::from([1, 2]));
+        },
+        expect![
+            "logistic does not accept dtype int32. Accepted dtypes are bfloat16, float16, float32, float64, complex64, complex128"
+        ],
+    );
+    same(jit(silu)(&Array::from([1, 2])), ErrorKind::DType, &message);
     check(
         jit(|x: &Array| at!(jnp::sum(x, 2)))(&xs),
         ErrorKind::Shape,

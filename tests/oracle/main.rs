@@ -81,8 +81,15 @@ fn run(case: &Case, row: &Row) -> Result<(), String> {
     let args = case.args.iter().map(Data::array).collect::<raxla::Result<Vec<Array>>>();
     let args = args.map_err(|e| e.to_string())?;
     let (call, params) = (row.call, case.params.clone());
-    let traced = catch_unwind(AssertUnwindSafe(|| jit(move |x: &Vec<Array>| call(x, &params))(&args)))
-        .unwrap_or_else(|p| Err(raxla::Error::new(ErrorKind::Internal, case::panic_text(&*p))));
+    let traced = catch_unwind(AssertUnwindSafe(|| jit(move |x: &Vec<Array>| call(x, &params))(&args)));
+    let traced = match traced.map_err(|panic| case::panic_text(&*panic)) {
+        Ok(traced) => traced,
+        // A row unwraps what returns a `Result`; any other panic is a defect, whatever JAX does.
+        Err(panic) if panic.contains("on an `Err` value: ") => {
+            Err(raxla::Error::new(ErrorKind::InvalidArgument, panic))
+        }
+        Err(panic) => return Err(format!("panics under jit: {panic}")),
+    };
     if case.error && traced.is_ok() {
         return Err("JAX rejects it, raxla does not under jit".into());
     }

@@ -31,7 +31,7 @@ fn transformed(body: fn(&[Array], &Params) -> Result<Vec<Array>>, x: &[Array], p
             }
         };
     }
-    f(x).unwrap_or_else(|e| panic!("{e}"))
+    f(x).unwrap()
 }
 
 /// The results and the tangents of the float ones, in the direction of 0.5 everywhere.
@@ -235,7 +235,7 @@ fn reduce_window(x: &[Array], p: &Params) -> Result<Vec<Array>> {
 fn collective(f: fn(&Array, &Params) -> Array, x: &[Array], p: &Params) -> Vec<Array> {
     let p = p.clone();
     let mapped = vmap_with(move |x: &Array| f(x, &p), VmapOptions::new().axis_name("i"));
-    vec![mapped(&x[0]).unwrap_or_else(|e| panic!("{e}"))]
+    vec![mapped(&x[0]).unwrap()]
 }
 
 macro_rules! rows {

@@ -14,7 +14,10 @@ std::unique_ptr<PJRT_TopologyDescription> NewTopology(std::unique_ptr<const xla:
         PJRT_DeviceDescription{description.get(), std::make_unique<NamedValues>(description->Attributes())}));
     t->description_pointers.push_back(t->descriptions.back().get());
   }
-  t->attributes = std::make_unique<NamedValues>(t->topology->Attributes());
+  // XLA leaves them empty; what a program was compiled for belongs to the key of whoever keeps it.
+  absl::flat_hash_map<std::string, xla::PjRtDeviceAttribute> attributes = t->topology->Attributes();
+  attributes.insert({"machine_attributes", absl::StrJoin(t->topology->cpu_topology().machine_attributes(), ",")});
+  t->attributes = std::make_unique<NamedValues>(attributes);
   return t;
 }
 
