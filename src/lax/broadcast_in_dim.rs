@@ -126,7 +126,7 @@ mod tests {
     fn rules_of_broadcast_in_dim() {
         let mut draw = Draw::new(106);
         type Spec = (&'static [usize], &'static [usize], &'static [usize]);
-        let cases: [Spec; 7] = [
+        let cases: [Spec; 8] = [
             (&[3], &[2, 3], &[1]),
             (&[3, 1], &[3, 4, 2], &[0, 2]),
             (&[], &[2, 2], &[]),
@@ -134,11 +134,14 @@ mod tests {
             (&[1], &[0, 2], &[1]),
             (&[2, 3], &[3, 2], &[1, 0]),
             (&[2, 1, 3], &[3, 4, 2, 2], &[2, 1, 0]),
+            (&[2, 2], &[2, 2], &[1, 0]),
         ];
         check_rules(cases.into_iter().flat_map(|(shape, out, dims)| {
             [DType::F32, DType::BF16, DType::C64, DType::I32, DType::Bool].map(|d| {
                 case("broadcast_in_dim", [draw.values(d, shape)], move |x| broadcast_in_dim(&x[0], out, dims))
             })
         }));
+        let square = Array::from([[1, 2], [3, 4]]);
+        assert_eq!(broadcast_in_dim(&square, &[2, 2], &[1, 0]).to_vec::<i32>().unwrap(), [1, 3, 2, 4]);
     }
 }

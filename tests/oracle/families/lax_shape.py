@@ -53,7 +53,7 @@ def build(f):
     # JAX's own transpose does not undo a permutation, so these have no gradient.
     f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[3, 2], broadcast_dimensions=[1, 0])
     f.case("lax.broadcast_in_dim", ("float32", (2, 1, 3)), shape=[3, 4, 2, 2], broadcast_dimensions=[2, 1, 0])
-    f.case("lax.broadcast_in_dim", ("float32", (2, 2)), shape=[2, 2], broadcast_dimensions=[1, 0])
+    # No case with equal sizes: JAX 0.10.2 compares shapes alone and leaves the operand as it is; a permutation it is all the same.
     f.case("lax.broadcast_in_dim", ("float32", (2, 2)), shape=[2, 2], broadcast_dimensions=[0, 0], error=True)
     f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[2, 3], broadcast_dimensions=[1, 0], error=True)
     f.case("lax.broadcast_in_dim", ("float32", (2, 3)), shape=[2, 3], broadcast_dimensions=[0], error=True)
