@@ -1,4 +1,4 @@
-//! Settings. Those that change what a program means are in [`Config`], which is part of every cache key. JAX: `jax.config`.
+//! Settings. Those that change what a program means are part of every cache key. JAX: `jax.config`.
 
 use std::cell::Cell;
 use std::path::PathBuf;

@@ -76,6 +76,7 @@ static absl::StatusOr<int64_t> IntOption(const PJRT_NamedValue& v, absl::string_
 
 static absl::StatusOr<CreateOptions> ParseCreateOptions(const PJRT_NamedValue* values, size_t count) {
   CreateOptions options;
+  options.cpu.allocator = AllocateMemory;
   for (size_t i = 0; i < count; i++) {
     const PJRT_NamedValue& v = values[i];
     const absl::string_view name(v.name, v.name_size);

@@ -1,5 +1,6 @@
 // The plugin, whole: one translation unit, since XLA's headers take a minute to read and each unit reads them again.
 #include "values.cc"
+#include "allocator.cc"
 #include "client.cc"
 #include "topology.cc"
 #include "executable.cc"
