@@ -19,7 +19,7 @@ const ROUNDS: usize = 12;
 const TIME: Duration = Duration::from_secs(5);
 const LEAVES: usize = 100;
 
-/// A case: its name, what it measures, iterations a round, and how it is run.
+/// A case: its name, what it measures, iterations a round (some milliseconds of them), and how it is run.
 struct Case {
     name: &'static str,
     what: &'static str,
@@ -238,14 +238,14 @@ fn cases() -> Result<Vec<Case>> {
         case(
             "mlp_trace",
             "trace the gradient of an MLP",
-            10,
+            50,
             50.0,
             stages!(mlp_loss, mlp_args, (params, x, y), (Layers, Array, Array), false),
         ),
         case(
             "mlp_lower",
             "lower the gradient of an MLP",
-            10,
+            50,
             50.0,
             stages!(mlp_loss, mlp_args, (params, x, y), (Layers, Array, Array), true),
         ),
