@@ -15,7 +15,7 @@ use crate::core::jaxpr::Jaxpr;
 use crate::error::{Result, bail};
 use crate::pjrt::Executable;
 use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Signature};
-use crate::tree::{Token, first_difference, leaf_paths};
+use crate::tree::{Token, first_difference};
 
 /// A traced function: a jaxpr that is not lowered yet. From [`Jit::trace`](crate::api::Jit::trace).
 pub struct Traced<S: Signature> {
@@ -171,14 +171,13 @@ fn check(tokens: &[Token], avals: &[ShapedArray], args: &FlatArgs) -> Result<()>
     if let Some(difference) = first_difference(tokens, &args.tokens) {
         bail!(TreeMismatch, "function compiled with another structure of arguments: {difference}");
     }
-    let paths = leaf_paths(tokens);
     for (i, (aval, x)) in avals.iter().zip(&args.leaves).enumerate() {
         if !aval.matches(&x.aval()) {
-            let path = paths.get(i).map(ToString::to_string).unwrap_or_default();
             bail!(
                 InvalidArgument,
-                "argument types differ from the types for which this computation was compiled: leaf {i} {path} was \
-                 compiled for {aval} and called with {}",
+                "argument types differ from the types for which this computation was compiled: {} was compiled for \
+                 {aval} and called with {}",
+                leaf_name(args, i),
                 x.aval()
             );
         }

@@ -50,7 +50,8 @@ pub type Tokens = SmallVec<[Token; 16]>;
     message = "`{Self}` is not a pytree",
     label = "not a tree of arrays",
     note = "write `#[derive(Pytree)]` on `{Self}`, or mark the field `#[pytree(static)]` if it holds no arrays",
-    note = "numbers are not pytrees: pass an `Array`, or `Static(..)` for a value to be compiled in"
+    note = "numbers are not pytrees: pass an `Array`, or `Static(..)` for a value to be compiled in",
+    note = "references are not pytrees: pass the value, or a clone; cloning an `Array` copies no data"
 )]
 pub trait Pytree: Sized + 'static {
     /// Appends this tree's structure, in preorder, and its leaves.

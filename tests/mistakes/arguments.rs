@@ -111,7 +111,7 @@ fn a_structure_that_differs_is_an_error() {
         at!(compiled(&both, &vec![two(), three()])),
         ErrorKind::InvalidArgument,
         expect![
-            "argument types differ from the types for which this computation was compiled: leaf 3 [1] was compiled for f32[2] and called with f32[3]"
+            "argument types differ from the types for which this computation was compiled: argument 1[1] was compiled for f32[2] and called with f32[3]"
         ],
     );
     assert_eq!(f32s(&compiled(&both, &both).unwrap()[1]), [2.0, 4.0]);
