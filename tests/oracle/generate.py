@@ -2,7 +2,7 @@
 
     python tests/oracle/generate.py                     write tests/fixtures/<family>.jsonl, every family
     python tests/oracle/generate.py numpy_ufunc nn      these families only
-    python tests/oracle/generate.py --check --sample 60 compute 60 random cases anew and compare with the files
+    python tests/oracle/generate.py --check --sample 60 compare all inputs, and 60 random cases computed anew, with the files
 
 Needs jax==0.10.2 on the CPU. A line of a file is one case:
 
@@ -31,7 +31,7 @@ sys.path.insert(0, str(HERE))
 FIXTURES = HERE.parent / "fixtures"
 
 import families  # noqa: E402
-from spec import array_of, compare, decode, encode  # noqa: E402
+from spec import array_of, compare, decode, encode, same_inputs  # noqa: E402
 
 
 def as_tuple(v):
@@ -42,16 +42,21 @@ class Rejected(Exception):
     """JAX does something else than a case says."""
 
 
+def inputs(spec):
+    """The JSON of what a case gives to JAX."""
+    case = {"id": spec.id, "fn": spec.fn, "args": spec.args}
+    if spec.params:
+        case["params"] = spec.params
+    if spec.x64:
+        case["x64"] = True
+    return case
+
+
 def run(spec):
     """The JSON of one case."""
-    case = {"id": spec.id, "fn": spec.fn}
+    case = inputs(spec)
     with jax.enable_x64(spec.x64):
         args = [decode(a) for a in spec.args]
-        case["args"] = spec.args
-        if spec.params:
-            case["params"] = spec.params
-        if spec.x64:
-            case["x64"] = True
 
         def call(*args):
             out = spec.call(*args, **{k: as_tuple(v) for k, v in spec.params.items()})
@@ -133,6 +138,9 @@ def main():
         if specs.keys() != committed.keys():
             differ = sorted(specs.keys() ^ committed.keys())[:5]
             raise SystemExit(f"fixtures and families name different cases, such as {differ}: run generate.py")
+        stale = [" ".join(case) for case in sorted(specs) if not same_inputs(inputs(specs[case]), committed[case])]
+        if stale:
+            raise SystemExit(f"the inputs of {len(stale)} cases are others than in the fixtures, such as {stale[:5]}: run generate.py")
         chosen = random.Random(options.seed).sample(sorted(specs), min(options.sample, len(specs)))
         bad = [f"{name} {id}: {why}" for name, id in chosen if (why := compare(run(specs[(name, id)]), committed[(name, id)]))]
         if bad:
