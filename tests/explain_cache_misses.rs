@@ -3,7 +3,7 @@
 //! The one test of its process: another thread without a subscriber that came first to the place that warns would have `tracing`
 //! switch it off for all.
 
-use std::fmt::{Debug, Write};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use raxla::config::{self, Precision};
@@ -33,9 +33,7 @@ struct Warnings(Arc<Mutex<Vec<String>>>);
 impl Visit for Warnings {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            let mut message = String::new();
-            write!(message, "{value:?}").unwrap();
-            self.0.lock().unwrap().push(message);
+            self.0.lock().unwrap().push(format!("{value:?}"));
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::common::{bind_all_at, here};
+use super::common::here;
 use super::jit_call::refs;
-use super::reducer::{Monoid, monoid, trace_reducer};
+use super::reducer::{Monoid, batch_operands, check_inits_constant, reduction};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -14,13 +14,13 @@ use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
 use crate::core::trace::bind;
-use crate::error::{Result, bail, catch};
-use crate::interpreters::batching::{batch, mapped_size, move_batch_axis};
+use crate::error::{Result, bail};
+use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::interpreters::jvp::jvp;
 use crate::lax::elementwise::tuple;
 use crate::lax::{self, convert};
 use crate::mlir::{Type, Value, usize_array};
-use crate::signature::{FlatOut, Output};
+use crate::signature::Output;
 use crate::tree::Pytree;
 
 /// Combines the elements of `operands` along `dimensions` by `computation`, an associative function of scalars whose neutral
@@ -54,30 +54,20 @@ where
     T: Pytree,
     O: Output<Tree = T>,
 {
-    let loc = here();
-    let (operands, inits) = (FlatOut::from_tree(&operands), FlatOut::from_tree(&init_values));
-    let run = || {
-        let jaxpr = trace_reducer("reduce", &operands, &inits, computation)?;
-        if let Some(monoid) = monoid(&jaxpr, &inits.leaves)? {
-            let x = &operands.leaves[0];
-            let reduce = match monoid {
-                Monoid::Sum => lax::reduce_sum,
-                Monoid::Prod => lax::reduce_prod,
-                Monoid::Max => lax::reduce_max,
-                Monoid::Min => lax::reduce_min,
-                Monoid::Or => lax::reduce_or,
-                Monoid::And => lax::reduce_and,
-                Monoid::Xor => lax::reduce_xor,
-            };
-            let out =
-                convert(&reduce(x, dimensions), x.dtype(), x.weak_type() && inits.leaves[0].weak_type());
-            return Ok(FlatOut { leaves: [out].into_iter().collect(), tree: operands.tree.clone() });
-        }
-        let args: Vec<Array> = operands.leaves.iter().chain(&inits.leaves).cloned().collect();
-        let leaves = bind_all_at(Reduce { jaxpr, dimensions: dimensions.into() }, &args, loc)?;
-        Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: operands.tree.clone() })
+    let known = |monoid, x: &Array, init: &Array| {
+        let reduce = match monoid {
+            Monoid::Sum => lax::reduce_sum,
+            Monoid::Prod => lax::reduce_prod,
+            Monoid::Max => lax::reduce_max,
+            Monoid::Min => lax::reduce_min,
+            Monoid::Or => lax::reduce_or,
+            Monoid::And => lax::reduce_and,
+            Monoid::Xor => lax::reduce_xor,
+        };
+        Some(convert(&reduce(x, dimensions), x.dtype(), x.weak_type() && init.weak_type()))
     };
-    catch(run).map_err(|e| e.at(loc))?.into_tree()
+    let prim = |jaxpr, _: &Array| Ok(Reduce { jaxpr, dimensions: dimensions.into() });
+    reduction("reduce", operands, init_values, computation, known, prim, here())
 }
 
 /// Operands: the arrays, then as many initial values.
@@ -165,26 +155,17 @@ impl Primitive for Reduce {
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         let n = primals.len() / 2;
         let (xs, inits) = primals.split_at(n);
-        if tangents[n..].iter().any(Option::is_some) {
-            bail!(Unimplemented, "reduce: derivatives with respect to initial values are not implemented");
-        }
+        check_inits_constant("reduce", &tangents[n..])?;
         let (outs, tangents) = jvp(|xs| self.tree(xs, inits), xs, &tangents[..n])?;
         Ok((outs.into_iter().collect(), tangents.into_iter().collect()))
     }
     /// dimensions shift by one
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let n = args.len() / 2;
-        if dims[n..].iter().any(Option::is_some) {
-            bail!(Unimplemented, "reduce: initial values may not be mapped");
-        }
-        let size = mapped_size(args, dims);
-        let moved = args.iter().zip(dims).enumerate();
-        let moved: Vec<Array> = moved
-            .map(|(i, (x, d))| if i < n { move_batch_axis(x, *d, 0, size) } else { x.clone() })
-            .collect();
+        let moved = batch_operands("reduce", args, dims)?;
         let dimensions = self.dimensions.iter().map(|d| d + 1).collect();
         let outs = bind(Reduce { jaxpr: self.jaxpr.clone(), dimensions }, &refs(&moved))?;
-        Ok((outs, SmallVec::from_elem(Some(0), n)))
+        let dims = SmallVec::from_elem(Some(0), outs.len());
+        Ok((outs, dims))
     }
 }
 

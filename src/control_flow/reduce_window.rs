@@ -5,22 +5,21 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::common::{bind_all_at, here, old};
+use super::common::{here, old};
 use super::jit_call::refs;
-use super::reducer::{Monoid, monoid, trace_reducer};
+use super::reducer::{Monoid, batch_operands, check_inits_constant, reduction};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
 use crate::core::trace::bind;
-use crate::error::{Result, bail, catch};
-use crate::interpreters::batching::{mapped_size, move_batch_axis};
+use crate::error::{Result, bail};
 use crate::interpreters::jvp::{instantiate, jvp_jaxpr};
 use crate::lax;
 use crate::lax::window::{Padding, Window};
 use crate::mlir::{Type, Value};
-use crate::signature::{FlatOut, Output};
+use crate::signature::Output;
 use crate::tree::Pytree;
 
 /// Combines the elements of each window of `operands` by `computation`, an associative function of scalars whose neutral
@@ -59,35 +58,22 @@ where
     T: Pytree,
     O: Output<Tree = T>,
 {
-    let loc = here();
-    let (operands, inits) = (FlatOut::from_tree(&operand), FlatOut::from_tree(&init_value));
     let padding = padding.into();
-    let run = || {
-        let jaxpr = trace_reducer("reduce_window", &operands, &inits, computation)?;
-        let x = &operands.leaves[0];
-        let known = match monoid(&jaxpr, &inits.leaves)? {
-            Some(Monoid::Sum) => Some(lax::reduce_window_sum as fn(&_, &_, &_, Padding<'a>, _, _) -> Array),
-            Some(Monoid::Max) => Some(lax::reduce_window_max as fn(&_, &_, &_, Padding<'a>, _, _) -> Array),
-            Some(Monoid::Min) => Some(lax::reduce_window_min as fn(&_, &_, &_, Padding<'a>, _, _) -> Array),
-            _ => None,
+    let known = |monoid, x: &Array, _: &Array| {
+        let reduce = match monoid {
+            Monoid::Sum => lax::reduce_window_sum as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
+            Monoid::Max => lax::reduce_window_max as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
+            Monoid::Min => lax::reduce_window_min as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
+            _ => return None,
         };
-        if let Some(f) = known {
-            let out = f(x, window_dimensions, window_strides, padding, base_dilation, window_dilation);
-            return Ok(FlatOut { leaves: [out].into_iter().collect(), tree: operands.tree.clone() });
-        }
-        let window = Window::new(
-            x.shape(),
-            window_dimensions,
-            window_strides,
-            padding,
-            base_dilation,
-            window_dilation,
-        )?;
-        let args: Vec<Array> = operands.leaves.iter().chain(&inits.leaves).cloned().collect();
-        let leaves = bind_all_at(ReduceWindow { jaxpr, window }, &args, loc)?;
-        Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: operands.tree.clone() })
+        Some(reduce(x, window_dimensions, window_strides, padding, base_dilation, window_dilation))
     };
-    catch(run).map_err(|e| e.at(loc))?.into_tree()
+    let prim = |jaxpr, x: &Array| {
+        let (dimensions, strides) = (window_dimensions, window_strides);
+        let window = Window::new(x.shape(), dimensions, strides, padding, base_dilation, window_dilation)?;
+        Ok(ReduceWindow { jaxpr, window })
+    };
+    reduction("reduce_window", operand, init_value, computation, known, prim, here())
 }
 
 /// Operands: the arrays, then as many initial values.
@@ -125,12 +111,7 @@ impl Primitive for ReduceWindow {
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         let n = primals.len() / 2;
         let (xs, inits) = primals.split_at(n);
-        if tangents[n..].iter().any(Option::is_some) {
-            bail!(
-                Unimplemented,
-                "reduce_window: derivatives with respect to initial values are not implemented"
-            );
-        }
+        check_inits_constant("reduce_window", &tangents[n..])?;
         let outs = bind(self.clone(), &refs(primals))?;
         let marks: Vec<bool> = xs.iter().map(|x| x.dtype().is_inexact()).collect();
         let made = jvp_jaxpr(&self.jaxpr, &[marks.clone(), marks.clone()].concat(), &marks)?;
@@ -153,17 +134,11 @@ impl Primitive for ReduceWindow {
     }
     /// windows of one element along the mapped axis
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let n = args.len() / 2;
-        if dims[n..].iter().any(Option::is_some) {
-            bail!(Unimplemented, "reduce_window: initial values may not be mapped");
-        }
-        let size = mapped_size(args, dims);
-        let moved = args.iter().zip(dims).enumerate();
-        let moved: Vec<Array> = moved
-            .map(|(i, (x, d))| if i < n { move_batch_axis(x, *d, 0, size) } else { x.clone() })
-            .collect();
+        let moved = batch_operands("reduce_window", args, dims)?;
         let prim = ReduceWindow { jaxpr: self.jaxpr.clone(), window: self.window.with_axis(0) };
-        Ok((bind(prim, &refs(&moved))?, SmallVec::from_elem(Some(0), n)))
+        let outs = bind(prim, &refs(&moved))?;
+        let dims = SmallVec::from_elem(Some(0), outs.len());
+        Ok((outs, dims))
     }
 }
 

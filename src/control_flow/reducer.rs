@@ -1,23 +1,76 @@
-//! What `reduce` and `reduce_window` share: the traced computation, and the reductions that have a primitive of their own. JAX:
-//! `lax._variadic_reduction_jaxpr`, `lax._get_monoid_reducer`.
+//! What `reduce` and `reduce_window` share: the call, with the traced computation and the reductions that have a primitive of
+//! their own, and what their rules ask of initial values. JAX: `lax._variadic_reduction_jaxpr`, `lax._get_monoid_reducer`.
 
 use std::sync::Arc;
 
-use super::common::trace;
+use super::common::{bind_all_at, to_front, trace};
 use super::scan::unflatten;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
-use crate::core::jaxpr::{Atom, Jaxpr, eval_jaxpr};
+use crate::core::jaxpr::{Atom, Jaxpr, Loc, eval_jaxpr};
+use crate::core::primitive::{BatchDim, Prim, Tangent};
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, catch};
+use crate::interpreters::batching::mapped_size;
 use crate::lax::elementwise::tuple;
 use crate::lax::extremum::{highest, lowest};
 use crate::signature::{FlatOut, Output};
 use crate::tree::Pytree;
 
+/// Reduces `operands` from `init_values` by `computation`. `known` is the reduction by a monoid that has a primitive of its own,
+/// of one array from one initial value; `prim` that by a jaxpr, of arrays like the one given.
+pub(super) fn reduction<T, O, P>(
+    what: &str,
+    operands: T,
+    init_values: T,
+    computation: impl FnOnce(T, T) -> O,
+    known: impl FnOnce(Monoid, &Array, &Array) -> Option<Array>,
+    prim: impl FnOnce(Arc<Jaxpr>, &Array) -> Result<P>,
+    loc: Loc,
+) -> Result<T>
+where
+    T: Pytree,
+    O: Output<Tree = T>,
+    P: Into<Prim>,
+{
+    let (operands, inits) = (FlatOut::from_tree(&operands), FlatOut::from_tree(&init_values));
+    let run = || {
+        let jaxpr = trace_reducer(what, &operands, &inits, computation)?;
+        let (x, init) = (&operands.leaves[0], &inits.leaves[0]);
+        let leaves = match monoid(&jaxpr, &inits.leaves)?.and_then(|monoid| known(monoid, x, init)) {
+            Some(out) => [out].into_iter().collect(),
+            None => {
+                let args: Vec<Array> = operands.leaves.iter().chain(&inits.leaves).cloned().collect();
+                bind_all_at(prim(jaxpr, x)?, &args, loc)?.into_iter().collect()
+            }
+        };
+        Ok(FlatOut { leaves, tree: operands.tree.clone() })
+    };
+    catch(run).map_err(|e| e.at(loc))?.into_tree()
+}
+
+/// Refuses tangents of initial values.
+pub(super) fn check_inits_constant(what: &str, tangents: &[Tangent]) -> Result<()> {
+    if tangents.iter().any(Option::is_some) {
+        bail!(Unimplemented, "{what}: derivatives with respect to initial values are not implemented");
+    }
+    Ok(())
+}
+
+/// The operands with the mapped axis in front, and the initial values as they are: they may not be mapped.
+pub(super) fn batch_operands(what: &str, args: &[Array], dims: &[BatchDim]) -> Result<Vec<Array>> {
+    let n = args.len() / 2;
+    if dims[n..].iter().any(Option::is_some) {
+        bail!(Unimplemented, "{what}: initial values may not be mapped");
+    }
+    let size = mapped_size(args, dims);
+    let each = args.iter().zip(dims).enumerate();
+    Ok(each.map(|(i, (x, d))| to_front(x, *d, i < n, 0, size)).collect())
+}
+
 /// The jaxpr of `computation`: two times as many scalars in as there are initial values, and as many out.
-pub(super) fn trace_reducer<T, O>(
+fn trace_reducer<T, O>(
     what: &str,
     operands: &FlatOut,
     inits: &FlatOut,
@@ -111,7 +164,7 @@ pub(super) enum Monoid {
 }
 
 /// The monoid of a computation that is nothing but one operation on its two parameters, if `init` is its neutral element.
-pub(super) fn monoid(jaxpr: &Jaxpr, inits: &[Array]) -> Result<Option<Monoid>> {
+fn monoid(jaxpr: &Jaxpr, inits: &[Array]) -> Result<Option<Monoid>> {
     let ([init], [eqn]) = (inits, &jaxpr.eqns[..]) else { return Ok(None) };
     let [a, b] = [0, 1].map(|i| Atom::Var(jaxpr.invars[i]));
     let inputs = &eqn.inputs[..];

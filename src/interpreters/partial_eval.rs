@@ -110,8 +110,8 @@ impl JaxprBuilder {
     fn const_var(&mut self, x: &Array) -> Var {
         if let Some(var) = self.const_index.get(&x.identity()) {
             // The same buffer may have been captured before it was committed to its device.
-            if let Some(i) = self.constvars.iter().position(|v| v == var)
-                && x.committed().unwrap_or(false)
+            if matches!(&x.0, Repr::Device(d) if d.committed)
+                && let Some(i) = self.constvars.iter().position(|v| v == var)
             {
                 self.consts[i] = x.clone();
             }
