@@ -49,6 +49,9 @@ thread_local! {
     static SCALARS: RefCell<FxHashMap<(Scalar, DeviceRef), Arc<Buffer>>> = RefCell::default();
 }
 
+/// Compiled primitives that are kept: JAX's limit on what `jax._src.util.cache` holds.
+const MAX_ENTRIES: usize = 4096;
+
 /// Scalars kept on the device by one thread.
 const MAX_SCALARS: usize = 256;
 
@@ -138,9 +141,15 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
                 (hash, Arc::new(Entry { prim: prim.clone(), ins, config, device, compiled: OnceLock::new() }))
             };
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+            if shared.len() >= MAX_ENTRIES {
+                shared.clear();
+            }
             let entry = shared.entry(hash, same, |(h, _)| *h).or_insert_with(new).get().1.clone();
             drop(shared);
             LOCAL.with_borrow_mut(|cache| {
+                if cache.len() >= MAX_ENTRIES {
+                    cache.clear();
+                }
                 cache.insert_unique(hash, (hash, entry.clone()), |(h, _)| *h);
             });
             entry

@@ -9,10 +9,15 @@
 //! | `tpu` | `RAXLA_TPU_PLUGIN`, `TPU_LIBRARY_PATH` | `libtpu/libtpu.so` in Python's packages, `/usr/lib` |
 //! | `cuda` | `RAXLA_CUDA_PLUGIN` | `jax_plugins/xla_cuda13`, `xla_cuda12` in Python's packages |
 //! | `name` | `RAXLA_NAME_PLUGIN` | `PJRT_NAMES_AND_LIBRARY_PATHS=name:path,…` |
+//!
+//! JAX's variables `XLA_PYTHON_CLIENT_PREALLOCATE=false`, `XLA_CLIENT_MEM_FRACTION=.5` and `XLA_PYTHON_CLIENT_ALLOCATOR` say how the
+//! memory of GPUs is taken.
 
+use super::client_options;
+pub use super::client_options::set_num_cpu_devices;
 use super::search::{self, Found};
-use super::{Client, NamedValue, Plugin};
-use crate::error::{Error, ErrorKind, Result, bail};
+use super::{Client, Plugin};
+use crate::error::{Error, ErrorKind, Result};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -106,75 +111,11 @@ fn create(platform: &str) -> Result<Client> {
         by => Error::new(e.kind(), format!("{} (found by {by})", e.message())),
     };
     let plugin = Plugin::load(&found.path).map_err(context)?;
-    let client = Client::new(plugin, &default_options(platform)?).map_err(context)?;
+    let client = Client::new(plugin, &client_options::default_options(platform)?).map_err(context)?;
     if platform == "cpu" {
-        let mut count = NUM_CPU_DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-        count.there = Some(client.addressable_device_count());
+        client_options::cpu_was_created(&client);
     }
     Ok(client)
-}
-
-/// As JAX creates its clients: the CPU computes asynchronously.
-fn default_options(platform: &str) -> Result<Vec<NamedValue>> {
-    let mut options = Vec::new();
-    if platform == "cpu" {
-        options.push(("asynchronous".to_owned(), true.into()));
-        let mut count = NUM_CPU_DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-        if count.set.is_none() {
-            count.set = num_cpu_devices_of_environment()?;
-        }
-        if let Some(n) = count.set {
-            options.push(("cpu_device_count".to_owned(), (n as i64).into()));
-        }
-    }
-    Ok(options)
-}
-
-struct NumCpuDevices {
-    set: Option<usize>,
-    /// How many the client has, once it has been created and it is too late.
-    there: Option<usize>,
-}
-
-static NUM_CPU_DEVICES: Mutex<NumCpuDevices> = Mutex::new(NumCpuDevices { set: None, there: None });
-
-/// Sets how many devices the CPU platform has: as many programs run side by side. JAX: `jax_num_cpu_devices`. To be
-/// called before anything is computed. The environment variable `RAXLA_NUM_CPU_DEVICES` does the same; without either
-/// it is what `XLA_FLAGS=--xla_force_host_platform_device_count=n` says, or one.
-///
-/// ```
-/// raxla::config::set_num_cpu_devices(4)?;
-/// # Ok::<(), raxla::Error>(())
-/// ```
-///
-/// # Errors
-/// [`ErrorKind::InvalidArgument`] if the platform has another number of devices already, or for none at all.
-pub fn set_num_cpu_devices(n: usize) -> Result<()> {
-    if n == 0 {
-        bail!(InvalidArgument, "set_num_cpu_devices: the CPU has at least one device, got 0");
-    }
-    let mut count = NUM_CPU_DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(there) = count.there.filter(|there| *there != n) {
-        bail!(
-            InvalidArgument,
-            "set_num_cpu_devices: the CPU's devices exist already, {there} of them. Call it before any array is made and \
-             anything is computed, or set RAXLA_NUM_CPU_DEVICES={n}"
-        );
-    }
-    count.set = Some(n);
-    Ok(())
-}
-
-fn num_cpu_devices_of_environment() -> Result<Option<usize>> {
-    let Ok(value) = std::env::var("RAXLA_NUM_CPU_DEVICES") else { return Ok(None) };
-    match value.trim().parse() {
-        Ok(n) if n > 0 => Ok(Some(n)),
-        _ if value.trim().is_empty() => Ok(None),
-        _ => bail!(
-            InvalidArgument,
-            "RAXLA_NUM_CPU_DEVICES is a number of devices, at least one, got \"{value}\""
-        ),
-    }
 }
 
 /// Every platform that `RAXLA_PLATFORMS` names, or else every one that raxla knows, with its client or why there is

@@ -14,6 +14,7 @@
 mod api;
 mod buffer;
 mod client;
+mod client_options;
 mod compiled;
 mod device;
 pub mod discovery;
