@@ -28,7 +28,8 @@ pub(crate) struct JaxprBuilder {
     /// Captured arrays: concrete ones, and tracers of enclosing traces.
     consts: Vec<Array>,
     constvars: Vec<Var>,
-    const_index: FxHashMap<usize, Var>,
+    /// Where each stands among them, by identity.
+    const_index: FxHashMap<usize, usize>,
 }
 
 impl JaxprTrace {
@@ -108,17 +109,15 @@ impl JaxprBuilder {
     }
 
     fn const_var(&mut self, x: &Array) -> Var {
-        if let Some(var) = self.const_index.get(&x.identity()) {
+        if let Some(&i) = self.const_index.get(&x.identity()) {
             // The same buffer may have been captured before it was committed to its device.
-            if matches!(&x.0, Repr::Device(d) if d.committed)
-                && let Some(i) = self.constvars.iter().position(|v| v == var)
-            {
+            if matches!(&x.0, Repr::Device(d) if d.committed) {
                 self.consts[i] = x.clone();
             }
-            return *var;
+            return self.constvars[i];
         }
         let var = self.new_var(x.aval());
-        self.const_index.insert(x.identity(), var);
+        self.const_index.insert(x.identity(), self.consts.len());
         self.consts.push(x.clone());
         self.constvars.push(var);
         var
