@@ -48,6 +48,7 @@ const FLAGS: [&str; 7] = ["-std=c++17", "-DNDEBUG", "-fPIC", "-fvisibility=hidde
 const VERSION: &str = "2.21.0";
 const LINUX_LIBRARIES: [&str; 2] = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
 const LINUX_PLUGIN: &str = "pjrt_c_api_cpu_plugin.so";
+const MACOS_PLUGIN: &str = "pjrt_c_api_cpu_plugin.dylib";
 
 fn wheel(target: &str) -> Option<Wheel> {
     match target {
@@ -72,7 +73,7 @@ fn wheel(target: &str) -> Option<Wheel> {
             platform: "macosx_12_0_arm64",
             sha256: "51f46f4806139d01fc7920cc72a4c75876f80649bf40ff083ab6212ceb43ca88",
             libraries: ["libtensorflow_cc.2.dylib", "libtensorflow_framework.2.dylib"],
-            plugin: "pjrt_c_api_cpu_plugin.dylib",
+            plugin: MACOS_PLUGIN,
         }),
         _ => None,
     }
@@ -84,6 +85,14 @@ enum Failure {
     Absent(String),
     /// The user named an XLA, and it does not work.
     Named(String),
+}
+
+impl Failure {
+    fn reason(self) -> String {
+        match self {
+            Failure::Absent(reason) | Failure::Named(reason) => reason,
+        }
+    }
 }
 
 type Outcome<T> = Result<T, Failure>;
@@ -109,7 +118,6 @@ fn main() {
         Ok(path) => {
             println!("cargo::rustc-env=RAXLA_BUILT_CPU_PLUGIN={}", path.display());
             if variable("RAXLA_CPU_PLUGIN").is_none() {
-                // Builds it again if someone empties the cache.
                 println!("cargo::rerun-if-changed={}", path.display());
             }
         }
@@ -151,23 +159,32 @@ fn plugin() -> Outcome<PathBuf> {
     let engine = cache.join(format!("{VERSION}-{target}"));
     let directory = engine.join(format!("plugin-{hash}"));
     let plugin = directory.join(wheel.plugin);
-    if plugin.exists() {
+    let libraries = wheel.libraries.map(|name| engine.join("lib").join(name));
+    for path in &libraries {
+        // Builds it again if someone empties the cache.
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    let has_libraries = || libraries.iter().all(|path| path.exists());
+    let complete = || has_libraries() && plugin.exists();
+    if complete() {
         return Ok(plugin);
     }
     let _lock = lock(&cache)?;
     // Another build may have made it while this one waited.
-    if plugin.exists() {
+    if complete() {
         return Ok(plugin);
     }
     remove_leftovers(&cache);
     remove_leftovers(&engine);
     let compiler = compiler()?;
-    let mut fresh = !engine.join("lib").join(wheel.libraries[0]).exists();
+    let mut fresh = !has_libraries();
     if fresh {
         fetch(&wheel, &cache, &engine)?;
+        if complete() {
+            return Ok(plugin);
+        }
     }
     loop {
-        let libraries = wheel.libraries.map(|name| engine.join("lib").join(name));
         let job = Job {
             compiler: &compiler,
             include: &engine.join("include"),
@@ -183,10 +200,11 @@ fn plugin() -> Outcome<PathBuf> {
                 return Ok(plugin);
             }
             // An edited source may include a header that was pruned.
-            Err(e) if !fresh => {
+            Err(e) if !fresh && (e.contains("No such file") || e.contains("file not found")) => {
                 progress(&format!("{e}\nraxla: trying again with all of XLA's headers"));
                 fresh = true;
-                fetch(&wheel, &cache, &engine)?;
+                fetch(&wheel, &cache, &engine)
+                    .map_err(|fetching| Failure::Absent(format!("{e}\n{}", fetching.reason())))?;
             }
             Err(e) => return absent(e),
         }
@@ -213,10 +231,18 @@ fn against_named_xla(xla: &Path, hash: &str) -> Outcome<PathBuf> {
     }
     let mut key = Fnv::default();
     key.write(xla.as_os_str().as_encoded_bytes());
+    for library in &libraries {
+        // Another XLA in the same place wants another plugin.
+        let state = fs::metadata(library).and_then(|file| Ok((file.len(), file.modified()?)));
+        key.write(format!("{library:?} {:?}", state.ok()).as_bytes());
+        println!("cargo::rerun-if-changed={}", library.display());
+    }
     let cache = cache_dir()?;
     let _lock = lock(&cache)?;
     let directory = cache.join(format!("extension-{:016x}-{hash}", key.0));
-    let plugin = directory.join(LINUX_PLUGIN);
+    let apple = env::var("TARGET").is_ok_and(|target| target.contains("apple"));
+    let file = if apple { MACOS_PLUGIN } else { LINUX_PLUGIN };
+    let plugin = directory.join(file);
     if !plugin.exists() {
         let job = Job {
             compiler: &compiler()?,
@@ -224,7 +250,7 @@ fn against_named_xla(xla: &Path, hash: &str) -> Outcome<PathBuf> {
             libraries: &libraries,
             rpath: &lib.display().to_string(),
             directory: &directory,
-            plugin: LINUX_PLUGIN,
+            plugin: file,
         };
         compile(&job).map_err(named)?;
     }
@@ -248,21 +274,35 @@ fn fetch(wheel: &Wheel, cache: &Path, engine: &Path) -> Outcome<()> {
     let output = command.output().map_err(|e| Failure::Absent(format!("could not run {python:?}: {e}")))?;
     if !output.status.success() {
         let _ = fs::remove_dir_all(&staging);
+        // See fetch.py.
+        let (what, remedy) = match output.status.code() {
+            Some(3) => ("what pip downloaded is not the file that raxla knows", "With pip's own index"),
+            Some(4) => ("could not unpack what pip downloaded", "With 2 GB of free disk"),
+            _ => ("could not download it through pip", "With network access (or a pip index configured)"),
+        };
         return absent(format!(
-            "could not download {} through pip, so raxla has no CPU plugin. With network access (or a pip index \
-             configured) build again after `cargo clean -p raxla`; or set RAXLA_CPU_PLUGIN or XLA_EXTENSION_DIR.\n{}",
+            "raxla needs XLA for the CPU, from {}, and {what}, so it has no CPU plugin. {remedy} build again after `cargo \
+             clean -p raxla`; or set RAXLA_CPU_PLUGIN or XLA_EXTENSION_DIR.\n{}",
             wheel.requirement,
             tail(&output.stderr)
         ));
     }
-    if engine.join("lib").exists() {
-        // Only the headers are wanted anew: programs may be running from `lib`.
+    for library in wheel.libraries {
+        make_old(&staging.join("lib").join(library)).map_err(io)?;
+    }
+    if !engine.exists() {
+        fs::rename(&staging, engine).map_err(io)?;
+    } else {
+        // Programs may be running from libraries that are there.
+        fs::create_dir_all(engine.join("lib")).map_err(io)?;
+        for library in wheel.libraries.map(|name| Path::new("lib").join(name)) {
+            if !engine.join(&library).exists() {
+                fs::rename(staging.join(&library), engine.join(&library)).map_err(io)?;
+            }
+        }
         let _ = fs::remove_dir_all(engine.join("include"));
         fs::rename(staging.join("include"), engine.join("include")).map_err(io)?;
         let _ = fs::remove_dir_all(&staging);
-    } else {
-        let _ = fs::remove_dir_all(engine);
-        fs::rename(&staging, engine).map_err(io)?;
     }
     progress(&format!("XLA is in {} ({} s)", engine.display(), started.elapsed().as_secs()));
     Ok(())
@@ -322,9 +362,7 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
     let used = used.split_whitespace().map(|name| PathBuf::from(name.replace('\0', " ")));
     let used = used.filter(|path| path.starts_with(job.include)).collect();
     let _ = fs::remove_file(&headers);
-    // Cargo runs this script again when a file that it names is newer than the script's last start. This one would be.
-    let yesterday = SystemTime::now() - Duration::from_secs(24 * 60 * 60);
-    File::options().write(true).open(&target).and_then(|file| file.set_modified(yesterday)).map_err(io)?;
+    make_old(&target).map_err(io)?;
     fs::rename(&staging, job.directory).map_err(io)?;
     progress(&format!(
         "the CPU plugin is in {} ({} s)",
@@ -332,6 +370,12 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
         started.elapsed().as_secs()
     ));
     Ok(used)
+}
+
+/// Cargo runs this script again when a file that it names is newer than the script's last start, as one that it makes would be.
+fn make_old(path: &Path) -> std::io::Result<()> {
+    let yesterday = SystemTime::now() - Duration::from_secs(24 * 60 * 60);
+    File::options().write(true).open(path)?.set_modified(yesterday)
 }
 
 /// Removes every file below `directory` that is not in `used`: most of TensorFlow's 290 MB of headers.
@@ -374,20 +418,23 @@ fn compiler() -> Outcome<cc::Tool> {
 fn python() -> Outcome<Vec<OsString>> {
     let commands: [&[&str]; 3] =
         [&["python3"], &["python"], &["uv", "run", "--no-project", "--quiet", "--with", "pip", "python"]];
+    let mut tried = String::new();
     for command in commands {
         let mut probe = Command::new(command[0]);
         // `:=` in fetch.py needs 3.8.
         let check = "import sys, pip; sys.exit(sys.version_info < (3, 8))";
-        if probe.args(&command[1..]).args(["-c", check]).output().is_ok_and(|o| o.status.success()) {
-            return Ok(command.iter().map(OsString::from).collect());
+        match probe.args(&command[1..]).args(["-c", check]).output() {
+            Ok(output) if output.status.success() => return Ok(command.iter().map(OsString::from).collect()),
+            Ok(output) => tried.push_str(&format!("\n{}: {}", command[0], last_line(&output.stderr))),
+            Err(_) => {}
         }
     }
-    absent(
-        "raxla downloads XLA for the CPU once, through pip or uv, and found neither `python3 -m pip` nor `uv`: install \
-         one (`apt-get install python3-pip`, `dnf install python3-pip`, `brew install uv`) and build again after \
-         `cargo clean -p raxla`; or set RAXLA_CPU_PLUGIN to a PJRT CPU plugin, or XLA_EXTENSION_DIR to an XLA with \
-         include/ and lib/",
-    )
+    absent(format!(
+        "raxla downloads XLA for the CPU once, through pip or uv, and found neither `python3 -m pip` (of Python 3.8 or \
+         later) nor a `uv` that works: install one (`apt-get install python3-pip`, `dnf install python3-pip`, `brew install \
+         uv`) and build again after `cargo clean -p raxla`; or set RAXLA_CPU_PLUGIN to a PJRT CPU plugin, or \
+         XLA_EXTENSION_DIR to an XLA with include/ and lib/{tried}"
+    ))
 }
 
 fn cache_dir() -> Outcome<PathBuf> {
@@ -446,6 +493,13 @@ fn progress(message: &str) {
 
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn last_line(bytes: &[u8]) -> String {
+    match String::from_utf8_lossy(bytes).lines().rfind(|line| !line.trim().is_empty()) {
+        Some(line) => line.trim().to_owned(),
+        None => "too old".to_owned(),
+    }
 }
 
 fn tail(bytes: &[u8]) -> String {

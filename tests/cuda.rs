@@ -3,25 +3,29 @@
 //!
 //! Every other test can be run there too: `RAXLA_PLATFORMS=cuda cargo test --test transformations`.
 
+use std::io::Write;
+use std::sync::OnceLock;
+
 use raxla::config::{Precision, with_default_device, with_matmul_precision};
 use raxla::pjrt::{Device, discovery};
 use raxla::{device_put, lax, numpy as jnp, prelude::*, random};
 
 /// The first GPU, or `None` after a line that says why there is none.
 fn gpu() -> Option<Device> {
-    let plugins = discovery::plugins();
-    let status = plugins.into_iter().find(|plugin| plugin.platform == "cuda");
-    match status.map(|plugin| plugin.client) {
-        Some(Ok(client)) => Some(client.devices().swap_remove(0)),
-        Some(Err(e)) => {
-            println!("skipped: {e}");
-            None
-        }
-        None => {
-            println!("skipped: RAXLA_PLATFORMS does not name cuda");
-            None
-        }
-    }
+    static GPU: OnceLock<Option<Device>> = OnceLock::new();
+    GPU.get_or_init(find_gpu).clone()
+}
+
+fn find_gpu() -> Option<Device> {
+    let status = discovery::plugins().find(|plugin| plugin.platform == "cuda");
+    let why = match status.map(|plugin| plugin.client) {
+        Some(Ok(client)) => return Some(client.devices().swap_remove(0)),
+        Some(Err(e)) => e.to_string(),
+        None => "RAXLA_PLATFORMS does not name cuda".to_owned(),
+    };
+    // Straight to stderr: what is printed in a test that passes is shown to nobody.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+    None
 }
 
 /// Runs `body` where arrays are made on the GPU, if there is one.

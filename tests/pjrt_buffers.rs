@@ -150,6 +150,39 @@ fn a_transfer_arrives_in_pieces() {
     manager.transfer(0, vec![4, 5, 6], 3, true).unwrap().wait().unwrap();
     assert_eq!(buffer.to_host_async().unwrap().wait().unwrap(), [1, 2, 3, 4, 5, 6]);
     assert!(manager.retrieve_buffer(2).is_err());
+    let error = manager.transfer(0, vec![7], 0, false).unwrap_err();
+    assert!(error.message().contains("was written before"), "{error}");
+}
+
+#[test]
+fn bytes_that_nobody_wrote_are_never_read() {
+    let (client, device) = cpu();
+    let memory = device.default_memory().unwrap();
+    let shapes: [(DType, &[usize]); 2] = [(DType::U8, &[4]), (DType::U8, &[0])];
+    let manager = client.async_transfer_manager(&shapes, &memory).unwrap();
+    let buffer = manager.retrieve_buffer(0).unwrap();
+    let error = manager.transfer(0, vec![1, 2], 2, true).unwrap_err();
+    assert!(error.message().contains("has just [2..4]"), "{error}");
+    for (bytes, offset, last) in [(vec![3, 4], 2, false), (vec![9, 9], 1, false), (vec![1, 2], 0, true)] {
+        manager.transfer(0, bytes, offset, last).unwrap().wait().unwrap();
+    }
+    assert_eq!(buffer.to_host_async().unwrap().wait().unwrap(), [1, 2, 9, 4]);
+    manager.transfer(1, vec![], 0, true).unwrap().wait().unwrap();
+}
+
+#[test]
+fn a_buffer_of_a_transfer_is_taken_by_one_thread_alone() {
+    let (client, device) = cpu();
+    let memory = device.default_memory().unwrap();
+    let shapes: Vec<(DType, &[usize])> = vec![(DType::U8, &[1]); 64];
+    let manager = client.async_transfer_manager(&shapes, &memory).unwrap();
+    let take = || (0..64).filter_map(|i| manager.retrieve_buffer(i).ok()).collect::<Vec<_>>();
+    let taken = std::thread::scope(|scope| {
+        let threads = [scope.spawn(take), scope.spawn(take)];
+        threads.map(|thread| thread.join().unwrap().len())
+    });
+    assert_eq!(taken.iter().sum::<usize>(), 64);
+    (0..64).for_each(|i| drop(manager.transfer(i, vec![0], 0, true).unwrap()));
 }
 
 /// The least executor.

@@ -1,6 +1,8 @@
 //! Programs: compiling, running, donation, threads, several devices.
 
-use raxla::pjrt::{Buffer, Client, CompileOptions, CpuOptions, Executable, Program, discovery};
+use raxla::pjrt::{
+    Buffer, Client, CompileOptions, CpuOptions, Executable, Plugin, Program, Topology, discovery,
+};
 use raxla::{DType, ErrorKind};
 use std::sync::Barrier;
 
@@ -153,6 +155,17 @@ fn handles_drop_in_any_order_and_on_any_thread() {
         y
     };
     std::thread::spawn(move || assert_eq!(read(&x), [2.0; 4])).join().unwrap();
+}
+
+#[test]
+fn a_program_outlives_the_topology_that_it_was_compiled_for() {
+    let plugin = Plugin::load(discovery::cpu_plugin().unwrap()).unwrap();
+    let topology = Topology::new(plugin, "", &[]).unwrap();
+    let compiled = topology.compile(&Program::mlir_text(ADD), &CompileOptions::new()).unwrap();
+    drop(topology);
+    let cost = compiled.cost_analysis().unwrap();
+    assert_eq!(cost.iter().find(|(name, _)| name == "flops").unwrap().1.as_f64(), Some(4.0));
+    assert_eq!(compiled.output_memory_kinds().unwrap().len(), 1);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 """Brings the XLA engine out of TensorFlow's wheel: `fetch.py REQUIREMENT SHA256 PLATFORM LIBRARIES OUT`.
 
 Run by build.rs. Downloads the wheel through pip, so that the user's index, mirrors and proxies are respected, checks its
-hash, and unpacks its headers to OUT/include and its LIBRARIES (comma-separated) to OUT/lib.
+hash, and unpacks its headers to OUT/include and its LIBRARIES (comma-separated) to OUT/lib. Exits with 3 if the file is another,
+with 4 if it cannot be unpacked, and else with pip's own code.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ def main(requirement, sha256, platform, libraries, out):
              "--implementation=cp", "--python-version=311", "--platform=" + platform, "--dest=" + scratch,
              "--disable-pip-version-check", "--no-input", "--progress-bar=off", "--retries=2"])
         if pip.returncode != 0:
-            sys.exit(pip.returncode)
+            sys.exit(pip.returncode if pip.returncode not in (3, 4) else 1)
         (name,) = (n for n in os.listdir(scratch) if n.endswith(".whl"))
         wheel = os.path.join(scratch, name)
         digest = hashlib.sha256()
@@ -28,8 +29,16 @@ def main(requirement, sha256, platform, libraries, out):
             while block := file.read(1 << 20):
                 digest.update(block)
         if digest.hexdigest() != sha256:
-            sys.exit(f"{name} has sha256 {digest.hexdigest()}, expected {sha256}")
-        unpack(wheel, libraries.split(","), out)
+            fail(3, f"{name} has sha256 {digest.hexdigest()}, expected {sha256}")
+        try:
+            unpack(wheel, libraries.split(","), out)
+        except (OSError, zipfile.BadZipFile) as error:
+            fail(4, str(error))
+
+
+def fail(code, message):
+    print(message, file=sys.stderr)
+    sys.exit(code)
 
 
 def unpack(wheel, libraries, out):
@@ -51,7 +60,7 @@ def unpack(wheel, libraries, out):
                 while block := source.read(1 << 20):
                     sink.write(block)
     if missing:
-        sys.exit(f"{os.path.basename(wheel)} has no {', '.join(sorted(missing))}")
+        fail(4, f"{os.path.basename(wheel)} has no {', '.join(sorted(missing))}")
 
 
 if __name__ == "__main__":

@@ -226,7 +226,8 @@ impl Client {
     }
 
     /// Loads an executable that [`CompiledProgram::serialize`](super::CompiledProgram::serialize) wrote. It must come
-    /// from the same platform and version. `options` replace those that were serialised.
+    /// from the same platform and version. `options` replace those that were serialised. It is machine code, which a
+    /// plugin cannot check: load what you wrote or trust.
     ///
     /// # Errors
     /// [`ErrorKind::Compile`](crate::ErrorKind::Compile) with the plugin's message.

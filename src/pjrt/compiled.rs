@@ -3,7 +3,7 @@
 use super::api::{args, slice, string};
 use super::buffer::dtype_of;
 use super::value::{NamedValue, from_raw};
-use super::{Client, Plugin, sys};
+use super::{Client, Plugin, Topology, sys};
 use crate::dtype::DType;
 use crate::error::Result;
 use std::ffi::c_char;
@@ -15,8 +15,13 @@ use std::ptr::NonNull;
 pub struct CompiledProgram {
     raw: NonNull<sys::PJRT_Executable>,
     plugin: Plugin,
-    /// Of a loaded program: what keeps its devices alive.
-    _client: Option<Client>,
+    _owner: Owner,
+}
+
+/// What a program was compiled for, which must outlive it: a plugin may answer questions about the program from there.
+pub(crate) enum Owner {
+    Client(#[allow(dead_code, reason = "held, not read")] Client),
+    Topology(#[allow(dead_code, reason = "held, not read")] Topology),
 }
 
 // SAFETY: the PJRT C API lets any thread use an executable, several at once; `CompiledProgram` has no state of its own.
@@ -28,8 +33,8 @@ impl Drop for CompiledProgram {
     fn drop(&mut self) {
         let mut a = args::<sys::PJRT_Executable_Destroy_Args>();
         a.executable = self.raw.as_ptr();
-        // SAFETY: `self` owns the handle and is its last user; the client, if any, is dropped after this. An error
-        // cannot be reported from here.
+        // SAFETY: `self` owns the handle and is its last user; its client or topology is dropped after this. An
+        // error cannot be reported from here.
         let _ = unsafe { call!(self.plugin, Runtime, PJRT_Executable_Destroy, a) };
     }
 }
@@ -64,13 +69,13 @@ pub struct MemoryStats {
 
 impl CompiledProgram {
     /// # Safety
-    /// `raw` is a handle of `plugin`, and of `client` if given, that nobody else owns.
+    /// `raw` is a handle of `plugin`, compiled for `owner`, that nobody else owns.
     pub(crate) unsafe fn from_raw(
         plugin: Plugin,
-        client: Option<Client>,
+        owner: Owner,
         raw: NonNull<sys::PJRT_Executable>,
     ) -> CompiledProgram {
-        CompiledProgram { raw, plugin, _client: client }
+        CompiledProgram { raw, plugin, _owner: owner }
     }
 
     /// The name of the module.

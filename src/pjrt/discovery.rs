@@ -110,7 +110,12 @@ fn create(platform: &str) -> Result<Client> {
         "" => e,
         by => Error::new(e.kind(), format!("{} (found by {by})", e.message())),
     };
-    let plugin = Plugin::load(&found.path).map_err(context)?;
+    let plugin = Plugin::load(&found.path).map_err(|e| {
+        // Its libraries may be gone from the cache.
+        let again =
+            if found.found_by == search::BUILD { ". Build raxla again to have it repaired" } else { "" };
+        context(Error::new(e.kind(), format!("{}{again}", e.message())))
+    })?;
     let client = Client::new(plugin, &client_options::default_options(platform)?).map_err(context)?;
     if platform == "cpu" {
         client_options::cpu_was_created(&client);
@@ -119,8 +124,8 @@ fn create(platform: &str) -> Result<Client> {
 }
 
 /// Every platform that `RAXLA_PLATFORMS` names, or else every one that raxla knows, with its client or why there is
-/// none. This creates the clients.
-pub fn plugins() -> Vec<PluginStatus> {
+/// none. Each client is created when the iterator comes to it.
+pub fn plugins() -> impl Iterator<Item = PluginStatus> {
     let named = named_platforms();
     let explicit = named.is_some();
     let mut names = named.unwrap_or_else(|| DEFAULT_ORDER.map(str::to_owned).to_vec());
@@ -129,7 +134,7 @@ pub fn plugins() -> Vec<PluginStatus> {
             names.push(name);
         }
     }
-    let status = |platform: String| {
+    let status = move |platform: String| {
         let (path, found_by) = match search::find(&platform) {
             Ok(Found { path, found_by }) => (Some(path), found_by),
             Err(_) => (None, String::new()),
@@ -141,7 +146,7 @@ pub fn plugins() -> Vec<PluginStatus> {
         };
         PluginStatus { platform, path, found_by, client }
     };
-    names.into_iter().map(status).collect()
+    names.into_iter().map(status)
 }
 
 /// The file of the CPU plugin.
@@ -180,7 +185,10 @@ fn absent_hardware(platform: &str) -> Option<Error> {
         _ => (true, ""),
     };
     (!present).then(|| {
-        let message = format!("this machine has no {what} (RAXLA_PLATFORMS={platform} tries all the same)");
+        // Google's library asks for the machine's metadata, and again, before it gives up.
+        let long = if platform == "tpu" { ", for minutes" } else { "" };
+        let message =
+            format!("this machine has no {what} (RAXLA_PLATFORMS={platform} tries all the same{long})");
         Error::new(ErrorKind::Plugin, message)
     })
 }

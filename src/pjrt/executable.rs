@@ -1,6 +1,7 @@
 //! [`Executable`]: a program that is loaded on its devices. JAX: `LoadedExecutable`.
 
 use super::api::{args, non_null, slice};
+use super::compiled::Owner;
 use super::{Buffer, Client, CompiledProgram, Device, Event, sys};
 use crate::error::{Result, bail};
 use smallvec::SmallVec;
@@ -63,7 +64,7 @@ impl Executable {
             let program = unsafe {
                 call!(client.plugin(), Compile, PJRT_LoadedExecutable_GetExecutable, a)?;
                 let raw = non_null(a.executable, "PJRT_LoadedExecutable_GetExecutable")?;
-                CompiledProgram::from_raw(client.plugin(), Some(client.clone()), raw)
+                CompiledProgram::from_raw(client.plugin(), Owner::Client(client.clone()), raw)
             };
             let num_outputs = program.num_outputs()?;
             Ok((program, num_outputs))

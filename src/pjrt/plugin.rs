@@ -33,7 +33,8 @@ static LOADED: Mutex<Vec<Plugin>> = Mutex::new(Vec::new());
 type GetPjrtApi = unsafe extern "C" fn() -> *const sys::PJRT_Api;
 
 impl Plugin {
-    /// Loads the shared library at `path`, or returns the plugin that was loaded from there before.
+    /// Loads the shared library at `path`, or returns the plugin that was loaded from there before. Its code runs in this
+    /// process: load what you trust.
     ///
     /// # Errors
     /// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin) if there is no such file, it is no shared library, it does not
@@ -116,8 +117,9 @@ impl fmt::Debug for Plugin {
 /// XLA logs to stderr from the moment it is loaded. Ask for errors only, unless the user chose a level. The CPU plugin of
 /// this crate sees to that itself, without touching the environment.
 fn quieten(path: &Path) {
-    let quiet_itself = path.file_stem().is_some_and(|stem| stem == "pjrt_c_api_cpu_plugin");
-    if !quiet_itself && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
+    let built = super::search::BUILT_CPU_PLUGIN.and_then(|built| Path::new(built).canonicalize().ok());
+    let quiets_itself = built.is_some_and(|built| built == path);
+    if !quiets_itself && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
         // SAFETY: runs under the lock on `LOADED`, and Rust code reads the environment through `std`, which has a lock
         // of its own. Foreign threads that call `getenv` at this moment are the remaining, usual, hazard.
         unsafe { std::env::set_var("TF_CPP_MIN_LOG_LEVEL", "2") };

@@ -12,8 +12,11 @@ pub(super) struct Found {
     pub(super) found_by: String,
 }
 
+/// What found the plugin that `build.rs` provided.
+pub(super) const BUILD: &str = "the build of raxla";
+
 /// The plugin that `build.rs` provided, if any.
-const BUILT_CPU_PLUGIN: Option<&str> = option_env!("RAXLA_BUILT_CPU_PLUGIN");
+pub(super) const BUILT_CPU_PLUGIN: Option<&str> = option_env!("RAXLA_BUILT_CPU_PLUGIN");
 
 /// One name for each platform: `gpu` is `cuda`.
 pub(super) fn canonical(platform: &str) -> &str {
@@ -68,7 +71,7 @@ fn find_cpu() -> Result<Found> {
             path.display()
         );
     }
-    Ok(Found { path, found_by: "the build of raxla".to_owned() })
+    Ok(Found { path, found_by: BUILD.to_owned() })
 }
 
 fn not_found(what: &str, remedy: &str, variable: &str) -> crate::Error {
@@ -114,7 +117,9 @@ fn site_packages() -> Vec<PathBuf> {
     }
     let mut prefixes: Vec<PathBuf> =
         ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().filter_map(|name| variable_path(name)).collect();
-    prefixes.push(PathBuf::from(".venv"));
+    if let Ok(here) = env::current_dir() {
+        prefixes.extend(here.ancestors().map(|directory| directory.join(".venv")));
+    }
     for directory in env::split_paths(&env::var_os("PATH").unwrap_or_default()) {
         for python in ["python3", "python"] {
             let Ok(real) = directory.join(python).canonicalize() else { continue };
@@ -125,12 +130,13 @@ fn site_packages() -> Vec<PathBuf> {
         }
     }
     let home = variable_path("HOME");
-    prefixes.extend(home.iter().map(|home| home.join(".local")));
+    prefixes.extend(variable_path("PYTHONUSERBASE").or(home.as_ref().map(|home| home.join(".local"))));
     let pyenv = variable_path("PYENV_ROOT").or_else(|| home.map(|home| home.join(".pyenv")));
     prefixes.extend(pyenv.iter().flat_map(|root| children(&root.join("versions"))));
     prefixes.extend(["/usr/local", "/usr"].map(PathBuf::from));
     for prefix in prefixes {
-        for lib in children(&prefix.join("lib")) {
+        // Fedora and SUSE keep packages with shared libraries in the second.
+        for lib in ["lib", "lib64"].iter().flat_map(|lib| children(&prefix.join(lib))) {
             let is_python = lib.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"));
             if is_python {
                 push_dir(&mut found, lib.join("site-packages"));

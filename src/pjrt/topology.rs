@@ -1,15 +1,20 @@
 //! [`Topology`]: devices that need not be there, to compile for. JAX: `jax.experimental.topologies`.
 
 use super::api::{args, non_null, slice, string};
+use super::compiled::Owner;
 use super::value::{NamedValue, from_raw, to_raw};
 use super::{Client, CompileOptions, CompiledProgram, DeviceDescription, Plugin, Program, sys};
 use crate::error::Result;
 use std::ffi::c_char;
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
-/// The devices of a machine and how they are connected, present or not.
-pub struct Topology {
+/// The devices of a machine and how they are connected, present or not. Clones share the handle.
+#[derive(Clone)]
+pub struct Topology(Arc<Handle>);
+
+struct Handle {
     raw: NonNull<sys::PJRT_TopologyDescription>,
     plugin: Plugin,
     /// The client that owns `raw`; `None` if `self` does.
@@ -17,11 +22,11 @@ pub struct Topology {
 }
 
 // SAFETY: the PJRT C API lets any thread use a topology, several at once; it never changes.
-unsafe impl Send for Topology {}
+unsafe impl Send for Handle {}
 // SAFETY: as above.
-unsafe impl Sync for Topology {}
+unsafe impl Sync for Handle {}
 
-impl Drop for Topology {
+impl Drop for Handle {
     fn drop(&mut self) {
         if self.client.is_some() {
             return;
@@ -47,12 +52,13 @@ impl Topology {
         a.num_options = options.len();
         // SAFETY: name and options outlive the call; the caller owns the topology.
         unsafe { call!(plugin, Plugin, PJRT_TopologyDescription_Create, a) }?;
-        Ok(Topology { raw: non_null(a.topology, "PJRT_TopologyDescription_Create")?, plugin, client: None })
+        let raw = non_null(a.topology, "PJRT_TopologyDescription_Create")?;
+        Ok(Topology(Arc::new(Handle { raw, plugin, client: None })))
     }
 
     /// `raw` is owned by `client`.
     pub(crate) fn of_client(client: &Client, raw: NonNull<sys::PJRT_TopologyDescription>) -> Topology {
-        Topology { raw, plugin: client.plugin(), client: Some(client.clone()) }
+        Topology(Arc::new(Handle { raw, plugin: client.plugin(), client: Some(client.clone()) }))
     }
 
     /// The platform's name.
@@ -61,10 +67,10 @@ impl Topology {
     /// Those of the plugin.
     pub fn platform_name(&self) -> Result<String> {
         let mut a = args::<sys::PJRT_TopologyDescription_PlatformName_Args>();
-        a.topology = self.raw.as_ptr();
+        a.topology = self.0.raw.as_ptr();
         // SAFETY: the topology is alive, and the string as long as it.
         unsafe {
-            call!(self.plugin, Runtime, PJRT_TopologyDescription_PlatformName, a)?;
+            call!(self.0.plugin, Runtime, PJRT_TopologyDescription_PlatformName, a)?;
             Ok(string(a.platform_name, a.platform_name_size))
         }
     }
@@ -75,10 +81,10 @@ impl Topology {
     /// Those of the plugin.
     pub fn platform_version(&self) -> Result<String> {
         let mut a = args::<sys::PJRT_TopologyDescription_PlatformVersion_Args>();
-        a.topology = self.raw.as_ptr();
+        a.topology = self.0.raw.as_ptr();
         // SAFETY: the topology is alive, and the string as long as it.
         unsafe {
-            call!(self.plugin, Runtime, PJRT_TopologyDescription_PlatformVersion, a)?;
+            call!(self.0.plugin, Runtime, PJRT_TopologyDescription_PlatformVersion, a)?;
             Ok(string(a.platform_version, a.platform_version_size))
         }
     }
@@ -89,13 +95,13 @@ impl Topology {
     /// Those of the plugin.
     pub fn devices(&self) -> Result<Vec<DeviceDescription>> {
         let mut a = args::<sys::PJRT_TopologyDescription_GetDeviceDescriptions_Args>();
-        a.topology = self.raw.as_ptr();
+        a.topology = self.0.raw.as_ptr();
         // SAFETY: the topology is alive, and the descriptions as long as it.
         unsafe {
-            call!(self.plugin, Runtime, PJRT_TopologyDescription_GetDeviceDescriptions, a)?;
+            call!(self.0.plugin, Runtime, PJRT_TopologyDescription_GetDeviceDescriptions, a)?;
             let read = |&raw: &*mut sys::PJRT_DeviceDescription| {
                 DeviceDescription::read(
-                    self.plugin,
+                    self.0.plugin,
                     non_null(raw, "PJRT_TopologyDescription_GetDeviceDescriptions")?,
                 )
             };
@@ -109,10 +115,10 @@ impl Topology {
     /// Those of the plugin.
     pub fn attributes(&self) -> Result<Vec<NamedValue>> {
         let mut a = args::<sys::PJRT_TopologyDescription_Attributes_Args>();
-        a.topology = self.raw.as_ptr();
+        a.topology = self.0.raw.as_ptr();
         // SAFETY: the topology is alive, and the attributes as long as it.
         unsafe {
-            call!(self.plugin, Runtime, PJRT_TopologyDescription_Attributes, a)?;
+            call!(self.0.plugin, Runtime, PJRT_TopologyDescription_Attributes, a)?;
             Ok(from_raw(a.attributes, a.num_attributes))
         }
     }
@@ -125,16 +131,16 @@ impl Topology {
         let options = options.encode();
         let raw_program = program.raw();
         let mut a = args::<sys::PJRT_Compile_Args>();
-        a.topology = self.raw.as_ptr();
+        a.topology = self.0.raw.as_ptr();
         a.program = &raw const raw_program;
         a.compile_options = options.as_ptr().cast();
         a.compile_options_size = options.len();
-        // SAFETY: the topology is alive; program and options are borrowed for the call, which is synchronous. The
-        // caller of PJRT owns the executable.
+        // SAFETY: the topology is alive, and the executable keeps it so; program and options are borrowed for the call,
+        // which is synchronous. The caller of PJRT owns the executable.
         unsafe {
-            call!(self.plugin, Compile, PJRT_Compile, a)?;
+            call!(self.0.plugin, Compile, PJRT_Compile, a)?;
             let raw = non_null(a.executable, "PJRT_Compile")?;
-            Ok(CompiledProgram::from_raw(self.plugin, self.client.clone(), raw))
+            Ok(CompiledProgram::from_raw(self.0.plugin, Owner::Topology(self.clone()), raw))
         }
     }
 }

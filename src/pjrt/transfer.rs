@@ -7,7 +7,9 @@ use crate::dtype::DType;
 use crate::error::{Result, bail};
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Buffers of given shapes whose contents are written piece by piece, as when a checkpoint is read.
 ///
@@ -15,13 +17,52 @@ use std::ptr::NonNull;
 pub struct AsyncTransferManager {
     raw: NonNull<sys::PJRT_AsyncHostToDeviceTransferManager>,
     client: Client,
-    /// Bytes of each buffer.
-    sizes: Vec<usize>,
+    /// How far each buffer is, so that two threads neither take one buffer nor complete it twice. Never held during a call,
+    /// from which callbacks may come back here.
+    parts: Mutex<Vec<Part>>,
 }
 
-// SAFETY: the PJRT C API lets any thread use a transfer manager, several at once.
+/// One buffer of a transfer.
+struct Part {
+    size: usize,
+    /// The bytes that were written: ranges in order that do not touch.
+    written: Vec<Range<usize>>,
+    /// Calls that are writing pieces now.
+    writing: usize,
+    retrieved: bool,
+    complete: bool,
+}
+
+impl Part {
+    fn new(size: usize) -> Part {
+        Part { size, written: Vec::new(), writing: 0, retrieved: false, complete: false }
+    }
+
+    /// `written` and `piece` together.
+    fn with(&self, piece: Range<usize>) -> Vec<Range<usize>> {
+        let mut all = self.written.clone();
+        all.push(piece);
+        all.retain(|range| !range.is_empty());
+        all.sort_by_key(|range| range.start);
+        let mut joined: Vec<Range<usize>> = Vec::with_capacity(all.len());
+        for range in all {
+            match joined.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => joined.push(range),
+            }
+        }
+        joined
+    }
+
+    fn is_whole(&self, written: &[Range<usize>]) -> bool {
+        self.size == 0 || *written == [0..self.size]
+    }
+}
+
+// SAFETY: `self` owns the manager as long as it lives, and the PJRT C API lets any thread use one; those calls whose order
+// matters are made under the lock.
 unsafe impl Send for AsyncTransferManager {}
-// SAFETY: as above; the other fields never change.
+// SAFETY: as above.
 unsafe impl Sync for AsyncTransferManager {}
 
 impl Drop for AsyncTransferManager {
@@ -66,19 +107,24 @@ impl Client {
         unsafe { call!(self.plugin(), Runtime, PJRT_Client_CreateBuffersForAsyncHostToDevice, a) }?;
         let raw = non_null(a.transfer_manager, "PJRT_Client_CreateBuffersForAsyncHostToDevice")?;
         let size = |(dtype, dims): &(DType, &[usize])| dtype.size() * dims.iter().product::<usize>();
-        Ok(AsyncTransferManager { raw, client: self.clone(), sizes: shapes.iter().map(size).collect() })
+        let parts = shapes.iter().map(size).map(Part::new).collect();
+        Ok(AsyncTransferManager { raw, client: self.clone(), parts: Mutex::new(parts) })
     }
 }
 
 impl AsyncTransferManager {
     /// The number of buffers.
     pub fn len(&self) -> usize {
-        self.sizes.len()
+        self.parts().len()
     }
 
     /// Are there no buffers?
     pub fn is_empty(&self) -> bool {
-        self.sizes.is_empty()
+        self.parts().is_empty()
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Vec<Part>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The buffer at `index`; to be taken once. It can be used at once and becomes ready when its last piece arrives.
@@ -86,7 +132,9 @@ impl AsyncTransferManager {
     /// # Errors
     /// If there is no such buffer, or it was taken before.
     pub fn retrieve_buffer(&self, index: usize) -> Result<Buffer> {
-        self.check(index)?;
+        if std::mem::replace(&mut part(&mut self.parts(), index)?.retrieved, true) {
+            bail!(InvalidArgument, "retrieve_buffer: buffer {index} was taken before");
+        }
         let mut a = args::<sys::PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer_Args>();
         a.transfer_manager = self.raw.as_ptr();
         a.buffer_index = index as i32;
@@ -102,24 +150,22 @@ impl AsyncTransferManager {
     /// dropped when the runtime has read it. The event, which need not be kept, completes then.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the piece does not fit.
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the piece does not fit, if it is the last and bytes
+    /// were not written, or if the buffer is complete already.
     pub fn transfer<T>(&self, index: usize, data: T, offset: usize, last: bool) -> Result<Event>
     where
         T: AsRef<[u8]> + Send + 'static,
     {
-        self.check(index)?;
         // Boxed, so that bytes inside the value stay where they are when the owner moves into the callback.
         let owner = ManuallyDrop::new(Box::new(data));
         let bytes: &[u8] = (**owner).as_ref();
-        if offset.checked_add(bytes.len()).is_none_or(|end| end > self.sizes[index]) {
-            let len = bytes.len();
-            drop(ManuallyDrop::into_inner(owner));
-            bail!(
-                InvalidArgument,
-                "transfer: {len} bytes at offset {offset} do not fit buffer {index} of {} bytes",
-                self.sizes[index]
-            );
-        }
+        let piece = match self.begin(index, offset, bytes.len(), last) {
+            Ok(piece) => piece,
+            Err(e) => {
+                drop(ManuallyDrop::into_inner(owner));
+                return Err(e);
+            }
+        };
         let mut a = args::<sys::PJRT_AsyncHostToDeviceTransferManager_TransferData_Args>();
         a.transfer_manager = self.raw.as_ptr();
         a.buffer_index = index as i32;
@@ -129,25 +175,75 @@ impl AsyncTransferManager {
         a.is_last_transfer = last;
         // SAFETY: `self` owns the manager; the bytes fit, and the callback below drops them only after the event says
         // that the runtime has read them. They are leaked if that cannot be known.
-        let event = unsafe {
-            call!(self.client.plugin(), Runtime, PJRT_AsyncHostToDeviceTransferManager_TransferData, a)?;
-            let function = "PJRT_AsyncHostToDeviceTransferManager_TransferData";
-            Event::from_raw(&self.client, non_null(a.done_with_h2d_transfer, function)?)
+        let called = unsafe {
+            call!(self.client.plugin(), Runtime, PJRT_AsyncHostToDeviceTransferManager_TransferData, a)
         };
+        self.end(index, called.is_ok().then_some(piece));
+        called?;
+        let function = "PJRT_AsyncHostToDeviceTransferManager_TransferData";
+        // SAFETY: the caller of PJRT owns the event.
+        let event = unsafe { Event::from_raw(&self.client, non_null(a.done_with_h2d_transfer, function)?) };
         event.on_ready(move |_| drop(ManuallyDrop::into_inner(owner)))?;
         Ok(event)
     }
 
-    fn check(&self, index: usize) -> Result<()> {
-        if index >= self.sizes.len() {
-            bail!(InvalidArgument, "buffer {index} is out of range for a transfer of {}", self.sizes.len());
+    /// Notes that a piece is being written, if it may be, and gives its range.
+    fn begin(&self, index: usize, offset: usize, len: usize, last: bool) -> Result<Range<usize>> {
+        let mut parts = self.parts();
+        let part = part(&mut parts, index)?;
+        if part.complete {
+            bail!(InvalidArgument, "transfer: the last piece of buffer {index} was written before");
         }
-        Ok(())
+        let Some(end) = offset.checked_add(len).filter(|end| *end <= part.size) else {
+            bail!(
+                InvalidArgument,
+                "transfer: {len} bytes at offset {offset} do not fit buffer {index} of {} bytes",
+                part.size
+            );
+        };
+        if last {
+            if part.writing > 0 {
+                bail!(
+                    InvalidArgument,
+                    "transfer: another thread is writing to buffer {index}, so this is not its last piece"
+                );
+            }
+            // Nobody shall read memory that nobody has written.
+            let written = part.with(offset..end);
+            if !part.is_whole(&written) {
+                bail!(
+                    InvalidArgument,
+                    "transfer: with its last piece buffer {index} of {} bytes has just {written:?}",
+                    part.size
+                );
+            }
+            part.complete = true;
+        }
+        part.writing += 1;
+        Ok(offset..end)
+    }
+
+    /// Notes that a piece was written, or that it could not be.
+    fn end(&self, index: usize, piece: Option<Range<usize>>) {
+        if let Ok(part) = part(&mut self.parts(), index) {
+            part.writing -= 1;
+            if let Some(piece) = piece {
+                part.written = part.with(piece);
+            }
+        }
+    }
+}
+
+fn part(parts: &mut [Part], index: usize) -> Result<&mut Part> {
+    let n = parts.len();
+    match parts.get_mut(index) {
+        Some(part) => Ok(part),
+        None => bail!(InvalidArgument, "buffer {index} is out of range for a transfer of {n}"),
     }
 }
 
 impl fmt::Debug for AsyncTransferManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AsyncTransferManager({} buffers)", self.sizes.len())
+        write!(f, "AsyncTransferManager({} buffers)", self.len())
     }
 }
