@@ -100,6 +100,9 @@ pub(crate) trait CustomCall: Any + Send + Sync {
     /// The function's name.
     fn function_name(&self) -> Cow<'static, str>;
 
+    /// May the function or a rule have captured an array, which no argument shows?
+    fn may_capture(&self) -> bool;
+
     /// Is it the same function with the same rules?
     fn same(&self, other: &dyn CustomCall) -> bool;
 }

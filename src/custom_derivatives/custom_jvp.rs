@@ -44,7 +44,9 @@ where
         let (out, tangent) = rule(primals, tangents).into_result()?;
         Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&tangent)))
     };
-    Fun::from_flat(Custom::of(CustomJvp { f: f.into_flat(), rule: Box::new(rule), name }))
+    let f = f.into_flat();
+    let may_capture = size_of_val(&rule) > 0 || f.type_key().is_none();
+    Fun::from_flat(Custom::of(CustomJvp { f, rule: Box::new(rule), may_capture, name }))
 }
 
 type Rule = dyn Fn(&TreeDef, &[Array], &[Array]) -> Result<(FlatOut, FlatOut)> + Send + Sync;
@@ -53,6 +55,8 @@ type Rule = dyn Fn(&TreeDef, &[Array], &[Array]) -> Result<(FlatOut, FlatOut)> +
 struct CustomJvp {
     f: Arc<dyn FlatFn>,
     rule: Box<Rule>,
+    /// May the function or the rule have captured something?
+    may_capture: bool,
     /// The rule's.
     name: &'static str,
 }
@@ -62,6 +66,9 @@ impl Definition for CustomJvp {
 
     fn function(&self) -> &dyn FlatFn {
         &*self.f
+    }
+    fn may_capture(&self) -> bool {
+        self.may_capture
     }
     fn jvp(
         &self,

@@ -56,8 +56,9 @@ where
         let (out, residuals): (<F::Sig as Signature>::Out, R) = out.into_tree()?;
         Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&residuals)))
     };
-    let (f, fwd, bwd) = (f.into_flat(), fwd.into_flat(), Box::new(bwd));
-    Fun::from_flat(Custom::of(CustomVjp { f, fwd, split, bwd, bwd_name }))
+    let (f, fwd) = (f.into_flat(), fwd.into_flat());
+    let may_capture = size_of_val(&bwd) > 0 || f.type_key().is_none() || fwd.type_key().is_none();
+    Fun::from_flat(Custom::of(CustomVjp { f, fwd, split, bwd: Box::new(bwd), bwd_name, may_capture }))
 }
 
 type Bwd = dyn Fn(&TreeDef, &TreeDef, &[Array], &[Array]) -> Result<FlatOut> + Send + Sync;
@@ -70,6 +71,8 @@ struct CustomVjp {
     split: fn(FlatOut) -> Result<(FlatOut, FlatOut)>,
     bwd: Box<Bwd>,
     bwd_name: &'static str,
+    /// May one of the three have captured something?
+    may_capture: bool,
 }
 
 impl Definition for CustomVjp {
@@ -77,6 +80,9 @@ impl Definition for CustomVjp {
 
     fn function(&self) -> &dyn FlatFn {
         &*self.f
+    }
+    fn may_capture(&self) -> bool {
+        self.may_capture
     }
     fn jvp(&self, _: &Application, _: &[Array], _: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
         bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.f.name())

@@ -21,6 +21,9 @@ pub(super) trait Definition: Send + Sync + 'static {
     /// The function itself.
     fn function(&self) -> &dyn FlatFn;
 
+    /// May the function or a rule have captured something?
+    fn may_capture(&self) -> bool;
+
     /// [`CustomCall::jvp`] of one application.
     fn jvp(
         &self,
@@ -84,6 +87,9 @@ impl<D: Definition> CustomCall for Call<D> {
     }
     fn function_name(&self) -> Cow<'static, str> {
         self.definition.function().name()
+    }
+    fn may_capture(&self) -> bool {
+        self.definition.may_capture()
     }
     fn same(&self, other: &dyn CustomCall) -> bool {
         (other as &dyn Any).downcast_ref::<Self>().is_some_and(|other| {

@@ -53,6 +53,9 @@ impl CustomCall for CustomUnary {
     fn function_name(&self) -> Cow<'static, str> {
         self.name.into()
     }
+    fn may_capture(&self) -> bool {
+        false
+    }
     fn same(&self, other: &dyn CustomCall) -> bool {
         (other as &dyn Any).downcast_ref::<Self>().is_some_and(|other| self.name == other.name)
     }

@@ -11,16 +11,31 @@ use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
-    with_axis, with_location, with_trace,
+    is_live, with_axis, with_location, with_trace,
 };
 use crate::error::{Error, Result, catch};
 use crate::interpreters::custom_call::BatchedCall;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 pub(crate) use crate::lax::move_batch_axis;
 
+/// The axis of a `vmap`. JAX: `AxisData`, and the tag of the trace.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct MappedAxis {
+    pub name: Option<&'static str>,
+    pub size: usize,
+    /// The trace whose tracers carry the axis, while it runs: functions that are called later capture them.
+    trace: Option<TraceId>,
+}
+
+impl MappedAxis {
+    pub(crate) fn new(name: Option<&'static str>, size: usize) -> Self {
+        MappedAxis { name, size, trace: None }
+    }
+}
+
 /// Carries one mapped axis through every operation.
 struct BatchTrace {
-    live: LiveTrace,
+    id: TraceId,
     parent: TraceRef,
     axis_name: Option<&'static str>,
     axis_size: usize,
@@ -49,7 +64,7 @@ fn batched(id: TraceId, value: Array, dim: BatchDim) -> Array {
 
 impl Trace for BatchTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
-        let id = self.live.0;
+        let id = self.id;
         let (values, dims): (Arrays, SmallVec<[BatchDim; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
         let named = self.axis_name.filter(|name| prim.axis_names().contains(name));
         with_trace(self.parent.clone(), || {
@@ -72,13 +87,14 @@ impl Trace for BatchTrace {
         call: &Arc<dyn CustomCall>,
         args: &[Array],
     ) -> Option<Result<Vec<Array>>> {
-        let id = self.live.0;
+        let id = self.id;
         let (values, dims): (Vec<Array>, Vec<BatchDim>) = args.iter().map(|x| unpack(id, x)).unzip();
         Some(with_trace(self.parent.clone(), || {
-            if self.axis_name.is_none() && dims.iter().all(Option::is_none) {
+            if self.axis_name.is_none() && !call.may_capture() && dims.iter().all(Option::is_none) {
                 return bind_custom(call, &values);
             }
-            let over = BatchedCall::over(call.clone(), self.axis_name, self.axis_size, dims);
+            let axis = MappedAxis { name: self.axis_name, size: self.axis_size, trace: Some(id) };
+            let over = BatchedCall::over(call.clone(), axis, dims);
             let outs = bind_custom(&over, &values)?;
             Ok(outs.into_iter().map(|x| batched(id, x, Some(0))).collect())
         }))
@@ -106,9 +122,25 @@ pub(crate) fn batch<T>(
     axis_name: Option<&'static str>,
     axis_size: usize,
 ) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
-    let live = LiveTrace::new();
-    let id = live.0;
-    let trace = Rc::new(BatchTrace { live, parent: current_trace(), axis_name, axis_size });
+    batch_over(MappedAxis::new(axis_name, axis_size), f, args, dims)
+}
+
+/// [`batch`] over an axis that tracers may carry already: those that `f` captured are mapped too. JAX: `batch_subtrace`.
+pub(crate) fn batch_over<T>(
+    axis: MappedAxis,
+    f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
+    args: &[Array],
+    dims: &[BatchDim],
+) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
+    let (axis_name, axis_size) = (axis.name, axis.size);
+    let (id, _live) = match axis.trace.filter(|id| is_live(*id)) {
+        Some(id) => (id, None),
+        None => {
+            let live = LiveTrace::new();
+            (live.0, Some(live))
+        }
+    };
+    let trace = Rc::new(BatchTrace { id, parent: current_trace(), axis_name, axis_size });
     let args: Vec<Array> = args.iter().zip(dims).map(|(x, dim)| batched(id, x.clone(), *dim)).collect();
     let (outs, extra) = with_trace(Some(trace), || with_axis(axis_name, axis_size, || catch(|| f(&args))))?;
     let (outs, dims) = outs.iter().map(|x| unpack(id, x)).unzip();

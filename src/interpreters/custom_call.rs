@@ -20,7 +20,7 @@ use crate::core::primitive::{
 };
 use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind, without_location};
 use crate::error::{Result, bail};
-use crate::interpreters::batching::{batch, batch_jaxpr, mapped_size, move_batch_axis};
+use crate::interpreters::batching::{MappedAxis, batch_jaxpr, batch_over, mapped_size, move_batch_axis};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::lax;
 use crate::mlir::Value;
@@ -143,7 +143,7 @@ impl CustomDerivativeCall {
         let prim = CustomDerivativeCall {
             call_jaxpr: made.jaxpr.clone(),
             num_consts: made.consts.len() + self.num_consts,
-            call: BatchedCall::over(self.call.clone(), name, size, front),
+            call: BatchedCall::over(self.call.clone(), MappedAxis::new(name, size), front),
         };
         let moved = args.iter().zip(dims);
         let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
@@ -156,30 +156,28 @@ impl CustomDerivativeCall {
 /// A call over a mapped axis, which all of its results carry in front.
 pub(crate) struct BatchedCall {
     inner: Arc<dyn CustomCall>,
-    axis_name: Option<&'static str>,
-    axis_size: usize,
+    axis: MappedAxis,
     dims: Vec<BatchDim>,
 }
 
 impl BatchedCall {
     pub(crate) fn over(
         inner: Arc<dyn CustomCall>,
-        axis_name: Option<&'static str>,
-        axis_size: usize,
+        axis: MappedAxis,
         dims: Vec<BatchDim>,
     ) -> Arc<dyn CustomCall> {
-        Arc::new(BatchedCall { inner, axis_name, axis_size, dims })
+        Arc::new(BatchedCall { inner, axis, dims })
     }
 
     fn front(&self, outs: &[Array], dims: &[BatchDim]) -> Vec<Array> {
-        outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, *d, 0, self.axis_size)).collect()
+        outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, *d, 0, self.axis.size)).collect()
     }
 }
 
 impl CustomCall for BatchedCall {
     fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
         let (outs, dims, ()) =
-            batch(|args| Ok((self.inner.call(args)?, ())), args, &self.dims, self.axis_name, self.axis_size)?;
+            batch_over(self.axis, |args| Ok((self.inner.call(args)?, ())), args, &self.dims)?;
         Ok(self.front(&outs, &dims))
     }
 
@@ -197,7 +195,7 @@ impl CustomCall for BatchedCall {
             outs.extend(out_tangents.into_iter().flatten());
             Ok((outs, nonzero))
         };
-        let (outs, dims, nonzero) = batch(body, &args, &dims, self.axis_name, self.axis_size)?;
+        let (outs, dims, nonzero) = batch_over(self.axis, body, &args, &dims)?;
         let mut outs = self.front(&outs, &dims);
         let mut found = outs.split_off(nonzero.len()).into_iter();
         let tangents = nonzero.iter().map(|nz| if *nz { found.next() } else { None }).collect();
@@ -214,15 +212,14 @@ impl CustomCall for BatchedCall {
                 Ok((outs, Some((n, backward))))
             }
         };
-        match batch(body, primals, &self.dims, self.axis_name, self.axis_size) {
+        match batch_over(self.axis, body, primals, &self.dims) {
             Err(e) => Some(Err(e)),
             Ok((_, _, None)) => None,
             Ok((all, dims, Some((n, inner)))) => {
                 let outs = self.front(&all[..n], &dims[..n]);
                 let backward = Arc::new(BatchedBackward {
                     inner,
-                    axis_name: self.axis_name,
-                    axis_size: self.axis_size,
+                    axis: self.axis,
                     residual_dims: dims[n..].to_vec(),
                     in_dims: self.dims.clone(),
                 });
@@ -240,12 +237,12 @@ impl CustomCall for BatchedCall {
     fn function_name(&self) -> Cow<'static, str> {
         self.inner.function_name()
     }
+    fn may_capture(&self) -> bool {
+        self.inner.may_capture()
+    }
     fn same(&self, other: &dyn CustomCall) -> bool {
         (other as &dyn Any).downcast_ref::<BatchedCall>().is_some_and(|other| {
-            self.axis_name == other.axis_name
-                && self.axis_size == other.axis_size
-                && self.dims == other.dims
-                && self.inner.same(&*other.inner)
+            self.axis == other.axis && self.dims == other.dims && self.inner.same(&*other.inner)
         })
     }
 }
@@ -253,8 +250,7 @@ impl CustomCall for BatchedCall {
 /// A backward rule over a mapped axis, which all cotangents of the results carry in front.
 struct BatchedBackward {
     inner: Arc<dyn CustomBackward>,
-    axis_name: Option<&'static str>,
-    axis_size: usize,
+    axis: MappedAxis,
     residual_dims: Vec<BatchDim>,
     in_dims: Vec<BatchDim>,
 }
@@ -271,12 +267,12 @@ impl CustomBackward for BatchedBackward {
             let nonzero: Vec<bool> = found.iter().map(Option::is_some).collect();
             Ok((found.into_iter().flatten().collect(), nonzero))
         };
-        let (outs, dims, nonzero) = batch(body, &args, &dims, self.axis_name, self.axis_size)?;
+        let (outs, dims, nonzero) = batch_over(self.axis, body, &args, &dims)?;
         let mut found = outs.into_iter().zip(dims);
         let cts = nonzero.iter().zip(&self.in_dims).map(|(nz, in_dim)| {
             let (ct, dim) = if *nz { found.next()? } else { return None };
             Some(match (dim, in_dim) {
-                (_, Some(to)) => move_batch_axis(&ct, dim, *to, self.axis_size),
+                (_, Some(to)) => move_batch_axis(&ct, dim, *to, self.axis.size),
                 (Some(dim), None) => lax::reduce_sum(&ct, &[dim]),
                 (None, None) => ct,
             })
@@ -398,8 +394,7 @@ impl Primitive for CustomLin {
         let size = mapped_size(args, dims);
         let backward = Arc::new(BatchedBackward {
             inner: self.backward.clone(),
-            axis_name: None,
-            axis_size: size,
+            axis: MappedAxis::new(None, size),
             residual_dims: dims[..self.num_res].to_vec(),
             in_dims: vec![Some(0); self.primals.len()],
         });

@@ -16,16 +16,15 @@ pub(crate) fn literal(dtype: DType, value: f64) -> Array {
     Array::from(Scalar::from_f64(dtype, value))
 }
 
-/// A scalar of `x`'s dtype, as a literal.
+/// A scalar of `x`'s dtype and weak type, as a literal.
 pub(crate) fn literal_like(x: &Array, value: f64) -> Array {
-    literal(x.dtype(), value)
+    Array::from(Scalar::from_f64(x.dtype(), value).with_weak_type(x.weak_type()))
 }
 
 /// An array of `x`'s shape, dtype and weak type with every element `value`.
 #[track_caller]
 pub fn full_like(x: &Array, value: f64) -> Array {
-    let value = Scalar::from_f64(x.dtype(), value).with_weak_type(x.weak_type());
-    broadcast_in_dim(&Array::from(value), x.shape(), &[])
+    broadcast_in_dim(&literal_like(x, value), x.shape(), &[])
 }
 
 /// Zeros of this dtype and shape.
@@ -40,8 +39,8 @@ pub fn empty(shape: &[usize], dtype: DType) -> Array {
     zeros(dtype, shape)
 }
 
-/// Zeros of `x`'s dtype and shape, strongly typed.
+/// Zeros of `x`'s dtype, weak type and shape.
 #[track_caller]
 pub fn zeros_like(x: &Array) -> Array {
-    zeros(x.dtype(), x.shape())
+    full_like(x, 0.0)
 }

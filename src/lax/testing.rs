@@ -11,16 +11,18 @@
 //! For each case: the aval of the trace is that of the executed result; the jitted trace gives what eager evaluation
 //! gives; the jvp, for every set of operands with nonzero tangents, is the central difference in 64 bits; linearisation
 //! gives the jvp; `⟨ct, J v⟩ = ⟨Jᵀ ct, v⟩`; batching, for every set of mapped operands and every place of the mapped
-//! axis, gives what a loop gives; jvps of the jvp and of the gradient are their central differences.
+//! axis, gives what a loop gives, and so does batching the jvp and the gradient; jvps of the jvp and of the gradient are their
+//! central differences.
 
+mod batched;
 mod broken;
 mod draw;
 mod host;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub(crate) use draw::{Draw, FLOATS, INEXACTS, INTEGERS};
-pub(crate) use host::{components, same, stack, take};
+pub(crate) use host::{components, same};
 
 use crate::core::array::Array;
 use crate::core::aval::{Shape, ShapedArray};
@@ -28,14 +30,13 @@ use crate::core::config::{with_most_optimizations_disabled, with_x64};
 use crate::core::eval;
 use crate::core::lowering::LoweringCtx;
 use crate::core::placement::{Placement, default_device};
-use crate::core::primitive::BatchDim;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
-use crate::interpreters::batching::batch;
 use crate::interpreters::jvp::{instantiate, jvp};
 use crate::interpreters::linearize::linearize;
-use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr, trace_to_jaxpr_with};
-use host::{axpy, canonical_is_narrower, close, example, pairing, widened};
+use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
+use batched::{check_batched_derivatives, check_vmap};
+use host::{axpy, canonical_is_narrower, close, pairing, widened};
 
 /// What a function under test may return.
 pub(crate) trait Outputs {
@@ -155,6 +156,10 @@ impl Case {
         }
     }
 
+    fn can_map(&self, operand: usize) -> bool {
+        self.mapped.as_ref().is_none_or(|mapped| mapped.contains(&operand))
+    }
+
     fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
         catch(|| Ok((self.f)(args)))
     }
@@ -178,11 +183,12 @@ pub(crate) fn check_rules(cases: impl IntoIterator<Item = Case>) {
 }
 
 /// What has been checked before: batching for a program and shapes, derivatives for a program and the operands' types in
-/// 64 bits. Neither learns anything from further dtypes, and compilation is slow.
+/// 64 bits. Neither learns anything from further dtypes, and compilation is slow. Operands of types that were met before are
+/// others in their values, from which derivatives do learn.
 #[derive(Default)]
 struct Done {
     vmap: HashSet<(String, Vec<Shape>)>,
-    derivatives: HashSet<(String, Vec<ShapedArray>)>,
+    derivatives: HashMap<(String, Vec<ShapedArray>), HashSet<Vec<ShapedArray>>>,
 }
 
 fn check_case(case: &Case, done: &mut Done) -> Result<()> {
@@ -209,11 +215,18 @@ fn check_case(case: &Case, done: &mut Done) -> Result<()> {
     with_x64(true, || {
         let args = case.args.iter().map(widened).collect::<Result<Vec<_>>>()?;
         let wrt = case.differentiated();
-        let avals = args.iter().map(Array::aval).collect();
-        if wrt.is_empty() || !done.derivatives.insert((program, avals)) {
+        let wide_avals = args.iter().map(Array::aval).collect();
+        let before = done.derivatives.entry((program, wide_avals)).or_default();
+        let first = before.is_empty();
+        let in_another_dtype = before.insert(avals) && !first;
+        if wrt.is_empty() || in_another_dtype {
             return Ok(());
         }
-        check_derivatives(case, &args, &wrt)
+        check_derivatives(case, &args, &wrt)?;
+        if first && case.vmap {
+            check_batched_derivatives(case, &args, &wrt)?;
+        }
+        Ok(())
     })
 }
 
@@ -257,74 +270,6 @@ fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Ar
         Ok(Array::on_device(buffer, aval, Placement { device, committed }))
     });
     outs.collect()
-}
-
-/// Batching = a loop, for every set of mapped operands and every place of the axis.
-fn check_vmap(case: &Case) -> Result<()> {
-    const SIZE: usize = 2;
-    const MAX_COMBINATIONS: usize = 24;
-    let can_map = |i: usize| case.mapped.as_ref().is_none_or(|m| m.contains(&i));
-    let choices: Vec<Vec<BatchDim>> = (case.args.iter().enumerate())
-        .map(|(i, x)| {
-            let places = 0..=if can_map(i) { x.ndim() } else { 0 };
-            std::iter::once(None).chain(places.filter(|_| can_map(i)).map(Some)).collect()
-        })
-        .collect();
-    let total: usize = choices.iter().map(Vec::len).product();
-    // Too many: a fixed stride through them still meets every choice of every operand.
-    let stride = (total / MAX_COMBINATIONS).max(1) | 1;
-    let mut examples: Vec<Vec<Array>> = Vec::new();
-    for k in 0..SIZE {
-        let args = case.args.iter().map(|x| example(x, k)).collect::<Result<Vec<_>>>()?;
-        examples.push(args);
-    }
-    let mut combinations: Vec<Vec<BatchDim>> = Vec::new();
-    let mut args: Vec<Array> = Vec::new();
-    for n in (1..total).step_by(stride) {
-        let mut rest = n;
-        let mut dims: Vec<BatchDim> = Vec::new();
-        for choice in &choices {
-            dims.push(choice[rest % choice.len()]);
-            rest /= choice.len();
-        }
-        for (i, x) in case.args.iter().enumerate() {
-            args.push(match dims[i] {
-                None => x.clone(),
-                Some(axis) => stack(&examples.iter().map(|e| e[i].clone()).collect::<Vec<_>>(), axis)?,
-            });
-        }
-        combinations.push(dims);
-    }
-    // All of them in one program: compilation is what takes the time.
-    let context = |dims: &[BatchDim]| format!("vmap with in_axes {dims:?}");
-    let avals: Vec<_> = args.iter().map(Array::aval).collect();
-    let (closed, out_dims) = trace_to_jaxpr_with(&avals, |args| {
-        let mut all = (Vec::new(), Vec::new());
-        for (dims, args) in combinations.iter().zip(args.chunks(case.args.len())) {
-            let (outs, out_dims, ()) = batch(|args| Ok(((case.f)(args), ())), args, dims, None, SIZE)
-                .map_err(|e| e.context(context(dims)))?;
-            all.0.extend(outs);
-            all.1.push(out_dims);
-        }
-        Ok(all)
-    })?;
-    let mut outs = run(closed, &args)?.into_iter();
-    for (dims, out_dims) in combinations.iter().zip(out_dims) {
-        let outs: Vec<Array> = outs.by_ref().take(out_dims.len()).collect();
-        for (k, example) in examples.iter().enumerate() {
-            let one =
-                (0..dims.len()).map(|i| if dims[i].is_some() { &example[i] } else { &case.args[i] }.clone());
-            let expected = case.call(&one.collect::<Vec<_>>())?;
-            let found = outs.iter().zip(&out_dims).map(|(x, dim)| match dim {
-                Some(axis) => take(x, *axis, k),
-                None => Ok(x.clone()),
-            });
-            let found = found.collect::<Result<Vec<_>>>()?;
-            same(&found, &expected, case.loose)
-                .map_err(|e| e.context(format!("{}, example {k}", context(dims))))?;
-        }
-    }
-    Ok(())
 }
 
 /// First order for every set of operands; second order for the whole set.
@@ -377,7 +322,7 @@ fn check_tangent_types(case: &Case) -> Result<()> {
     let (outs, out_tangents) = jvp(f, &case.args, &tangents).map_err(|e| e.context("jvp"))?;
     for (y, dy) in outs.iter().zip(out_tangents) {
         if let Some(dy) = dy
-            && dy.aval() != y.aval().with_weak_type(false)
+            && dy.aval() != y.aval()
         {
             bail!(Internal, "jvp: a tangent is {:?} for a result {:?}", dy.aval(), y.aval());
         }
@@ -490,7 +435,7 @@ fn check_jvp(
             continue;
         }
         if let Some(dy) = &dy
-            && dy.aval() != y.aval().with_weak_type(false)
+            && dy.aval() != y.aval()
         {
             bail!(Internal, "jvp: a tangent is {:?} for a result {:?}", dy.aval(), y.aval());
         }

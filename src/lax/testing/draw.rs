@@ -1,5 +1,6 @@
 //! Random operands for the checks of rules.
 
+use super::host::with_weak_type;
 use crate::core::array::Array;
 use crate::core::config::with_x64;
 use crate::core::scalar::Scalar;
@@ -106,8 +107,8 @@ impl Draw {
         shapes.map(|pair| pair.map(|shape| self.values(dtype, shape)))
     }
 
-    /// A tangent for `x`: of its shape and dtype.
+    /// A tangent for `x`: of its shape, dtype and weak type.
     pub(crate) fn like(&mut self, x: &Array) -> Array {
-        self.uniform(x.dtype(), x.shape(), -1.0, 1.0)
+        with_weak_type(self.uniform(x.dtype(), x.shape(), -1.0, 1.0), x.weak_type())
     }
 }
