@@ -25,6 +25,12 @@ static absl::Status CheckAlive(const char* entry, const PJRT_Buffer* b) {
   return absl::OkStatus();
 }
 
+static absl::Status CheckCopyable(const char* entry, const PJRT_Buffer* b) {
+  RETURN_IF_ERROR(CheckAlive(entry, b));
+  if (!b->buffer->on_device_shape().IsArray()) return absl::InvalidArgumentError(absl::StrCat(entry, ": a token has no data"));
+  return absl::OkStatus();
+}
+
 static absl::Status CheckRange(const char* entry, const PJRT_Buffer* b, int64_t offset, int64_t size) {
   ASSIGN_OR_RETURN(size_t bytes, b->buffer->GetOnDeviceSizeInBytes());
   const int64_t limit = static_cast<int64_t>(bytes);
@@ -58,8 +64,9 @@ static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT
   }
   const xla::PjRtClient::ShapeSpec spec{shape.element_type(), xla::DimensionVector(dims.begin(), dims.end())};
   const std::optional<xla::Layout> layouts[] = {layout};
+  std::unique_ptr<xla::PjRtBuffer> buffer;  // goes after its manager, for whose data it waits
   ASSIGN_OR_RETURN(auto manager, client->client->CreateBuffersForAsyncHostToDevice(absl::MakeConstSpan(&spec, 1), absl::MakeConstSpan(layouts), memory));
-  std::unique_ptr<xla::PjRtBuffer> buffer = manager->RetrieveBuffer(0);
+  buffer = manager->RetrieveBuffer(0);
   RETURN_IF_ERROR(manager->TransferRawDataToBuffer(0, *bytes, [bytes] {}));
   return buffer;
 }
@@ -111,6 +118,11 @@ ENTRY(PJRT_Client_BufferFromHostBuffer, buffer) {
   xla::DimensionVector row_major(shape.dimensions().size());
   for (size_t i = 0; i < row_major.size(); i++) row_major[i] = row_major.size() - 1 - i;
   if (layout.has_value() && !SameOrder(layout->minor_to_major(), row_major, shape.dimensions())) {
+    if (xla::primitive_util::IsSubByteNonPredType(shape.element_type())) {
+      return absl::UnimplementedError(
+          absl::StrCat("PJRT_Client_BufferFromHostBuffer: device_layout: an array of ",
+                       xla::primitive_util::LowercasePrimitiveTypeName(shape.element_type()), " is served in row-major order only"));
+    }
     ASSIGN_OR_RETURN(auto ordered, BufferInOrder(args->client, static_cast<const char*>(data), shape, strides, *layout, memory));
     args->buffer = new PJRT_Buffer(std::move(ordered), args->client);
     args->done_with_host_buffer = NewEvent(xla::Future<>(absl::OkStatus()));
@@ -165,10 +177,14 @@ ENTRY(PJRT_Client_CreateAliasBuffer, fulfill_alias_buffer_cb) {
 
 ENTRY(PJRT_Client_FulfillAliasBuffer, fulfill_alias_buffer_cb) {
   std::unique_ptr<PJRT_FulfillAliasBufferCallback> callback(args->fulfill_alias_buffer_cb);  // called once, then gone
-  if (args->status_code != PJRT_Error_Code_OK) {
-    return std::move(callback->callback)(ToStatus(args->status_code, args->error_message, args->error_message_size));
+  absl::Status error = ToStatus(args->status_code, args->error_message, args->error_message_size);
+  if (error.ok()) {
+    error = args->buffer == nullptr
+                ? absl::InvalidArgumentError("PJRT_Client_FulfillAliasBuffer: buffer is null and status_code is OK")
+                : CheckAlive("PJRT_Client_FulfillAliasBuffer", args->buffer);
   }
-  if (args->buffer == nullptr) return absl::InvalidArgumentError("PJRT_Client_FulfillAliasBuffer: buffer is null and status_code is OK");
+  // An error too is what the alias is fulfilled with: nothing else can, and its readers wait.
+  if (!error.ok()) return std::move(callback->callback)(std::move(error));
   return std::move(callback->callback)(args->buffer->buffer.get());
 }
 
@@ -384,7 +400,7 @@ ENTRY(PJRT_Buffer_CopyRawToHostFuture, future_ready_callback) {
 }
 
 ENTRY(PJRT_Buffer_CopyToDevice, dst_buffer) {
-  RETURN_IF_ERROR(CheckAlive("PJRT_Buffer_CopyToDevice", args->buffer));
+  RETURN_IF_ERROR(CheckCopyable("PJRT_Buffer_CopyToDevice", args->buffer));
   ASSIGN_OR_RETURN(xla::PjRtMemorySpace * memory,
                    MemoryOf("PJRT_Buffer_CopyToDevice", args->dst_device->client, nullptr, args->dst_device));
   ASSIGN_OR_RETURN(auto copy, args->buffer->buffer->CopyToMemorySpace(memory));
@@ -393,7 +409,7 @@ ENTRY(PJRT_Buffer_CopyToDevice, dst_buffer) {
 }
 
 ENTRY(PJRT_Buffer_CopyToMemory, dst_buffer) {
-  RETURN_IF_ERROR(CheckAlive("PJRT_Buffer_CopyToMemory", args->buffer));
+  RETURN_IF_ERROR(CheckCopyable("PJRT_Buffer_CopyToMemory", args->buffer));
   ASSIGN_OR_RETURN(auto copy, args->buffer->buffer->CopyToMemorySpace(args->dst_memory->memory));
   args->dst_buffer = new PJRT_Buffer(std::move(copy), args->dst_memory->client);
   return absl::OkStatus();
