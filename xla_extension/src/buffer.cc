@@ -41,20 +41,24 @@ static absl::Status CheckRange(const char* entry, const PJRT_Buffer* b, int64_t 
   return absl::OkStatus();
 }
 
-/// An array that the device is to hold in another order than row-major. XLA's CPU client would copy dense host data as it
-/// lies and only label it with the layout, so the elements are put in order here and handed over as raw bytes.
-static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT_Client* client, const char* data, const xla::Shape& shape,
-                                                                      std::optional<absl::Span<const int64_t>> strides,
-                                                                      const xla::Layout& layout, xla::PjRtMemorySpace* memory) {
-  const absl::Span<const int64_t> dims = shape.dimensions(), order = layout.minor_to_major();
-  const int64_t width = xla::primitive_util::ByteWidth(shape.element_type()), count = xla::ShapeUtil::ElementsIn(shape);
+/// How many bytes a step along each dimension is in a dense array whose elements lie in `order`, minor to major.
+static std::vector<int64_t> DenseSteps(int64_t width, absl::Span<const int64_t> dims, absl::Span<const int64_t> order) {
   std::vector<int64_t> step(dims.size());
-  for (int64_t d = dims.size(), dense = width; d-- > 0; dense *= dims[d]) step[d] = strides.has_value() ? (*strides)[d] : dense;
-  auto bytes = std::make_shared<std::string>(count * width, '\0');
+  for (int64_t d : order) {
+    step[d] = width;
+    width *= dims[d];
+  }
+  return step;
+}
+
+/// Writes the elements that lie `step` bytes apart in `from` to `to`, densely and in `order`.
+static void CopyInOrder(char* to, const char* from, int64_t width, absl::Span<const int64_t> dims, absl::Span<const int64_t> step,
+                        absl::Span<const int64_t> order) {
+  int64_t count = 1;
+  for (int64_t d : dims) count *= d;
   std::vector<int64_t> index(dims.size(), 0);
-  const char* from = data;
   for (int64_t i = 0; i < count; i++) {
-    std::memcpy(bytes->data() + i * width, from, width);
+    std::memcpy(to + i * width, from, width);
     for (int64_t d : order) {
       from += step[d];
       if (++index[d] < dims[d]) break;
@@ -62,6 +66,19 @@ static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT
       index[d] = 0;
     }
   }
+}
+
+/// An array that the device is to hold in another order than row-major. XLA's CPU client would copy dense host data as it
+/// lies and only label it with the layout, so the elements are put in order here and handed over as raw bytes.
+static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT_Client* client, const char* data, const xla::Shape& shape,
+                                                                      std::optional<absl::Span<const int64_t>> strides,
+                                                                      const xla::Layout& layout, xla::PjRtMemorySpace* memory) {
+  const absl::Span<const int64_t> dims = shape.dimensions();
+  const int64_t width = xla::primitive_util::ByteWidth(shape.element_type());
+  std::vector<int64_t> step(dims.size());
+  for (int64_t d = dims.size(), dense = width; d-- > 0; dense *= dims[d]) step[d] = strides.has_value() ? (*strides)[d] : dense;
+  auto bytes = std::make_shared<std::string>(xla::ShapeUtil::ElementsIn(shape) * width, '\0');
+  CopyInOrder(bytes->data(), data, width, dims, step, layout.minor_to_major());
   const xla::PjRtClient::ShapeSpec spec{shape.element_type(), xla::DimensionVector(dims.begin(), dims.end())};
   const std::optional<xla::Layout> layouts[] = {layout};
   std::unique_ptr<xla::PjRtBuffer> buffer;  // goes after its manager, for whose data it waits
@@ -360,6 +377,23 @@ ENTRY(PJRT_Buffer_ToHostBuffer, event) {
       args->event = NewEvent(xla::Future<>(absl::OkStatus()));
       return absl::OkStatus();
     }
+  }
+  // XLA's CPU client hands the elements over in the order in which it holds them, whatever the literal's layout says.
+  const xla::Layout stored(device_shape.layout().minor_to_major());
+  if (!SameOrder(stored.minor_to_major(), layout.minor_to_major(), shape.dimensions())) {
+    *shape.mutable_layout() = stored;
+    auto bytes = std::make_shared<std::string>(needed, '\0');
+    auto literal = std::make_shared<xla::MutableBorrowingLiteral>(bytes->data(), shape);
+    auto [promise, future] = xla::MakePromise<>();
+    b->buffer->ToLiteral(literal.get())
+        .OnReady([promise = std::move(promise), literal, bytes, shape, layout, dst = args->dst](const absl::Status& status) mutable {
+          const int64_t width = xla::primitive_util::ByteWidth(shape.element_type());
+          const std::vector<int64_t> step = DenseSteps(width, shape.dimensions(), shape.layout().minor_to_major());
+          if (status.ok()) CopyInOrder(static_cast<char*>(dst), bytes->data(), width, shape.dimensions(), step, layout.minor_to_major());
+          promise.Set(status);
+        });
+    args->event = NewEvent(std::move(future));
+    return absl::OkStatus();
   }
   auto literal = std::make_unique<xla::MutableBorrowingLiteral>(static_cast<char*>(args->dst), shape);
   xla::MutableBorrowingLiteral* to = literal.get();

@@ -118,13 +118,25 @@ ENTRY(PJRT_AsyncHostToDeviceTransferManager_TransferLiteral, done_with_h2d_trans
                                                    xla::ShapeUtil::HumanString(shape), ", buffer ", args->buffer_index, " is ",
                                                    xla::ShapeUtil::HumanString(target.shape)));
   }
-  auto literal = std::make_unique<xla::BorrowingLiteral>(static_cast<const char*>(args->data), shape);
+  // XLA's CPU client takes the elements in the order in which it is to hold them, whatever the literal's layout says.
+  const char* data = static_cast<const char*>(args->data);
+  std::unique_ptr<std::string> ordered;
+  const xla::Layout stored(target.shape.layout().minor_to_major());
+  if (!SameOrder(shape.layout().minor_to_major(), stored.minor_to_major(), shape.dimensions())) {
+    const int64_t width = xla::primitive_util::ByteWidth(shape.element_type());
+    ordered = std::make_unique<std::string>(xla::ShapeUtil::ElementsIn(shape) * width, '\0');
+    CopyInOrder(ordered->data(), data, width, shape.dimensions(), DenseSteps(width, shape.dimensions(), shape.layout().minor_to_major()),
+                stored.minor_to_major());
+    *shape.mutable_layout() = stored;
+    data = ordered->data();
+  }
+  auto literal = std::make_unique<xla::BorrowingLiteral>(data, shape);
   const xla::LiteralSlice slice(*literal);
   RETURN_IF_ERROR(CloseTarget("PJRT_AsyncHostToDeviceTransferManager_TransferLiteral", target, args->buffer_index, kLastTransfer));
   auto [promise, future] = xla::MakePromise<>();
   RETURN_IF_ERROR(m->manager->TransferLiteralToBuffer(
       args->buffer_index, slice,
-      [promise = std::move(promise), kept = std::move(literal)]() mutable { promise.Set(absl::OkStatus()); }));
+      [promise = std::move(promise), kept = std::move(literal), bytes = std::move(ordered)]() mutable { promise.Set(absl::OkStatus()); }));
   args->done_with_h2d_transfer = NewEvent(std::move(future));
   return absl::OkStatus();
 }
