@@ -317,6 +317,13 @@ static void buffers(void) {
   int read = to_host(h.buffer, y, 16);
   snprintf(message, sizeof message, "%g %g %g %g", y[0], y[1], y[2], y[3]);
   check(read == 0 && y[1] == 3, "is read in its own order", message);
+  int64_t rows[2] = {1, 0};
+  PJRT_Buffer_MemoryLayout row_major = layout;
+  row_major.tiled.minor_to_major = rows;
+  ARGS(PJRT_Buffer_ToHostBuffer, th);
+  th.src = h.buffer, th.dst = y, th.dst_size = 16, th.host_layout = &row_major;
+  succeeds(api->PJRT_Buffer_ToHostBuffer(&th), "is read in another");
+  check(await_event(th.event) == 0 && !memcmp(x, y, 16), "which is that of its rows", message);
   destroy(h.buffer);
   char nibbles[4] = {1, 2, 3, 4};
   h.data = nibbles, h.type = PJRT_Buffer_Type_S4;
@@ -374,15 +381,18 @@ static void buffers(void) {
 }
 
 typedef PJRT_AsyncHostToDeviceTransferManager Manager;
+static PJRT_Memory* first_memory(void) {
+  ARGS(PJRT_Device_DefaultMemory, a);
+  a.device = devices[0];
+  code_of(api->PJRT_Device_DefaultMemory(&a));
+  return a.memory;
+}
 static Manager* transfer_manager(size_t count) {
   static int64_t dims[1] = {4};
   static PJRT_ShapeSpec specs[64];
   for (size_t i = 0; i < count; i++) specs[i] = (PJRT_ShapeSpec){PJRT_ShapeSpec_STRUCT_SIZE, NULL, dims, 1, PJRT_Buffer_Type_F32};
-  ARGS(PJRT_Device_DefaultMemory, memory);
-  memory.device = devices[0];
-  code_of(api->PJRT_Device_DefaultMemory(&memory));
   ARGS(PJRT_Client_CreateBuffersForAsyncHostToDevice, a);
-  a.client = client, a.shape_specs = specs, a.num_shape_specs = count, a.memory = memory.memory;
+  a.client = client, a.shape_specs = specs, a.num_shape_specs = count, a.memory = first_memory();
   return code_of(api->PJRT_Client_CreateBuffersForAsyncHostToDevice(&a)) ? NULL : a.transfer_manager;
 }
 static PJRT_Error* retrieve(Manager* m, int index, PJRT_Buffer** out) {
@@ -483,6 +493,33 @@ static void transfers(void) {
   destroy(b);
   destroy(again);
   destroy_manager(m);
+
+  // A literal in rows for a buffer in columns, and 4-bit integers too.
+  char nibbles[4] = {1, 2, 3, 4}, read[4];
+  int64_t dims[2] = {2, 2}, columns[2] = {0, 1};
+  PJRT_Buffer_MemoryLayout layout, *layouts[1] = {&layout};
+  memset(&layout, 0, sizeof layout);
+  layout.struct_size = PJRT_Buffer_MemoryLayout_STRUCT_SIZE;
+  layout.type = PJRT_Buffer_MemoryLayout_Type_Tiled;
+  layout.tiled.minor_to_major = columns;
+  layout.tiled.minor_to_major_size = 2;
+  const PJRT_Buffer_Type types[2] = {PJRT_Buffer_Type_S8, PJRT_Buffer_Type_S4};
+  for (int i = 0; i < 2; i++) {
+    PJRT_ShapeSpec spec = {PJRT_ShapeSpec_STRUCT_SIZE, NULL, dims, 2, types[i]};
+    ARGS(PJRT_Client_CreateBuffersForAsyncHostToDevice, async);
+    async.client = client, async.shape_specs = &spec, async.num_shape_specs = 1, async.memory = first_memory();
+    async.device_layouts = layouts, async.num_device_layouts = 1;
+    code_of(api->PJRT_Client_CreateBuffersForAsyncHostToDevice(&async));
+    m = async.transfer_manager;
+    code_of(retrieve(m, 0, &b));
+    ARGS(PJRT_AsyncHostToDeviceTransferManager_TransferLiteral, put);
+    put.transfer_manager = m, put.data = nibbles, put.shape_element_type = types[i], put.shape_dims = dims, put.shape_num_dims = 2;
+    succeeds(api->PJRT_AsyncHostToDeviceTransferManager_TransferLiteral(&put), i ? "the same, of 4 bits" : "a literal in rows for columns");
+    await_event(put.done_with_h2d_transfer);
+    check(to_host(b, read, 4) == 0 && read[1] == 3 && read[2] == 2, "is turned", message);
+    destroy(b);
+    destroy_manager(m);
+  }
 
   m = transfer_manager(1);
   code_of(retrieve(m, 0, &b));
