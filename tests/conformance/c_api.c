@@ -1,9 +1,11 @@
 // What the plugin answers to a C caller: every entry present, sizes negotiated, wrong use answered with errors.
 //
-//   cc -I<tensorflow/include> c_api.c -ldl -o c_api && ./c_api <plugin.so> [bench]
+//   cc -I<tensorflow/include> c_api.c -ldl -pthread -o c_api && ./c_api <plugin.so> [bench]
 //
 // Prints one line a check, then "N passed, N failed"; "bench" adds what a call of Execute costs.
 #include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +46,11 @@ static int code_of(PJRT_Error* error) {
 }
 static void succeeds(PJRT_Error* e, const char* what) { int c = code_of(e); check(c == 0, what, message); }
 static void refuses(PJRT_Error* e, const char* what) { int c = code_of(e); check(c != 0 && message[0] != 0, what, message); }
+// An UNIMPLEMENTED that says which entry it comes from.
+static void lacks(PJRT_Error* e, const char* entry, const char* what) {
+  int c = code_of(e);
+  check(c == PJRT_Error_Code_UNIMPLEMENTED && strstr(message, entry) != NULL, what, message);
+}
 
 #define ARGS(Name, var) Name##_Args var; memset(&var, 0, sizeof var); var.struct_size = Name##_Args_STRUCT_SIZE
 
@@ -201,11 +208,20 @@ static void clients(void) {
   refuses(api->PJRT_Client_DefaultDeviceAssignment(&da), "a device assignment of more replicas than devices");
   ARGS(PJRT_Device_MemoryStats, ms);
   ms.device = devices[0];
-  check(code_of(api->PJRT_Device_MemoryStats(&ms)) == PJRT_Error_Code_UNIMPLEMENTED, "memory statistics are unimplemented", message);
+  lacks(api->PJRT_Device_MemoryStats(&ms), "PJRT_Device_MemoryStats", "memory statistics are unimplemented");
+  ARGS(PJRT_Client_DmaMap, dma);
+  dma.client = client, dma.data = ids, dma.size = sizeof ids;
+  lacks(api->PJRT_Client_DmaMap(&dma), "PJRT_Client_DmaMap", "DmaMap is unimplemented");
+  ARGS(PJRT_Client_DmaUnmap, undma);
+  undma.client = client, undma.data = ids;
+  lacks(api->PJRT_Client_DmaUnmap(&undma), "PJRT_Client_DmaUnmap", "DmaUnmap is unimplemented");
 }
 
 #define ADD "module { func.func @main(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> { %c = stablehlo.add %a, %b : tensor<4xf32> return %c : tensor<4xf32> } }"
 #define DONATE "module { func.func @main(%a: tensor<4xf32> {tf.aliasing_output = 0 : i32}) -> tensor<4xf32> { %c = stablehlo.add %a, %a : tensor<4xf32> return %c : tensor<4xf32> } }"
+
+#define TOKEN "module { func.func @main(%a: tensor<4xf32>) -> (!stablehlo.token, tensor<4xf32>) { %t = stablehlo.create_token : !stablehlo.token return %t, %a : !stablehlo.token, tensor<4xf32> } }"
+#define TWO 0x1a, 6, 0x20, 1, 0x28, 2, 0x30, 1  // compile options: two partitions
 
 static void programs(void) {
   PJRT_LoadedExecutable* e;
@@ -235,6 +251,8 @@ static void programs(void) {
   refuses(compile(ADD, strlen(ADD), "mlir", "\xff\xff\xff", 3, &e), "malformed compile options");
   const char many[] = {0x1a, 5, 0x20, (char)0x80, 1, 0x28, 1};
   refuses(compile(ADD, strlen(ADD), "mlir", many, sizeof many, &e), "128 replicas on two devices");
+  const char ordinal[] = {0x1a, 11, 8, -2, -1, -1, -1, -1, -1, -1, -1, -1, 1};
+  refuses(compile(ADD, strlen(ADD), "mlir", ordinal, sizeof ordinal, &e), "device ordinal -2");
   ARGS(PJRT_Executable_DeserializeAndLoad, d);
   d.client = client;
   d.serialized_executable = "garbage";
@@ -299,13 +317,33 @@ static void buffers(void) {
   int read = to_host(h.buffer, y, 16);
   snprintf(message, sizeof message, "%g %g %g %g", y[0], y[1], y[2], y[3]);
   check(read == 0 && y[1] == 3, "is read in its own order", message);
+  int64_t rows[2] = {1, 0};
+  PJRT_Buffer_MemoryLayout row_major = layout;
+  row_major.tiled.minor_to_major = rows;
+  ARGS(PJRT_Buffer_ToHostBuffer, th);
+  th.src = h.buffer, th.dst = y, th.dst_size = 16, th.host_layout = &row_major;
+  succeeds(api->PJRT_Buffer_ToHostBuffer(&th), "is read in another");
+  check(await_event(th.event) == 0 && !memcmp(x, y, 16), "which is that of its rows", message);
   destroy(h.buffer);
+  char nibbles[4] = {1, 2, 3, 4};
+  h.data = nibbles, h.type = PJRT_Buffer_Type_S4;
+  lacks(api->PJRT_Client_BufferFromHostBuffer(&h), "PJRT_Client_BufferFromHostBuffer", "a column-major array of 4-bit integers");
   h.device_layout = NULL;
+  succeeds(api->PJRT_Client_BufferFromHostBuffer(&h), "a row-major one");
+  await_event(h.done_with_host_buffer);
+  check(to_host(h.buffer, y, 4) == 0 && !memcmp(y, nibbles, 4), "is read back, one element a byte", message);
+  destroy(h.buffer);
+  h.data = x, h.type = PJRT_Buffer_Type_F32;
   h.host_buffer_semantics = 99;
   refuses(api->PJRT_Client_BufferFromHostBuffer(&h), "host buffer semantics 99");
   h.host_buffer_semantics = 0;
   h.device = NULL;
   refuses(api->PJRT_Client_BufferFromHostBuffer(&h), "neither device nor memory");
+
+  ARGS(PJRT_Buffer_DonateWithControlDependency, donate);
+  donate.buffer = b;
+  lacks(api->PJRT_Buffer_DonateWithControlDependency(&donate), "PJRT_Buffer_DonateWithControlDependency",
+        "donation with a control dependency is unimplemented");
 
   ARGS(PJRT_Buffer_Delete, del);
   del.buffer = b;
@@ -321,11 +359,11 @@ static void buffers(void) {
   succeeds(api->PJRT_Buffer_Dimensions(&bd), "a deleted buffer still has its dimensions");
   ARGS(PJRT_Buffer_OnDeviceSizeInBytes, size);
   size.buffer = b;
-  int code = code_of(api->PJRT_Buffer_OnDeviceSizeInBytes(&size));
-  check(1, "the size of a deleted buffer", code ? message : "answered");
+  succeeds(api->PJRT_Buffer_OnDeviceSizeInBytes(&size), "and its size");
+  check(size.on_device_size_in_bytes == 16, "which is what it was", "");
   ARGS(PJRT_Buffer_ReadyEvent, ready);
   ready.buffer = b;
-  code = code_of(api->PJRT_Buffer_ReadyEvent(&ready));
+  int code = code_of(api->PJRT_Buffer_ReadyEvent(&ready));
   check(code || await_event(ready.event), "a deleted buffer's ready event is an error", message);
   destroy(b);
 
@@ -340,36 +378,175 @@ static void buffers(void) {
   refuses(api->PJRT_Event_Set(&set), "is not set twice");
   int carried = code_of(api->PJRT_Event_Error(&err)) == PJRT_Error_Code_ABORTED && !strcmp(message, "mine");
   check(carried && await_event(ev.event) == PJRT_Error_Code_ABORTED, "carries its error", "");
+}
 
-  int64_t spec_dims[1] = {4};
-  PJRT_ShapeSpec spec = {PJRT_ShapeSpec_STRUCT_SIZE, NULL, spec_dims, 1, PJRT_Buffer_Type_F32};
-  ARGS(PJRT_Device_DefaultMemory, mem);
-  mem.device = devices[0];
-  code_of(api->PJRT_Device_DefaultMemory(&mem));
-  ARGS(PJRT_Client_CreateBuffersForAsyncHostToDevice, async);
-  async.client = client, async.shape_specs = &spec, async.num_shape_specs = 1, async.memory = mem.memory;
-  succeeds(api->PJRT_Client_CreateBuffersForAsyncHostToDevice(&async), "an asynchronous transfer");
-  ARGS(PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer, get);
-  get.transfer_manager = async.transfer_manager;
-  get.buffer_index = 1;
-  refuses(api->PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer(&get), "buffer 1 of 1");
-  get.buffer_index = 0;
-  succeeds(api->PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer(&get), "buffer 0 before its data");
-  ARGS(PJRT_AsyncHostToDeviceTransferManager_TransferData, put);
-  put.transfer_manager = async.transfer_manager, put.data = x, put.transfer_size = 17, put.is_last_transfer = 1;
-  refuses(api->PJRT_AsyncHostToDeviceTransferManager_TransferData(&put), "more data than room");
-  put.transfer_size = 8, put.is_last_transfer = 0;
-  succeeds(api->PJRT_AsyncHostToDeviceTransferManager_TransferData(&put), "half the data");
-  await_event(put.done_with_h2d_transfer);
-  put.data = x + 2, put.offset = 8, put.is_last_transfer = 1;
-  succeeds(api->PJRT_AsyncHostToDeviceTransferManager_TransferData(&put), "the other half");
-  await_event(put.done_with_h2d_transfer);
-  memset(y, 0, sizeof y);
-  check(to_host(get.buffer_out, y, 16) == 0 && !memcmp(x, y, 16), "the data arrives", message);
-  destroy(get.buffer_out);
-  ARGS(PJRT_AsyncHostToDeviceTransferManager_Destroy, dm);
-  dm.transfer_manager = async.transfer_manager;
-  code_of(api->PJRT_AsyncHostToDeviceTransferManager_Destroy(&dm));
+typedef PJRT_AsyncHostToDeviceTransferManager Manager;
+static PJRT_Memory* first_memory(void) {
+  ARGS(PJRT_Device_DefaultMemory, a);
+  a.device = devices[0];
+  code_of(api->PJRT_Device_DefaultMemory(&a));
+  return a.memory;
+}
+static Manager* transfer_manager(size_t count) {
+  static int64_t dims[1] = {4};
+  static PJRT_ShapeSpec specs[64];
+  for (size_t i = 0; i < count; i++) specs[i] = (PJRT_ShapeSpec){PJRT_ShapeSpec_STRUCT_SIZE, NULL, dims, 1, PJRT_Buffer_Type_F32};
+  ARGS(PJRT_Client_CreateBuffersForAsyncHostToDevice, a);
+  a.client = client, a.shape_specs = specs, a.num_shape_specs = count, a.memory = first_memory();
+  return code_of(api->PJRT_Client_CreateBuffersForAsyncHostToDevice(&a)) ? NULL : a.transfer_manager;
+}
+static PJRT_Error* retrieve(Manager* m, int index, PJRT_Buffer** out) {
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer, a);
+  a.transfer_manager = m, a.buffer_index = index;
+  PJRT_Error* e = api->PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer(&a);
+  *out = e ? NULL : a.buffer_out;
+  return e;
+}
+static PJRT_Error* transfer(Manager* m, int index, const void* data, int64_t offset, int64_t size, int last) {
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_TransferData, a);
+  a.transfer_manager = m, a.buffer_index = index, a.data = data, a.offset = offset, a.transfer_size = size, a.is_last_transfer = last;
+  PJRT_Error* e = api->PJRT_AsyncHostToDeviceTransferManager_TransferData(&a);
+  if (!e) await_event(a.done_with_h2d_transfer);
+  return e;
+}
+static PJRT_Error* fail_buffer(Manager* m, int index) {
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_SetBufferError, a);
+  a.transfer_manager = m, a.buffer_index = index, a.error_code = PJRT_Error_Code_ABORTED, a.error_message = "mine", a.error_message_size = 4;
+  return api->PJRT_AsyncHostToDeviceTransferManager_SetBufferError(&a);
+}
+static void destroy_manager(Manager* m) {
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_Destroy, a);
+  a.transfer_manager = m;
+  code_of(api->PJRT_AsyncHostToDeviceTransferManager_Destroy(&a));
+}
+
+// Two threads that take the same buffers: each is to be given out once.
+enum { SHARED = 64 };
+static Manager* shared_manager;
+static atomic_int started, bad_buffers;
+static void* take_all(void* count) {
+  atomic_fetch_add(&started, 1);
+  while (atomic_load(&started) < 2) {}
+  for (int i = 0; i < SHARED; i++) {
+    ARGS(PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer, a);
+    a.transfer_manager = shared_manager, a.buffer_index = i;
+    PJRT_Error* e = api->PJRT_AsyncHostToDeviceTransferManager_RetrieveBuffer(&a);
+    if (e != NULL) {
+      PJRT_Error_Destroy_Args d = {PJRT_Error_Destroy_Args_STRUCT_SIZE, NULL, e};
+      api->PJRT_Error_Destroy(&d);
+      continue;
+    }
+    ++*(int*)count;
+    ARGS(PJRT_Buffer_ElementType, type);
+    type.buffer = a.buffer_out;
+    if (api->PJRT_Buffer_ElementType(&type) != NULL || type.type != PJRT_Buffer_Type_F32) atomic_fetch_add(&bad_buffers, 1);
+    destroy(a.buffer_out);
+  }
+  return NULL;
+}
+
+// Who waits for a buffer may end the transfer.
+static void end_transfer(PJRT_Error* error, void* manager) {
+  code_of(error);
+  destroy_manager(manager);
+}
+
+static void transfers(void) {
+  float x[4] = {1, 2, 3, 4}, y[4] = {0};
+  PJRT_Buffer* b;
+  Manager* m = transfer_manager(1);
+  check(m != NULL, "an asynchronous transfer", message);
+  refuses(retrieve(m, 1, &b), "buffer 1 of 1");
+  succeeds(retrieve(m, 0, &b), "buffer 0 before its data");
+  PJRT_Buffer* again;
+  refuses(retrieve(m, 0, &again), "buffer 0 again");
+  refuses(transfer(m, 0, x, 0, 17, 1), "more data than room");
+  refuses(transfer(m, 0, x, 0, 8, 1), "half the data as the last of it");
+  succeeds(transfer(m, 0, x + 1, 4, 8, 0), "half the data");
+  refuses(transfer(m, 0, x + 3, 12, 4, 1), "a last transfer that leaves a gap before");
+  refuses(transfer(m, 0, x, 0, 4, 1), "one that leaves a gap behind");
+  succeeds(transfer(m, 0, x, 0, 8, 0), "some of it again");
+  succeeds(transfer(m, 0, x + 3, 12, 4, 1), "the rest");
+  check(to_host(b, y, 16) == 0 && !memcmp(x, y, 16), "the data arrives", message);
+  refuses(transfer(m, 0, x, 0, 16, 0), "data after the last");
+  refuses(fail_buffer(m, 0), "an error after the last transfer");
+  destroy(b);
+  destroy_manager(m);
+
+  m = transfer_manager(2);
+  code_of(retrieve(m, 0, &b));
+  code_of(retrieve(m, 1, &again));
+  succeeds(fail_buffer(m, 0), "an error in place of data");
+  refuses(fail_buffer(m, 0), "a second error");
+  refuses(transfer(m, 0, x, 0, 16, 1), "data after an error");
+  check(to_host(b, y, 16) == PJRT_Error_Code_ABORTED, "the buffer has the error", message);
+  ARGS(PJRT_AsyncHostToDeviceTransferManager_TransferLiteral, literal);
+  int64_t four = 4;
+  literal.transfer_manager = m, literal.data = x, literal.shape_element_type = PJRT_Buffer_Type_F32;
+  literal.shape_dims = &four, literal.shape_num_dims = 1;
+  refuses(api->PJRT_AsyncHostToDeviceTransferManager_TransferLiteral(&literal), "a literal after an error");
+  literal.buffer_index = 1;
+  succeeds(api->PJRT_AsyncHostToDeviceTransferManager_TransferLiteral(&literal), "a literal for the other buffer");
+  await_event(literal.done_with_h2d_transfer);
+  refuses(fail_buffer(m, 1), "an error after a literal");
+  check(to_host(again, y, 16) == 0 && !memcmp(x, y, 16), "the literal arrives", message);
+  destroy(b);
+  destroy(again);
+  destroy_manager(m);
+
+  // A literal in rows for a buffer in columns, and 4-bit integers too.
+  char nibbles[4] = {1, 2, 3, 4}, read[4];
+  int64_t dims[2] = {2, 2}, columns[2] = {0, 1};
+  PJRT_Buffer_MemoryLayout layout, *layouts[1] = {&layout};
+  memset(&layout, 0, sizeof layout);
+  layout.struct_size = PJRT_Buffer_MemoryLayout_STRUCT_SIZE;
+  layout.type = PJRT_Buffer_MemoryLayout_Type_Tiled;
+  layout.tiled.minor_to_major = columns;
+  layout.tiled.minor_to_major_size = 2;
+  const PJRT_Buffer_Type types[2] = {PJRT_Buffer_Type_S8, PJRT_Buffer_Type_S4};
+  for (int i = 0; i < 2; i++) {
+    PJRT_ShapeSpec spec = {PJRT_ShapeSpec_STRUCT_SIZE, NULL, dims, 2, types[i]};
+    ARGS(PJRT_Client_CreateBuffersForAsyncHostToDevice, async);
+    async.client = client, async.shape_specs = &spec, async.num_shape_specs = 1, async.memory = first_memory();
+    async.device_layouts = layouts, async.num_device_layouts = 1;
+    code_of(api->PJRT_Client_CreateBuffersForAsyncHostToDevice(&async));
+    m = async.transfer_manager;
+    code_of(retrieve(m, 0, &b));
+    ARGS(PJRT_AsyncHostToDeviceTransferManager_TransferLiteral, put);
+    put.transfer_manager = m, put.data = nibbles, put.shape_element_type = types[i], put.shape_dims = dims, put.shape_num_dims = 2;
+    succeeds(api->PJRT_AsyncHostToDeviceTransferManager_TransferLiteral(&put), i ? "the same, of 4 bits" : "a literal in rows for columns");
+    await_event(put.done_with_h2d_transfer);
+    check(to_host(b, read, 4) == 0 && read[1] == 3 && read[2] == 2, "is turned", message);
+    destroy(b);
+    destroy_manager(m);
+  }
+
+  m = transfer_manager(1);
+  code_of(retrieve(m, 0, &b));
+  ARGS(PJRT_Buffer_ReadyEvent, ready);
+  ready.buffer = b;
+  code_of(api->PJRT_Buffer_ReadyEvent(&ready));
+  ARGS(PJRT_Event_OnReady, on);
+  on.event = ready.event, on.callback = end_transfer, on.user_arg = m;
+  code_of(api->PJRT_Event_OnReady(&on));
+  succeeds(transfer(m, 0, x, 0, 16, 1), "a transfer whose end destroys its manager");
+  await_event(ready.event);
+  check(to_host(b, y, 16) == 0, "leaves the buffer", message);
+  destroy(b);
+
+  int wrong = 0;
+  for (int round = 0; round < 200; round++) {
+    shared_manager = transfer_manager(SHARED);
+    atomic_store(&started, 0);
+    int counts[2] = {0, 0};
+    pthread_t other;
+    pthread_create(&other, NULL, take_all, &counts[0]);
+    take_all(&counts[1]);
+    pthread_join(other, NULL);
+    wrong += counts[0] + counts[1] != SHARED;
+    destroy_manager(shared_manager);
+  }
+  check(wrong == 0 && atomic_load(&bad_buffers) == 0, "two threads take each buffer once", "");
 }
 
 static void executions(void) {
@@ -426,12 +603,26 @@ static void executions(void) {
   check(to_host(out[1], y, 16) == 0 && y[0] == 4, "and gives the result", message);
   PJRT_SendCallbackInfo* sends[1] = {NULL};
   keep.send_callbacks = sends, keep.num_send_ops = 1;
-  check(code_of(api->PJRT_LoadedExecutable_Execute(&ex)) == PJRT_Error_Code_UNIMPLEMENTED, "send callbacks are unimplemented", message);
+  lacks(api->PJRT_LoadedExecutable_Execute(&ex), "PJRT_LoadedExecutable_Execute", "send callbacks are unimplemented");
   keep.num_send_ops = 0;
   keep.struct_size = 8;
   refuses(api->PJRT_LoadedExecutable_Execute(&ex), "execute options that end early");
 
-  const char two[] = {0x1a, 6, 0x20, 1, 0x28, 2, 0x30, 1};
+  PJRT_LoadedExecutable* tokens = mlir(TOKEN);
+  succeeds(execute(tokens, out, 1, 1, out + 2), "a program that gives a token");
+  ARGS(PJRT_Buffer_CopyToDevice, copy);
+  copy.buffer = out[2], copy.dst_device = devices[1];
+  refuses(api->PJRT_Buffer_CopyToDevice(&copy), "copying a token to a device");
+  ARGS(PJRT_Device_DefaultMemory, memory);
+  memory.device = devices[1];
+  code_of(api->PJRT_Device_DefaultMemory(&memory));
+  ARGS(PJRT_Buffer_CopyToMemory, into);
+  into.buffer = out[2], into.dst_memory = memory.memory;
+  refuses(api->PJRT_Buffer_CopyToMemory(&into), "copying a token to a memory");
+  destroy(out[2]);
+  destroy(out[3]);
+
+  const char two[] = {TWO};
   PJRT_LoadedExecutable* spmd;
   succeeds(compile(ADD, strlen(ADD), "mlir", two, sizeof two, &spmd), "a program of two partitions");
   if (spmd != NULL) {
@@ -479,6 +670,9 @@ static void executions(void) {
 
 static void topologies(void) {
   ARGS(PJRT_TopologyDescription_Create, t);
+  t.topology_name = "v5e:2x2", t.topology_name_size = 7;
+  refuses(api->PJRT_TopologyDescription_Create(&t), "a topology of another platform");
+  t.topology_name_size = 0;
   succeeds(api->PJRT_TopologyDescription_Create(&t), "a topology");
   PJRT_Program program = {PJRT_Program_STRUCT_SIZE, NULL, (char*)ADD, strlen(ADD), "mlir", 4};
   ARGS(PJRT_Compile, c);
@@ -502,6 +696,106 @@ static void topologies(void) {
   succeeds(api->PJRT_TopologyDescription_Deserialize(&td), "make a topology");
   td.serialized_topology = "\xff\xff", td.serialized_topology_size = 2;
   refuses(api->PJRT_TopologyDescription_Deserialize(&td), "a garbage topology");
+
+  // What was compiled for a topology outlives it.
+  PJRT_Executable* first = c.executable;
+  succeeds(api->PJRT_Compile(&c), "compiling for it again");
+  ARGS(PJRT_Executable_Destroy, ed);
+  ed.executable = first;
+  code_of(api->PJRT_Executable_Destroy(&ed));
+  ARGS(PJRT_TopologyDescription_Destroy, gone);
+  gone.topology = t.topology;
+  code_of(api->PJRT_TopologyDescription_Destroy(&gone));
+  cost.executable = c.executable;
+  succeeds(api->PJRT_Executable_GetCostAnalysis(&cost), "the cost, after the topology is gone");
+  ARGS(PJRT_Executable_OutputMemoryKinds, kinds);
+  kinds.executable = c.executable;
+  succeeds(api->PJRT_Executable_OutputMemoryKinds(&kinds), "the memory kinds of its outputs");
+  check(kinds.num_outputs == 1 && kinds.memory_kind_sizes[0] > 0, "are there", "");
+  ed.executable = c.executable;
+  code_of(api->PJRT_Executable_Destroy(&ed));
+}
+
+// A second process, played by a key-value store that says it has as many devices as this one.
+static char stored[8];
+static PJRT_Error* store_put(PJRT_KeyValuePutCallback_Args* a) {
+  snprintf(stored, sizeof stored, "%.*s", (int)a->value_size, a->value);
+  return NULL;
+}
+static void free_value(char* value) { free(value); }
+static PJRT_Error* store_get(PJRT_KeyValueGetCallback_Args* a) {
+  a->value = malloc(sizeof stored);
+  memcpy(a->value, stored, sizeof stored);
+  a->value_size = strlen(stored);
+  a->value_deleter_callback = free_value;
+  return NULL;
+}
+
+static void processes(void) {
+  const char* names[] = {"num_nodes", "process_id", "cpu_device_count", "get_local_topology_timeout_minutes"};
+  const int64_t values[] = {2, 1, 2, 3};
+  PJRT_NamedValue options[4];
+  memset(options, 0, sizeof options);
+  for (int i = 0; i < 4; i++) {
+    options[i].struct_size = PJRT_NamedValue_STRUCT_SIZE;
+    options[i].name = names[i], options[i].name_size = strlen(names[i]);
+    options[i].type = PJRT_NamedValue_kInt64, options[i].int64_value = values[i], options[i].value_size = 1;
+  }
+  ARGS(PJRT_Client_Create, a);
+  a.create_options = options, a.num_options = 4, a.kv_get_callback = store_get, a.kv_put_callback = store_put;
+  succeeds(api->PJRT_Client_Create(&a), "a client of the second of two processes");
+  if (a.client == NULL) return;
+  PJRT_Client* const before = client;
+  PJRT_Device* const* const devices_before = devices;
+  client = a.client;
+  ARGS(PJRT_Client_Devices, all);
+  all.client = client;
+  code_of(api->PJRT_Client_Devices(&all));
+  ARGS(PJRT_Client_AddressableDevices, here);
+  here.client = client;
+  code_of(api->PJRT_Client_AddressableDevices(&here));
+  check(all.num_devices == 4 && here.num_addressable_devices == 2, "has four devices, two of them its own", "");
+  ARGS(PJRT_Client_ProcessIndex, index);
+  index.client = client;
+  code_of(api->PJRT_Client_ProcessIndex(&index));
+  check(index.process_index == 1, "and its place", "");
+  PJRT_LoadedExecutable* e;
+  succeeds(compile(ADD, strlen(ADD), "mlir", "", 0, &e), "a program of its own");
+  devices = here.addressable_devices;
+  int64_t four = 4;
+  float x[4] = {1, 2, 3, 4}, y[4] = {0};
+  PJRT_Buffer *b, *out[4] = {0};
+  code_of(host_buffer(x, PJRT_Buffer_Type_F32, &four, 1, 0, &b));
+  PJRT_Buffer* both[2] = {b, b};
+  succeeds(execute(e, both, 2, 1, out), "runs");
+  check(to_host(out[0], y, 16) == 0 && y[3] == 8, "with its result", message);
+  destroy(b);
+  destroy(out[0]);
+  const char two[] = {TWO};
+  succeeds(compile(ADD, strlen(ADD), "mlir", two, sizeof two, &e), "a program of both its devices");
+  const char three[] = {0x1a, 6, 0x20, 1, 0x28, 3, 0x30, 1};
+  lacks(compile(ADD, strlen(ADD), "mlir", three, sizeof three, &e), "PJRT_Client_Compile", "one that needs another process's");
+  const char remote[] = {0x1a, 15, 0x20, 1, 0x28, 1, 0x4a, 9, 8, 1, 0x10, 1, 0x1a, 3, 0x0a, 1, 0};
+  lacks(compile(ADD, strlen(ADD), "mlir", remote, sizeof remote, &e), "PJRT_Client_Compile", "one that is another process's");
+
+  // The same program, from where it may be compiled.
+  PJRT_NamedValue count = options[2];
+  count.int64_value = 3;
+  ARGS(PJRT_TopologyDescription_Create, t);
+  t.create_options = &count, t.num_options = 1;
+  code_of(api->PJRT_TopologyDescription_Create(&t));
+  PJRT_Program program = {PJRT_Program_STRUCT_SIZE, NULL, (char*)ADD, strlen(ADD), "mlir", 4};
+  ARGS(PJRT_Compile, c);
+  c.topology = t.topology, c.program = &program, c.compile_options = three, c.compile_options_size = sizeof three;
+  succeeds(api->PJRT_Compile(&c), "a program of three devices for a topology of three");
+  ARGS(PJRT_Executable_Serialize, se);
+  se.executable = c.executable;
+  succeeds(api->PJRT_Executable_Serialize(&se), "its bytes");
+  ARGS(PJRT_Executable_DeserializeAndLoad, dl);
+  dl.client = client, dl.serialized_executable = se.serialized_bytes, dl.serialized_executable_size = se.serialized_bytes_size;
+  lacks(api->PJRT_Executable_DeserializeAndLoad(&dl), "PJRT_Executable_DeserializeAndLoad", "are not loaded where two are");
+  client = before;
+  devices = devices_before;
 }
 
 static void views(void) {
@@ -525,8 +819,9 @@ static void views(void) {
   succeeds(api->PJRT_Buffer_DecreaseExternalReferenceCount(&dec), "is given back");
   destroy(v.buffer);
   v.device_buffer_ptr = (char*)aligned + 4;
-  int code = code_of(api->PJRT_Client_CreateViewOfDeviceBuffer(&v));
-  check(1, "a view of unaligned memory", code ? message : "served");
+  refuses(api->PJRT_Client_CreateViewOfDeviceBuffer(&v), "a view of unaligned memory");
+  v.device_buffer_ptr = aligned, v.stream = 7;
+  lacks(api->PJRT_Client_CreateViewOfDeviceBuffer(&v), "PJRT_Client_CreateViewOfDeviceBuffer", "a view on a stream");
 
   ARGS(PJRT_Device_DefaultMemory, mem);
   mem.device = devices[0];
@@ -550,6 +845,17 @@ static void views(void) {
   ff.client = client, ff.buffer = real, ff.fulfill_alias_buffer_cb = al.fulfill_alias_buffer_cb;
   succeeds(api->PJRT_Client_FulfillAliasBuffer(&ff), "is fulfilled");
   check(to_host(al.alias_buffer, y, 16) == 0 && y[3] == 3, "holds the data", message);
+  succeeds(api->PJRT_Client_CreateAliasBuffer(&al), "another");
+  ARGS(PJRT_Buffer_Delete, del);
+  del.buffer = real;
+  code_of(api->PJRT_Buffer_Delete(&del));
+  ff.fulfill_alias_buffer_cb = al.fulfill_alias_buffer_cb;
+  refuses(api->PJRT_Client_FulfillAliasBuffer(&ff), "is not fulfilled with a deleted buffer");
+  check(to_host(al.alias_buffer, y, 16) != 0, "and says so", message);
+  succeeds(api->PJRT_Client_CreateAliasBuffer(&al), "a third");
+  ff.buffer = NULL, ff.fulfill_alias_buffer_cb = al.fulfill_alias_buffer_cb;
+  refuses(api->PJRT_Client_FulfillAliasBuffer(&ff), "is not fulfilled with nothing");
+  check(to_host(al.alias_buffer, y, 16) != 0, "and says so too", message);
 }
 
 static XLA_FFI_Error* times_ten(XLA_FFI_CallFrame* f) {
@@ -573,6 +879,8 @@ static void handlers(void) {
   r.struct_size = PJRT_FFI_Register_Handler_Args_STRUCT_SIZE;
   r.target_name = "times_ten", r.target_name_size = 9, r.platform_name = "cpu", r.platform_name_size = 3, r.handler = times_ten;
   succeeds(ffi->register_handler(&r), "an FFI handler");
+  r.platform_name = "cuda", r.platform_name_size = 4;
+  refuses(ffi->register_handler(&r), "an FFI handler for another platform");
   PJRT_LoadedExecutable* e = mlir("module { func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> { %0 = stablehlo.custom_call @times_ten(%a) {api_version = 4 : i32, backend_config = {}} : (tensor<4xf32>) -> tensor<4xf32> return %0 : tensor<4xf32> } }");
   int64_t four = 4;
   float v[4] = {1, 2, 3, 4};
@@ -622,8 +930,10 @@ int main(int argc, char** argv) {
   clients();
   programs();
   buffers();
+  transfers();
   executions();
   topologies();
+  processes();
   views();
   handlers();
   if (argc > 2) bench();

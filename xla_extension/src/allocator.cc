@@ -44,8 +44,9 @@ struct Lists {
     counts[k]--;
     return block;
   }
+  /// Not the smallest, `k` of 0: nobody takes those, and they may have no room for a `Block`.
   bool Keep(size_t k, void* block) {
-    if (k >= n || counts[k] >= kKept) return false;
+    if (k - 1 >= n - 1 || counts[k] >= kKept) return false;
     heads[k] = new (block) Block{heads[k]};
     counts[k]++;
     return true;

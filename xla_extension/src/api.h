@@ -13,6 +13,7 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -100,6 +101,14 @@ inline PJRT_Error* ToError(absl::Status status) {
   return status.ok() ? nullptr : new PJRT_Error{std::move(status)};
 }
 
+/// The status with `name` in front where an entry answers UNIMPLEMENTED in XLA's words: XLA names its own function, or none.
+/// What an event carries is not the answer of the entry that tells it.
+inline absl::Status Named(const char* name, absl::Status status) {
+  if (status.code() != absl::StatusCode::kUnimplemented || status.message().find(name) != absl::string_view::npos) return status;
+  if (absl::string_view(name).substr(0, 11) == "PJRT_Event_") return status;
+  return absl::UnimplementedError(absl::StrCat(name, ": ", status.message()));
+}
+
 template <typename Body>
 inline PJRT_Error* Guard(const char* name, size_t got, size_t needed, Body&& body) noexcept {
   try {
@@ -108,7 +117,9 @@ inline PJRT_Error* Guard(const char* name, size_t got, size_t needed, Body&& bod
           absl::StrCat(name, ": args->struct_size = ", got, " is smaller than the ", needed,
                        " bytes that this plugin needs (PJRT C API ", PJRT_API_MAJOR, ".", PJRT_API_MINOR, ")")));
     }
-    return ToError(body());
+    absl::Status status = body();
+    if (status.ok()) [[likely]] return nullptr;
+    return ToError(Named(name, std::move(status)));
   } catch (const std::bad_alloc&) {
     return new PJRT_Error{absl::ResourceExhaustedError(absl::StrCat(name, ": out of host memory"))};
   } catch (const std::exception& e) {
@@ -196,19 +207,20 @@ struct PJRT_Memory {
 };
 
 struct PJRT_TopologyDescription {
+  // Compiles for the topology when no client is given, and may own `topology`. What it compiled holds it too.
+  std::shared_ptr<xla::PjRtClient> compiler;
   std::unique_ptr<const xla::CpuTopologyDescription> owned;  // null where a client owns it
   const xla::CpuTopologyDescription* topology = nullptr;
   std::vector<std::unique_ptr<const xla::PjRtDeviceDescription>> cpp_descriptions;
   std::vector<std::unique_ptr<PJRT_DeviceDescription>> descriptions;
   std::vector<PJRT_DeviceDescription*> description_pointers;
   std::unique_ptr<raxla::NamedValues> attributes;
-  std::mutex mutex;
-  std::unique_ptr<xla::PjRtClient> compiler;  // compiles for the topology when no client is given
+  std::mutex mutex;  // of `compiler`
 };
 
 struct PJRT_Client {
+  std::unique_ptr<xla::CpuTopologyDescription> global_topology;  // before `client`, which uses it to its end
   std::unique_ptr<xla::PjRtClient> client;
-  std::unique_ptr<xla::CpuTopologyDescription> global_topology;  // outlives `client`'s use of it
   std::vector<std::unique_ptr<PJRT_Device>> owned_devices;
   std::vector<std::unique_ptr<PJRT_Memory>> owned_memories;
   std::vector<PJRT_Device*> devices;
@@ -230,6 +242,7 @@ struct PJRT_AsyncTrackingEvent {
 /// A compiled program. What its outputs are never changes, so it is worked out once, when the program is made; what is
 /// asked for seldom is worked out when it is first asked for, under `mutex`.
 struct PJRT_Executable {
+  std::shared_ptr<xla::PjRtClient> compiler;  // what `client` is where a topology's compiler made the program
   std::shared_ptr<xla::PjRtExecutable> executable;
   std::shared_ptr<xla::PjRtLoadedExecutable> loaded;  // null for a program that no client has loaded
   xla::PjRtClient* client = nullptr;
@@ -276,10 +289,17 @@ struct PJRT_Buffer {
 };
 
 struct PJRT_AsyncHostToDeviceTransferManager {
+  /// One buffer. XLA ends the process where a caller breaks its rules, so what was done to the buffer is kept here.
+  struct Target {
+    xla::Shape shape;
+    std::mutex mutex;  // of all below
+    bool retrieved = false;
+    const char* closed = nullptr;        // what was done to it last; nothing more may be
+    std::map<int64_t, int64_t> written;  // the runs of bytes that have been given: from, to
+  };
   std::unique_ptr<xla::PjRtClient::AsyncHostToDeviceTransferManager> manager;
   PJRT_Client* client;
-  std::vector<xla::Shape> shapes;
-  std::vector<bool> retrieved;
+  std::vector<Target> targets;
 };
 
 struct PJRT_FulfillAliasBufferCallback {

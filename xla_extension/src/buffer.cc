@@ -25,6 +25,12 @@ static absl::Status CheckAlive(const char* entry, const PJRT_Buffer* b) {
   return absl::OkStatus();
 }
 
+static absl::Status CheckCopyable(const char* entry, const PJRT_Buffer* b) {
+  RETURN_IF_ERROR(CheckAlive(entry, b));
+  if (!b->buffer->on_device_shape().IsArray()) return absl::InvalidArgumentError(absl::StrCat(entry, ": a token has no data"));
+  return absl::OkStatus();
+}
+
 static absl::Status CheckRange(const char* entry, const PJRT_Buffer* b, int64_t offset, int64_t size) {
   ASSIGN_OR_RETURN(size_t bytes, b->buffer->GetOnDeviceSizeInBytes());
   const int64_t limit = static_cast<int64_t>(bytes);
@@ -35,20 +41,24 @@ static absl::Status CheckRange(const char* entry, const PJRT_Buffer* b, int64_t 
   return absl::OkStatus();
 }
 
-/// An array that the device is to hold in another order than row-major. XLA's CPU client would copy dense host data as it
-/// lies and only label it with the layout, so the elements are put in order here and handed over as raw bytes.
-static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT_Client* client, const char* data, const xla::Shape& shape,
-                                                                      std::optional<absl::Span<const int64_t>> strides,
-                                                                      const xla::Layout& layout, xla::PjRtMemorySpace* memory) {
-  const absl::Span<const int64_t> dims = shape.dimensions(), order = layout.minor_to_major();
-  const int64_t width = xla::primitive_util::ByteWidth(shape.element_type()), count = xla::ShapeUtil::ElementsIn(shape);
+/// How many bytes a step along each dimension is in a dense array whose elements lie in `order`, minor to major.
+static std::vector<int64_t> DenseSteps(int64_t width, absl::Span<const int64_t> dims, absl::Span<const int64_t> order) {
   std::vector<int64_t> step(dims.size());
-  for (int64_t d = dims.size(), dense = width; d-- > 0; dense *= dims[d]) step[d] = strides.has_value() ? (*strides)[d] : dense;
-  auto bytes = std::make_shared<std::string>(count * width, '\0');
+  for (int64_t d : order) {
+    step[d] = width;
+    width *= dims[d];
+  }
+  return step;
+}
+
+/// Writes the elements that lie `step` bytes apart in `from` to `to`, densely and in `order`.
+static void CopyInOrder(char* to, const char* from, int64_t width, absl::Span<const int64_t> dims, absl::Span<const int64_t> step,
+                        absl::Span<const int64_t> order) {
+  int64_t count = 1;
+  for (int64_t d : dims) count *= d;
   std::vector<int64_t> index(dims.size(), 0);
-  const char* from = data;
   for (int64_t i = 0; i < count; i++) {
-    std::memcpy(bytes->data() + i * width, from, width);
+    std::memcpy(to + i * width, from, width);
     for (int64_t d : order) {
       from += step[d];
       if (++index[d] < dims[d]) break;
@@ -56,10 +66,24 @@ static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT
       index[d] = 0;
     }
   }
+}
+
+/// An array that the device is to hold in another order than row-major. XLA's CPU client would copy dense host data as it
+/// lies and only label it with the layout, so the elements are put in order here and handed over as raw bytes.
+static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> BufferInOrder(const PJRT_Client* client, const char* data, const xla::Shape& shape,
+                                                                      std::optional<absl::Span<const int64_t>> strides,
+                                                                      const xla::Layout& layout, xla::PjRtMemorySpace* memory) {
+  const absl::Span<const int64_t> dims = shape.dimensions();
+  const int64_t width = xla::primitive_util::ByteWidth(shape.element_type());
+  std::vector<int64_t> step(dims.size());
+  for (int64_t d = dims.size(), dense = width; d-- > 0; dense *= dims[d]) step[d] = strides.has_value() ? (*strides)[d] : dense;
+  auto bytes = std::make_shared<std::string>(xla::ShapeUtil::ElementsIn(shape) * width, '\0');
+  CopyInOrder(bytes->data(), data, width, dims, step, layout.minor_to_major());
   const xla::PjRtClient::ShapeSpec spec{shape.element_type(), xla::DimensionVector(dims.begin(), dims.end())};
   const std::optional<xla::Layout> layouts[] = {layout};
+  std::unique_ptr<xla::PjRtBuffer> buffer;  // goes after its manager, for whose data it waits
   ASSIGN_OR_RETURN(auto manager, client->client->CreateBuffersForAsyncHostToDevice(absl::MakeConstSpan(&spec, 1), absl::MakeConstSpan(layouts), memory));
-  std::unique_ptr<xla::PjRtBuffer> buffer = manager->RetrieveBuffer(0);
+  buffer = manager->RetrieveBuffer(0);
   RETURN_IF_ERROR(manager->TransferRawDataToBuffer(0, *bytes, [bytes] {}));
   return buffer;
 }
@@ -111,6 +135,11 @@ ENTRY(PJRT_Client_BufferFromHostBuffer, buffer) {
   xla::DimensionVector row_major(shape.dimensions().size());
   for (size_t i = 0; i < row_major.size(); i++) row_major[i] = row_major.size() - 1 - i;
   if (layout.has_value() && !SameOrder(layout->minor_to_major(), row_major, shape.dimensions())) {
+    if (xla::primitive_util::IsSubByteNonPredType(shape.element_type())) {
+      return absl::UnimplementedError(
+          absl::StrCat("PJRT_Client_BufferFromHostBuffer: device_layout: an array of ",
+                       xla::primitive_util::LowercasePrimitiveTypeName(shape.element_type()), " is served in row-major order only"));
+    }
     ASSIGN_OR_RETURN(auto ordered, BufferInOrder(args->client, static_cast<const char*>(data), shape, strides, *layout, memory));
     args->buffer = new PJRT_Buffer(std::move(ordered), args->client);
     args->done_with_host_buffer = NewEvent(xla::Future<>(absl::OkStatus()));
@@ -165,10 +194,14 @@ ENTRY(PJRT_Client_CreateAliasBuffer, fulfill_alias_buffer_cb) {
 
 ENTRY(PJRT_Client_FulfillAliasBuffer, fulfill_alias_buffer_cb) {
   std::unique_ptr<PJRT_FulfillAliasBufferCallback> callback(args->fulfill_alias_buffer_cb);  // called once, then gone
-  if (args->status_code != PJRT_Error_Code_OK) {
-    return std::move(callback->callback)(ToStatus(args->status_code, args->error_message, args->error_message_size));
+  absl::Status error = ToStatus(args->status_code, args->error_message, args->error_message_size);
+  if (error.ok()) {
+    error = args->buffer == nullptr
+                ? absl::InvalidArgumentError("PJRT_Client_FulfillAliasBuffer: buffer is null and status_code is OK")
+                : CheckAlive("PJRT_Client_FulfillAliasBuffer", args->buffer);
   }
-  if (args->buffer == nullptr) return absl::InvalidArgumentError("PJRT_Client_FulfillAliasBuffer: buffer is null and status_code is OK");
+  // An error too is what the alias is fulfilled with: nothing else can, and its readers wait.
+  if (!error.ok()) return std::move(callback->callback)(std::move(error));
   return std::move(callback->callback)(args->buffer->buffer.get());
 }
 
@@ -345,6 +378,23 @@ ENTRY(PJRT_Buffer_ToHostBuffer, event) {
       return absl::OkStatus();
     }
   }
+  // XLA's CPU client hands the elements over in the order in which it holds them, whatever the literal's layout says.
+  const xla::Layout stored(device_shape.layout().minor_to_major());
+  if (!SameOrder(stored.minor_to_major(), layout.minor_to_major(), shape.dimensions())) {
+    *shape.mutable_layout() = stored;
+    auto bytes = std::make_shared<std::string>(needed, '\0');
+    auto literal = std::make_shared<xla::MutableBorrowingLiteral>(bytes->data(), shape);
+    auto [promise, future] = xla::MakePromise<>();
+    b->buffer->ToLiteral(literal.get())
+        .OnReady([promise = std::move(promise), literal, bytes, shape, layout, dst = args->dst](const absl::Status& status) mutable {
+          const int64_t width = xla::primitive_util::ByteWidth(shape.element_type());
+          const std::vector<int64_t> step = DenseSteps(width, shape.dimensions(), shape.layout().minor_to_major());
+          if (status.ok()) CopyInOrder(static_cast<char*>(dst), bytes->data(), width, shape.dimensions(), step, layout.minor_to_major());
+          promise.Set(status);
+        });
+    args->event = NewEvent(std::move(future));
+    return absl::OkStatus();
+  }
   auto literal = std::make_unique<xla::MutableBorrowingLiteral>(static_cast<char*>(args->dst), shape);
   xla::MutableBorrowingLiteral* to = literal.get();
   xla::Future<> done = b->buffer->ToLiteral(to);
@@ -384,7 +434,7 @@ ENTRY(PJRT_Buffer_CopyRawToHostFuture, future_ready_callback) {
 }
 
 ENTRY(PJRT_Buffer_CopyToDevice, dst_buffer) {
-  RETURN_IF_ERROR(CheckAlive("PJRT_Buffer_CopyToDevice", args->buffer));
+  RETURN_IF_ERROR(CheckCopyable("PJRT_Buffer_CopyToDevice", args->buffer));
   ASSIGN_OR_RETURN(xla::PjRtMemorySpace * memory,
                    MemoryOf("PJRT_Buffer_CopyToDevice", args->dst_device->client, nullptr, args->dst_device));
   ASSIGN_OR_RETURN(auto copy, args->buffer->buffer->CopyToMemorySpace(memory));
@@ -393,7 +443,7 @@ ENTRY(PJRT_Buffer_CopyToDevice, dst_buffer) {
 }
 
 ENTRY(PJRT_Buffer_CopyToMemory, dst_buffer) {
-  RETURN_IF_ERROR(CheckAlive("PJRT_Buffer_CopyToMemory", args->buffer));
+  RETURN_IF_ERROR(CheckCopyable("PJRT_Buffer_CopyToMemory", args->buffer));
   ASSIGN_OR_RETURN(auto copy, args->buffer->buffer->CopyToMemorySpace(args->dst_memory->memory));
   args->dst_buffer = new PJRT_Buffer(std::move(copy), args->dst_memory->client);
   return absl::OkStatus();

@@ -61,6 +61,7 @@ class CallerKeyValueStore {
 struct CreateOptions {
   xla::CpuClientOptions cpu;
   int num_nodes = 1;
+  int64_t timeout_minutes = 2;  // for what another process says of itself
 };
 
 static absl::StatusOr<int64_t> IntOption(const PJRT_NamedValue& v, absl::string_view name, int64_t low, int64_t high) {
@@ -96,6 +97,10 @@ static absl::StatusOr<CreateOptions> ParseCreateOptions(const PJRT_NamedValue* v
       } else {
         ASSIGN_OR_RETURN(options.cpu.asynchronous, IntOption(v, name, 0, 1));
       }
+    } else if (name == "get_local_topology_timeout_minutes" || name == "get_global_topology_timeout_minutes") {
+      // XLA's two waits are one here: every process reads what every other says.
+      ASSIGN_OR_RETURN(const int64_t minutes, IntOption(v, name, 1, 1 << 14));
+      options.timeout_minutes = std::max(options.timeout_minutes, minutes);
     } else if (name == "collectives") {
       const absl::string_view which = v.type == PJRT_NamedValue_kString ? absl::string_view(v.string_value, v.value_size) : "";
       if (which != "in_process" && which != "none") {
@@ -107,6 +112,7 @@ static absl::StatusOr<CreateOptions> ParseCreateOptions(const PJRT_NamedValue* v
       return absl::InvalidArgumentError(
           absl::StrCat("PJRT_Client_Create: option ", name,
                        " is unknown; the CPU client takes asynchronous, collectives, cpu_device_count, "
+                       "get_global_topology_timeout_minutes, get_local_topology_timeout_minutes, "
                        "max_inflight_computations_per_device, max_transpose_threads, num_nodes, process_id"));
     }
   }
@@ -120,7 +126,7 @@ static absl::StatusOr<CreateOptions> ParseCreateOptions(const PJRT_NamedValue* v
 /// Tells the other processes how many devices this one has, and learns theirs.
 static absl::StatusOr<std::unique_ptr<xla::CpuTopologyDescription>> ExchangeTopology(const CreateOptions& options,
                                                                                      CallerKeyValueStore store) {
-  constexpr int kTimeoutMs = 120'000;
+  const int timeout_ms = static_cast<int>(options.timeout_minutes * 60'000);
   if (!store.usable()) {
     return absl::InvalidArgumentError(
         absl::StrCat("PJRT_Client_Create: num_nodes = ", options.num_nodes, " needs kv_get_callback and kv_put_callback"));
@@ -133,7 +139,7 @@ static absl::StatusOr<std::unique_ptr<xla::CpuTopologyDescription>> ExchangeTopo
   RETURN_IF_ERROR(store.Put(key(options.cpu.process_id), absl::StrCat(local->addressable_device_count())));
   std::vector<xla::CpuTopology::CpuDevice> devices;
   for (int process = 0; process < options.num_nodes; process++) {
-    ASSIGN_OR_RETURN(std::string text, store.Get(key(process), kTimeoutMs));
+    ASSIGN_OR_RETURN(std::string text, store.Get(key(process), timeout_ms));
     int count = 0;
     if (!absl::SimpleAtoi(text, &count) || count < 1 || count > xla::kMaxCpuDevicesPerProcess) {
       return absl::InternalError(absl::StrCat("PJRT_Client_Create: process ", process, " says it has \"", text, "\" devices"));
@@ -192,6 +198,7 @@ ENTRY(PJRT_Client_Create, client) {
   if (options.num_nodes > 1) {
     ASSIGN_OR_RETURN(c->global_topology, ExchangeTopology(options, CallerKeyValueStore(args)));
     options.cpu.topology = c->global_topology.get();
+    options.cpu.cpu_device_count = c->global_topology->cpu_topology().number_of_devices();  // with a topology, those of all processes
   }
   ASSIGN_OR_RETURN(c->client, xla::GetXlaPjrtCpuClient(std::move(options.cpu)));
   IndexDevices(c.get());

@@ -15,6 +15,9 @@ absl::StatusOr<xla::CompileOptions> ParseCompileOptions(const char* data, size_t
     return absl::InvalidArgumentError(
         absl::StrCat("compile_options: num_replicas = ", build->num_replicas(), ", num_partitions = ", build->num_partitions()));
   }
+  if (build->device_ordinal() < -1) {
+    return absl::InvalidArgumentError(absl::StrCat("compile_options: device_ordinal = ", build->device_ordinal()));
+  }
   // A field that was left out reads 0.
   if (build->num_replicas() == 0) build->set_num_replicas(1);
   if (build->num_partitions() == 0) build->set_num_partitions(1);
@@ -64,19 +67,28 @@ absl::StatusOr<Result> WithProgram(const PJRT_Program* program, Compile&& compil
       absl::StrCat("program format \"", format, "\" is unknown; mlir, hlo and hlo_with_config are served"));
 }
 
-/// In-process collectives would wait for ever for a device of another process, so such a program is refused here.
-static absl::Status CheckAddressable(const xla::PjRtLoadedExecutable& executable, const PJRT_Client* client) {
-  if (client->devices.size() == client->addressable_devices.size()) return absl::OkStatus();
-  const size_t wanted = static_cast<size_t>(executable.num_replicas()) * executable.num_partitions();
-  if (wanted == executable.addressable_devices().size()) return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat("the program spans ", wanted, " devices, ", executable.addressable_devices().size(),
-                   " of them in this process: this XLA has no collectives between CPU processes"));
+/// In-process collectives would wait for ever for a device of another process, so such a program is refused here. XLA
+/// itself refuses it as a wrong argument, and only while it compiles.
+static absl::Status CheckSpan(const char* entry, const xla::CompileOptions& options, const PJRT_Client* client) {
+  if (client->devices.size() == client->addressable_devices.size() || options.compile_portable_executable) return absl::OkStatus();
+  const xla::ExecutableBuildOptions& build = options.executable_build_options;
+  int64_t all = int64_t{build.num_replicas()} * build.num_partitions();
+  int64_t here = std::min<int64_t>(all, client->addressable_devices.size());  // XLA's choice is this process's as far as they go
+  if (build.has_device_assignment()) {
+    all = build.device_assignment().num_elements();
+    here = 0;
+    for (const PJRT_Device* device : client->addressable_devices) {
+      const auto& ids = build.device_assignment();
+      here += std::count(ids.begin(), ids.end(), device->device->global_device_id().value());
+    }
+  }
+  if (here == all) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(entry, ": the program runs on ", all, " devices, ", here,
+                                               " of them in this process: this XLA has no collectives between CPU processes"));
 }
 
 absl::StatusOr<std::unique_ptr<PJRT_LoadedExecutable>> NewLoaded(std::shared_ptr<xla::PjRtLoadedExecutable> executable,
                                                                 PJRT_Client* client) {
-  RETURN_IF_ERROR(CheckAddressable(*executable, client));
   auto loaded = std::make_unique<PJRT_LoadedExecutable>();
   loaded->client = client;
   for (xla::PjRtDevice* device : executable->addressable_devices()) {
@@ -96,6 +108,7 @@ ENTRY(PJRT_Client_Compile, executable) {
   args->executable = nullptr;
   ASSIGN_OR_RETURN(xla::CompileOptions options, ParseCompileOptions(args->compile_options, args->compile_options_size));
   options.allow_in_place_mlir_modification = true;
+  RETURN_IF_ERROR(CheckSpan("PJRT_Client_Compile", options, args->client));
   auto compile = [&](auto&& program) { return args->client->client->CompileAndLoad(program, std::move(options)); };
   ASSIGN_OR_RETURN(auto executable, WithProgram<std::unique_ptr<xla::PjRtLoadedExecutable>>(args->program, compile));
   ASSIGN_OR_RETURN(auto loaded, NewLoaded(std::move(executable), args->client));
@@ -107,9 +120,11 @@ ENTRY(PJRT_Compile, executable) {
   args->executable = nullptr;
   ASSIGN_OR_RETURN(xla::CompileOptions options, ParseCompileOptions(args->compile_options, args->compile_options_size));
   options.allow_in_place_mlir_modification = true;
-  xla::PjRtClient* compiler = nullptr;
+  xla::PjRtClient* client = nullptr;
+  std::shared_ptr<xla::PjRtClient> compiler;
   if (args->client != nullptr) {
-    compiler = args->client->client.get();
+    RETURN_IF_ERROR(CheckSpan("PJRT_Compile", options, args->client));
+    client = args->client->client.get();
   } else {
     // The topology is only read by callers; the client that compiles for it is a cache inside it.
     auto* topology = const_cast<PJRT_TopologyDescription*>(args->topology);
@@ -119,29 +134,40 @@ ENTRY(PJRT_Compile, executable) {
       cpu.cpu_device_count = std::max(1, topology->topology->cpu_topology().number_of_devices());
       ASSIGN_OR_RETURN(topology->compiler, xla::GetXlaPjrtCpuClient(std::move(cpu)));
     }
-    compiler = topology->compiler.get();
+    compiler = topology->compiler;
+    client = compiler.get();
   }
-  auto compile = [&](auto&& program) { return compiler->Compile(program, std::move(options)); };
+  auto compile = [&](auto&& program) { return client->Compile(program, std::move(options)); };
   ASSIGN_OR_RETURN(auto executable, WithProgram<std::unique_ptr<xla::PjRtExecutable>>(args->program, compile));
   auto e = std::make_unique<PJRT_Executable>();
+  e->compiler = std::move(compiler);
   e->executable = std::move(executable);
-  e->client = compiler;
+  e->client = client;
   FillOutputs(e.get());
   args->executable = e.release();
   return absl::OkStatus();
 }
 
 /// XLA logs as errors that a reloaded program was tuned with hints (prefer-no-gather, prefer-no-scatter) that are no features
-/// of a CPU. Only who asked for everything (level 0) is to see that.
+/// of a CPU. Only who asked for everything (level 0) is to see that. The level is the process's: of the loads that overlap,
+/// the first keeps it and the last sets it back.
 class ReloadQuietly {
  public:
-  ReloadQuietly() : before_(absl::MinLogLevel()) {
+  ReloadQuietly() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (loads_++ > 0) return;
+    before_ = absl::MinLogLevel();
     if (before_ != absl::LogSeverityAtLeast::kInfo) absl::SetMinLogLevel(absl::LogSeverityAtLeast::kFatal);
   }
-  ~ReloadQuietly() { absl::SetMinLogLevel(before_); }
+  ~ReloadQuietly() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (--loads_ == 0) absl::SetMinLogLevel(before_);
+  }
 
  private:
-  absl::LogSeverityAtLeast before_;
+  static inline std::mutex mutex_;
+  static inline int loads_ = 0;
+  static inline absl::LogSeverityAtLeast before_ = absl::LogSeverityAtLeast::kFatal;
 };
 
 ENTRY(PJRT_Executable_DeserializeAndLoad, loaded_executable) {
@@ -156,6 +182,8 @@ ENTRY(PJRT_Executable_DeserializeAndLoad, loaded_executable) {
   ASSIGN_OR_RETURN(auto executable,
                    args->client->client->LoadSerializedExecutable(
                        absl::string_view(args->serialized_executable, args->serialized_executable_size), std::move(options), xla::LoadOptions()));
+  ASSIGN_OR_RETURN(xla::CompileOptions made_with, executable->GetCompileOptions());
+  RETURN_IF_ERROR(CheckSpan("PJRT_Executable_DeserializeAndLoad", made_with, args->client));
   ASSIGN_OR_RETURN(auto loaded, NewLoaded(std::move(executable), args->client));
   args->loaded_executable = loaded.release();
   return absl::OkStatus();

@@ -31,6 +31,10 @@ ENTRY(PJRT_FFI_Register_Handler, traits) {
   // JAX says "cpu" for what XLA calls the host platform.
   absl::string_view platform(args->platform_name, args->platform_name_size);
   if (platform == "cpu") platform = "Host";
+  if (platform != "Host") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("PJRT_FFI_Register_Handler: platform ", platform, ": this plugin calls handlers of cpu and Host only"));
+  }
   reg.platform = {platform.data(), platform.size()};
   reg.bundle.execute = reinterpret_cast<XLA_FFI_Handler*>(args->handler);
   reg.traits = static_cast<XLA_FFI_Handler_Traits>(args->traits);

@@ -22,13 +22,18 @@ std::unique_ptr<PJRT_TopologyDescription> NewTopology(std::unique_ptr<const xla:
 }
 
 ENTRY(PJRT_TopologyDescription_Create, topology) {
+  const absl::string_view name(args->topology_name, args->topology_name_size);
+  if (!name.empty() && name != "cpu") {
+    return absl::InvalidArgumentError(absl::StrCat("PJRT_TopologyDescription_Create: no topology is named ", name,
+                                                   "; this machine's is, \"cpu\" or nothing"));
+  }
   int64_t count = 1;
   for (size_t i = 0; i < args->num_options; i++) {
     const PJRT_NamedValue& v = args->create_options[i];
-    const absl::string_view name(v.name, v.name_size);
-    if (name != "cpu_device_count") {
+    const absl::string_view option(v.name, v.name_size);
+    if (option != "cpu_device_count") {
       return absl::InvalidArgumentError(
-          absl::StrCat("PJRT_TopologyDescription_Create: option ", name, " is unknown; a CPU topology takes cpu_device_count"));
+          absl::StrCat("PJRT_TopologyDescription_Create: option ", option, " is unknown; a CPU topology takes cpu_device_count"));
     }
     if (v.type != PJRT_NamedValue_kInt64 || v.int64_value < 1 || v.int64_value > xla::kMaxCpuDevicesPerProcess) {
       return absl::InvalidArgumentError(absl::StrCat("PJRT_TopologyDescription_Create: cpu_device_count must be an int64 in 1..=",
