@@ -25,7 +25,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -360,7 +360,7 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
     // Make's syntax: a backslash before a space of a name, and before each line's end.
     let used = used.replace("\\\n", " ").replace("\\ ", "\0");
     let used = used.split_whitespace().map(|name| PathBuf::from(name.replace('\0', " ")));
-    let used = used.filter(|path| path.starts_with(job.include)).collect();
+    let used = used.map(|path| without_parents(&path)).filter(|path| path.starts_with(job.include)).collect();
     let _ = fs::remove_file(&headers);
     make_old(&target).map_err(io)?;
     fs::rename(&staging, job.directory).map_err(io)?;
@@ -370,6 +370,19 @@ fn compile(job: &Job) -> Result<BTreeSet<PathBuf>, String> {
         started.elapsed().as_secs()
     ));
     Ok(used)
+}
+
+/// `a/b/../c` as `a/c`, the name that `prune` meets it under.
+fn without_parents(path: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir && short.file_name().is_some() {
+            short.pop();
+        } else {
+            short.push(part);
+        }
+    }
+    short
 }
 
 /// Cargo runs this script again when a file that it names is newer than the script's last start, as one that it makes would be.

@@ -360,8 +360,7 @@ impl Primitive for CustomLin {
         vec![("bwd", Param::Text(self.name.clone())), ("num_res", Param::Text(self.num_res.to_string()))]
     }
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
-        let outs = self.out_avals.iter().filter(|a| a.dtype.is_inexact());
-        Ok(outs.map(|a| a.clone().with_weak_type(false)).collect())
+        Ok(self.out_avals.iter().filter(|a| a.dtype.is_inexact()).cloned().collect())
     }
     fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
         bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.name)

@@ -51,7 +51,8 @@ impl Primitive for Cond {
             if let Some(other) = avals.iter().find(|other| !other[i].matches(aval)) {
                 bail!(Internal, "cond: a branch gives {aval}, another {}", other[i]);
             }
-            Ok(aval.clone().with_weak_type(avals.iter().all(|other| other[i].weak_type)))
+            // The weak type is that of the first branch, as in JAX.
+            Ok(aval.clone())
         });
         outs.collect()
     }

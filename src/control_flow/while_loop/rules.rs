@@ -141,7 +141,7 @@ impl Primitive for While {
         let n = primals.len();
         let mut avals: Vec<ShapedArray> = primals.iter().map(Array::aval).collect();
         let tangents = avals.iter().zip(given).filter(|(_, nz)| **nz);
-        let tangents: Vec<ShapedArray> = tangents.map(|(a, _)| a.clone().with_weak_type(false)).collect();
+        let tangents: Vec<ShapedArray> = tangents.map(|(a, _)| a.clone()).collect();
         avals.extend(tangents);
         let loc = here();
         let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
