@@ -6,7 +6,8 @@ import numpy as np
 
 # The two backends are two versions of XLA: they may contract a*b+c, approximate exp or order a sum in other ways.
 ELEMENTWISE = 32
-ACCUMULATED = 256  # against the largest element: sums, products of matrices, convolutions, transforms
+COMPOSED = 48  # functions of functions: one amplifies what the other rounds
+ACCUMULATED = 64  # against the largest element: sums, products of matrices, convolutions, transforms
 _NARROW = 4  # float16, bfloat16: computed in float32, so they differ by one more or less rounding
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from compare import ACCUMULATED, ELEMENTWISE, on, same
+from compare import ACCUMULATED, COMPOSED, ELEMENTWISE, on, same
 
 _rng = np.random.default_rng(0)
 NARROW = ["bfloat16", "float16"]
@@ -70,7 +70,7 @@ CASES = [
     ("int4", lambda x: (x.astype(jnp.int4).astype(jnp.int8), jnp.abs(x).astype(jnp.uint4).astype(jnp.uint8)), (I,)),
     ("infinities, NaN, -0 and denormals", lambda x: (x + x, x * x, x[:, None] > x, jnp.maximum(x[:, None], x), jnp.sign(x), jnp.isnan(x), 1 / x), (SPECIAL,)),
     ("bits of floats", lambda x: (lax.bitcast_convert_type(x, jnp.int32), lax.bitcast_convert_type(x, jnp.uint8), jnp.nextafter(x, 1), lax.reduce_precision(x, 5, 7)), (F,)),
-    ("special functions", lambda x: (lax.erf_inv(jnp.tanh(x)), lax.lgamma(jnp.abs(x) + 1), lax.digamma(jnp.abs(x) + 1), lax.bessel_i1e(x), lax.igamma(jnp.abs(x) + 1, jnp.abs(x))), (F,), 128),
+    ("special functions", lambda x: (lax.erf_inv(jnp.tanh(x)), lax.lgamma(jnp.abs(x) + 1), lax.digamma(jnp.abs(x) + 1), lax.bessel_i1e(x), lax.igamma(jnp.abs(x) + 1, jnp.abs(x))), (F,), COMPOSED),
     ("transpose, reshape, slice", lambda x: (x.T, x.reshape(3, 8), x[1:3, ::2], x[::-1], lax.pad(x, jnp.float32(9), ((1, -1, 2), (-2, 3, 0)))), (F,)),
     ("einsum", lambda x: (jnp.einsum("ij,kj->ik", x, x), jnp.einsum("ij,ik->jk", x, x), jnp.einsum("ij,kl->jl", x, x)), (F,), ACCUMULATED),
     ("grad", jax.value_and_grad(_loss, (0, 1)), (F.T.copy(), F), ACCUMULATED),
@@ -96,7 +96,7 @@ CASES = [
     ("vmap of while", jax.vmap(_collatz), (np.arange(1, 30),)),
     ("vmap of gather and scatter", jax.vmap(lambda r, i: (r[i], r.at[i].add(r[0]), lax.dynamic_slice(r, (i,), (3,)))), (F, np.array([5, 0, 2, 9]))),
     ("vmap of convolution", jax.vmap(lambda x, k: _conv(x[None], k, (1, 1), "VALID"), (0, None)), (IMAGE, KERNEL), ACCUMULATED),
-    ("vmap of random", lambda: jax.vmap(lambda k: jax.random.normal(k, (3,)))(jax.random.split(_key(), 4)), (), 128),
+    ("vmap of random", lambda: jax.vmap(lambda k: jax.random.normal(k, (3,)))(jax.random.split(_key(), 4)), (), COMPOSED),
     ("nested vmap", jax.vmap(jax.vmap(lambda a, b: a * jnp.cos(b), (0, None)), (None, 0)), (F[0].copy(), D[1].copy())),
     ("scan backwards, unrolled", lambda x: lax.scan(lambda c, r: (c * 0.5 + r, c * r), x[0], x, reverse=True, unroll=2), (F,)),
     ("scan in scan", lambda x: lax.scan(lambda c, r: lax.scan(lambda d, e: (jnp.sin(d + e), d), c, r), 0.5, x), (D,)),
@@ -129,9 +129,9 @@ CASES = [
     ("pooling", lambda x: (lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID"), lax.reduce_window(x, 0.0, lax.add, (1, 1, 3, 2), (1, 1, 1, 2), "SAME")), (IMAGE,)),
     ("rng bit generator", lambda: [lax.rng_bit_generator(jnp.array([1, 2, 3, 4], jnp.uint32), (5, 3), t) for t in (jnp.uint32, jnp.uint64, jnp.uint8)], ()),
     ("random keys", lambda: [jax.random.key_data(k) for k in (jax.random.split(_key(), 3), jax.random.fold_in(_key(), 7), jax.random.key(5), jax.random.split(_key("rbg"), 2))], ()),
-    ("random, rbg", lambda: (jax.random.bits(_key("rbg"), (7,)), jax.random.normal(_key("rbg"), (3, 4))), (), 128),
+    ("random, rbg", lambda: (jax.random.bits(_key("rbg"), (7,)), jax.random.normal(_key("rbg"), (3, 4))), (), COMPOSED),
     ("random permutation and choice", lambda: (jax.random.permutation(_key(), 50), jax.random.choice(_key(), 9, (4,), replace=False), jax.random.categorical(_key(), jnp.zeros((3, 5)))), ()),
-    ("random distributions", lambda: (jax.random.gamma(_key(), 2.5, (6,)), jax.random.laplace(_key(), (6,)), jax.random.bernoulli(_key(), 0.3, (20,)), jax.random.truncated_normal(_key(), -1, 1, (6,))), (), 1024),
+    ("random distributions", lambda: (jax.random.gamma(_key(), 2.5, (6,)), jax.random.laplace(_key(), (6,)), jax.random.bernoulli(_key(), 0.3, (20,)), jax.random.truncated_normal(_key(), -1, 1, (6,))), (), COMPOSED),
     ("no outputs", lambda x: (), (F,)),
     ("unused arguments", lambda x, y: y, (F, I)),
     ("an argument returned twice", lambda x: (x, x, x + 0), (F,)),
@@ -233,7 +233,7 @@ TWINS = [
     ("grad", jax.grad(lambda w, x: jnp.mean(jnp.abs(jnp.tanh(x @ w)) ** 2), (0, 1)), lambda t: (_array(t, 6, 3), _array(t, 4, 6)), FLOATS + COMPLEX, ACCUMULATED),
 ]
 # jax.random takes the type, not an array of it.
-TWINS += [("random", None, lambda t: (), FLOATS + COMPLEX, 128)]
+TWINS += [("random", None, lambda t: (), FLOATS + COMPLEX, COMPOSED)]
 
 
 def _compare(run, arguments, ours, theirs, epsilons=ELEMENTWISE):

@@ -163,6 +163,6 @@ def run(check, ours, theirs):
     check("donation", lambda: both(_donation, ours, theirs, ACCUMULATED))
     check("a chain of 200 asynchronous programs, donated and not", lambda: _chains(ours, theirs))
     check("dispatch returns before the result is ready", lambda: both(lambda d: _returns_first(d[0]), ours, theirs, ACCUMULATED))
-    check("programs in flight on all devices", lambda: both(_fan, ours, theirs, ACCUMULATED))
+    check("programs in flight on all devices", lambda: both(_fan, ours, theirs, 4 * ACCUMULATED))
     check("copies between devices and platforms", lambda: _between(ours, theirs))
     check("memories", lambda: _same_memories(ours, theirs))
