@@ -2,8 +2,8 @@
 
     python run.py [<plugin.so>]        or RAXLA_CPU_PLUGIN=<plugin.so> python run.py
 
-Needs jax 0.10.2 and flatbuffers. Prints one line a check and "N passed, N failed"; exits 1 if any failed. `c_api.c` beside it is the
-test that needs no Python.
+Needs jax 0.10.2 and flatbuffers. Prints one line a check and "N passed, N failed"; exits 1 if any failed. JAX's own XLA
+writes the errors of programs that are to fail to stderr. `c_api.c` beside it is the test that needs no Python.
 """
 
 import os
@@ -20,11 +20,14 @@ def main():
     ours, theirs = plugin.load(os.path.abspath(path), device_count=4)
     print(f"{ours[0].client.platform_version!r}: {len(ours)} devices")
 
+    import devices
+    import failures
     import functions
+    import programs
     import runtime
 
-    functions.run(report.check, ours, theirs)
-    runtime.run(report.check, ours, theirs)
+    for part in (functions, runtime, devices, programs, failures):
+        part.run(report.check, ours, theirs)
     return report.close()
 
 
