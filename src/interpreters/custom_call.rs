@@ -381,7 +381,7 @@ impl Primitive for CustomLin {
             .iter()
             .map(|a| {
                 let ct = if a.dtype.is_inexact() { given.next().cloned().flatten() } else { None };
-                ct.unwrap_or_else(|| lax::zeros(a.dtype, &a.shape))
+                ct.unwrap_or_else(|| lax::zeros_like_aval(a))
             })
             .collect();
         let found = without_location(|| self.backward.apply(&residuals, &cts))?;

@@ -1,6 +1,7 @@
 //! Constant arrays. JAX: `lax.full`.
 
 use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::lax::broadcast_in_dim;
@@ -37,6 +38,13 @@ pub fn zeros(dtype: DType, shape: &[usize]) -> Array {
 #[track_caller]
 pub fn empty(shape: &[usize], dtype: DType) -> Array {
     zeros(dtype, shape)
+}
+
+/// Zeros of this type. JAX: `zeros_like_aval`.
+#[track_caller]
+pub(crate) fn zeros_like_aval(aval: &ShapedArray) -> Array {
+    let zero = Scalar::from_f64(aval.dtype, 0.0).with_weak_type(aval.weak_type);
+    broadcast_in_dim(&Array::from(zero), &aval.shape, &[])
 }
 
 /// Zeros of `x`'s dtype, weak type and shape.

@@ -119,7 +119,7 @@ pub use exp::{exp, exp2, expm1, logistic};
 pub use fft::{FftType, fft};
 pub use floor::{RoundingMethod, ceil, floor, is_finite, nextafter, round};
 pub use full::{empty, full, full_like, zeros, zeros_like};
-pub(crate) use full::{literal, literal_like};
+pub(crate) use full::{literal, literal_like, zeros_like_aval};
 pub use gamma::{digamma, lgamma, polygamma, zeta};
 pub use gather::{GatherOptions, gather};
 pub use igamma::{igamma, igamma_grad_a, igammac, random_gamma_grad};

@@ -13,7 +13,7 @@ use crate::core::trace::bind_all;
 use crate::error::{OrThrow, Result, bail};
 use crate::lax::elementwise::{one, tuple};
 use crate::lax::slice::slice_value;
-use crate::lax::{concatenate, zeros};
+use crate::lax::{concatenate, zeros_like_aval};
 use crate::mlir::Value;
 
 /// Cuts `operand` into pieces of `sizes` along `axis` (negative: from the end): `f32[5]`, sizes `[2, 3]` -> `f32[2]`,
@@ -98,9 +98,9 @@ impl Primitive for Split {
             .zip(&self.sizes)
             .map(|(ct, n)| {
                 ct.clone().unwrap_or_else(|| {
-                    let mut shape = operand.shape.clone();
-                    shape[self.axis] = *n;
-                    zeros(operand.dtype, &shape)
+                    let mut part = operand.clone();
+                    part.shape[self.axis] = *n;
+                    zeros_like_aval(&part)
                 })
             })
             .collect();

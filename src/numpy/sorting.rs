@@ -10,7 +10,7 @@ use crate::numpy::util::{
     canonical_axis, constant, default_int, inexact, promote_args_inexact, promote_dtypes, reject_complex,
     strong_constant,
 };
-use crate::numpy::{any, isnan, keepdims, less_equal, ravel, take, where_};
+use crate::numpy::{any, flip, greater_equal, isnan, keepdims, less_equal, ravel, take, where_, zeros_like};
 
 /// The array whose axis is sorted, and which one: the flattened array for `..`.
 #[track_caller]
@@ -274,13 +274,23 @@ pub fn polyval(coefficients: impl Into<Array>, x: impl Into<Array>) -> Array {
     (0..p.size() as i64).fold(start, |y, i| y * &x + p.index(i))
 }
 
-/// Which elements of a sorted vector of `bins` edges each `x` lies between: [`searchsorted`] for increasing bins.
+/// Which elements of a sorted vector of `bins` edges, increasing or decreasing, each `x` lies between.
 ///
 /// # Errors
-/// Those of [`searchsorted`].
+/// `digitize: bins must be 1-dimensional, got f32[2,2]`; those of [`searchsorted`].
 #[track_caller]
 pub fn digitize(x: impl Into<Array>, bins: impl Into<Array>, right: bool) -> Array {
-    searchsorted(bins, x, !right)
+    let (x, bins) = (x.into(), bins.into());
+    if bins.ndim() != 1 {
+        return Err(err!(Shape, "digitize: bins must be 1-dimensional, got {}", bins.aval())).or_throw();
+    }
+    let n = bins.size();
+    if n == 0 {
+        return zeros_like(x, DType::I32);
+    }
+    let increasing = greater_equal(bins.index(-1), bins.index(0));
+    let from_the_end = n as i32 - searchsorted(flip(&bins, 0), &x, !right);
+    where_(increasing, searchsorted(&bins, &x, !right), from_the_end)
 }
 
 /// The discrete convolution of two vectors: all of it (`full`), where they overlap whole (`valid`), or of the size of the

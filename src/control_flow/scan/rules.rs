@@ -321,7 +321,7 @@ impl Primitive for Scan {
         let (res, cts_in) = in_avals.split_at(nc + known_c + known_x);
         let out_avals = body.out_avals();
         let avals: Vec<ShapedArray> =
-            [&res[..nc + known_c], &strong(&out_avals[..num_ct_c]), cts_in, &res[nc + known_c..]].concat();
+            [&res[..nc + known_c], &out_avals[..num_ct_c], cts_in, &res[nc + known_c..]].concat();
         let closed = trace_to_jaxpr(&avals, |args| {
             let (res_c, rest) = args.split_at(nc + known_c);
             let (sums, rest) = rest.split_at(num_ct_c);
@@ -339,13 +339,11 @@ impl Primitive for Scan {
         let (ins_c, _, ins_x) = self.split(ins);
         let known =
             |ins: &[LinearInput]| ins.iter().filter_map(LinearInput::known).cloned().collect::<Vec<_>>();
-        let sums: Vec<Array> = out_avals[..num_ct_c].iter().map(|a| lax::zeros(a.dtype, &a.shape)).collect();
+        let sums: Vec<Array> = out_avals[..num_ct_c].iter().map(lax::zeros_like_aval).collect();
         let carry_avals = self.jaxpr.out_avals();
         let ct_carry: Vec<Array> = (0..nk)
             .filter(|i| carry[*i])
-            .map(|i| {
-                cts[i].clone().unwrap_or_else(|| lax::zeros(carry_avals[i].dtype, &carry_avals[i].shape))
-            })
+            .map(|i| cts[i].clone().unwrap_or_else(|| lax::zeros_like_aval(&carry_avals[i])))
             .collect();
         let ct_ys: Vec<Array> = cts[nk..].iter().flatten().cloned().collect();
         let args =
@@ -521,10 +519,6 @@ impl Residual {
     fn is_invariant(self) -> bool {
         matches!(self, Residual::Const(_) | Residual::Hoisted(_))
     }
-}
-
-fn strong(avals: &[ShapedArray]) -> Vec<ShapedArray> {
-    avals.iter().map(|a| a.clone().with_weak_type(false)).collect()
 }
 
 /// The position of `atom`, which is appended if it is new.

@@ -1,0 +1,107 @@
+//! Functions with custom derivatives that captured arrays of the function around them.
+
+use raxla::api::{InAxes, VmapOptions, vmap_with};
+use raxla::custom_derivatives::{custom_jvp, custom_vjp};
+use raxla::{ErrorKind, jit, numpy as jnp, prelude::*};
+
+/// `x y`, whose derivative with respect to `x` is given as `3 y`. `y` is captured.
+fn steep_product(x: &Array, y: &Array) -> Result<Array> {
+    let (by, rule) = (y.clone(), y.clone());
+    let f = custom_jvp(
+        move |x: &Array| x * &by,
+        move |(x,): (Array,), (dx,): (Array,)| (x * &rule, dx * &rule * 3.0),
+    );
+    f(x)
+}
+
+/// The same, by a reverse rule.
+fn steep_product_vjp(x: &Array, y: &Array) -> Result<Array> {
+    let (by, forward, backward) = (y.clone(), y.clone(), y.clone());
+    let f = custom_vjp(
+        move |x: &Array| x * &by,
+        move |x: &Array| (x * &forward, ()),
+        move |(): (), ct: Array| (ct * &backward * 3.0,),
+    );
+    f(x)
+}
+
+fn f32s(x: &Array) -> Vec<f32> {
+    x.to_vec().unwrap()
+}
+
+fn xs() -> Array {
+    Array::from([1.0f32, 2.0, 3.0])
+}
+
+fn ys() -> Array {
+    Array::from([10.0f32, 20.0, 30.0])
+}
+
+type Product = fn(&Array, &Array) -> Result<Array>;
+const PRODUCTS: [Product; 2] = [steep_product, steep_product_vjp];
+
+#[test]
+fn vmap_maps_what_was_captured_too() {
+    for product in PRODUCTS {
+        let f = move |x: &Array, y: &Array| product(x, y);
+        assert_eq!(f32s(&vmap(f)(&xs(), &ys()).unwrap()), [10.0, 40.0, 90.0]);
+        assert_eq!(f32s(&jit(vmap(f))(&xs(), &ys()).unwrap()), [10.0, 40.0, 90.0]);
+        assert_eq!(f32s(&vmap(jit(f))(&xs(), &ys()).unwrap()), [10.0, 40.0, 90.0]);
+        // Only what was captured is mapped, or only the argument.
+        let over = |axes: [Option<i64>; 2]| VmapOptions::new().in_axes(InAxes::Leaves(axes.to_vec()));
+        let two = Array::scalar(2.0f32);
+        assert_eq!(f32s(&vmap_with(f, over([None, Some(0)]))(&two, &ys()).unwrap()), [20.0, 40.0, 60.0]);
+        assert_eq!(f32s(&vmap_with(f, over([Some(0), None]))(&xs(), &two).unwrap()), [2.0, 4.0, 6.0]);
+        // Two mapped axes, one for each.
+        let rows = vmap_with(vmap_with(f, over([None, Some(0)])), over([Some(0), None]));
+        assert_eq!(f32s(&rows(&xs(), &ys()).unwrap())[3..6], [20.0, 40.0, 60.0]);
+    }
+}
+
+#[test]
+fn the_derivative_over_a_mapped_axis_uses_what_was_captured() {
+    for product in PRODUCTS {
+        let f = move |x: &Array, y: &Array| product(x, y);
+        assert_eq!(f32s(&vmap(grad(f))(&xs(), &ys()).unwrap()), [30.0, 60.0, 90.0]);
+        assert_eq!(f32s(&jit(vmap(grad(f)))(&xs(), &ys()).unwrap()), [30.0, 60.0, 90.0]);
+    }
+    let f = |x: &Array, y: &Array| steep_product(x, y);
+    let total = move |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(vmap(f)(x, y)?, ..)) };
+    assert_eq!(f32s(&grad(total)(&xs(), &ys()).unwrap()), [30.0, 60.0, 90.0]);
+    assert_eq!(f32s(&jit(grad(total))(&xs(), &ys()).unwrap()), [30.0, 60.0, 90.0]);
+    let (_, dy) = jvp(move |x: &Array| vmap(f)(x, &ys()), (xs(),), (jnp::ones_like(xs(), None),)).unwrap();
+    assert_eq!(f32s(&dy), [30.0, 60.0, 90.0]);
+    // The argument is the same for all, so its cotangents add up.
+    let over = VmapOptions::new().in_axes(InAxes::Leaves(vec![None, Some(0)]));
+    let total =
+        move |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(vmap_with(f, over.clone())(x, y)?, ..)) };
+    assert_eq!(grad(total)(&Array::scalar(2.0f32), &ys()).unwrap().item::<f32>().unwrap(), 180.0);
+}
+
+#[test]
+fn a_reverse_rule_that_runs_when_vmap_is_over_may_not_use_what_it_captured() {
+    // JAX: UnexpectedTracerError. What a reverse rule needs is passed to it as a residual.
+    let f = |x: &Array, y: &Array| steep_product_vjp(x, y);
+    let total = move |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(vmap(f)(x, y)?, ..)) };
+    let error = grad(total)(&xs(), &ys()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedTracer, "{error}");
+}
+
+#[test]
+fn a_derivative_with_respect_to_what_was_captured_is_an_error() {
+    // JAX: UnexpectedTracerError. The rule says nothing of it, so there is no right answer.
+    for product in PRODUCTS {
+        let error = grad(move |y: &Array| product(&Array::from(2.0), y))(&Array::from(3.0)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedTracer, "{error}");
+    }
+}
+
+#[test]
+fn derivatives_of_rust_numbers_are_weakly_typed() {
+    let slope = grad(|x: &Array| jnp::square(x))(&Array::from(3.0)).unwrap();
+    assert!(slope.weak_type());
+    let half = Array::from([half::bf16::from_f32(2.0)]);
+    assert_eq!((slope * half).dtype(), DType::BF16);
+    let zero = grad(|_: &Array| Array::scalar(1.0f32))(&Array::from(3.0)).unwrap();
+    assert!(zero.weak_type());
+}
