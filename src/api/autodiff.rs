@@ -99,6 +99,43 @@ where
     Fun::from_flat(Gradient::new(f, 0, Returns::ValueAndGradAux))
 }
 
+/// [`grad_aux`] with respect to argument `N`: `grad_aux_argnum::<1, _, _>(f)`.
+///
+/// # Errors
+/// As [`grad`].
+#[track_caller]
+pub fn grad_aux_argnum<const N: usize, M, F: Traceable<M>>(
+    f: F,
+) -> Fun<<F::Sig as DifferentiableAux<N>>::Grad>
+where
+    F::Sig: DifferentiableAux<N>,
+{
+    Fun::from_flat(Gradient::new(f, N, Returns::GradAux))
+}
+
+/// [`value_and_grad_aux`] with respect to argument `N`.
+///
+/// ```
+/// use raxla::{api::value_and_grad_aux_argnum, prelude::*};
+///
+/// let f = |x: &Array, y: &Array| (x * y, (x + y,));
+/// let ((value, (sum,)), slope) = value_and_grad_aux_argnum::<1, _, _>(f)(&Array::from(3.0), &Array::from(2.0))?;
+/// assert_eq!([value, sum, slope].map(|x| x.item::<f32>().unwrap()), [6.0, 5.0, 3.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`grad`].
+#[track_caller]
+pub fn value_and_grad_aux_argnum<const N: usize, M, F: Traceable<M>>(
+    f: F,
+) -> Fun<<F::Sig as DifferentiableAux<N>>::ValueAndGrad>
+where
+    F::Sig: DifferentiableAux<N>,
+{
+    Fun::from_flat(Gradient::new(f, N, Returns::ValueAndGradAux))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Returns {
     Grad,

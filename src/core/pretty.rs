@@ -10,6 +10,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::core::jaxpr::{Atom, Eqn, Jaxpr, Var};
 use crate::core::primitive::Param;
+use crate::core::scalar::Scalar;
+use crate::dtype::DType;
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -152,7 +154,7 @@ impl Printer {
 
     fn atoms(&mut self, jaxpr: &Jaxpr, atoms: &[Atom], separator: &'static str) -> Doc {
         let names = atoms.iter().map(|atom| match atom {
-            Atom::Literal(x) => text(format!("{x}:{}", x.aval())),
+            Atom::Literal(x) => text(format!("{}:{}", literal(*x), x.aval())),
             Atom::Var(v) => text(self.name(jaxpr, *v)),
         });
         let names: Vec<Doc> = names.collect();
@@ -310,6 +312,48 @@ fn shared_jaxprs(jaxpr: &Jaxpr) -> Vec<(&Jaxpr, String)> {
         .collect()
 }
 
+/// A literal as Python writes it.
+fn literal(x: Scalar) -> String {
+    let part = |value: f64| {
+        // As many digits as tell it from other numbers of its dtype.
+        let digits = if matches!(x.dtype().real(), DType::F64) {
+            format!("{value:e}")
+        } else {
+            format!("{:e}", value as f32)
+        };
+        let Some((mantissa, exponent)) = digits.split_once('e') else {
+            return digits.to_lowercase();
+        };
+        match exponent.parse::<i32>() {
+            Ok(e) if (-4..16).contains(&e) => {
+                if x.dtype().real() == DType::F64 {
+                    format!("{value}")
+                } else {
+                    format!("{}", value as f32)
+                }
+            }
+            Ok(e) => format!("{mantissa}e{}{:02}", if e < 0 { '-' } else { '+' }, e.abs()),
+            Err(_) => digits,
+        }
+    };
+    match x.dtype() {
+        DType::Bool => if x.to_i128() != 0 { "True" } else { "False" }.to_owned(),
+        dtype if dtype.is_complex() => {
+            let (re, im) = (x.to_f64(), x.imag());
+            if re == 0.0 && re.is_sign_positive() {
+                return format!("{}j", part(im));
+            }
+            let plus = if im.is_sign_negative() { "" } else { "+" };
+            format!("({}{plus}{}j)", part(re), part(im))
+        }
+        dtype if dtype.is_float() => {
+            let text = part(x.to_f64());
+            if text.bytes().all(|b| b == b'-' || b.is_ascii_digit()) { format!("{text}.0") } else { text }
+        }
+        _ => x.to_string(),
+    }
+}
+
 impl fmt::Display for Jaxpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shared = shared_jaxprs(self);
@@ -323,5 +367,38 @@ impl fmt::Display for Jaxpr {
             writeln!(f, "{} in", layout(&doc))?;
         }
         f.write_str(&layout(&printer.jaxpr(self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_complex::Complex;
+
+    #[test]
+    fn literals_are_written_as_in_python() {
+        let f32s = [1e20, 1e-7, 1e16, 0.1, f64::INFINITY, f64::NAN, -0.0, 1e15, -3e8, 1e-5, 1e-4];
+        let f32s = f32s.map(|x| literal(Scalar::from_f64(DType::F32, x)));
+        let expected = [
+            "1e+20",
+            "1e-07",
+            "1e+16",
+            "0.1",
+            "inf",
+            "nan",
+            "-0.0",
+            "1000000000000000.0",
+            "-300000000.0",
+            "1e-05",
+            "0.0001",
+        ];
+        assert_eq!(f32s, expected);
+        assert_eq!(literal(Scalar::from_f64(DType::F64, 123456789.125)), "123456789.125");
+        let complex = [(1.0, 2.0), (0.0, 0.0), (0.0, -1.5), (1e20, 2.0), (-0.0, 1.0), (1.5, -0.0)];
+        let complex = complex.map(|(re, im)| literal(Scalar::from_complex(DType::C64, Complex::new(re, im))));
+        assert_eq!(complex, ["(1+2j)", "0j", "-1.5j", "(1e+20+2j)", "(-0+1j)", "(1.5-0j)"]);
+        let truth = |x| literal(Scalar::from(x));
+        assert_eq!([truth(true), truth(false)], ["True", "False"]);
+        assert_eq!(literal(Scalar::from(-3i32)), "-3");
     }
 }

@@ -100,6 +100,11 @@ pub(crate) trait CustomCall: Any + Send + Sync {
     /// The function's name.
     fn function_name(&self) -> Cow<'static, str>;
 
+    /// The names of its reverse rules, forward and backward, if it has them.
+    fn reverse_rules(&self) -> Option<[String; 2]> {
+        None
+    }
+
     /// May the function or a rule have captured an array, which no argument shows?
     fn may_capture(&self) -> bool;
 

@@ -81,6 +81,9 @@ impl Definition for CustomVjp {
     fn function(&self) -> &dyn FlatFn {
         &*self.f
     }
+    fn reverse_rules(&self) -> Option<[String; 2]> {
+        Some([self.fwd.name().into_owned(), self.bwd_name.to_owned()])
+    }
     fn may_capture(&self) -> bool {
         self.may_capture
     }

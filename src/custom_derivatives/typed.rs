@@ -21,6 +21,11 @@ pub(super) trait Definition: Send + Sync + 'static {
     /// The function itself.
     fn function(&self) -> &dyn FlatFn;
 
+    /// [`CustomCall::reverse_rules`].
+    fn reverse_rules(&self) -> Option<[String; 2]> {
+        None
+    }
+
     /// May the function or a rule have captured something?
     fn may_capture(&self) -> bool;
 
@@ -87,6 +92,9 @@ impl<D: Definition> CustomCall for Call<D> {
     }
     fn function_name(&self) -> Cow<'static, str> {
         self.definition.function().name()
+    }
+    fn reverse_rules(&self) -> Option<[String; 2]> {
+        self.definition.reverse_rules()
     }
     fn may_capture(&self) -> bool {
         self.definition.may_capture()

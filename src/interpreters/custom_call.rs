@@ -74,11 +74,16 @@ impl Primitive for CustomDerivativeCall {
         self.call.primitive_name()
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![
+        let mut params = vec![
             ("name", Param::Text(self.call.function_name().into_owned())),
             ("call_jaxpr", Param::Jaxpr(self.call_jaxpr.clone())),
-            ("symbolic_zeros", Param::Text("False".into())),
-        ]
+            ("symbolic_zeros", Param::from(false)),
+        ];
+        if let Some([fwd, bwd]) = self.call.reverse_rules() {
+            params.insert(2, ("fwd", Param::Text(fwd)));
+            params.insert(1, ("bwd", Param::Text(bwd)));
+        }
+        params
     }
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.call_jaxpr]
@@ -236,6 +241,9 @@ impl CustomCall for BatchedCall {
     }
     fn function_name(&self) -> Cow<'static, str> {
         self.inner.function_name()
+    }
+    fn reverse_rules(&self) -> Option<[String; 2]> {
+        self.inner.reverse_rules()
     }
     fn may_capture(&self) -> bool {
         self.inner.may_capture()

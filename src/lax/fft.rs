@@ -110,7 +110,7 @@ impl Primitive for Fft {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![
             ("fft_lengths", Param::Text(tuple(&self.fft_lengths))),
-            ("fft_type", Param::Text(format!("jax.lax.FftType.{}", self.fft_type.text()))),
+            ("fft_type", Param::Text((self.fft_type as usize).to_string())),
         ]
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
