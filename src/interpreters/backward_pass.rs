@@ -172,7 +172,7 @@ pub(crate) fn transpose_jaxpr(
                 nonzero_in.push(*force || ct.is_some());
                 match ct {
                     Some(ct) => outs.push(ct),
-                    None if *force => outs.push(lax::zeros_like_aval(&aval)),
+                    None if *force => outs.push(lax::zeros_like_aval(aval)),
                     None => {}
                 }
             }

@@ -90,7 +90,7 @@ static NUM_CPU_DEVICES: Mutex<NumCpuDevices> = Mutex::new(NumCpuDevices { set: N
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] if the platform has another number of devices already, or for none at all.
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if the platform has another number of devices already, or for none at all.
 pub fn set_num_cpu_devices(n: usize) -> Result<()> {
     if n == 0 {
         bail!(InvalidArgument, "set_num_cpu_devices: the CPU has at least one device, got 0");

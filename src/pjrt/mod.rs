@@ -8,6 +8,10 @@
 //! thread.
 //!
 //! Invariant: no call takes a process-wide lock except the loading of a plugin.
+//!
+//! Invariant: a `SAFETY` comment names who owns what is passed and how long it lives. Threads are named only where they matter:
+//! the PJRT C API lets any thread call any function on any handle, several at once, but for destroying it, which Rust's ownership
+//! sees to; and callbacks, which run on a thread of the runtime or, if their event is ready already, on the caller's.
 #![allow(unsafe_code)]
 
 #[macro_use]

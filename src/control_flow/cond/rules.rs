@@ -336,7 +336,7 @@ fn with_slots(
                 ResidualSource::Computed(i) if *r == Residual::Slot(slot) => Some(computed[*i].clone()),
                 _ => None,
             });
-            outs.push(own.unwrap_or_else(|| lax::zeros_like_aval(&aval)));
+            outs.push(own.unwrap_or_else(|| lax::zeros_like_aval(aval)));
         }
         Ok(outs)
     })?;
