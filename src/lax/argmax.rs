@@ -11,7 +11,7 @@ use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::lax::elementwise::{one, one_batched, tuple, zero_jvp};
+use crate::lax::elementwise::{ORDERED, one, one_batched, one_dtype, tuple, zero_jvp};
 use crate::lax::extremum::{highest, lowest};
 use crate::mlir::{Value, Values};
 
@@ -41,27 +41,11 @@ struct ArgExtremum {
     index_dtype: DType,
 }
 
-/// Is `x` beyond `y` in the direction of the extremum? Complex numbers: by real, then imaginary part.
-fn beyond(ctx: &mut LoweringCtx, max: bool, x: Value, y: Value) -> Value {
-    let direction = if max { "GT" } else { "LT" };
-    let dtype = ctx.dtype(x);
-    if !dtype.is_complex() {
-        return ctx.compare(direction, x, y);
-    }
-    let ty = ctx.tensor(dtype.real(), &[]);
-    let [xr, yr] = [x, y].map(|v| ctx.op1("stablehlo.real", &[v], "", ty));
-    let [xi, yi] = [x, y].map(|v| ctx.op1("stablehlo.imag", &[v], "", ty));
-    let real = ctx.compare(direction, xr, yr);
-    let imag = ctx.compare(direction, xi, yi);
-    let tie = ctx.compare("EQ", xr, yr);
-    ctx.select(tie, imag, real)
-}
-
 /// The value and index of one of two: the one beyond the other, a NaN before anything, of equals that in front.
 fn pick(ctx: &mut LoweringCtx, max: bool, args: &[Value]) -> Result<Values> {
     let [x, i, y, j] = *args else { bail!(Internal, "argmax: reduces pairs") };
     let flag = ctx.tensor(DType::Bool, &[]);
-    let mut value = beyond(ctx, max, x, y);
+    let mut value = ctx.compare(if max { "GT" } else { "LT" }, x, y);
     if ctx.dtype(x).is_inexact() {
         let nan = ctx.compare("NE", x, x);
         value = ctx.elementwise("stablehlo.or", &[value, nan], flag);
@@ -96,6 +80,7 @@ impl Primitive for ArgExtremum {
                 self.axis
             );
         }
+        one_dtype(self, ins, ORDERED)?;
         if !self.index_dtype.is_integer() {
             bail!(DType, "index_dtype must be an integer type, but got {}", self.index_dtype.name());
         }
@@ -139,6 +124,7 @@ mod tests {
     use super::*;
     use crate::error::catch;
     use crate::lax::testing::{Draw, case, check_rules};
+    use num_complex::Complex;
 
     #[test]
     fn rules() {
@@ -169,6 +155,8 @@ mod tests {
         let message = |axis, dtype| catch(|| Ok(argmax(&x, axis, dtype))).unwrap_err().message().to_owned();
         assert_eq!(message(2, DType::I32), "argmax: invalid axis 2 for operand shape (1, 1)");
         assert_eq!(message(0, DType::F32), "index_dtype must be an integer type, but got float32");
+        let e = catch(|| Ok(argmax(&Array::from([Complex::new(1.0f32, 0.0)]), 0, DType::I32))).unwrap_err();
+        assert!(e.message().starts_with("argmax does not accept dtype complex64"), "{e}");
         let e = catch(|| Ok(argmin(&Array::from_slice::<f32>(&[], &[0]), 0, DType::I32))).unwrap_err();
         assert_eq!(
             e.message(),

@@ -1,6 +1,7 @@
 //! Floating-point numbers taken apart, and their neighbours and limits. JAX: `numpy/ufuncs.py`.
 
 use crate::core::array::Array;
+use crate::custom_derivatives::custom_jvp;
 use crate::dtype::DType;
 use crate::error::{OrThrow, bail};
 use crate::lax;
@@ -60,10 +61,22 @@ pub(crate) fn max_finite(dtype: DType) -> f64 {
 pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
     let x = inexact(&x.into());
     reject_complex("frexp", &x);
+    // dm = 2^-e dx: bits have no derivative of their own.
+    let rule = |(x,): (Array,), (dx,): (Array,)| {
+        let (m, e) = frexp(&x);
+        let scale = lax::exp2(&lax::neg(&lax::convert(&e, dx.dtype(), false)));
+        let de = lax::zeros_like(&e);
+        ((m, e), (lax::mul(&dx, &scale), de))
+    };
+    custom_jvp(parts, rule)(&x).or_throw()
+}
+
+/// [`frexp`], by the bits of floats.
+fn parts(x: &Array) -> (Array, Array) {
     let (int, mantissa, exponent, bias) = layout(x.dtype());
-    let tiny = constant(&x, 2f64.powi(2 - (1 << (exponent - 1))));
-    let subnormal = lax::lt(&lax::abs(&x), &tiny);
-    let scaled = where_(&subnormal, lax::mul(&x, &constant(&x, 2f64.powi(mantissa))), &x);
+    let tiny = constant(x, 2f64.powi(2 - (1 << (exponent - 1))));
+    let subnormal = lax::lt(&lax::abs(x), &tiny);
+    let scaled = where_(&subnormal, lax::mul(x, &constant(x, 2f64.powi(mantissa))), x);
     let bits = lax::bitcast_convert_type(&scaled, int);
     let of = |v: i64| lax::convert(&Array::from(v), int, false);
     let mask = (1i64 << exponent) - 1;
@@ -74,9 +87,9 @@ pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
     let half = lax::bitwise_or(&cleared, &of((bias - 1) << mantissa));
     let m = lax::bitcast_convert_type(&half, x.dtype());
     let special =
-        lax::bitwise_or(&lax::bitwise_or(&isinf(&x), &lax::ne(&x, &x)), &lax::eq(&x, &constant(&x, 0.0)));
+        lax::bitwise_or(&lax::bitwise_or(&isinf(x), &lax::ne(x, x)), &lax::eq(x, &constant(x, 0.0)));
     let e = where_(&special, of(0), e);
-    (where_(special, &x, m), lax::convert(&e, DType::I32, false))
+    (where_(special, x, m), lax::convert(&e, DType::I32, false))
 }
 
 /// The integer dtype as wide as a float dtype, its mantissa and exponent bits, and its bias.

@@ -85,8 +85,15 @@ fn pick(x: &Array, plan: &Plan, common: &[usize], at: usize) -> Array {
 type Scatter = fn(&Array, &Array, &Array, &ScatterDimensionNumbers, ScatterOptions) -> Array;
 
 #[track_caller]
-fn update(x: &Array, indices: Vec<Index>, value: &Array, scatter: Scatter) -> Array {
-    let plan = Plan::new(x, indices).or_throw();
+fn update(at: At<'_>, value: &Array, scatter: Scatter) -> Array {
+    let (x, mut options) = (at.array, at.options);
+    let plan = Plan::new(x, at.indices).or_throw();
+    if plan.picked.is_none() {
+        // Integers and slices name each position once.
+        let forward = |axis: &Axis| !matches!(axis, Axis::Slice { step, .. } if *step < 0);
+        options.unique_indices = true;
+        options.indices_are_sorted |= plan.axes.iter().all(forward);
+    }
     let [wide, value] = promote_dtypes([x, value]);
     let (common, at) = plan.picked.clone().unwrap_or((Vec::new(), 0));
     // The axes of the result of reading: windows (whole axes), and batched ones (slices, and those of the arrays).
@@ -165,7 +172,6 @@ fn update(x: &Array, indices: Vec<Index>, value: &Array, scatter: Scatter) -> Ar
         scatter_dims_to_operand_dims: axes,
         ..Default::default()
     };
-    let options = ScatterOptions { mode: GatherScatterMode::FillOrDrop, ..Default::default() };
     lax::convert(&scatter(&wide, &indices, &value, &numbers, options), x.dtype(), x.weak_type())
 }
 
@@ -174,6 +180,7 @@ fn update(x: &Array, indices: Vec<Index>, value: &Array, scatter: Scatter) -> Ar
 pub struct At<'a> {
     array: &'a Array,
     indices: Vec<Index>,
+    options: ScatterOptions,
 }
 
 macro_rules! updates {
@@ -187,7 +194,7 @@ macro_rules! updates {
         #[track_caller]
         #[allow(clippy::should_implement_trait, reason = "JAX's names: `x.at[i].add(v)`")]
         pub fn $name(self, value: impl Into<Array>) -> Array {
-            update(self.array, self.indices, &value.into(), lax::$scatter)
+            update(self, &value.into(), lax::$scatter)
         }
     )*};
 }
@@ -219,7 +226,28 @@ impl At<'_> {
             let x = self.array;
             return crate::numpy::where_(mask, lax::convert(&value, x.dtype(), x.weak_type()), x);
         }
-        update(self.array, self.indices, &value, lax::scatter)
+        update(self, &value, lax::scatter)
+    }
+
+    /// The caller's word that no position is named twice. What happens if one is depends on the platform.
+    ///
+    /// ```
+    /// use raxla::{numpy as jnp, prelude::*};
+    ///
+    /// // The derivative of a product asks for it.
+    /// let f = |v: &Array| jnp::sum(jnp::ones(&[4], None).at([3, 1]).unique_indices().multiply(v), ..);
+    /// assert_eq!(grad(f)(&Array::from([2.0f32, 3.0]))?.to_vec::<f32>()?, [1.0, 1.0]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub fn unique_indices(mut self) -> Self {
+        self.options.unique_indices = true;
+        self
+    }
+
+    /// The caller's word that positions ascend. What happens if they do not depends on the platform.
+    pub fn indices_are_sorted(mut self) -> Self {
+        self.options.indices_are_sorted = true;
+        self
     }
 
     /// The part. Positions out of range are moved to the edge.
@@ -261,7 +289,7 @@ impl Array {
     /// # Ok::<(), raxla::Error>(())
     /// ```
     pub fn at(&self, indices: impl IntoIndices) -> At<'_> {
-        At { array: self, indices: indices.into_indices() }
+        At { array: self, indices: indices.into_indices(), options: ScatterOptions::default() }
     }
 }
 
