@@ -1,10 +1,13 @@
 """Prints the jaxprs of the functions of tests/jaxprs.rs as JAX does: tests/fixtures/jaxprs.json.
 
 Run with JAX 0.10.2: python tests/oracle/jaxprs.py > tests/fixtures/jaxprs.json
+`--check` compares with the file instead.
 """
 
 import json
+import pathlib
 import re
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -248,4 +251,12 @@ def vmap_of_relu(x):
     return jax.vmap(jax.nn.relu)(x)
 
 
-print(json.dumps(cases, indent=1))
+committed = pathlib.Path(__file__).parent.parent / "fixtures" / "jaxprs.json"
+if "--check" not in sys.argv:
+    print(json.dumps(cases, indent=1))
+elif json.loads(committed.read_text()) != cases:
+    old = json.loads(committed.read_text())
+    differ = [name for name in sorted(old.keys() | cases.keys()) if old.get(name) != cases.get(name)]
+    sys.exit(f"JAX prints {', '.join(differ)} otherwise than {committed.name} says: run jaxprs.py")
+else:
+    print(f"{len(cases)} jaxprs agree with JAX {jax.__version__}")
