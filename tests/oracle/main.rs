@@ -185,6 +185,21 @@ fn differentiate(case: &Case, row: &Row, grad: &Grad, args: Vec<Array>) -> Resul
     Ok(())
 }
 
+/// Rows of functions that have several families of cases.
+const EVERY: &[&[&[Row]]] = &[
+    rows_lax::ELEMENTWISE,
+    rows_lax::SHAPE,
+    rows_lax_index::LAX_INDEX,
+    rows_lax_window::LAX_WINDOW,
+    rows_lax_special::LAX_SPECIAL,
+    rows_control_flow::CONTROL_FLOW,
+    rows_numpy::UFUNC,
+    rows_numpy::REDUCE,
+    rows_numpy::SHAPE,
+    rows_nn::NN,
+    rows_index::INDEX,
+];
+
 macro_rules! families {
     ($($name:ident($floor:literal): $tables:expr;)*) => {
         $(#[test]
@@ -202,9 +217,11 @@ families! {
     lax_window(450): &[rows_lax_window::LAX_WINDOW];
     lax_special(295): &[rows_lax_special::LAX_SPECIAL];
     control_flow(310): &[rows_control_flow::CONTROL_FLOW];
-    numpy_ufunc(1600): &[rows_numpy::UFUNC];
+    numpy_ufunc(1640): &[rows_numpy::UFUNC];
     numpy_reduce(710): &[rows_numpy::REDUCE];
-    numpy_shape(540): &[rows_numpy::SHAPE];
-    nn(195): &[rows_nn::NN];
-    numpy_index(250): &[rows_index::INDEX];
+    numpy_shape(585): &[rows_numpy::SHAPE];
+    nn(200): &[rows_nn::NN];
+    numpy_index(260): &[rows_index::INDEX];
+    wide(590): EVERY;
+    gradients(168): EVERY;
 }
