@@ -138,3 +138,6 @@ def complexes(case):
     case("numpy.matmul", (C, (2, 3)), (C, (3, 2)), abs=4e-6, grad_abs=8e-6)
     case("numpy.angle", arr(C, [0.5 + 0.25j, -0.75 + 1.5j]))
     case("numpy.where", ("bool", (3,)), (C, (3,)), (F, (3,)))
+    # Its one element is written once, so that JAX knows the indices to be unique.
+    case("numpy.at_multiply", (F, (3, 4)), (F, (4,)), index=[1])
+    case("numpy.ldexp", arr(F, [0.5, 1.5, -3.0]), arr("int32", [3, -2, 10]))

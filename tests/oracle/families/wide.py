@@ -203,3 +203,5 @@ def numpy(case):
     case("numpy.divmod", arr(I, [7, -7, 7, -7]), arr(I, [2, 2, -2, -2]))
     case("numpy.median", (I, (5,)), axis=None)
     case("numpy.quantile", (F, (3, 4)), arr(F, [0.25, 0.5]), axis=1, abs=1e-14)
+    for name in ("argmax", "argmin"):
+        case(f"lax.{name}", (C, (2, 3)), axis=1, error=True)
