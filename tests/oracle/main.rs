@@ -224,4 +224,5 @@ families! {
     numpy_index(260): &[rows_index::INDEX];
     wide(590): EVERY;
     gradients(168): EVERY;
+    weak_gradients(90): EVERY;
 }
