@@ -150,7 +150,7 @@ fn turn(case: &Case) -> usize {
 
 /// An eager run compiles a program for each operation, so only every third case has one, unless `ORACLE_ALL` is set.
 fn runs_eagerly(case: &Case) -> bool {
-    std::env::var_os("ORACLE_ALL").is_some() || turn(case) % 3 == 0
+    std::env::var_os("ORACLE_ALL").is_some() || turn(case).is_multiple_of(3)
 }
 
 fn differentiate(case: &Case, row: &Row, grad: &Grad, args: Vec<Array>) -> Result<(), String> {
@@ -179,7 +179,7 @@ fn differentiate(case: &Case, row: &Row, grad: &Grad, args: Vec<Array>) -> Resul
         };
     // Every other case's gradient is one program, the others' are operations.
     let all = std::env::var_os("ORACLE_ALL").is_some();
-    let jitted = turn(case) / 3 % 2 == 0;
+    let jitted = (turn(case) / 3).is_multiple_of(2);
     if all || jitted {
         // XLA contracts multiplications and additions of one program, and JAX ran operations.
         let tol = Tolerance { ulp: grad.tol.ulp + 4, ..grad.tol };
