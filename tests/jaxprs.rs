@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use raxla::custom_derivatives::custom_jvp as with_jvp;
+use raxla::custom_derivatives::{custom_jvp as with_jvp, custom_vjp as with_vjp};
 use raxla::prelude::*;
 use raxla::{lax, nn, numpy as jnp};
 
@@ -110,7 +110,119 @@ fn cases() -> Vec<(&'static str, String)> {
     case!("log_softmax", (x23()), |x: &Array| nn::log_softmax(x, -1));
     case!("grad_of_relu", (x3()), |x: &Array| grad(|x: &Array| jnp::sum(nn::relu(x), ..))(x));
     case!("vmap_of_relu", (x23()), |x: &Array| vmap(|x: &Array| nn::relu(x))(x));
+    more(&mut all);
     all
+}
+
+fn ints(shape: &[usize]) -> Array {
+    lax::zeros(DType::I32, shape)
+}
+
+fn more(all: &mut Vec<(&'static str, String)>) {
+    macro_rules! case {
+        ($name:literal, ($($arg:expr),*), $f:expr) => {
+            all.push(($name, make_jaxpr($f)($(&$arg),*).map_or_else(|e| e.to_string(), |j| j.to_string())));
+        };
+    }
+    case!("clamp", (x3()), |x: &Array| lax::clamp(&strong(0.0), x, &strong(1.0)));
+    case!("dynamic_slice", (x23(), ints(&[])), |x: &Array, i: &Array| {
+        lax::dynamic_slice(x, &[i.clone(), i.clone()], &[1, 2])
+    });
+    case!("sort", (x23(), x23()), |x: &Array, y: &Array| lax::sort(&[x, y], 1, true, 1));
+    case!("top_k", (x23()), |x: &Array| lax::top_k(x, 2, -1));
+    case!("cumsum", (x23()), |x: &Array| lax::cumsum(x, 1, true));
+    case!("gather", (x3(), ints(&[2, 1])), |x: &Array, i: &Array| {
+        let numbers = lax::GatherDimensionNumbers {
+            collapsed_slice_dims: vec![0],
+            start_index_map: vec![0],
+            ..Default::default()
+        };
+        let options = lax::GatherOptions { mode: lax::GatherScatterMode::Clip, ..Default::default() };
+        lax::gather(x, i, &numbers, &[1], options)
+    });
+    case!("select_n", (ints(&[3]), x3(), x3(), x3()), |i: &Array, x: &Array, y: &Array, z: &Array| {
+        lax::select_n(i, &[x, y, z])
+    });
+    case!("reduce_max", (x23()), |x: &Array| lax::reduce_max(x, &[1]));
+    case!("reduce_precision", (x3()), |x: &Array| lax::reduce_precision(x, 5, 10));
+    case!("split", (x23()), |x: &Array| lax::split(x, &[1, 2], 1));
+    let (lhs, rhs) = (lax::zeros(DType::F32, &[1, 4, 5]), lax::zeros(DType::F32, &[2, 4, 3]));
+    case!("convolution", (lhs, rhs), |x: &Array, w: &Array| {
+        lax::conv_general_dilated(x, w, &[1], "SAME", None, None, None, 1, 1, None, None)
+    });
+    case!("bitcast", (x3()), |x: &Array| lax::bitcast_convert_type(x, DType::I32));
+    case!("complex_parts", (x3(), x3()), |x: &Array, y: &Array| {
+        let z = lax::complex(x, y);
+        (lax::real(&z), lax::imag(&z), lax::conj(&z))
+    });
+    case!("switch", (ints(&[]), s()), |i: &Array, x: &Array| {
+        let branches: [&dyn Fn(Array) -> Array; 3] =
+            [&|x| lax::sin(&x), &|x| lax::cos(&x), &|x| lax::neg(&x)];
+        lax::switch(i, &branches, x.clone())
+    });
+    case!("scan_in_scan", (s(), x23()), |c: &Array, xs: &Array| {
+        let step = |c: Array, x: Array| (lax::mul(&c, &x), c);
+        lax::scan(
+            |c: Array, row: Array| -> Result<(Array, Array)> { lax::scan(step, c, row) },
+            c.clone(),
+            xs.clone(),
+        )
+    });
+    let choose = |c: &Array, x: &Array| {
+        lax::cond(lax::gt(c, x), |c: Array| lax::sin(&c), |c: Array| lax::cos(&c), c.clone())
+    };
+    case!("cond_in_scan", (s(), x3()), move |c: &Array, xs: &Array| {
+        lax::scan(
+            |c: Array, x: Array| -> Result<(Array, Array)> { Ok((choose(&c, &x)?, lax::mul(&x, &x))) },
+            c.clone(),
+            xs.clone(),
+        )
+    });
+    case!("while_captures", (s(), s()), |x: &Array, y: &Array| {
+        lax::while_loop(|x: &Array| lax::lt(x, y), |x: Array| lax::mul(&x, y), x.clone())
+    });
+    case!("jit_in_cond", (s()), |x: &Array| {
+        let twice = |x: Array| jit(double)(&x);
+        lax::cond(lax::gt(x, &strong(0.0)), twice, |x: Array| lax::neg(&x), x.clone())
+    });
+    case!("vmap_of_scan", (x23(), x3()), |c: &Array, xs: &Array| {
+        let xs = xs.clone();
+        vmap(move |c: &Array| -> Result<Array> {
+            Ok(lax::scan(|c: Array, x: Array| (lax::mul(&c, &x), ()), c.clone(), xs.clone())?.0)
+        })(c)
+    });
+    case!("grad_of_scan", (s(), x3()), |c: &Array, xs: &Array| {
+        let xs = xs.clone();
+        grad(move |c: &Array| -> Result<Array> {
+            let step = |c: Array, x: Array| (lax::mul(&lax::sin(&c), &x), ());
+            Ok(lax::scan(step, c.clone(), xs.clone())?.0)
+        })(c)
+    });
+    case!("jvp_of_while", (s(), s()), |x: &Array, dx: &Array| {
+        let f = |x: &Array| {
+            lax::while_loop(|x: &Array| lax::lt(x, &strong(10.0)), |x: Array| lax::mul(&x, &x), x.clone())
+        };
+        jvp(f, (x.clone(),), (dx.clone(),))
+    });
+    case!("grad_of_dot", (x23(), x34()), |x: &Array, y: &Array| {
+        let f = |x: &Array, y: &Array| lax::reduce_sum(&lax::dot(x, y, None, None), &[0, 1]);
+        raxla::vjp(f, (x.clone(), y.clone())).and_then(|(_, pull)| pull(strong(1.0)))
+    });
+    let sine = || {
+        let back = |x: Array, g: Array| (lax::mul(&x, &g),);
+        with_vjp(|x: &Array| lax::sin(x), |x: &Array| (lax::sin(x), x.clone()), back)
+    };
+    case!("grad_of_custom_vjp", (x3()), move |x: &Array| {
+        grad(move |x: &Array| -> Result<Array> { Ok(lax::reduce_sum(&sine()(x)?, &[0])) })(x)
+    });
+    case!("special", (x3()), |x: &Array| {
+        let finite = lax::convert_element_type(&lax::is_finite(x), DType::F32);
+        (lax::erf_inv(&lax::lgamma(&finite)), lax::integer_pow(x, -2), lax::rsqrt(x), lax::atan2(x, x))
+    });
+    case!("integers", (ints(&[3])), |x: &Array| {
+        let both = lax::bitwise_and(&lax::bitwise_not(x), &lax::shift_left(x, x));
+        (both, lax::population_count(x), lax::rem(x, x))
+    });
 }
 
 #[test]

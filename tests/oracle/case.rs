@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use raxla::{Array, DType, Result, lax};
+use raxla::{Array, DType, ErrorKind, Result, lax};
 use serde_json::Value;
 
 /// A function by JAX's name, and how to call it.
@@ -230,4 +230,20 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> String {
         (_, Some(s)) => (*s).to_string(),
         _ => "a panic without a message".into(),
     }
+}
+
+/// The message of an error without the line that it is at.
+pub fn without_line(message: &str) -> &str {
+    message.split_once("\n  at ").map_or(message, |(message, _)| message)
+}
+
+/// The kind and the message of the error that a row unwrapped, if a panic is of that: `Error` prints both.
+pub fn unwrapped(panic: &str) -> Option<(Option<ErrorKind>, String)> {
+    use ErrorKind::*;
+    let (_, error) = panic.split_once("on an `Err` value: ")?;
+    let (kind, message) = error.split_once(": ")?;
+    let kinds =
+        [Shape, DType, InvalidArgument, TreeMismatch, Carry, Branch, Differentiation, UnboundAxisName];
+    let kind = kinds.into_iter().find(|k| format!("{k:?}") == kind);
+    Some((kind, without_line(message).to_string()))
 }

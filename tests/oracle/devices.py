@@ -1,6 +1,7 @@
 """Where JAX's results are: tests/fixtures/devices.json, which tests/devices.rs compares with raxla.
 
     python devices.py ../fixtures/devices.json
+    python devices.py --check ../fixtures/devices.json      compare with the file instead
 
 Each case is [id of the device, committed], or null if JAX refuses it because devices differ. `x` is made on the default device
 and not committed, `y` and `z` are put on devices 1 and 2, `u` is made on device 3 and not committed.
@@ -99,6 +100,15 @@ def place(case):
     return [device.id, out.committed]
 
 
-with open(sys.argv[1], "w") as f:
-    rows = (f"  {json.dumps(name)}: {json.dumps(place(case))}" for name, case in CASES.items())
-    f.write("{\n" + ",\n".join(rows) + "\n}\n")
+places = {name: place(case) for name, case in CASES.items()}
+path = sys.argv[-1]
+if "--check" in sys.argv:
+    with open(path) as f:
+        old = json.load(f)
+    if old != places:
+        sys.exit(f"JAX's results are elsewhere than {path} says: run devices.py")
+    print(f"{len(places)} places agree with JAX {jax.__version__}")
+else:
+    with open(path, "w") as f:
+        rows = (f"  {json.dumps(name)}: {json.dumps(where)}" for name, where in places.items())
+        f.write("{\n" + ",\n".join(rows) + "\n}\n")

@@ -1,10 +1,13 @@
 """Prints the jaxprs of the functions of tests/jaxprs.rs as JAX does: tests/fixtures/jaxprs.json.
 
 Run with JAX 0.10.2: python tests/oracle/jaxprs.py > tests/fixtures/jaxprs.json
+`--check` compares with the file instead.
 """
 
 import json
+import pathlib
 import re
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -247,5 +250,151 @@ def grad_of_relu(x):
 def vmap_of_relu(x):
     return jax.vmap(jax.nn.relu)(x)
 
+x145 = jnp.zeros((1, 4, 5), f32)
+i = jnp.int32(0)
 
-print(json.dumps(cases, indent=1))
+
+@case(x3)
+def clamp(x):
+    return lax.clamp(f32(0), x, f32(1))
+
+
+@case(x23, i)
+def dynamic_slice(x, i):
+    return lax.dynamic_slice(x, (i, i), (1, 2))
+
+
+@case(x23, x23)
+def sort(x, y):
+    return lax.sort((x, y), dimension=1, is_stable=True, num_keys=1)
+
+
+@case(x23)
+def top_k(x):
+    return lax.top_k(x, 2)
+
+
+@case(x23)
+def cumsum(x):
+    return lax.cumsum(x, 1, reverse=True)
+
+
+@case(x3, jnp.zeros((2, 1), jnp.int32))
+def gather(x, i):
+    numbers = lax.GatherDimensionNumbers((), (0,), (0,))
+    return lax.gather(x, i, numbers, (1,), mode="clip")
+
+
+@case(jnp.zeros(3, jnp.int32), x3, x3, x3)
+def select_n(i, x, y, z):
+    return lax.select_n(i, x, y, z)
+
+
+@case(x23)
+def reduce_max(x):
+    return lax.reduce_max(x, (1,))
+
+
+@case(x3)
+def reduce_precision(x):
+    return lax.reduce_precision(x, 5, 10)
+
+
+@case(x23)
+def split(x):
+    return lax.split(x, (1, 2), 1)
+
+
+@case(x145, jnp.zeros((2, 4, 3), f32))
+def convolution(x, w):
+    return lax.conv_general_dilated(x, w, (1,), "SAME")
+
+
+@case(x3)
+def bitcast(x):
+    return lax.bitcast_convert_type(x, jnp.int32)
+
+
+@case(x3, x3)
+def complex_parts(x, y):
+    z = lax.complex(x, y)
+    return lax.real(z), lax.imag(z), lax.conj(z)
+
+
+@case(i, s)
+def switch(i, x):
+    return lax.switch(i, [lax.sin, lax.cos, lax.neg], x)
+
+
+@case(s, x23)
+def scan_in_scan(c, xs):
+    step = lambda c, x: (lax.mul(c, x), c)
+    return lax.scan(lambda c, row: lax.scan(step, c, row), c, xs)
+
+
+@case(s, x3)
+def cond_in_scan(c, xs):
+    return lax.scan(lambda c, x: (lax.cond(lax.gt(c, x), lax.sin, lax.cos, c), lax.mul(x, x)), c, xs)
+
+
+@case(s, s)
+def while_captures(x, y):
+    return lax.while_loop(lambda x: lax.lt(x, y), lambda x: lax.mul(x, y), x)
+
+
+@case(s)
+def jit_in_cond(x):
+    return lax.cond(lax.gt(x, f32(0)), jax.jit(double), lax.neg, x)
+
+
+@case(x23, x3)
+def vmap_of_scan(c, xs):
+    return jax.vmap(lambda c: lax.scan(lambda c, x: (lax.mul(c, x), None), c, xs)[0])(c)
+
+
+@case(s, x3)
+def grad_of_scan(c, xs):
+    return jax.grad(lambda c: lax.scan(lambda c, x: (lax.mul(lax.sin(c), x), None), c, xs)[0])(c)
+
+
+@case(s, s)
+def jvp_of_while(x, dx):
+    f = lambda x: lax.while_loop(lambda x: lax.lt(x, f32(10)), lambda x: lax.mul(x, x), x)
+    return jax.jvp(f, (x,), (dx,))
+
+
+@case(x23, x34)
+def grad_of_dot(x, y):
+    f = lambda x, y: lax.reduce_sum_p.bind(lax.dot(x, y), axes=(0, 1), out_sharding=None)
+    return jax.grad(f, argnums=(0, 1))(x, y)
+
+
+@case(x3)
+def grad_of_custom_vjp(x):
+    @jax.custom_vjp
+    def f(x):
+        return lax.sin(x)
+
+    f.defvjp(lambda x: (lax.sin(x), x), lambda r, g: (lax.mul(r, g),))
+    return jax.grad(lambda x: lax.reduce_sum_p.bind(f(x), axes=(0,), out_sharding=None))(x)
+
+
+@case(x3)
+def special(x):
+    return lax.erf_inv(lax.lgamma(lax.is_finite(x).astype(f32))), lax.integer_pow(x, -2), lax.rsqrt(x), lax.atan2(x, x)
+
+
+@case(jnp.zeros(3, jnp.int32))
+def integers(x):
+    return lax.bitwise_and(lax.bitwise_not(x), lax.shift_left(x, x)), lax.population_count(x), lax.rem(x, x)
+
+
+committed = pathlib.Path(__file__).parent.parent / "fixtures" / "jaxprs.json"
+if "--check" not in sys.argv:
+    print(json.dumps(cases, indent=1))
+elif json.loads(committed.read_text()) != cases:
+    old = json.loads(committed.read_text())
+    differ = [name for name in sorted(old.keys() | cases.keys()) if old.get(name) != cases.get(name)]
+    sys.exit(f"JAX prints {', '.join(differ)} otherwise than {committed.name} says: run jaxprs.py")
+else:
+    print(f"{len(cases)} jaxprs agree with JAX {jax.__version__}")

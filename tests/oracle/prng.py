@@ -1,15 +1,21 @@
 """Writes tests/fixtures/random.jsonl: what jax.random gives. JAX 0.10.2, jax_threefry_partitionable=True (the default).
 
 Run: python tests/oracle/prng.py (not random.py: that name is the standard library's)
+
+`--check` computes all of it and compares with the file instead: integers to the bit, floats to a few units in the last place,
+since another CPU contracts multiplications and additions otherwise.
 """
 
 import json
 import pathlib
+import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
+
+from spec import differ
 
 OUT = pathlib.Path(__file__).parent.parent / "fixtures" / "random.jsonl"
 CASES = []
@@ -25,6 +31,20 @@ def hexed(x):
 def case(fn, seed, out, **params):
     """`out` is what `fn` gives for `key(seed)` and these parameters."""
     CASES.append({"fn": fn, "seed": seed, **params, "out": hexed(out)})
+
+
+def check():
+    old = [json.loads(line) for line in OUT.read_text().splitlines()]
+    new = json.loads(json.dumps(CASES))
+    if len(old) != len(new):
+        sys.exit(f"{OUT.name} has {len(old)} cases, {pathlib.Path(__file__).name} {len(new)}")
+    given = lambda c: {k: v for k, v in c.items() if k != "out"}
+    tol = {"ulp": 4, "abs": 1e-7}
+    for a, b in zip(new, old):
+        why = "the inputs differ" if given(a) != given(b) else differ(a["out"], b["out"], tol)
+        if why:
+            sys.exit(f"{OUT.name}: {given(a)}: {why}: run prng.py")
+    print(f"{len(new)} draws agree with JAX {jax.__version__}")
 
 
 def main():
@@ -97,6 +117,8 @@ def main():
             out = random.randint(key, (4,), -7, 10**12, "int64")
             case("randint", seed, out, shape=(4,), dtype="int64", lo=-7, hi=10**12, x64=True)
             case("permutation", seed, random.permutation(key, 9), n=9, x64=True)
+    if "--check" in sys.argv:
+        return check()
     OUT.write_text("".join(json.dumps(c, separators=(",", ":")) + "\n" for c in CASES))
     print(f"{len(CASES)} cases")
 

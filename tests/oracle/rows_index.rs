@@ -64,6 +64,7 @@ pub const INDEX: &[&[Row]] = &[
         row!("numpy.argsort", |x, p| jnp::argsort(&x[0], sort_axis(p))),
         row!("numpy.lexsort", |x, _| jnp::lexsort(x, -1)),
         row!("numpy.searchsorted", |x, p| jnp::searchsorted(&x[0], &x[1], p.str("side") == "right")),
+        row!("numpy.digitize", |x, p| jnp::digitize(&x[0], &x[1], p.bool("right"))),
         row!("numpy.quantile", |x, p| jnp::quantile(&x[0], &x[1], axes(p), method(p))),
         row!("numpy.percentile", |x, p| jnp::percentile(&x[0], &x[1], axes(p), method(p))),
         row!("numpy.bincount", |x, p| jnp::bincount(&x[0], None, p.usize("length"))),

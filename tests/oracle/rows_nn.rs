@@ -15,6 +15,7 @@ pub const NN: &[&[Row]] = &[
         row!("nn.leaky_relu", |x, p| nn::leaky_relu(&x[0], p.float("negative_slope"))),
         row!("nn.gelu", |x, p| nn::gelu(&x[0], p.bool("approximate"))),
         row!("nn.squareplus", |x, p| nn::squareplus(&x[0], p.int("b"))),
+        row!("nn.soft_cap", |x, p| nn::soft_cap(&x[0], p.float("cap"))),
         row!("nn.glu", |x, p| nn::glu(&x[0], p.int("axis"))),
         row!("nn.softmax", |x, p| nn::softmax(&x[0], axes(p))),
         row!("nn.log_softmax", |x, p| nn::log_softmax(&x[0], axes(p))),

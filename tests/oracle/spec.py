@@ -56,7 +56,7 @@ class Spec:
     args: list
     params: dict
     x64: bool
-    grad: bool
+    grad: bool | list
     tol: dict | None
     grad_tol: dict | None
     error: bool | None
@@ -75,6 +75,7 @@ class Family:
              error=False, **params):
         """One case. An argument is (dtype, shape) for random values, a pair of dtype and values, or `weak(x)`.
 
+        `grad`: with its derivative, by all floats or by the arguments of a list of positions.
         `error`: JAX rejects it; None asks JAX whether it does."""
         n = self.count[fn] = self.count.get(fn, 0) + 1
         id = f"{fn}/{n}"
@@ -104,7 +105,7 @@ def make(a, rng):
     dtype, what = a
     if isinstance(what, tuple) and all(isinstance(n, int) for n in what):
         return array_of(values(dtype, what, rng), np_dtype(dtype))
-    return array_of(np.asarray(what), np_dtype(dtype))
+    return array_of(exactly(dtype, what), np_dtype(dtype))
 
 
 def values(dtype, shape, rng):
@@ -148,7 +149,13 @@ def pairs(dtype):
 
 def arr(dtype, data):
     """An argument with these values."""
-    return dtype, np.asarray(data)
+    return dtype, exactly(dtype, data)
+
+
+def exactly(dtype, data):
+    """NumPy takes a list of small integers and others of 64 bits for floats."""
+    wide = dtype in ("int64", "uint64") and isinstance(data, list)
+    return np.asarray(data, object).astype(dtype) if wide else np.asarray(data)
 
 
 def same_inputs(new, old):

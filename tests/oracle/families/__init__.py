@@ -12,6 +12,13 @@ FAMILIES = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("[a-z]*.py"
 ROOTS = {"lax": jax.lax, "numpy": jax.numpy, "nn": jax.nn}
 
 
+def union(attribute):
+    """A table of all modules that `jax` functions are divided among, for a family of functions from all of them."""
+    modules = """lax_elementwise lax_shape lax_index lax_window lax_special control_flow numpy_ufunc numpy_reduce
+        numpy_shape numpy_index nn""".split()
+    return {k: v for name in modules for k, v in getattr(importlib.import_module(f"families.{name}"), attribute, {}).items()}
+
+
 def specs(name):
     """The cases of one family, not run yet."""
     module = importlib.import_module(f"families.{name}")

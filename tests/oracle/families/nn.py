@@ -7,11 +7,13 @@ ACTIVATIONS = """relu relu6 sigmoid softplus soft_sign silu mish log_sigmoid sel
     sparse_plus sparse_sigmoid tanh""".split()
 
 # Compositions of transcendental functions.
-ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """elu celu leaky_relu gelu squareplus glu softmax log_softmax logmeanexp tanh standardize
+ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """soft_cap elu celu leaky_relu gelu squareplus glu softmax log_softmax logmeanexp tanh standardize
     log1mexp dot_product_attention""".split()}
 ULP |= {"nn.relu": 0, "nn.relu6": 0, "nn.hard_tanh": 0}
 
 ADAPTERS = {
+    # JAX has no such function; this is its definition where the name is used.
+    "nn.soft_cap": lambda x, cap: cap * jax.numpy.tanh(x / cap),
     "nn.elu": lambda x, alpha: jax.nn.elu(x, alpha),
     "nn.celu": lambda x, alpha: jax.nn.celu(x, alpha),
     "nn.one_hot": lambda x, num_classes, dtype=None: jax.nn.one_hot(x, num_classes, **({} if dtype is None else {"dtype": dtype})),
@@ -83,3 +85,8 @@ def build(f):
                is_causal=causal, abs=2e-6, grad=True, grad_abs=5e-6)
         f.case("nn.dot_product_attention", ("float32", (2, 3, 4, 2)), ("float32", (2, 5, 2, 2)), ("float32", (2, 5, 2, 2)),
                is_causal=causal, abs=2e-6)
+    for dtype in ("float32", "bfloat16", "float16"):
+        f.case("nn.soft_cap", arr(dtype, points), cap=2.5, grad=dtype == "float32", abs=1e-6)
+    f.case("nn.soft_cap", arr("float32", corners), cap=30.0, grad=True, abs=1e-6, grad_abs=1e-6)
+    f.case("nn.soft_cap", arr("int32", [1, -20]), cap=5.0, abs=1e-6)
+    f.case("nn.soft_cap", weak(0.5), cap=5.0, abs=1e-6)

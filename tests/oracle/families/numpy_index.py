@@ -114,3 +114,11 @@ def build(f):
     for mode in ("full", "same", "valid"):
         f.case("numpy.convolve", ("float32", (5,)), ("float32", (3,)), mode=mode, abs=2e-6)
         f.case("numpy.convolve", ("float32", (2,)), ("float32", (4,)), mode=mode, abs=2e-6)
+    for right in (False, True):
+        f.case("numpy.digitize", arr("float32", [[0.0, 1.0, 2.0], [2.5, 9.0, NAN]]), arr("float32", [1.0, 2.0, 2.5]), right=right)
+        f.case("numpy.digitize", arr("float32", [[0.0, 1.0, 2.0], [2.5, 9.0, NAN]]), arr("float32", [2.5, 2.0, 1.0]), right=right)
+        f.case("numpy.digitize", arr("int32", [0, 1, 5, 9]), arr("int32", [1, 5, 5]), right=right)
+        f.case("numpy.digitize", arr("int32", [0, 1, 5, 9]), arr("int32", [5, 1]), right=right)
+        f.case("numpy.digitize", arr("float32", [0.0]), arr("float32", [1.0]), right=right)
+        f.case("numpy.digitize", arr("float32", [0.0]), arr("float32", []), right=right)
+    f.case("numpy.digitize", arr("float32", 0.5), arr("float32", [[1.0]]), error=True)

@@ -6,6 +6,9 @@ from spec import arr, weak
 ULP = {f"numpy.{name}": 4 for name in "linspace logspace geomspace dot matmul vdot inner tensordot einsum trace kron outer cross vander hanning hamming blackman bartlett matrix_power vecdot".split()}
 
 ADAPTERS = {
+    "numpy.multi_dot": lambda *xs: jnp.linalg.multi_dot(xs),
+    "numpy.hsplit": lambda x, sections: jnp.hsplit(x, sections),
+    "numpy.vsplit": lambda x, sections: jnp.vsplit(x, sections),
     "numpy.broadcast_shapes": lambda shapes: jnp.array(jnp.broadcast_shapes(*shapes), jnp.int32),
     **{f"numpy.{name}": (lambda fn: lambda *xs, **p: fn(xs, **p))(getattr(jnp, name))
        for name in "concatenate stack vstack hstack dstack column_stack".split()},
@@ -196,3 +199,31 @@ def build(f):
     f.case("numpy.around", arr("float32", [0.125, 2.5, -1.25, 1e10]), decimals=1)
     for shapes in ([[3, 1], [4]], [[0], [1]], [[2, 3]]):
         f.case("numpy.broadcast_shapes", shapes=shapes)
+    added(f)
+
+
+def added(f):
+    for dtype in ("float32", "int32", "bool"):
+        grad = dtype == "float32"
+        for k in (0, 1, -2):
+            f.case("numpy.diagflat", (dtype, (2, 2)), k=k, grad=grad)
+        f.case("numpy.diagflat", (dtype, ()), k=1)
+        f.case("numpy.ediff1d", (dtype, (2, 3)), error=None, grad=grad)
+        f.case("numpy.hsplit", (dtype, (2, 6)), sections=3, grad=grad)
+        f.case("numpy.vsplit", (dtype, (6, 2)), sections=[1, 4], grad=grad)
+        f.case("numpy.matrix_transpose", (dtype, (2, 3, 4)), grad=grad)
+        for axis, start in ((0, 3), (2, 0), (-1, 1), (1, -1)):
+            f.case("numpy.rollaxis", (dtype, (2, 3, 4)), axis=axis, start=start, grad=grad)
+    f.case("numpy.ediff1d", ("float32", (1,)))
+    f.case("numpy.ediff1d", ("float32", ()), error=None)
+    f.case("numpy.hsplit", ("float32", (6,)), sections=2)
+    f.case("numpy.hsplit", ("float32", (2, 5)), sections=2, error=True)
+    f.case("numpy.vsplit", ("float32", (5, 2)), sections=2, error=True)
+    f.case("numpy.matrix_transpose", ("float32", (3,)), error=True)
+    f.case("numpy.rollaxis", ("float32", (2, 3)), axis=2, start=0, error=True)
+    f.case("numpy.rollaxis", ("float32", (2, 3)), axis=0, start=3, error=True)
+    f.case("numpy.multi_dot", ("float32", (2, 3)), ("float32", (3, 4)), grad=True, ulp=4, abs=2e-6, grad_abs=2e-6)
+    f.case("numpy.multi_dot", ("float32", (10, 3)), ("float32", (3, 20)), ("float32", (20, 2)), ulp=4, abs=2e-5, grad=True, grad_abs=1e-4)
+    f.case("numpy.multi_dot", ("float32", (3,)), ("float32", (3, 4)), ("float32", (4,)), ulp=4, abs=1e-5, grad=True, grad_abs=1e-5)
+    f.case("numpy.multi_dot", ("int32", (2, 3)), ("int32", (3, 4)), ("int32", (4, 2)))
+    f.case("numpy.multi_dot", ("float32", (2, 3)), ("float32", (2, 3)), error=True)

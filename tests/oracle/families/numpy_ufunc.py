@@ -23,6 +23,8 @@ ULP = {f"numpy.{name}": n for n, names in {
 }.items() for name in names.split()}
 
 ADAPTERS = {
+    "numpy.fix": jnp.trunc,  # `jnp.fix` is no more.
+    "numpy.nan_to_num_with": lambda x, nan, posinf, neginf: jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
     "numpy.where": lambda c, x, y: jnp.where(c, x, y),
     "numpy.select": lambda c1, c2, x1, x2, default: jnp.select([c1, c2], [x1, x2], default),
     "numpy.power": lambda x, y, static=None: jnp.power(x, y if static is None else static),
@@ -127,3 +129,29 @@ def build(f):
     for dtype in ("float32", "int32"):
         f.case("numpy.isclose", (dtype, (4,)), (dtype, (4,)))
     f.case("numpy.isclose", arr("float32", [1.0, 1.0, float("inf"), float("nan")]), arr("float32", [1.000001, 1.1, float("inf"), float("nan")]))
+    added(f)
+
+
+def added(f):
+    nan, inf = float("nan"), float("inf")
+    for a, b in (([1.0, 2.0], [1.000001, 2.0]), ([1.0, 2.0], [1.1, 2.0]), ([nan], [nan]), ([inf, -inf], [inf, -inf])):
+        f.case("numpy.allclose", arr("float32", a), arr("float32", b))
+        f.case("numpy.array_equal", arr("float32", a), arr("float32", b))
+    f.case("numpy.allclose", ("float32", (2, 3)), weak(0.5))
+    f.case("numpy.allclose", ("int32", (2, 3)), ("int32", (2, 3)))
+    f.case("numpy.allclose", ("float32", (0,)), ("float32", (1,)))
+    f.case("numpy.allclose", ("float32", (2,)), ("float32", (3,)), error=True)
+    f.case("numpy.array_equal", ("float32", (2,)), ("float32", (3,)))
+    f.case("numpy.array_equal", ("float32", (2,)), ("float32", (2, 1)))
+    f.case("numpy.array_equal", arr("float32", [1, 2]), arr("int32", [1, 2]))
+    for dtype in FLOATS + ["int32", "bool"]:
+        f.case("numpy.fix", (dtype, edges(dtype)))
+        f.case("numpy.i0", arr(dtype, [-3, 0, 1, 5]), ulp=8, abs=1e-6)
+        for nan, posinf, neginf in ((1.5, None, None), (0.0, 7.0, -8.0), (2.0, None, 3.0)):
+            f.case("numpy.nan_to_num_with", (dtype, edges(dtype)), nan=nan, posinf=posinf, neginf=neginf)
+    f.case("numpy.nan_to_num_with", ("complex64", edges("complex64")), nan=1.0, posinf=2.0, neginf=None)
+    f.case("numpy.nan_to_num_with", arr("float32", [1.0, inf, float("nan")]), nan=1.0, posinf=2.0, neginf=None, grad=True)
+    f.case("numpy.fix", arr("float32", [1.5, -2.5]), grad=True)
+    f.case("numpy.i0", arr("float32", [1.5, -2.5]), grad=True, ulp=8, grad_ulp=8)
+    f.case("numpy.i0", ("complex64", (2,)), error=True)
+    f.case("numpy.i0", weak(0.5), ulp=8)
