@@ -103,8 +103,12 @@ fn closeness(found: &Values, expected: &Values, tolerance: f64) -> Option<String
 
 fn compare(what: &str, found: &[Array], expected: &[Array]) -> Result<Outcome> {
     let (found, expected) = (values(found)?, values(expected)?);
+    let invented = |(a, b): (&f64, &f64)| a.is_nan() && b.is_finite();
     Ok(match closeness(&found, &expected, 1e-7) {
         None => Outcome::Passed,
+        Some(difference) if found.iter().flatten().zip(expected.iter().flatten()).any(invented) => {
+            Outcome::Failed(format!("{what}: not a number: {difference}"))
+        }
         Some(_) if !moderate(&expected) => Outcome::Inconclusive,
         Some(difference) => Outcome::Failed(format!("{what}: {difference}")),
     })
@@ -214,7 +218,10 @@ fn dot(a: &[Array], b: &[Array]) -> Result<f64> {
 fn check_transpose(cts: &[Array], dys: &[Array], pulled: &[Array], dxs: &[Array]) -> Result<Outcome> {
     let (forward, backward) = (dot(cts, dys)?, dot(pulled, dxs)?);
     let scale: f64 = values(pulled)?.iter().flatten().map(|x| x.abs()).sum();
-    if !forward.is_finite() || !backward.is_finite() || scale > 1e6 {
+    if forward.is_finite() != backward.is_finite() {
+        return Ok(Outcome::Failed(format!("<ct, J v> = {forward}, but <J^T ct, v> = {backward}")));
+    }
+    if !forward.is_finite() || scale > 1e6 {
         return Ok(Outcome::Inconclusive);
     }
     Ok(if (forward - backward).abs() <= 1e-8 * (1.0 + scale) {
