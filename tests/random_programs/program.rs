@@ -335,10 +335,8 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
             let (captured, args) = a.split_at(sub.captured);
             let body = |i: Array, c: Vec<Array>| -> Result<Vec<Array>> {
                 let mut c = sub.call(captured, c)?;
-                c[0] = lax::mul(
-                    &c[0],
-                    &lax::convert_element_type(&lax::lt(&i, &Array::scalar(2i32)), DType::F64),
-                );
+                let early = lax::convert_element_type(&lax::lt(&i, &Array::scalar(2i32)), DType::F64);
+                c[0] = lax::mul(&c[0], &lax::add(&early, &number(0.5)));
                 Ok(c)
             };
             lax::fori_loop(Array::scalar(0i32), Array::scalar(*n as i32), body, args.to_vec())?
@@ -372,10 +370,20 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
     })
 }
 
-/// The program as a function to transform.
-pub fn function(block: &Arc<Block>) -> Fun<Many> {
-    use raxla::signature::Traceable;
-    let block = block.clone();
-    let f = move |xs: &Vec<Array>| run(&block, xs);
-    Fun::from_flat(f.into_flat())
+/// A program as a function to transform, and that function compiled: once for all checks.
+pub struct Program {
+    pub block: Arc<Block>,
+    pub f: Fun<Many>,
+    pub jitted: Jit<Many>,
+}
+
+impl Program {
+    pub fn new(block: Block) -> Self {
+        use raxla::signature::Traceable;
+        let block = Arc::new(block);
+        let run_block = block.clone();
+        let f = move |xs: &Vec<Array>| run(&run_block, xs);
+        let f: Fun<Many> = Fun::from_flat(f.into_flat());
+        Program { block, jitted: jit(&f), f }
+    }
 }
