@@ -53,7 +53,7 @@ pub fn program(seed: u64, allow: Allow) -> Block {
     let mut rng = Rng(seed);
     loop {
         let params = (0..1 + rng.below(3)).map(|_| shape(&mut rng)).collect();
-        let size = 3 + rng.below(4);
+        let size = 4 + rng.below(3);
         let outs = (0..1 + rng.below(2)).map(|_| None).collect();
         let depth = if rng.chance(8) { 3 } else { 2 };
         let block = block(&mut rng, params, outs, depth, size, allow);

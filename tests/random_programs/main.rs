@@ -11,6 +11,7 @@
 //! needs, and derivatives that come out as zero are counted. `--nocapture` prints what the programs have in them.
 
 mod checks;
+mod custom;
 mod flat;
 mod generate;
 mod live;

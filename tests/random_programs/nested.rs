@@ -1,14 +1,14 @@
 //! Random statements with nested functions.
 
 use crate::generate::{AXES, Allow, Builder, MAX_ELEMENTS};
-use crate::program::Op;
+use crate::program::{Op, Rule};
 
 impl Builder<'_> {
     pub fn nested(&mut self) {
         let captured = self.some_vars(2);
         let n = captured.len();
         let free = |count: usize| vec![None; count];
-        match self.rng.below(12) {
+        match self.rng.below(15) {
             0..3 => {
                 let captured = if self.rng.chance(60) { vec![] } else { captured };
                 let n = captured.len();
@@ -121,6 +121,7 @@ impl Builder<'_> {
                     self.push(op, captured.into_iter().chain(args).collect(), outs);
                 }
             }
+            11 | 12 => self.custom(),
             _ => {
                 let reverse = self.rng.chance(50);
                 let allow = if reverse {
@@ -142,6 +143,27 @@ impl Builder<'_> {
                     self.push(Op::Jvp(sub), args, [outs.clone(), outs].concat());
                 }
             }
+        }
+    }
+
+    /// A function of one or two arguments with a derivative of its own.
+    fn custom(&mut self) {
+        let args: Vec<usize> = (0..1 + self.rng.below(2)).map(|_| self.var()).collect();
+        let outs = vec![None; 1 + self.rng.below(2)];
+        let rule = self.rng.pick(&[Rule::Plain, Rule::OfJit, Rule::Scaled]);
+        if self.allow.custom_vjp && self.rng.chance(60) {
+            // No collectives: their transposes are sums over examples, which a rule of one example cannot give.
+            let allow = Allow { loops: false, axes: 0, ..self.allow };
+            let (sub, outs) = self.sub(self.shapes_of(&args), outs, 0, allow);
+            self.push(Op::CustomVjp(sub, rule), args, outs);
+        } else {
+            let allow = Allow { custom_vjp: false, ..self.allow };
+            // No nested functions.
+            let depth = std::mem::replace(&mut self.depth, 1);
+            let (sub, outs) = self.sub(self.shapes_of(&args), outs, 0, allow);
+            self.depth = depth;
+            let rule = if matches!(rule, Rule::OfJit) { Rule::Plain } else { rule };
+            self.push(Op::CustomJvp(sub, rule), args, outs);
         }
     }
 }

@@ -8,7 +8,9 @@ use raxla::checkpoint;
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
-use raxla::signature::Fun;
+use raxla::signature::{Fun, Traceable};
+
+use crate::custom;
 
 pub type Shape = Vec<usize>;
 
@@ -60,7 +62,7 @@ pub enum Binary {
 }
 
 type Branch = dyn Fn(Vec<Array>) -> Result<Vec<Array>>;
-type Many = fn(&'static Vec<Array>) -> Vec<Array>;
+pub type Many = fn(&'static Vec<Array>) -> Vec<Array>;
 
 /// A nested function. Its first `captured` arguments are captured, the others are passed.
 #[derive(Clone)]
@@ -74,7 +76,7 @@ impl Sub {
     pub fn new(block: Block, captured: usize) -> Self {
         Sub { block: Arc::new(block), captured, jitted: Arc::default() }
     }
-    fn call(&self, captured: &[Array], args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>> {
+    pub fn call(&self, captured: &[Array], args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>> {
         let all: Vec<Array> = captured.iter().cloned().chain(args).collect();
         run(&self.block, &all)
     }
@@ -147,12 +149,26 @@ pub enum Op {
     Grad(Sub),
     /// The directional derivative along the last argument at the one before it.
     Jvp(Sub),
+    /// A function of one or two arguments whose rule makes its derivative from that of the nested function.
+    CustomJvp(Sub, Rule),
+    CustomVjp(Sub, Rule),
+}
+
+/// How the rule of a custom derivative comes by it.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// As it is.
+    Plain,
+    /// From the nested function under `jit`.
+    OfJit,
+    /// From a multiple of the tangent or the cotangent, and then divided.
+    Scaled,
 }
 
 impl Op {
     pub fn subs(&self) -> Vec<&Sub> {
         match self {
-            Op::Checkpoint(sub) => vec![sub],
+            Op::Checkpoint(sub) | Op::CustomJvp(sub, _) | Op::CustomVjp(sub, _) => vec![sub],
             Op::Jit(sub) | Op::Grad(sub) | Op::Jvp(sub) | Op::While(sub, _) | Op::Fori(sub, _) => vec![sub],
             Op::Scan { body, .. } | Op::Vmap { body, .. } => vec![body],
             Op::Cond(subs) | Op::Switch(subs) => subs.iter().collect(),
@@ -167,7 +183,7 @@ impl Op {
             Op::Jit(sub) | Op::Grad(sub) | Op::Jvp(sub) | Op::While(sub, _) | Op::Fori(sub, _) => {
                 *sub = new.swap_remove(0)
             }
-            Op::Checkpoint(sub) => *sub = new.swap_remove(0),
+            Op::Checkpoint(sub) | Op::CustomJvp(sub, _) | Op::CustomVjp(sub, _) => *sub = new.swap_remove(0),
             Op::Scan { body, .. } | Op::Vmap { body, .. } => *body = new.swap_remove(0),
             Op::Cond(subs) | Op::Switch(subs) => *subs = new,
             _ => {}
@@ -195,7 +211,7 @@ pub fn run(block: &Block, args: &[Array]) -> Result<Vec<Array>> {
     Ok(block.outs.iter().map(|i| env[*i].clone()).collect())
 }
 
-fn number(x: f64) -> Array {
+pub fn number(x: f64) -> Array {
     Array::from(x)
 }
 
@@ -367,6 +383,8 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
             y.extend(dy);
             y
         }
+        Op::CustomJvp(sub, rule) => custom::by_jvp(sub, *rule, a)?,
+        Op::CustomVjp(sub, rule) => custom::by_vjp(sub, *rule, a)?,
     })
 }
 
@@ -379,7 +397,6 @@ pub struct Program {
 
 impl Program {
     pub fn new(block: Block) -> Self {
-        use raxla::signature::Traceable;
         let block = Arc::new(block);
         let run_block = block.clone();
         let f = move |xs: &Vec<Array>| run(&run_block, xs);
