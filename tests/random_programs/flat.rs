@@ -1,14 +1,15 @@
 //! Random statements without nested functions.
 
 use crate::generate::{AXES, Builder, MAX_ELEMENTS};
-use crate::program::{Binary, Op, Shape, Unary};
+use crate::program::{Binary, Op, Shape, Unary, Window};
 
 impl Builder<'_> {
     pub fn flat(&mut self) {
         let x = self.var();
         let shape = self.shapes[x].clone();
         let rank = shape.len();
-        match self.rng.below(28) {
+        let full = !shape.contains(&0);
+        match self.rng.below(34) {
             0..4 => {
                 let kinds = [
                     Unary::Sin,
@@ -86,7 +87,7 @@ impl Builder<'_> {
                 let axes = (0..rank).filter(|_| self.rng.chance(60)).collect();
                 self.push(Op::Rev(axes), vec![x], vec![shape]);
             }
-            18 if rank > 0 => {
+            18 if rank > 0 && full => {
                 let starts: Vec<usize> = shape.iter().map(|n| self.rng.below(*n)).collect();
                 let limits: Vec<usize> =
                     shape.iter().zip(&starts).map(|(n, s)| s + 1 + self.rng.below(n - s)).collect();
@@ -94,7 +95,7 @@ impl Builder<'_> {
                 let out = (0..rank).map(|i| (limits[i] - starts[i]).div_ceil(strides[i])).collect();
                 self.push(Op::Slice(starts, limits, strides), vec![x], vec![out]);
             }
-            19 if rank > 0 => {
+            19 if rank > 0 && full => {
                 let config: Vec<(i64, i64, i64)> = shape
                     .iter()
                     .map(|_| {
@@ -120,7 +121,7 @@ impl Builder<'_> {
                     self.push(Op::Concatenate(axis), vec![x, y], vec![out]);
                 }
             }
-            21 if rank > 0 => {
+            21 if rank > 0 && full => {
                 let axis = self.rng.below(rank);
                 let size = 1 + self.rng.below(shape[axis]);
                 let mut out = shape.clone();
@@ -128,7 +129,7 @@ impl Builder<'_> {
                 let y = self.var();
                 self.push(Op::DynamicSlice { axis, size }, vec![x, y], vec![out]);
             }
-            22 if rank > 0 => {
+            22 if rank > 0 && full => {
                 let axes: Vec<usize> = (0..rank).filter(|_| self.rng.chance(60)).collect();
                 let out = (0..rank).filter(|i| !axes.contains(i)).map(|i| shape[i]).collect();
                 self.push(Op::Largest(axes), vec![x], vec![out]);
@@ -141,7 +142,7 @@ impl Builder<'_> {
                 let op = Op::Sort(self.rng.below(rank));
                 self.push(op, vec![x], vec![shape]);
             }
-            25 if rank > 0 => {
+            25 if rank > 0 && full => {
                 let axis = self.rng.below(rank);
                 let mut small = shape.clone();
                 small[axis] = 1 + self.rng.below(shape[axis]);
@@ -158,8 +159,74 @@ impl Builder<'_> {
                 let value = self.number();
                 self.push(Op::Number(value), vec![], vec![vec![]]);
             }
+            28 | 29 if rank > 0 && full => self.gather(x),
+            30 | 31 if rank > 0 && full => {
+                let row = shape[1..].to_vec();
+                let (op, rows, places) = if self.rng.chance(50) {
+                    (Op::SetRow, row, vec![])
+                } else {
+                    let n = self.rng.pick(&[0, 1, 2, 2, 3]);
+                    (Op::AddRows, [&[n], &*row].concat(), vec![n])
+                };
+                let args = vec![x, self.of_shape(&rows), self.of_shape(&places)];
+                self.push(op, args, vec![shape]);
+            }
+            32 if rank > 0 && full => {
+                let axis = self.rng.below(rank);
+                let y = self.of_shape(&shape);
+                let out = [&shape[..axis], &shape[axis + 1..]].concat();
+                self.push(Op::AtLargest(axis), vec![x, y], vec![out]);
+            }
+            33 if rank > 0 && full => self.window(x),
             // It does not fit: another one.
             _ => self.flat(),
+        }
+    }
+
+    fn gather(&mut self, x: usize) {
+        let shape = self.shapes[x].clone();
+        let axis = self.rng.below(shape.len());
+        let (op, places, out) = match self.rng.below(3) {
+            0 => {
+                let mut places = shape.clone();
+                places[axis] = self.rng.pick(&[1, 2, 3]);
+                (Op::TakeAlong(axis), places.clone(), places)
+            }
+            kind => {
+                let places = match self.rng.chance(40) {
+                    true => vec![],
+                    false => vec![self.rng.pick(&[0, 1, 2, 2, 3])],
+                };
+                let (op, axis) = if kind == 1 { (Op::Take(axis), axis) } else { (Op::Rows, 0) };
+                let out = [&shape[..axis], &*places, &shape[axis + 1..]].concat();
+                (op, places, out)
+            }
+        };
+        if out.iter().product::<usize>() <= MAX_ELEMENTS {
+            let places = self.of_shape(&places);
+            self.push(op, vec![x, places], vec![out]);
+        }
+    }
+
+    /// Something of each window: of a vector also its product with a kernel.
+    fn window(&mut self, x: usize) {
+        let shape = self.shapes[x].clone();
+        let size: Vec<usize> = shape.iter().map(|n| 1 + self.rng.below((*n).min(2))).collect();
+        let padding = self.rng.pick(&["VALID", "SAME"]);
+        let count = |n: usize, size: usize, stride: usize| match padding {
+            "VALID" => (n - size) / stride + 1,
+            _ => n.div_ceil(stride),
+        };
+        if let [n] = *shape
+            && self.rng.chance(50)
+        {
+            let kernel = self.of_shape(&size);
+            self.push(Op::Conv(padding), vec![x, kernel], vec![vec![count(n, size[0], 1)]]);
+        } else {
+            let strides: Vec<usize> = shape.iter().map(|_| 1 + self.rng.below(2)).collect();
+            let out = (0..shape.len()).map(|i| count(shape[i], size[i], strides[i])).collect();
+            let op = Op::Window(Window { largest: self.rng.chance(50), size, strides, padding });
+            self.push(op, vec![x], vec![out]);
         }
     }
 

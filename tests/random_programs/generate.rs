@@ -45,7 +45,8 @@ pub const MAX_ELEMENTS: usize = 24;
 
 pub fn shape(rng: &mut Rng) -> Shape {
     let rank = rng.pick(&[0, 1, 1, 2, 2]);
-    (0..rank).map(|_| rng.pick(&[1, 2, 2, 3, 3])).collect()
+    let mut size = || if rng.chance(3) { 0 } else { rng.pick(&[1, 2, 2, 3, 3]) };
+    (0..rank).map(|_| size()).collect()
 }
 
 /// The first program of those that the seed gives that is worth being checked.
@@ -53,7 +54,7 @@ pub fn program(seed: u64, allow: Allow) -> Block {
     let mut rng = Rng(seed);
     loop {
         let params = (0..1 + rng.below(3)).map(|_| shape(&mut rng)).collect();
-        let size = 4 + rng.below(3);
+        let size = 3 + rng.below(3);
         let outs = (0..1 + rng.below(2)).map(|_| None).collect();
         let depth = if rng.chance(8) { 3 } else { 2 };
         let block = block(&mut rng, params, outs, depth, size, allow);

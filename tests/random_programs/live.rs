@@ -32,8 +32,10 @@ pub fn through(stmt: &Stmt, a: &[bool]) -> Vec<bool> {
         Op::Number(_) | Op::Unary(Unary::Step) | Op::Grad(_) => vec![false; stmt.outs.len()],
         Op::Binary(crate::program::Binary::Sub) => vec![(a[0] || a[1]) && stmt.args[0] != stmt.args[1]],
         Op::Select => vec![a[2] && a[3]],
-        Op::DynamicSlice { .. } => vec![a[0]],
-        Op::DynamicUpdateSlice(_) => vec![a[1]],
+        Op::DynamicSlice { .. } | Op::Take(_) | Op::TakeAlong(_) | Op::Rows => vec![a[0]],
+        Op::DynamicUpdateSlice(_) | Op::AtLargest(_) => vec![a[1]],
+        Op::SetRow => vec![a[0] && a[1]],
+        Op::AddRows => vec![a[0]],
         Op::Jit(sub) | Op::Checkpoint(sub) | Op::Vmap { body: sub, .. } => results(sub, a),
         Op::CustomJvp(sub, _) | Op::CustomVjp(sub, _) => results(sub, a),
         Op::Jvp(sub) => {

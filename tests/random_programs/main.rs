@@ -14,6 +14,7 @@ mod checks;
 mod custom;
 mod flat;
 mod generate;
+mod indexing;
 mod live;
 mod nested;
 mod program;

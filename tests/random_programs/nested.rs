@@ -26,7 +26,7 @@ impl Builder<'_> {
                 }
             }
             3 | 4 => {
-                let length = 1 + self.rng.below(3);
+                let length = if self.rng.chance(5) { 0 } else { 1 + self.rng.below(3) };
                 let init: Vec<usize> = (0..self.rng.below(3)).map(|_| self.var()).collect();
                 let mut xs = Vec::new();
                 for _ in 0..self.rng.below(3) {

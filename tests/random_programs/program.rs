@@ -10,7 +10,7 @@ use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
 use raxla::signature::{Fun, Traceable};
 
-use crate::custom;
+use crate::{custom, indexing};
 
 pub type Shape = Vec<usize>;
 
@@ -121,6 +121,20 @@ pub enum Op {
     },
     /// Where the second argument goes in the first depends on the third.
     DynamicUpdateSlice(usize),
+    /// Of the first argument at the places, or along an axis, that the second says.
+    Take(usize),
+    TakeAlong(usize),
+    /// Rows of the first argument, counted from the end.
+    Rows,
+    /// The third argument says which row of the first becomes the second.
+    SetRow,
+    /// The third argument says to which rows of the first those of the second are added.
+    AddRows,
+    /// The element of the second argument where the first is the largest along an axis.
+    AtLargest(usize),
+    Window(Window),
+    /// In one dimension, with padding or without.
+    Conv(&'static str),
     /// The sum over a named axis.
     Psum(&'static str),
     Checkpoint(Sub),
@@ -152,6 +166,15 @@ pub enum Op {
     /// A function of one or two arguments whose rule makes its derivative from that of the nested function.
     CustomJvp(Sub, Rule),
     CustomVjp(Sub, Rule),
+}
+
+/// The sum or the largest element of each window.
+#[derive(Clone, Debug)]
+pub struct Window {
+    pub largest: bool,
+    pub size: Vec<usize>,
+    pub strides: Vec<usize>,
+    pub padding: &'static str,
 }
 
 /// How the rule of a custom derivative comes by it.
@@ -215,7 +238,7 @@ pub fn number(x: f64) -> Array {
     Array::from(x)
 }
 
-fn to_int(x: &Array) -> Array {
+pub fn to_int(x: &Array) -> Array {
     lax::convert_element_type(&lax::mul(x, &number(2.5)), DType::I32)
 }
 
@@ -263,6 +286,14 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Largest(axes) => vec![lax::reduce_max(&a[0], axes)],
         Op::Cumsum(axis, reverse) => vec![lax::cumsum(&a[0], *axis, *reverse)],
         Op::Sort(axis) => vec![lax::sort(&[&a[0]], *axis as i64, true, 1).swap_remove(0)],
+        Op::Take(axis) => vec![indexing::take(&a[0], &a[1], *axis)],
+        Op::TakeAlong(axis) => vec![indexing::take_along(&a[0], &a[1], *axis)],
+        Op::Rows => vec![indexing::rows(&a[0], &a[1])],
+        Op::SetRow => vec![a[0].at(to_int(&a[2])).set(&a[1])],
+        Op::AddRows => vec![a[0].at(to_int(&a[2])).add(&a[1])],
+        Op::AtLargest(axis) => vec![indexing::at_largest(&a[0], &a[1], *axis)],
+        Op::Window(window) => vec![indexing::window(&a[0], window)],
+        Op::Conv(padding) => vec![indexing::conv(&a[0], &a[1], padding)],
         Op::Psum(name) => vec![lax::psum(&a[0], name)],
         Op::DynamicUpdateSlice(axis) => {
             let at = to_int(&lax::reduce_sum(&a[2], &(0..a[2].ndim()).collect::<Vec<_>>()));
