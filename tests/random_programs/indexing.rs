@@ -16,8 +16,12 @@ pub fn take(x: &Array, at: &Array, axis: usize) -> Array {
     jnp::take(x, places(at, x.shape()[axis]), axis as i64)
 }
 
-/// Counted from the end: what is out of range would have no derivative that agrees with its value.
+/// One row may be anywhere: beyond the last one it is that. Of several rows, those out of range would have no derivative that
+/// agrees with their values, in JAX neither.
 pub fn rows(x: &Array, at: &Array) -> Array {
+    if at.ndim() == 0 {
+        return x.index(to_int(at));
+    }
     x.index(lax::sub(&places(at, x.shape()[0]), &lax::full_like(&to_int(at), x.shape()[0] as f64)))
 }
 

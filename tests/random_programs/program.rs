@@ -124,7 +124,7 @@ pub enum Op {
     /// Of the first argument at the places, or along an axis, that the second says.
     Take(usize),
     TakeAlong(usize),
-    /// Rows of the first argument, counted from the end.
+    /// Rows of the first argument.
     Rows,
     /// The third argument says which row of the first becomes the second.
     SetRow,
