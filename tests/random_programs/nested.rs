@@ -158,11 +158,7 @@ impl Builder<'_> {
             self.push(Op::CustomVjp(sub, rule), args, outs);
         } else {
             let allow = Allow { custom_vjp: false, ..self.allow };
-            // No nested functions.
-            let depth = std::mem::replace(&mut self.depth, 1);
             let (sub, outs) = self.sub(self.shapes_of(&args), outs, 0, allow);
-            self.depth = depth;
-            let rule = if matches!(rule, Rule::OfJit) { Rule::Plain } else { rule };
             self.push(Op::CustomJvp(sub, rule), args, outs);
         }
     }
