@@ -5,7 +5,7 @@ use raxla::lax;
 use raxla::prelude::*;
 use raxla::signature::{Fun, Traceable};
 
-use crate::generate::{Allow, Rng};
+use crate::generate::{Allow, Captures, Rng};
 use crate::program::{Block, Program};
 
 pub enum Outcome {
@@ -25,10 +25,10 @@ pub struct Check {
     pub run: Run,
 }
 
-const ALL: Allow = Allow { loops: true, custom_vjp: true, axes: 0 };
-const FORWARD: Allow = Allow { loops: true, custom_vjp: false, axes: 0 };
-const REVERSE: Allow = Allow { loops: false, custom_vjp: true, axes: 0 };
-pub const BOTH: Allow = Allow { loops: false, custom_vjp: false, axes: 0 };
+const ALL: Allow = Allow { loops: true, custom_vjp: true, axes: 0, captures: Captures::Any };
+const FORWARD: Allow = Allow { loops: true, custom_vjp: false, axes: 0, captures: Captures::None };
+const REVERSE: Allow = Allow { loops: false, custom_vjp: true, axes: 0, captures: Captures::None };
+pub const BOTH: Allow = Allow { loops: false, custom_vjp: false, axes: 0, captures: Captures::None };
 
 pub const CHECKS: [Check; 11] = [
     always("jit is the identity", ALL, jit_is_the_identity),

@@ -36,6 +36,16 @@ pub struct Allow {
     pub custom_vjp: bool,
     /// Which of [`AXES`] are bound, as bits.
     pub axes: usize,
+    pub captures: Captures,
+}
+
+/// Which variables a function with a derivative of its own may capture: by those there is no derivative, in JAX neither.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Captures {
+    None,
+    /// So many of the parameters, and nested functions none.
+    First(usize),
+    Any,
 }
 
 /// Names of mapped axes, one for each depth.
@@ -193,6 +203,15 @@ impl Builder<'_> {
         let shapes = made.shapes();
         let outs = made.outs.iter().map(|i| shapes[*i].clone()).collect();
         (Sub::new(made, captured), outs)
+    }
+
+    /// What nested functions may hold.
+    pub fn inner(&self) -> Allow {
+        let captures = match self.allow.captures {
+            Captures::Any => Captures::Any,
+            _ => Captures::None,
+        };
+        Allow { captures, ..self.allow }
     }
 
     fn stmt(&mut self) {

@@ -1,6 +1,6 @@
 //! Random statements with nested functions.
 
-use crate::generate::{AXES, Allow, Builder, MAX_ELEMENTS};
+use crate::generate::{AXES, Allow, Builder, Captures, MAX_ELEMENTS};
 use crate::program::{Op, Rule};
 
 impl Builder<'_> {
@@ -14,7 +14,7 @@ impl Builder<'_> {
                 let n = captured.len();
                 let args: Vec<usize> = captured.into_iter().chain(self.some_vars(3)).collect();
                 let outs = free(1 + self.rng.below(2));
-                let (sub, outs) = self.sub(self.shapes_of(&args), outs, n, self.allow);
+                let (sub, outs) = self.sub(self.shapes_of(&args), outs, n, self.inner());
                 if self.rng.chance(25) {
                     self.push(Op::Checkpoint(sub), args, outs);
                     return;
@@ -43,7 +43,7 @@ impl Builder<'_> {
                 let ys = free(self.rng.below(3));
                 let ys = if carry.is_empty() && ys.is_empty() { free(1) } else { ys };
                 let outs = carry.iter().cloned().map(Some).chain(ys).collect();
-                let (body, mut outs) = self.sub(params, outs, n, self.allow);
+                let (body, mut outs) = self.sub(params, outs, n, self.inner());
                 outs[carry.len()..].iter_mut().for_each(|s| s.insert(0, length));
                 let op = Op::Scan {
                     body,
@@ -61,11 +61,11 @@ impl Builder<'_> {
                 let count = 1 + self.rng.below(2);
                 let switch = self.rng.chance(30);
                 let params = self.shapes_of(&args);
-                let (first, outs) = self.sub(params.clone(), free(count), n, self.allow);
+                let (first, outs) = self.sub(params.clone(), free(count), n, self.inner());
                 let mut subs = vec![first];
                 for _ in 0..if switch { 2 } else { 1 } {
                     let same = outs.iter().cloned().map(Some).collect();
-                    subs.push(self.sub(params.clone(), same, n, self.allow).0);
+                    subs.push(self.sub(params.clone(), same, n, self.inner()).0);
                 }
                 let op = if switch { Op::Switch(subs) } else { Op::Cond(subs) };
                 let args = [pred].into_iter().chain(args).collect();
@@ -76,7 +76,7 @@ impl Builder<'_> {
                 let init: Vec<usize> = (0..1 + self.rng.below(2)).map(|_| self.var()).collect();
                 let carry = self.shapes_of(&init);
                 let params = self.shapes_of(&captured).into_iter().chain(carry.clone()).collect();
-                let (sub, outs) = self.sub(params, carry.into_iter().map(Some).collect(), n, self.allow);
+                let (sub, outs) = self.sub(params, carry.into_iter().map(Some).collect(), n, self.inner());
                 let turns = if self.rng.chance(30) { Some(self.rng.below(4)) } else { None };
                 let args = [limit].into_iter().chain(captured).chain(init).collect();
                 self.push(Op::While(sub, turns), args, outs);
@@ -85,7 +85,7 @@ impl Builder<'_> {
                 let init: Vec<usize> = (0..1 + self.rng.below(2)).map(|_| self.var()).collect();
                 let carry = self.shapes_of(&init);
                 let params = self.shapes_of(&captured).into_iter().chain(carry.clone()).collect();
-                let (sub, outs) = self.sub(params, carry.into_iter().map(Some).collect(), n, self.allow);
+                let (sub, outs) = self.sub(params, carry.into_iter().map(Some).collect(), n, self.inner());
                 let turns = self.rng.below(4);
                 self.push(Op::Fori(sub, turns), captured.into_iter().chain(init).collect(), outs);
             }
@@ -108,7 +108,7 @@ impl Builder<'_> {
                 let outs = free(1 + self.rng.below(2));
                 let named = self.rng.chance(50);
                 let bound = if named { self.allow.axes | 1 << self.depth } else { self.allow.axes };
-                let (body, mut outs) = self.sub(params, outs, n, Allow { axes: bound, ..self.allow });
+                let (body, mut outs) = self.sub(params, outs, n, Allow { axes: bound, ..self.inner() });
                 let mut out_axes = Vec::new();
                 for out in &mut outs {
                     let axis = self.rng.below(out.len() + 1);
@@ -124,10 +124,15 @@ impl Builder<'_> {
             11 | 12 => self.custom(),
             _ => {
                 let reverse = self.rng.chance(50);
+                // What is captured here is not differentiated.
+                let captures = match self.inner().captures {
+                    Captures::Any => Captures::First(n),
+                    _ => Captures::None,
+                };
                 let allow = if reverse {
-                    Allow { loops: false, ..self.allow }
+                    Allow { loops: false, captures, ..self.allow }
                 } else {
-                    Allow { custom_vjp: false, ..self.allow }
+                    Allow { custom_vjp: false, captures, ..self.allow }
                 };
                 let x = self.var();
                 let shape = self.shapes[x].clone();
@@ -146,19 +151,25 @@ impl Builder<'_> {
         }
     }
 
-    /// A function of one or two arguments with a derivative of its own.
+    /// A function of one or two arguments with a derivative of its own; others may be captured.
     fn custom(&mut self) {
-        let args: Vec<usize> = (0..1 + self.rng.below(2)).map(|_| self.var()).collect();
+        let mut args: Vec<usize> = match self.allow.captures {
+            Captures::Any => self.some_vars(2),
+            Captures::First(n) if n > 0 => (0..self.rng.below(3)).map(|_| self.rng.below(n)).collect(),
+            _ => vec![],
+        };
+        let n = args.len();
+        args.extend((0..1 + self.rng.below(2)).map(|_| self.var()));
         let outs = vec![None; 1 + self.rng.below(2)];
         let rule = self.rng.pick(&[Rule::Plain, Rule::OfJit, Rule::Scaled]);
         if self.allow.custom_vjp && self.rng.chance(60) {
             // No collectives: their transposes are sums over examples, which a rule of one example cannot give.
-            let allow = Allow { loops: false, axes: 0, ..self.allow };
-            let (sub, outs) = self.sub(self.shapes_of(&args), outs, 0, allow);
+            let allow = Allow { loops: false, axes: 0, ..self.inner() };
+            let (sub, outs) = self.sub(self.shapes_of(&args), outs, n, allow);
             self.push(Op::CustomVjp(sub, rule), args, outs);
         } else {
-            let allow = Allow { custom_vjp: false, ..self.allow };
-            let (sub, outs) = self.sub(self.shapes_of(&args), outs, 0, allow);
+            let allow = Allow { custom_vjp: false, ..self.inner() };
+            let (sub, outs) = self.sub(self.shapes_of(&args), outs, n, allow);
             self.push(Op::CustomJvp(sub, rule), args, outs);
         }
     }
