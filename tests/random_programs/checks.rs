@@ -1,17 +1,17 @@
 //! What must hold of every program.
 
-use std::sync::Arc;
-
 use raxla::api::{InAxes, VmapOptions, vmap_with};
 use raxla::lax;
 use raxla::prelude::*;
 use raxla::signature::{Fun, Traceable};
 
-use crate::generate::{Allow, Rng};
-use crate::program::{Block, function};
+use crate::generate::{Allow, Captures, Rng};
+use crate::program::{Block, Program};
 
 pub enum Outcome {
     Passed,
+    /// Passed, but there was no derivative to speak of.
+    Flat,
     /// The numbers are too wild to tell.
     Inconclusive,
     Failed(String),
@@ -25,10 +25,10 @@ pub struct Check {
     pub run: Run,
 }
 
-const ALL: Allow = Allow { loops: true, custom_vjp: true, axes: 0 };
-const FORWARD: Allow = Allow { loops: true, custom_vjp: false, axes: 0 };
-const REVERSE: Allow = Allow { loops: false, custom_vjp: true, axes: 0 };
-const BOTH: Allow = Allow { loops: false, custom_vjp: false, axes: 0 };
+const ALL: Allow = Allow { loops: true, custom_vjp: true, axes: 0, captures: Captures::Any };
+const FORWARD: Allow = Allow { loops: true, custom_vjp: false, axes: 0, captures: Captures::None };
+const REVERSE: Allow = Allow { loops: false, custom_vjp: true, axes: 0, captures: Captures::None };
+pub const BOTH: Allow = Allow { loops: false, custom_vjp: false, axes: 0, captures: Captures::None };
 
 pub const CHECKS: [Check; 11] = [
     always("jit is the identity", ALL, jit_is_the_identity),
@@ -44,7 +44,7 @@ pub const CHECKS: [Check; 11] = [
     sometimes("the second derivative is symmetric", BOTH, second_derivatives),
 ];
 
-type Run = fn(&Arc<Block>, u64) -> Result<Outcome>;
+type Run = fn(&Program, u64) -> Result<Outcome>;
 
 const fn always(name: &'static str, allow: Allow, run: Run) -> Check {
     Check { name, always: true, allow, run }
@@ -103,8 +103,12 @@ fn closeness(found: &Values, expected: &Values, tolerance: f64) -> Option<String
 
 fn compare(what: &str, found: &[Array], expected: &[Array]) -> Result<Outcome> {
     let (found, expected) = (values(found)?, values(expected)?);
+    let invented = |(a, b): (&f64, &f64)| a.is_nan() && b.is_finite();
     Ok(match closeness(&found, &expected, 1e-7) {
         None => Outcome::Passed,
+        Some(difference) if found.iter().flatten().zip(expected.iter().flatten()).any(invented) => {
+            Outcome::Failed(format!("{what}: not a number: {difference}"))
+        }
         Some(_) if !moderate(&expected) => Outcome::Inconclusive,
         Some(difference) => Outcome::Failed(format!("{what}: {difference}")),
     })
@@ -112,18 +116,26 @@ fn compare(what: &str, found: &[Array], expected: &[Array]) -> Result<Outcome> {
 
 /// The first outcome that is no success.
 fn all(outcomes: impl IntoIterator<Item = Result<Outcome>>) -> Result<Outcome> {
+    let mut success = Outcome::Passed;
     for outcome in outcomes {
         match outcome? {
             Outcome::Passed => {}
+            Outcome::Flat => success = Outcome::Flat,
             other => return Ok(other),
         }
     }
-    Ok(Outcome::Passed)
+    Ok(success)
 }
 
-pub fn jaxpr(block: &Arc<Block>, seed: u64) -> String {
+/// Is any derivative other than zero?
+fn slope(derivatives: &[Array]) -> Result<Outcome> {
+    let zero = values(derivatives)?.iter().flatten().all(|x| *x == 0.0);
+    Ok(if zero { Outcome::Flat } else { Outcome::Passed })
+}
+
+pub fn jaxpr(program: &Program, seed: u64) -> String {
     let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        make_jaxpr(function(block))(&inputs(block, seed))
+        make_jaxpr(&program.f)(&inputs(&program.block, seed))
     }));
     match made {
         Ok(Ok(jaxpr)) => jaxpr.to_string(),
@@ -132,19 +144,19 @@ pub fn jaxpr(block: &Arc<Block>, seed: u64) -> String {
     }
 }
 
-fn jit_is_the_identity(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let xs = inputs(block, seed);
+fn jit_is_the_identity(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let xs = inputs(&program.block, seed);
     let eager = f(&xs)?;
-    let jitted = jit(&f);
-    let text = make_jaxpr(&jitted)(&xs)?.to_string();
+    let jitted = &program.jitted;
+    let text = make_jaxpr(jitted)(&xs)?.to_string();
     if text.contains('?') {
         return Ok(Outcome::Failed(format!("unnamed variable in {text}")));
     }
     all([
         compare("jit", &jitted(&xs)?, &eager),
         compare("jit, again", &jitted(&xs)?, &eager),
-        compare("jit of jit", &jit(&jitted)(&xs)?, &eager),
+        compare("jit of jit", &jit(jitted)(&xs)?, &eager),
     ])
 }
 
@@ -181,22 +193,26 @@ fn check_difference(
     })
 }
 
-fn jvp_is_the_derivative(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let (xs, dxs) = (inputs(block, seed), directions(block, seed));
-    let jitted = jit(&f);
-    let (ys, dys) = pushed(&f, &xs, &dxs)?;
-    all([compare("value of jvp", &ys, &jitted(&xs)?), check_difference(&|xs| jitted(xs), &xs, &dxs, &dys)])
+fn jvp_is_the_derivative(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let (xs, dxs) = (inputs(&program.block, seed), directions(&program.block, seed));
+    let jitted = &program.jitted;
+    let (ys, dys) = pushed(f, &xs, &dxs)?;
+    all([
+        compare("value of jvp", &ys, &jitted(&xs)?),
+        check_difference(&|xs| jitted(xs), &xs, &dxs, &dys),
+        slope(&dys),
+    ])
 }
 
-fn jit_of_jvp(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let (xs, dxs) = (inputs(block, seed), directions(block, seed));
-    let (ys, dys) = pushed(&f, &xs, &dxs)?;
+fn jit_of_jvp(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let (xs, dxs) = (inputs(&program.block, seed), directions(&program.block, seed));
+    let (ys, dys) = pushed(f, &xs, &dxs)?;
     let g = f.clone();
     let inside = jit(move |xs: &Vec<Array>, dxs: &Vec<Array>| pushed(&g, xs, dxs));
     let (ys_inside, dys_inside) = inside(&xs, &dxs)?;
-    let (ys_outside, dys_outside) = jvp(jit(&f), (xs.clone(),), (dxs.clone(),))?;
+    let (ys_outside, dys_outside) = jvp(&program.jitted, (xs.clone(),), (dxs.clone(),))?;
     all([
         compare("value of jit(jvp)", &ys_inside, &ys),
         compare("jit(jvp)", &dys_inside, &dys),
@@ -214,7 +230,10 @@ fn dot(a: &[Array], b: &[Array]) -> Result<f64> {
 fn check_transpose(cts: &[Array], dys: &[Array], pulled: &[Array], dxs: &[Array]) -> Result<Outcome> {
     let (forward, backward) = (dot(cts, dys)?, dot(pulled, dxs)?);
     let scale: f64 = values(pulled)?.iter().flatten().map(|x| x.abs()).sum();
-    if !forward.is_finite() || !backward.is_finite() || scale > 1e6 {
+    if forward.is_finite() != backward.is_finite() {
+        return Ok(Outcome::Failed(format!("<ct, J v> = {forward}, but <J^T ct, v> = {backward}")));
+    }
+    if !forward.is_finite() || scale > 1e6 {
         return Ok(Outcome::Inconclusive);
     }
     Ok(if (forward - backward).abs() <= 1e-8 * (1.0 + scale) {
@@ -224,25 +243,26 @@ fn check_transpose(cts: &[Array], dys: &[Array], pulled: &[Array], dxs: &[Array]
     })
 }
 
-fn vjp_is_the_transpose(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let (xs, dxs) = (inputs(block, seed), directions(block, seed));
-    let (ys, dys) = pushed(&f, &xs, &dxs)?;
+fn vjp_is_the_transpose(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let (xs, dxs) = (inputs(&program.block, seed), directions(&program.block, seed));
+    let (ys, dys) = pushed(f, &xs, &dxs)?;
     let cts = cotangents(&ys, seed);
-    let (value, pull) = vjp(&f, (xs.clone(),))?;
+    let (value, pull) = vjp(f, (xs.clone(),))?;
     let (pulled,) = pull(cts.clone())?;
-    let (_, push) = linearize(&f, (xs.clone(),))?;
+    let (_, push) = linearize(f, (xs.clone(),))?;
     all([
         compare("value of vjp", &value, &ys),
         compare("linearize", &push((dxs.clone(),))?, &dys),
         check_transpose(&cts, &dys, &pulled, &dxs),
+        slope(&pulled),
     ])
 }
 
-fn jit_of_vjp(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let (xs, dxs) = (inputs(block, seed), directions(block, seed));
-    let (ys, dys) = pushed(&f, &xs, &dxs)?;
+fn jit_of_vjp(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let (xs, dxs) = (inputs(&program.block, seed), directions(&program.block, seed));
+    let (ys, dys) = pushed(f, &xs, &dxs)?;
     let cts = cotangents(&ys, seed);
     let g = f.clone();
     let pulled = jit(move |xs: &Vec<Array>, cts: &Vec<Array>| -> Result<(Vec<Array>, Vec<Array>)> {
@@ -250,9 +270,9 @@ fn jit_of_vjp(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
         Ok((ys, pull(cts.clone())?.0))
     });
     let (value, inside) = pulled(&xs, &cts)?;
-    let (_, pull) = vjp(jit(&f), (xs.clone(),))?;
+    let (_, pull) = vjp(&program.jitted, (xs.clone(),))?;
     let (outside,) = pull(cts.clone())?;
-    let (_, push) = linearize(jit(&f), (xs.clone(),))?;
+    let (_, push) = linearize(&program.jitted, (xs.clone(),))?;
     all([
         compare("value of jit(vjp)", &value, &ys),
         compare("linearize(jit)", &push((dxs.clone(),))?, &dys),
@@ -273,16 +293,17 @@ fn scalar(f: &Fun<Many>) -> Fun<fn(&'static Vec<Array>) -> Array> {
     Fun::from_flat(s.into_flat())
 }
 
-fn grad_is_the_derivative(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let s = scalar(&function(block));
-    let (xs, dxs) = (inputs(block, seed), directions(block, seed));
+fn grad_is_the_derivative(program: &Program, seed: u64) -> Result<Outcome> {
+    let s = scalar(&program.f);
+    let (xs, dxs) = (inputs(&program.block, seed), directions(&program.block, seed));
     let value = jit(&s);
     let found = grad(&s)(&xs)?;
-    let slope = [Array::scalar(dot(&found, &dxs)?)];
+    let along = [Array::scalar(dot(&found, &dxs)?)];
     all([
-        check_difference(&|xs| Ok(vec![value(xs)?]), &xs, &dxs, &slope),
+        check_difference(&|xs| Ok(vec![value(xs)?]), &xs, &dxs, &along),
         compare("jit(grad)", &jit(grad(&s))(&xs)?, &found),
         compare("grad(jit)", &grad(&value)(&xs)?, &found),
+        slope(&found),
     ])
 }
 
@@ -322,41 +343,41 @@ fn over(axes: &[Option<i64>]) -> VmapOptions {
     VmapOptions::new().in_axes(InAxes::Leaves(axes.to_vec()))
 }
 
-fn vmap_is_a_loop(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let jitted = jit(&f);
-    let Examples { batched, axes, each } = examples(block, seed, true);
-    let expected = stacked(each.iter().map(&*jitted).collect::<Result<_>>()?);
+fn vmap_is_a_loop(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let jitted = &program.jitted;
+    let Examples { batched, axes, each } = examples(&program.block, seed, true);
+    let expected = stacked(each.iter().map(&**jitted).collect::<Result<_>>()?);
     all([
-        compare("vmap", &vmap_with(&f, over(&axes))(&batched)?, &expected),
-        compare("vmap(jit)", &vmap_with(&jitted, over(&axes))(&batched)?, &expected),
+        compare("vmap", &vmap_with(f, over(&axes))(&batched)?, &expected),
+        compare("vmap(jit)", &vmap_with(jitted, over(&axes))(&batched)?, &expected),
     ])
 }
 
-fn jit_of_vmap(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let jitted = jit(&f);
-    let Examples { batched, axes, each } = examples(block, seed, true);
-    let expected = stacked(each.iter().map(&*jitted).collect::<Result<_>>()?);
-    compare("jit(vmap)", &jit(vmap_with(&f, over(&axes)))(&batched)?, &expected)
+fn jit_of_vmap(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let jitted = &program.jitted;
+    let Examples { batched, axes, each } = examples(&program.block, seed, true);
+    let expected = stacked(each.iter().map(&**jitted).collect::<Result<_>>()?);
+    compare("jit(vmap)", &jit(vmap_with(f, over(&axes)))(&batched)?, &expected)
 }
 
-fn vmap_of_jvp(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let f = function(block);
-    let Examples { batched, axes, .. } = examples(block, seed, true);
+fn vmap_of_jvp(program: &Program, seed: u64) -> Result<Outcome> {
+    let f = &program.f;
+    let Examples { batched, axes, .. } = examples(&program.block, seed, true);
     let mut rng = Rng(seed.rotate_left(23));
     let tangents: Vec<Array> = batched.iter().map(|x| array(&mut rng, x.shape())).collect();
     let g = f.clone();
     let one = move |xs: &Vec<Array>, dxs: &Vec<Array>| pushed(&g, xs, dxs);
     let both = [axes.clone(), axes.clone()].concat();
     let (ys, dys) = jit(vmap_with(one, over(&both)))(&batched, &tangents)?;
-    let (expected, d_expected) = jvp(vmap_with(&f, over(&axes)), (batched,), (tangents,))?;
+    let (expected, d_expected) = jvp(vmap_with(f, over(&axes)), (batched,), (tangents,))?;
     all([compare("value", &ys, &expected), compare("vmap(jvp)", &dys, &d_expected)])
 }
 
-fn vmap_of_grad(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let s = scalar(&function(block));
-    let Examples { batched, axes, .. } = examples(block, seed, false);
+fn vmap_of_grad(program: &Program, seed: u64) -> Result<Outcome> {
+    let s = scalar(&program.f);
+    let Examples { batched, axes, .. } = examples(&program.block, seed, false);
     let mapped = vmap_with(&s, over(&axes));
     let total = move |xs: &Vec<Array>| -> Result<Array> { Ok(sum(&[mapped(xs)?])) };
     let expected = jit(grad(total))(&batched)?;
@@ -365,15 +386,15 @@ fn vmap_of_grad(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
     compare("vmap(grad)", &found, &expected)
 }
 
-fn second_derivatives(block: &Arc<Block>, seed: u64) -> Result<Outcome> {
-    let s = scalar(&function(block));
-    let (xs, dxs) = (inputs(block, seed), directions(block, seed));
+fn second_derivatives(program: &Program, seed: u64) -> Result<Outcome> {
+    let s = scalar(&program.f);
+    let (xs, dxs) = (inputs(&program.block, seed), directions(&program.block, seed));
     let g = grad(&s);
     // Forward over reverse, and reverse over forward.
     let (_, hv) = jvp(&g, (xs.clone(),), (dxs.clone(),))?;
     let (t, v) = (s.clone(), dxs.clone());
-    let slope = move |xs: &Vec<Array>| -> Result<Array> { Ok(jvp(&t, (xs.clone(),), (v.clone(),))?.1) };
-    let vh = jit(grad(slope))(&xs)?;
+    let along = move |xs: &Vec<Array>| -> Result<Array> { Ok(jvp(&t, (xs.clone(),), (v.clone(),))?.1) };
+    let vh = jit(grad(along))(&xs)?;
     let jitted = jit(&g);
     all([check_difference(&|xs| jitted(xs), &xs, &dxs, &hv), compare("grad(jvp)", &vh, &hv)])
 }

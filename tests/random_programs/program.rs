@@ -8,7 +8,9 @@ use raxla::checkpoint;
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
-use raxla::signature::Fun;
+use raxla::signature::{Fun, Traceable};
+
+use crate::{custom, indexing};
 
 pub type Shape = Vec<usize>;
 
@@ -60,7 +62,7 @@ pub enum Binary {
 }
 
 type Branch = dyn Fn(Vec<Array>) -> Result<Vec<Array>>;
-type Many = fn(&'static Vec<Array>) -> Vec<Array>;
+pub type Many = fn(&'static Vec<Array>) -> Vec<Array>;
 
 /// A nested function. Its first `captured` arguments are captured, the others are passed.
 #[derive(Clone)]
@@ -74,7 +76,7 @@ impl Sub {
     pub fn new(block: Block, captured: usize) -> Self {
         Sub { block: Arc::new(block), captured, jitted: Arc::default() }
     }
-    fn call(&self, captured: &[Array], args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>> {
+    pub fn call(&self, captured: &[Array], args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>> {
         let all: Vec<Array> = captured.iter().cloned().chain(args).collect();
         run(&self.block, &all)
     }
@@ -119,6 +121,20 @@ pub enum Op {
     },
     /// Where the second argument goes in the first depends on the third.
     DynamicUpdateSlice(usize),
+    /// Of the first argument at the places, or along an axis, that the second says.
+    Take(usize),
+    TakeAlong(usize),
+    /// Rows of the first argument.
+    Rows,
+    /// The third argument says which row of the first becomes the second.
+    SetRow,
+    /// The third argument says to which rows of the first those of the second are added.
+    AddRows,
+    /// The element of the second argument where the first is the largest along an axis.
+    AtLargest(usize),
+    Window(Window),
+    /// In one dimension, with padding or without.
+    Conv(&'static str),
     /// The sum over a named axis.
     Psum(&'static str),
     Checkpoint(Sub),
@@ -147,12 +163,35 @@ pub enum Op {
     Grad(Sub),
     /// The directional derivative along the last argument at the one before it.
     Jvp(Sub),
+    /// A function of one or two arguments whose rule makes its derivative from that of the nested function.
+    CustomJvp(Sub, Rule),
+    CustomVjp(Sub, Rule),
+}
+
+/// The sum or the largest element of each window.
+#[derive(Clone, Debug)]
+pub struct Window {
+    pub largest: bool,
+    pub size: Vec<usize>,
+    pub strides: Vec<usize>,
+    pub padding: &'static str,
+}
+
+/// How the rule of a custom derivative comes by it.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// As it is.
+    Plain,
+    /// From the nested function under `jit`.
+    OfJit,
+    /// From a multiple of the tangent or the cotangent, and then divided.
+    Scaled,
 }
 
 impl Op {
     pub fn subs(&self) -> Vec<&Sub> {
         match self {
-            Op::Checkpoint(sub) => vec![sub],
+            Op::Checkpoint(sub) | Op::CustomJvp(sub, _) | Op::CustomVjp(sub, _) => vec![sub],
             Op::Jit(sub) | Op::Grad(sub) | Op::Jvp(sub) | Op::While(sub, _) | Op::Fori(sub, _) => vec![sub],
             Op::Scan { body, .. } | Op::Vmap { body, .. } => vec![body],
             Op::Cond(subs) | Op::Switch(subs) => subs.iter().collect(),
@@ -167,7 +206,7 @@ impl Op {
             Op::Jit(sub) | Op::Grad(sub) | Op::Jvp(sub) | Op::While(sub, _) | Op::Fori(sub, _) => {
                 *sub = new.swap_remove(0)
             }
-            Op::Checkpoint(sub) => *sub = new.swap_remove(0),
+            Op::Checkpoint(sub) | Op::CustomJvp(sub, _) | Op::CustomVjp(sub, _) => *sub = new.swap_remove(0),
             Op::Scan { body, .. } | Op::Vmap { body, .. } => *body = new.swap_remove(0),
             Op::Cond(subs) | Op::Switch(subs) => *subs = new,
             _ => {}
@@ -195,11 +234,11 @@ pub fn run(block: &Block, args: &[Array]) -> Result<Vec<Array>> {
     Ok(block.outs.iter().map(|i| env[*i].clone()).collect())
 }
 
-fn number(x: f64) -> Array {
+pub fn number(x: f64) -> Array {
     Array::from(x)
 }
 
-fn to_int(x: &Array) -> Array {
+pub fn to_int(x: &Array) -> Array {
     lax::convert_element_type(&lax::mul(x, &number(2.5)), DType::I32)
 }
 
@@ -247,6 +286,14 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Largest(axes) => vec![lax::reduce_max(&a[0], axes)],
         Op::Cumsum(axis, reverse) => vec![lax::cumsum(&a[0], *axis, *reverse)],
         Op::Sort(axis) => vec![lax::sort(&[&a[0]], *axis as i64, true, 1).swap_remove(0)],
+        Op::Take(axis) => vec![indexing::take(&a[0], &a[1], *axis)],
+        Op::TakeAlong(axis) => vec![indexing::take_along(&a[0], &a[1], *axis)],
+        Op::Rows => vec![indexing::rows(&a[0], &a[1])],
+        Op::SetRow => vec![a[0].at(to_int(&a[2])).set(&a[1])],
+        Op::AddRows => vec![a[0].at(to_int(&a[2])).add(&a[1])],
+        Op::AtLargest(axis) => vec![indexing::at_largest(&a[0], &a[1], *axis)],
+        Op::Window(window) => vec![indexing::window(&a[0], window)],
+        Op::Conv(padding) => vec![indexing::conv(&a[0], &a[1], padding)],
         Op::Psum(name) => vec![lax::psum(&a[0], name)],
         Op::DynamicUpdateSlice(axis) => {
             let at = to_int(&lax::reduce_sum(&a[2], &(0..a[2].ndim()).collect::<Vec<_>>()));
@@ -335,10 +382,8 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
             let (captured, args) = a.split_at(sub.captured);
             let body = |i: Array, c: Vec<Array>| -> Result<Vec<Array>> {
                 let mut c = sub.call(captured, c)?;
-                c[0] = lax::mul(
-                    &c[0],
-                    &lax::convert_element_type(&lax::lt(&i, &Array::scalar(2i32)), DType::F64),
-                );
+                let early = lax::convert_element_type(&lax::lt(&i, &Array::scalar(2i32)), DType::F64);
+                c[0] = lax::mul(&c[0], &lax::add(&early, &number(0.5)));
                 Ok(c)
             };
             lax::fori_loop(Array::scalar(0i32), Array::scalar(*n as i32), body, args.to_vec())?
@@ -369,13 +414,24 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
             y.extend(dy);
             y
         }
+        Op::CustomJvp(sub, rule) => custom::by_jvp(sub, *rule, a)?,
+        Op::CustomVjp(sub, rule) => custom::by_vjp(sub, *rule, a)?,
     })
 }
 
-/// The program as a function to transform.
-pub fn function(block: &Arc<Block>) -> Fun<Many> {
-    use raxla::signature::Traceable;
-    let block = block.clone();
-    let f = move |xs: &Vec<Array>| run(&block, xs);
-    Fun::from_flat(f.into_flat())
+/// A program as a function to transform, and that function compiled: once for all checks.
+pub struct Program {
+    pub block: Arc<Block>,
+    pub f: Fun<Many>,
+    pub jitted: Jit<Many>,
+}
+
+impl Program {
+    pub fn new(block: Block) -> Self {
+        let block = Arc::new(block);
+        let run_block = block.clone();
+        let f = move |xs: &Vec<Array>| run(&run_block, xs);
+        let f: Fun<Many> = Fun::from_flat(f.into_flat());
+        Program { block, jitted: jit(&f), f }
+    }
 }
