@@ -2,7 +2,7 @@
 
 use raxla::api::{InAxes, VmapOptions, vmap_with};
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
-use raxla::{ErrorKind, jit, numpy as jnp, prelude::*};
+use raxla::{ErrorKind, jit, lax, numpy as jnp, prelude::*};
 
 /// `x y`, whose derivative with respect to `x` is given as `3 y`. `y` is captured.
 fn steep_product(x: &Array, y: &Array) -> Result<Array> {
@@ -104,4 +104,37 @@ fn derivatives_of_rust_numbers_are_weakly_typed() {
     assert_eq!((slope * half).dtype(), DType::BF16);
     let zero = grad(|_: &Array| Array::scalar(1.0f32))(&Array::from(3.0)).unwrap();
     assert!(zero.weak_type());
+}
+
+/// sin, by a function that holds a jaxpr.
+type Nested = fn(&Array) -> Result<Array>;
+const SINES: [Nested; 4] = [
+    |x| jit(|x: &Array| lax::sin(x))(x),
+    |x| lax::cond(&jnp::greater(x, -5.0), |x: Array| lax::sin(&x), |x: Array| lax::cos(&x), x.clone()),
+    |x| lax::fori_loop(0, 2, |i: Array, x: Array| jnp::where_(jnp::equal(i, 0), lax::sin(&x), &x), x.clone()),
+    |x| raxla::checkpoint(|x: &Array| lax::sin(x))(x),
+];
+
+#[test]
+fn a_rule_may_differentiate_a_function_that_holds_jaxprs() {
+    for sine in SINES {
+        let f = custom_jvp(
+            move |x: &Array| sine(x),
+            move |(x,): (Array,), (dx,): (Array,)| -> Result<(Array, Array)> {
+                let (y, dy) = jvp(move |x: &Array| sine(x), (x,), (dx,))?;
+                Ok((y, dy * 2.0))
+            },
+        );
+        let g = move |x: &Array| -> Result<Array> { Ok(lax::sin(&f(x)?)) };
+        let x = Array::scalar(1.0f32);
+        let expected = 2.0 * 1f32.cos() * 1f32.sin().cos();
+        let close = |found: Array| assert!((found.item::<f32>().unwrap() - expected).abs() < 1e-6, "{found}");
+        close(jvp(g.clone(), (x.clone(),), (Array::scalar(1.0f32),)).unwrap().1);
+        close(grad(g.clone())(&x).unwrap());
+        close(jit(grad(g.clone()))(&x).unwrap());
+        close(grad(jit(g.clone()))(&x).unwrap());
+        close(vmap(grad(g.clone()))(&jnp::ones(&[2], None)).unwrap().index(1));
+        let second = grad(grad(g))(&x);
+        assert!(second.unwrap().item::<f32>().unwrap().is_finite());
+    }
 }

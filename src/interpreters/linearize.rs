@@ -19,6 +19,7 @@ use crate::error::{Result, catch};
 use crate::interpreters::custom_call::linearize_forward;
 use crate::interpreters::jvp::{dual, instantiate, unpack};
 use crate::interpreters::partial_eval::{JaxprTrace, convert_constvars, trace_to_jaxpr_with};
+use crate::lax;
 
 /// The tangent side: records what depends on a tangent, and passes the rest to the parent.
 struct TangentTrace {
@@ -30,14 +31,57 @@ impl TangentTrace {
     fn is_tangent(&self, x: &Array) -> bool {
         matches!(&x.0, Repr::Tracer(t) if t.0.trace == self.jaxpr.live.0)
     }
+
+    /// An equation that holds a jaxpr and mixes both sides, as the jvp of a nested `jit` does in a custom rule: some results
+    /// may depend on no tangent, and must not be recorded. The others are linear in the tangents, so that their derivative
+    /// at 0 is what they are.
+    fn split(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        let tangents: Vec<Tangent> = args.iter().map(|x| self.is_tangent(x).then(|| (*x).clone())).collect();
+        let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
+        let at_zero = || -> Result<(Vec<Array>, Option<Linearized>)> {
+            let primal =
+                |x: &&Array| if self.is_tangent(x) { lax::zeros_like_aval(&x.aval()) } else { (*x).clone() };
+            let primals: Vec<Array> = args.iter().map(primal).collect();
+            let split = with_location(loc, || prim.linearize(&primals, &nonzero))?;
+            Ok((primals, split))
+        };
+        let (primals, split) = with_trace(self.parent.clone(), at_zero)?;
+        if let Some(split) = split {
+            let outs = record_linear(&self.jaxpr, split, &tangents, loc)?;
+            return Ok(outs.map(|(x, dx)| dx.unwrap_or(x)).collect());
+        }
+        let (outs, dots) =
+            with_trace(Some(self.clone()), || with_location(loc, || prim.jvp(&primals, &tangents)))?;
+        Ok(outs.into_iter().zip(dots).map(|(x, dx)| dx.unwrap_or(x)).collect())
+    }
+}
+
+/// The results of a split equation, with its linear part recorded.
+fn record_linear(
+    jaxpr: &JaxprTrace,
+    split: Linearized,
+    tangents: &[Tangent],
+    loc: Loc,
+) -> Result<impl Iterator<Item = (Array, Tangent)>> {
+    let mut inputs: SmallVec<[&Array; 4]> = split.residuals.iter().collect();
+    inputs.extend(tangents.iter().flatten());
+    if let Some(order) = &split.order {
+        inputs = order.iter().map(|i| inputs[*i]).collect();
+    }
+    let mut linear = jaxpr.record(&split.linear, &inputs, loc)?.into_iter();
+    let outs = split.primals_out.into_iter().zip(split.nonzero_out);
+    Ok(outs.map(move |(x, nz)| (x, if nz { linear.next() } else { None })))
 }
 
 impl Trace for TangentTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
-        if args.iter().any(|x| self.is_tangent(x)) {
+        if !args.iter().any(|x| self.is_tangent(x)) {
+            return with_trace(self.parent.clone(), || bind_at(prim, args, loc));
+        }
+        if prim.sub_jaxprs().is_empty() {
             return self.jaxpr.record(prim, args, loc);
         }
-        with_trace(self.parent.clone(), || bind_at(prim, args, loc))
+        self.split(prim, args, loc)
     }
 
     fn process_custom(
@@ -103,21 +147,14 @@ impl Trace for LinearizeTrace {
 }
 
 impl LinearizeTrace {
-    /// The results of a split equation, with its linear part recorded.
     fn record_linear<C: FromIterator<Array>>(
         &self,
         split: Linearized,
         tangents: &[Tangent],
         loc: Loc,
     ) -> Result<C> {
-        let mut inputs: SmallVec<[&Array; 4]> = split.residuals.iter().collect();
-        inputs.extend(tangents.iter().flatten());
-        if let Some(order) = &split.order {
-            inputs = order.iter().map(|i| inputs[*i]).collect();
-        }
-        let mut linear = self.tangent.jaxpr.record(&split.linear, &inputs, loc)?.into_iter();
-        let outs = split.primals_out.into_iter().zip(split.nonzero_out);
-        Ok(outs.map(|(x, nz)| dual(self.live.0, x, if nz { linear.next() } else { None })).collect())
+        let outs = record_linear(&self.tangent.jaxpr, split, tangents, loc)?;
+        Ok(outs.map(|(x, dx)| dual(self.live.0, x, dx)).collect())
     }
 }
 

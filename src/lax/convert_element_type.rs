@@ -72,13 +72,16 @@ impl Primitive for ConvertElementType {
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         let out = convert(&primals[0], self.new_dtype, self.weak_type);
         let differentiable = self.new_dtype.is_inexact() && primals[0].dtype().is_inexact();
-        let tangent =
-            tangents[0].as_ref().filter(|_| differentiable).map(|dx| convert(dx, self.new_dtype, false));
+        let tangent = tangents[0]
+            .as_ref()
+            .filter(|_| differentiable)
+            .map(|dx| convert(dx, self.new_dtype, self.weak_type));
         Ok((one(out), one(tangent)))
     }
-    /// x̄ = ȳ in the old dtype
+    /// x̄ = ȳ in the old dtype, and weakly typed if x is
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        Ok(linear_ct(cts, ins, |ct| convert(ct, ins[0].aval().dtype, false)))
+        let x = ins[0].aval();
+        Ok(linear_ct(cts, ins, |ct| convert(ct, x.dtype, x.weak_type)))
     }
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
