@@ -78,3 +78,19 @@ fn arrays_and_keys_are_iterated_over_along_the_first_axis() -> raxla::Result<()>
     assert!(std::panic::catch_unwind(|| raxla::random::key(7).into_iter()).is_err());
     Ok(())
 }
+
+#[test]
+fn one_traced_position_out_of_range_is_moved_into_it_and_so_is_its_derivative() {
+    let x = Array::from([[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let at = |i: i32| {
+        jit(|x: &Array, i: &Array| x.index((1, i)))(&x, &Array::from(i)).unwrap().item::<f32>().unwrap()
+    };
+    assert_eq!([at(0), at(2), at(5), at(-1), at(-9)], [4.0, 6.0, 6.0, 6.0, 4.0]);
+    // As in JAX: the position is that of a slice. Arrays of positions have no derivative out of range.
+    let f = |x: &Array, i: &Array| jnp::sum(x.index((.., i)), ..);
+    let slope = |i: i32| grad(f)(&x, &Array::from(i)).unwrap().to_vec::<f32>().unwrap();
+    assert_eq!(slope(5), [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+    assert_eq!(slope(-2), [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]);
+    let rows = jit(|x: &Array, i: &Array| x.index((i, 2..0)))(&x, &Array::from(1)).unwrap();
+    assert_eq!(rows.shape(), [0]);
+}

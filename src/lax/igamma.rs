@@ -7,6 +7,7 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::Lowered;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
+use crate::lax::convert;
 use crate::lax::elementwise::{FLOAT, broadcast_values, d2, elementwise, one, undefined};
 use crate::lax::emit::{Emitter, Expr, emit};
 use crate::lax::full::literal_like;
@@ -47,15 +48,21 @@ elementwise! {
     RandomGammaGrad: "random_gamma_grad", 2, FLOAT, lower_random_gamma_grad, undefined;
 }
 
+/// The tangent times a slope that may be strongly typed where the tangent is not.
+fn scaled(tangent: &Array, slope: &Array) -> Array {
+    let weak_type = tangent.weak_type() && slope.weak_type();
+    mul(&convert(tangent, slope.dtype(), weak_type), slope)
+}
+
 /// dz = ∂P/∂a da
 fn igamma_left(da: &Array, _: &Array, a: &Array, x: &Array) -> Array {
-    mul(da, &igamma_grad_a(a, x))
+    scaled(da, &igamma_grad_a(a, x))
 }
 
 /// dz = e^(-x) xᵃ⁻¹ / Γ(a) dx
 fn igamma_right(dx: &Array, _: &Array, a: &Array, x: &Array) -> Array {
     let power = mul(&sub(a, &literal_like(a, 1.0)), &log(x));
-    mul(dx, &exp(&sub(&add(&neg(x), &power), &lgamma(a))))
+    scaled(dx, &exp(&sub(&add(&neg(x), &power), &lgamma(a))))
 }
 
 /// dz = -∂P/∂a da

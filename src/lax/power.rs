@@ -116,7 +116,9 @@ struct Pow;
 /// y xʸ⁻¹ dx; 0 for y = 0, also where x is 0
 fn pow_left(dx: &Array, _: &Array, x: &Array, y: &Array) -> Array {
     let integer = y.dtype().is_integer();
-    let mut y = convert(y, x.dtype(), y.weak_type());
+    // Strongly typed, as in JAX.
+    let x = &convert(x, x.dtype(), false);
+    let mut y = convert(y, x.dtype(), false);
     let one = literal_like(x, 1.0);
     if !integer {
         return mul(dx, &mul(&y, &crate::lax::pow(x, &sub(&y, &one))));

@@ -50,9 +50,38 @@ fn get(x: &Array, indices: Vec<Index>) -> Array {
     }
     match &plan.picked {
         None => out = lax::squeeze_axes(&out, &dropped),
-        Some((common, at)) => out = pick(&out, &plan, common, *at),
+        Some((common, at)) => {
+            let unit = |axis: &Axis| !matches!(axis, Axis::Slice { step, .. } if step.abs() != 1);
+            let nowhere = plan.axes.iter().zip(x.shape()).any(|(axis, n)| *n == 0 && axis.is_picked());
+            out = if common.is_empty() && !nowhere && plan.axes.iter().all(unit) {
+                pick_one(&out, &plan)
+            } else {
+                pick(&out, &plan, common, *at)
+            };
+        }
     }
     if plan.new_axes.is_empty() { out } else { lax::expand_dims(&out, &plan.new_axes) }
+}
+
+/// The one position of each picked axis, moved into range. JAX: `_dynamic_slice`.
+#[track_caller]
+fn pick_one(x: &Array, plan: &Plan) -> Array {
+    let (mut starts, mut sizes, mut picked) = (Vec::new(), Vec::new(), Vec::new());
+    for (axis, index) in plan.axes.iter().enumerate() {
+        let n = x.shape()[axis];
+        let start = match index {
+            Axis::Slice { .. } => lax::literal(DType::I32, 0.0),
+            Axis::At(i) => lax::literal(DType::I32, (*i).clamp(0, n as i64 - 1) as f64),
+            // Those from the end are left to `dynamic_slice`.
+            Axis::Picked(i) => lax::convert(i, DType::I32, false),
+        };
+        starts.push(start);
+        sizes.push(if index.is_picked() { 1 } else { n });
+        if index.is_picked() {
+            picked.push(axis);
+        }
+    }
+    lax::squeeze_axes(&lax::dynamic_slice(x, &starts, &sizes), &picked)
 }
 
 /// Gathers along the picked axes.

@@ -146,7 +146,12 @@ pub fn rollaxis(x: impl Into<Array>, axis: i64, start: i64) -> Array {
     let x = x.into();
     let n = x.ndim();
     let from = canonical_axis("rollaxis", axis, n);
-    let start = canonical_axis("rollaxis", start, n + 1);
+    // From -n to n.
+    let start = if start < 0 {
+        canonical_axis("rollaxis", start, n)
+    } else {
+        canonical_axis("rollaxis", start, n + 1)
+    };
     let to = if from < start { start - 1 } else { start };
     lax::move_axis(&x, from, to)
 }
@@ -456,7 +461,14 @@ pub fn diff(x: impl Into<Array>, n: usize, axis: i64) -> Array {
 }
 
 /// The differences of neighbours of the flattened array.
+///
+/// # Errors
+/// `sub does not accept dtype bool`
 #[track_caller]
 pub fn ediff1d(x: impl Into<Array>) -> Array {
-    diff(ravel(x), 1, 0)
+    let x = ravel(x);
+    let n = x.size();
+    let part =
+        |start: usize, limit: usize| lax::slice_in_dim(&x, Some(start as i64), Some(limit as i64), 1, 0);
+    lax::sub(&part(1.min(n), n), &part(0, n.saturating_sub(1)))
 }

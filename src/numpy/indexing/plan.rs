@@ -19,6 +19,13 @@ pub(super) enum Axis {
     At(i64),
 }
 
+impl Axis {
+    /// Is there one position of it, or an array of positions?
+    pub(super) fn is_picked(&self) -> bool {
+        !matches!(self, Axis::Slice { .. })
+    }
+}
+
 /// An index that fits an operand.
 pub(super) struct Plan {
     pub axes: Vec<Axis>,
