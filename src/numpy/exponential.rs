@@ -5,7 +5,9 @@ use std::f64::consts::{LN_2, PI};
 
 use crate::core::array::Array;
 use crate::lax;
-use crate::numpy::util::{constant, inexact, promote_args_inexact, reject_complex, strong_constant};
+use crate::numpy::util::{
+    constant, default_float, inexact, promote_args_inexact, reject_complex, strong_constant,
+};
 use crate::numpy::where_;
 
 macro_rules! inexact_functions {
@@ -209,9 +211,11 @@ pub fn imag(x: impl Into<Array>) -> Array {
 /// The angle of a complex number, in radians.
 #[track_caller]
 pub fn angle(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
+    let x = x.into();
     if x.dtype().is_complex() {
         return lax::atan2(&lax::imag(&x), &lax::real(&x));
     }
+    // A real scalar becomes one of the default dtype, as in JAX.
+    let x = if x.dtype().is_inexact() && x.ndim() > 0 { x } else { lax::convert(&x, default_float(), false) };
     lax::atan2(&lax::zeros_like(&x), &x)
 }
