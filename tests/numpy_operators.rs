@@ -91,6 +91,6 @@ fn one_traced_position_out_of_range_is_moved_into_it_and_so_is_its_derivative() 
     let slope = |i: i32| grad(f)(&x, &Array::from(i)).unwrap().to_vec::<f32>().unwrap();
     assert_eq!(slope(5), [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
     assert_eq!(slope(-2), [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]);
-    let rows = jit(|x: &Array, i: &Array| x.index((i, 2..0)))(&x, &Array::from(1)).unwrap();
+    let rows = jit(|x: &Array, i: &Array| x.index((i, 1..1)))(&x, &Array::from(1)).unwrap();
     assert_eq!(rows.shape(), [0]);
 }

@@ -38,21 +38,19 @@ impl TangentTrace {
     fn split(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let tangents: Vec<Tangent> = args.iter().map(|x| self.is_tangent(x).then(|| (*x).clone())).collect();
         let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
-        let at_zero = || -> Result<(Vec<Array>, Option<Linearized>)> {
-            let primal =
-                |x: &&Array| if self.is_tangent(x) { lax::zeros_like_aval(&x.aval()) } else { (*x).clone() };
-            let primals: Vec<Array> = args.iter().map(primal).collect();
-            let split = with_location(loc, || prim.linearize(&primals, &nonzero))?;
-            Ok((primals, split))
+        let linearize = || {
+            let at_zero = args.iter().zip(&nonzero);
+            let at_zero =
+                at_zero.map(|(x, nz)| if *nz { lax::zeros_like_aval(&x.aval()) } else { (*x).clone() });
+            with_location(loc, || prim.linearize(&at_zero.collect::<Vec<Array>>(), &nonzero))
         };
-        let (primals, split) = with_trace(self.parent.clone(), at_zero)?;
-        if let Some(split) = split {
-            let outs = record_linear(&self.jaxpr, split, &tangents, loc)?;
-            return Ok(outs.map(|(x, dx)| dx.unwrap_or(x)).collect());
+        match with_trace(self.parent.clone(), linearize)? {
+            Some(split) => {
+                let outs = record_linear(&self.jaxpr, split, &tangents, loc)?;
+                Ok(outs.map(|(x, dx)| dx.unwrap_or(x)).collect())
+            }
+            None => self.jaxpr.record(prim, args, loc),
         }
-        let (outs, dots) =
-            with_trace(Some(self.clone()), || with_location(loc, || prim.jvp(&primals, &tangents)))?;
-        Ok(outs.into_iter().zip(dots).map(|(x, dx)| dx.unwrap_or(x)).collect())
     }
 }
 
