@@ -143,12 +143,7 @@ fn transformations_nest_and_loops_run() {
         let count = |n: &Array| lax::while_loop(|n: &Array| jnp::less(n, 10), |n: Array| n + 3, n.clone());
         assert_eq!(jit(count)(&Array::from(0))?.item::<i32>()?, 12);
         let pick = |x: &Array| {
-            lax::cond(
-                &jnp::greater(jnp::sum(x, ..), 0.0),
-                |x: Array| &x + 1.0,
-                |x: Array| &x - 1.0,
-                x.clone(),
-            )
+            lax::cond(jnp::greater(jnp::sum(x, ..), 0.0), |x: Array| &x + 1.0, |x: Array| &x - 1.0, x.clone())
         };
         assert_eq!(jit(pick)(&xs)?.to_vec::<f32>()?, [1.0, 1.5, 2.0]);
         Ok(())

@@ -110,7 +110,7 @@ fn derivatives_of_rust_numbers_are_weakly_typed() {
 type Nested = fn(&Array) -> Result<Array>;
 const SINES: [Nested; 4] = [
     |x| jit(|x: &Array| lax::sin(x))(x),
-    |x| lax::cond(&jnp::greater(x, -5.0), |x: Array| lax::sin(&x), |x: Array| lax::cos(&x), x.clone()),
+    |x| lax::cond(jnp::greater(x, -5.0), |x: Array| lax::sin(&x), |x: Array| lax::cos(&x), x.clone()),
     |x| lax::fori_loop(0, 2, |i: Array, x: Array| jnp::where_(jnp::equal(i, 0), lax::sin(&x), &x), x.clone()),
     |x| raxla::checkpoint(|x: &Array| lax::sin(x))(x),
 ];
