@@ -118,6 +118,7 @@ fn main() {
         Ok(path) => {
             println!("cargo::rustc-env=RAXLA_BUILT_CPU_PLUGIN={}", path.display());
             if variable("RAXLA_CPU_PLUGIN").is_none() {
+                println!("cargo::rustc-env=RAXLA_CPU_PLUGIN_IS_OURS=1");
                 println!("cargo::rerun-if-changed={}", path.display());
             }
         }

@@ -3,6 +3,7 @@
 //! The messages are written by hand and have only the fields that raxla sets: `xla/pjrt/proto/compile_options.proto`
 //! and `xla/xla_data.proto`.
 
+use super::{Plugin, search};
 use std::collections::BTreeMap;
 
 /// A value for one of XLA's debug options.
@@ -113,14 +114,19 @@ impl CompileOptions {
         }
     }
 
-    /// Compiles fast what then runs slowly.
+    /// Compiles fast, by this plugin, what then runs slowly.
     #[must_use]
-    pub fn without_most_optimizations(self) -> Self {
-        // The first two are those of JAX. The third is half of what is left of the time on the CPU: its emitters for
-        // fusions go through MLIR.
-        self.with_debug_option("xla_backend_optimization_level", OptionOverride::Int(0))
-            .with_debug_option("xla_llvm_disable_expensive_passes", OptionOverride::Bool(true))
-            .with_debug_option("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false))
+    pub fn without_most_optimizations(self, plugin: &Plugin) -> Self {
+        let options = self
+            .with_debug_option("xla_backend_optimization_level", OptionOverride::Int(0))
+            .with_debug_option("xla_llvm_disable_expensive_passes", OptionOverride::Bool(true));
+        // Those are JAX's. This is half of what is left of the time on the CPU, whose emitters for fusions go through MLIR;
+        // the XLA of another plugin may not know it.
+        if search::is_built_cpu_plugin(plugin.path()) {
+            options.with_debug_option("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false))
+        } else {
+            options
+        }
     }
 
     /// Sets one of XLA's debug options.

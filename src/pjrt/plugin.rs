@@ -117,8 +117,7 @@ impl fmt::Debug for Plugin {
 /// XLA logs to stderr from the moment it is loaded. Ask for errors only, unless the user chose a level. The CPU plugin of
 /// this crate sees to that itself, without touching the environment.
 fn quieten(path: &Path) {
-    let built = super::search::BUILT_CPU_PLUGIN.and_then(|built| Path::new(built).canonicalize().ok());
-    let quiets_itself = built.is_some_and(|built| built == path);
+    let quiets_itself = super::search::is_built_cpu_plugin(path);
     if !quiets_itself && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
         // SAFETY: runs under the lock on `LOADED`, and Rust code reads the environment through `std`, which has a lock
         // of its own. Foreign threads that call `getenv` at this moment are the remaining, usual, hazard.

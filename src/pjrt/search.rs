@@ -4,6 +4,7 @@ use crate::error::{Result, bail};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// A plugin's file and what named it.
 #[derive(Clone, Debug)]
@@ -16,7 +17,16 @@ pub(super) struct Found {
 pub(super) const BUILD: &str = "the build of raxla";
 
 /// The plugin that `build.rs` provided, if any.
-pub(super) const BUILT_CPU_PLUGIN: Option<&str> = option_env!("RAXLA_BUILT_CPU_PLUGIN");
+const BUILT_CPU_PLUGIN: Option<&str> = option_env!("RAXLA_BUILT_CPU_PLUGIN");
+
+/// Is the file at this canonical path the plugin that `build.rs` made of this crate's source?
+pub(super) fn is_built_cpu_plugin(path: &Path) -> bool {
+    static BUILT: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+        let ours = option_env!("RAXLA_CPU_PLUGIN_IS_OURS").and(BUILT_CPU_PLUGIN)?;
+        Path::new(ours).canonicalize().ok()
+    });
+    BUILT.as_deref() == Some(path)
+}
 
 /// One name for each platform: `gpu` is `cuda`.
 pub(super) fn canonical(platform: &str) -> &str {
