@@ -15,7 +15,8 @@ use crate::tree::{self, TreeDef};
 ///
 /// `rule` takes the arguments of `f` as a tuple and their tangents as another, of the same types, and returns the result
 /// of `f` and its tangent, in which it must be linear in the tangents. Tangents that are zero are arrays of zeros;
-/// those of integers and booleans have the argument's dtype and are zero.
+/// those of integers and booleans have the argument's dtype and are zero. An array that `f` or `rule` captures is mapped by an
+/// enclosing [`vmap`](crate::vmap) like an argument, and cannot be differentiated with respect to: that is `UnexpectedTracer`.
 ///
 /// ```
 /// use raxla::custom_derivatives::custom_jvp;

@@ -19,6 +19,10 @@ use crate::tree::{self, Pytree, TreeDef};
 /// residuals and the cotangent of the result, and returns a tuple with a cotangent for each argument. The cotangents
 /// of integers and booleans are arrays of zeros, and those that `bwd` returns for such arguments do not count.
 ///
+/// An array that one of them captures is mapped by an enclosing [`vmap`](crate::vmap) like an argument, and cannot be
+/// differentiated with respect to: that is `UnexpectedTracer`. `bwd` may run when the `vmap` is over, so give it what it needs as
+/// residuals.
+///
 /// ```
 /// use raxla::custom_derivatives::custom_vjp;
 /// use raxla::{lax, Array};
