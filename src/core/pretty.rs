@@ -316,22 +316,15 @@ fn shared_jaxprs(jaxpr: &Jaxpr) -> Vec<(&Jaxpr, String)> {
 fn literal(x: Scalar) -> String {
     let part = |value: f64| {
         // As many digits as tell it from other numbers of its dtype.
-        let digits = if matches!(x.dtype().real(), DType::F64) {
-            format!("{value:e}")
-        } else {
-            format!("{:e}", value as f32)
+        let (plain, digits) = match x.dtype().real() {
+            DType::F64 => (format!("{value}"), format!("{value:e}")),
+            _ => (format!("{}", value as f32), format!("{:e}", value as f32)),
         };
         let Some((mantissa, exponent)) = digits.split_once('e') else {
             return digits.to_lowercase();
         };
         match exponent.parse::<i32>() {
-            Ok(e) if (-4..16).contains(&e) => {
-                if x.dtype().real() == DType::F64 {
-                    format!("{value}")
-                } else {
-                    format!("{}", value as f32)
-                }
-            }
+            Ok(e) if (-4..16).contains(&e) => plain,
             Ok(e) => format!("{mantissa}e{}{:02}", if e < 0 { '-' } else { '+' }, e.abs()),
             Err(_) => digits,
         }

@@ -37,8 +37,7 @@ impl MappedAxis {
 struct BatchTrace {
     id: TraceId,
     parent: TraceRef,
-    axis_name: Option<&'static str>,
-    axis_size: usize,
+    axis: MappedAxis,
 }
 
 fn unpack(id: TraceId, x: &Array) -> (Array, BatchDim) {
@@ -66,14 +65,14 @@ impl Trace for BatchTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.id;
         let (values, dims): (Arrays, SmallVec<[BatchDim; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
-        let named = self.axis_name.filter(|name| prim.axis_names().contains(name));
+        let named = self.axis.name.filter(|name| prim.axis_names().contains(name));
         with_trace(self.parent.clone(), || {
             if named.is_none() && dims.iter().all(Option::is_none) {
                 let refs: SmallVec<[&Array; 4]> = values.iter().collect();
                 return bind_at(prim, &refs, loc);
             }
             let rule = || match named {
-                Some(name) => prim.batch_named(name, self.axis_size, &values, &dims),
+                Some(name) => prim.batch_named(name, self.axis.size, &values, &dims),
                 None => prim.batch(&values, &dims),
             };
             let (outs, out_dims) =
@@ -90,10 +89,12 @@ impl Trace for BatchTrace {
         let id = self.id;
         let (values, dims): (Vec<Array>, Vec<BatchDim>) = args.iter().map(|x| unpack(id, x)).unzip();
         Some(with_trace(self.parent.clone(), || {
-            if self.axis_name.is_none() && !call.may_capture() && dims.iter().all(Option::is_none) {
+            let may_capture = call.may_capture();
+            if self.axis.name.is_none() && !may_capture && dims.iter().all(Option::is_none) {
                 return bind_custom(call, &values);
             }
-            let axis = MappedAxis { name: self.axis_name, size: self.axis_size, trace: Some(id) };
+            // Without captures a call is the same in any trace.
+            let axis = MappedAxis { trace: may_capture.then_some(id), ..self.axis };
             let over = BatchedCall::over(call.clone(), axis, dims);
             let outs = bind_custom(&over, &values)?;
             Ok(outs.into_iter().map(|x| batched(id, x, Some(0))).collect())
@@ -132,7 +133,6 @@ pub(crate) fn batch_over<T>(
     args: &[Array],
     dims: &[BatchDim],
 ) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
-    let (axis_name, axis_size) = (axis.name, axis.size);
     let (id, _live) = match axis.trace.filter(|id| is_live(*id)) {
         Some(id) => (id, None),
         None => {
@@ -140,9 +140,9 @@ pub(crate) fn batch_over<T>(
             (live.0, Some(live))
         }
     };
-    let trace = Rc::new(BatchTrace { id, parent: current_trace(), axis_name, axis_size });
+    let trace = Rc::new(BatchTrace { id, parent: current_trace(), axis });
     let args: Vec<Array> = args.iter().zip(dims).map(|(x, dim)| batched(id, x.clone(), *dim)).collect();
-    let (outs, extra) = with_trace(Some(trace), || with_axis(axis_name, axis_size, || catch(|| f(&args))))?;
+    let (outs, extra) = with_trace(Some(trace), || with_axis(axis.name, axis.size, || catch(|| f(&args))))?;
     let (outs, dims) = outs.iter().map(|x| unpack(id, x)).unzip();
     Ok((outs, dims, extra))
 }

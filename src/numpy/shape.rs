@@ -147,11 +147,7 @@ pub fn rollaxis(x: impl Into<Array>, axis: i64, start: i64) -> Array {
     let n = x.ndim();
     let from = canonical_axis("rollaxis", axis, n);
     // From -n to n.
-    let start = if start < 0 {
-        canonical_axis("rollaxis", start, n)
-    } else {
-        canonical_axis("rollaxis", start, n + 1)
-    };
+    let start = canonical_axis("rollaxis", start, n + usize::from(start >= 0));
     let to = if from < start { start - 1 } else { start };
     lax::move_axis(&x, from, to)
 }

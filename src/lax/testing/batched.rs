@@ -44,6 +44,18 @@ fn combinations_of(choices: &[Vec<BatchDim>]) -> Vec<Vec<BatchDim>> {
     found.into_iter().map(dims).collect()
 }
 
+/// The operands, with those that are mapped stacked from their examples.
+fn stacked(all: &[Array], dims: &[BatchDim], examples: &[Vec<Array>]) -> Result<Vec<Array>> {
+    let of = |i: usize| examples.iter().map(|example| example[i].clone()).collect::<Vec<_>>();
+    let operands = all.iter().zip(dims).enumerate();
+    operands.map(|(i, (x, dim))| dim.map_or(Ok(x.clone()), |axis| stack(&of(i), axis))).collect()
+}
+
+/// What example `k` has of results over the mapped axis.
+fn nth(outs: &[Array], dims: &[BatchDim], k: usize) -> Result<Vec<Array>> {
+    outs.iter().zip(dims).map(|(x, dim)| dim.map_or(Ok(x.clone()), |axis| take(x, axis, k))).collect()
+}
+
 /// Batching = a loop, for every set of mapped operands and every place of the axis.
 pub(super) fn check_vmap(case: &Case) -> Result<()> {
     let choices: Vec<Vec<BatchDim>> = (case.args.iter().enumerate())
@@ -60,12 +72,7 @@ pub(super) fn check_vmap(case: &Case) -> Result<()> {
     let mut combinations: Vec<Vec<BatchDim>> = Vec::new();
     let mut args: Vec<Array> = Vec::new();
     for dims in combinations_of(&choices) {
-        for (i, x) in case.args.iter().enumerate() {
-            args.push(match dims[i] {
-                None => x.clone(),
-                Some(axis) => stack(&examples.iter().map(|e| e[i].clone()).collect::<Vec<_>>(), axis)?,
-            });
-        }
+        args.extend(stacked(&case.args, &dims, &examples)?);
         combinations.push(dims);
     }
     // All of them in one program: compilation is what takes the time.
@@ -88,12 +95,7 @@ pub(super) fn check_vmap(case: &Case) -> Result<()> {
             let one =
                 (0..dims.len()).map(|i| if dims[i].is_some() { &example[i] } else { &case.args[i] }.clone());
             let expected = case.call(&one.collect::<Vec<_>>())?;
-            let found = outs.iter().zip(&out_dims).map(|(x, dim)| match dim {
-                Some(axis) => take(x, *axis, k),
-                None => Ok(x.clone()),
-            });
-            let found = found.collect::<Result<Vec<_>>>()?;
-            same(&found, &expected, case.loose)
+            same(&nth(&outs, &out_dims, k)?, &expected, case.loose)
                 .map_err(|e| e.context(format!("{}, example {k}", context(dims))))?;
         }
     }
@@ -138,13 +140,7 @@ fn check_loop(
         let one = all.iter().zip(&dims).map(|(x, dim)| dim.map_or(Ok(x.clone()), |_| example(x, k)));
         examples.push(one.collect::<Result<Vec<_>>>()?);
     }
-    let mut args: Vec<Array> = Vec::new();
-    for (i, x) in all.iter().enumerate() {
-        args.push(match dims[i] {
-            None => x.clone(),
-            Some(axis) => stack(&examples.iter().map(|e| e[i].clone()).collect::<Vec<_>>(), axis)?,
-        });
-    }
+    let args = stacked(all, &dims, &examples)?;
     let avals: Vec<_> = args.iter().map(Array::aval).collect();
     let (closed, out_dims) = trace_to_jaxpr_with(&avals, |args| {
         let (outs, out_dims, ()) = batch(|args| Ok((g(args)?, ())), args, &dims, None, SIZE)?;
@@ -155,11 +151,7 @@ fn check_loop(
     let one = trace_to_jaxpr(&avals, g)?;
     for (k, example) in examples.iter().enumerate() {
         let expected = run(one.clone(), example)?;
-        let found = outs.iter().zip(&out_dims).map(|(x, dim)| match dim {
-            Some(axis) => take(x, *axis, k),
-            None => Ok(x.clone()),
-        });
-        same(&found.collect::<Result<Vec<_>>>()?, &expected, case.loose.max(1e3))
+        same(&nth(&outs, &out_dims, k)?, &expected, case.loose.max(1e3))
             .map_err(|e| e.context(format!("example {k}")))?;
     }
     Ok(())
