@@ -1,4 +1,4 @@
-"""Prints the jaxprs of the functions of tests/jaxprs.rs as JAX does: tests/fixtures/jaxprs.json.
+"""Prints the jaxprs of the functions of tests/suite/jaxprs.rs as JAX does: tests/fixtures/jaxprs.json.
 
 Run with JAX 0.10.2: python tests/oracle/jaxprs.py > tests/fixtures/jaxprs.json
 `--check` compares with the file instead.

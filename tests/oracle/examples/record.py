@@ -1,6 +1,6 @@
 """Runs each example's twin in JAX and writes what it prints: `python tests/oracle/examples/record.py`.
 
-With `--check` it compares with the recorded files instead. `cargo test --test examples` compares raxla's examples with them.
+With `--check` it compares with the recorded files instead. `cargo test --test suite examples::` compares raxla's examples with them.
 """
 
 import os

@@ -1,7 +1,7 @@
 //! On an NVIDIA GPU, through the PyPI packages `jax-cuda13-pjrt` or `jax-cuda12-pjrt`. Where there is no GPU or no plugin the
 //! tests print so and pass; `RAXLA_CUDA_PLUGIN=/path/to/xla_cuda_plugin.so` names it.
 //!
-//! Every other test can be run there too: `RAXLA_PLATFORMS=cuda cargo test --test transformations`.
+//! Every other test can be run there too: `RAXLA_PLATFORMS=cuda cargo test --test suite transformations::`.
 
 use std::io::Write;
 use std::sync::OnceLock;

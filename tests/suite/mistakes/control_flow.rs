@@ -4,7 +4,7 @@ use expect_test::expect;
 use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
 
-use crate::support::{at, check, check_panic, f32s, same, three, two};
+use super::support::{at, check, check_panic, f32s, same, three, two};
 
 #[test]
 fn a_carry_that_changes_its_type_is_an_error() {

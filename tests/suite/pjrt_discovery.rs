@@ -2,8 +2,9 @@
 
 use raxla::pjrt::{CompileOptions, Program, discovery};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
+
+use crate::process;
 
 /// What the child prints, and what it writes to stderr.
 struct Report {
@@ -12,8 +13,8 @@ struct Report {
 }
 
 fn report(what: &str, variables: &[(&str, &str)]) -> Report {
-    let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["--exact", "child", "--nocapture"]).env("RAXLA_TEST_REPORT", what);
+    let mut child = process::tests(["--exact", "pjrt_discovery::child"]);
+    child.env("RAXLA_TEST_REPORT", what);
     for name in ["RAXLA_PLATFORMS", "PJRT_NAMES_AND_LIBRARY_PATHS", "TPU_LIBRARY_PATH", "RAXLA_TPU_PLUGIN"] {
         child.env_remove(name);
     }

@@ -199,7 +199,7 @@ fn lowered_operations_come_from_the_line_of_their_own_equation() {
         let at =
             module.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {module}"));
         let number = at.rsplit_once("loc(#loc").map(|(_, n)| n.trim_end_matches(')')).unwrap_or("?");
-        let definition = format!("#loc{number} = loc(\"tests/transformations.rs\":");
+        let definition = format!("#loc{number} = loc(\"tests/suite/transformations.rs\":");
         let line =
             module.lines().find_map(|line| line.strip_prefix(&definition)).unwrap_or_else(|| panic!("{at}"));
         source.lines().nth(line.split(':').next().unwrap().parse::<usize>().unwrap() - 1).unwrap().trim()

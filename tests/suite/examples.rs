@@ -5,14 +5,14 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 /// The directory of the examples, built with this test's profile. Cargo builds them for `cargo test`, but not for
-/// `cargo test --test examples`, which would then run old ones.
+/// `cargo test --test suite`, which would then run old ones.
 fn built() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--examples", "--quiet", "--manifest-path"]);
         cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
-        // target/<profile>/deps/examples-<hash>
+        // target/<profile>/deps/suite-<hash>
         let this = std::env::current_exe().unwrap();
         let profile = this.parent().unwrap().parent().unwrap();
         if profile.file_name().is_some_and(|name| name == "release") {

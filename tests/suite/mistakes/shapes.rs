@@ -4,7 +4,7 @@ use expect_test::expect;
 use raxla::prelude::*;
 use raxla::{lax, nn, numpy as jnp};
 
-use crate::support::{at, check, check_panic, f32s, same, three, two};
+use super::support::{at, check, check_panic, f32s, same, three, two};
 
 #[test]
 fn shapes_that_do_not_broadcast_panic_in_eager_code() {

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::sync::Once;
 
 use expect_test::Expect;
 use raxla::prelude::*;
+
+use crate::process;
 
 thread_local! {
     /// The line that [`at`] marked last.
@@ -27,7 +28,7 @@ pub struct Panic {
 /// Marks the line on which the mistake stands.
 macro_rules! at {
     ($mistake:expr) => {{
-        $crate::support::MARK.set(line!());
+        $crate::mistakes::support::MARK.set(line!());
         $mistake
     }};
 }
@@ -112,10 +113,8 @@ pub fn three() -> Array {
 
 #[test]
 fn no_mistake_prints_anything() {
-    let all = Command::new(std::env::current_exe().unwrap())
-        .args(["--skip", "no_mistake_prints_anything", "--nocapture", "--quiet"])
-        .output()
-        .unwrap();
+    let all =
+        process::tests(["mistakes::", "--skip", "no_mistake_prints_anything", "--quiet"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&all.stdout), String::from_utf8_lossy(&all.stderr));
     assert!(all.status.success(), "{stdout}\n{stderr}");
     assert_eq!(stderr, "");

@@ -7,7 +7,7 @@ use raxla::lax;
 use raxla::prelude::*;
 use raxla::signature::{Fun, Traceable};
 
-use crate::support::{at, check, check_panic, f32s, same, two};
+use super::support::{at, check, check_panic, f32s, same, two};
 
 #[test]
 fn a_condition_on_a_tracer_is_an_error() {

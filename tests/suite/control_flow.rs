@@ -178,7 +178,7 @@ fn errors_in_bodies_carry_the_users_line() {
     };
     let e = jit(bad)(&Array::from([1.0f32; 3])).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Shape);
-    assert!(e.location().unwrap().file().ends_with("tests/control_flow.rs"), "{e}");
+    assert!(e.location().unwrap().file().ends_with("suite/control_flow.rs"), "{e}");
     assert_eq!(e.location().unwrap().line(), line!() - 6);
 }
 

@@ -4,7 +4,7 @@ use expect_test::expect;
 use raxla::lax;
 use raxla::prelude::*;
 
-use crate::support::{at, check, check_panic, f32s, three, two};
+use super::support::{at, check, check_panic, f32s, three, two};
 
 #[test]
 fn mapped_axes_agree_in_size() {

@@ -1,6 +1,6 @@
 //! How a miss of a jitted function's cache is explained.
 //!
-//! The one test of its process: another thread without a subscriber that came first to the place that warns would have `tracing`
+//! Alone in its process: another thread without a subscriber that came first to the place that warns would have `tracing`
 //! switch it off for all.
 
 use std::fmt::Debug;
@@ -10,6 +10,8 @@ use raxla::config::{self, Precision};
 use raxla::{devices, prelude::*};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
+
+use crate::process;
 
 #[derive(Pytree, Clone)]
 struct Layer {
@@ -56,6 +58,9 @@ impl Subscriber for Warnings {
 
 #[test]
 fn a_miss_is_explained_by_what_differs_from_the_nearest_call() {
+    if !process::is_alone("explain_cache_misses::a_miss_is_explained_by_what_differs_from_the_nearest_call") {
+        return;
+    }
     let warnings = Warnings::default();
     let log = warnings.0.clone();
     let f = jit(apply);
@@ -68,7 +73,9 @@ fn a_miss_is_explained_by_what_differs_from_the_nearest_call() {
             let [message] = messages.as_slice() else { panic!("one miss, got {messages:?}") };
             let (head, reason) = message.split_once(": ").unwrap();
             assert!(
-                head.starts_with("tracing cache miss of apply, called at tests/explain_cache_misses.rs"),
+                head.starts_with(
+                    "tracing cache miss of apply, called at tests/suite/explain_cache_misses.rs"
+                ),
                 "{head}"
             );
             reason.to_owned()

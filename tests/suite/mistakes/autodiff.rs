@@ -6,7 +6,7 @@ use raxla::custom_derivatives::custom_vjp;
 use raxla::lax;
 use raxla::prelude::*;
 
-use crate::support::{at, check, f32s, three, two};
+use super::support::{at, check, f32s, three, two};
 
 #[derive(Pytree, Clone)]
 struct Params {

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use raxla::pjrt::Client;
 use raxla::prelude::*;
 use raxla::{config, numpy as jnp};
+
+use crate::process;
 
 /// A directory that is removed at the end.
 struct TemporaryDir(PathBuf);
@@ -57,11 +58,8 @@ fn worker() -> Result<()> {
 }
 
 fn run(dir: &Path) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["worker", "--exact", "--nocapture"])
-        .env(DIR, dir)
-        .output()
-        .unwrap();
+    let mut worker = process::tests(["--exact", "compilation_cache::worker"]);
+    let output = worker.env(DIR, dir).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text.lines().find(|line| line.contains("result:")).expect("the worker prints its result").to_owned()

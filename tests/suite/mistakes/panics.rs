@@ -7,7 +7,7 @@ use expect_test::expect;
 use raxla::lax;
 use raxla::prelude::*;
 
-use crate::support::{MARK, at, caught, check, f32s, same, two};
+use super::support::{MARK, at, caught, check, f32s, same, two};
 
 #[test]
 fn a_panic_of_the_users_own_goes_on_and_the_next_call_works() {

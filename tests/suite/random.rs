@@ -113,7 +113,7 @@ fn check(c: &Value) -> Result<(), String> {
 #[test]
 fn draws_are_those_of_jax() {
     let mut failures = Vec::new();
-    for line in include_str!("fixtures/random.jsonl").lines() {
+    for line in include_str!("../fixtures/random.jsonl").lines() {
         let c: Value = serde_json::from_str(line).unwrap();
         let x64 = c["x64"].as_bool().unwrap_or(false);
         if let Err(e) = config::with_x64(x64, || check(&c)) {

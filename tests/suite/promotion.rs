@@ -10,7 +10,7 @@ fn parse(text: &str) -> (DType, bool) {
 
 #[test]
 fn every_pair_of_types_promotes_as_in_jax() {
-    let table = include_str!("fixtures/promotion.csv");
+    let table = include_str!("../fixtures/promotion.csv");
     let mut rows = 0;
     for line in table.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();

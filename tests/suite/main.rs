@@ -1,0 +1,30 @@
+//! What a user sees, one module a theme. One binary, because each links the whole crate: apart stand only the tests that need
+//! a process of their own from their first line (`devices`, `tpu_aot`), and those that are run by themselves (`oracle`,
+//! `random_programs`, `tidy`).
+//!
+//! `cargo test --test suite tree::` runs a module. A test that must be alone in its process runs itself in another: see
+//! [`process`].
+
+mod compilation_cache;
+mod compile_fail;
+mod control_flow;
+mod core_smoke;
+mod cuda;
+mod custom_derivatives;
+mod derive;
+mod examples;
+mod explain_cache_misses;
+mod jaxprs;
+mod jit_cache;
+mod mistakes;
+mod numpy_operators;
+mod pjrt_buffers;
+mod pjrt_discovery;
+mod pjrt_mistakes;
+mod pjrt_programs;
+mod process;
+mod promotion;
+mod random;
+mod signatures;
+mod transformations;
+mod tree;
