@@ -128,19 +128,29 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// Returns early with an [`Error`] of kind `$kind` and a formatted message.
-macro_rules! bail {
-    ($kind:ident, $($arg:tt)*) => {
-        return Err($crate::error::Error::new($crate::error::ErrorKind::$kind, format!($($arg)*)))
-    };
+/// In a module of their own, so that the macro `throw!` and the function [`throw`] do not collide.
+mod macros {
+    /// Returns early with an [`Error`] of kind `$kind` and a formatted message.
+    macro_rules! bail {
+        ($kind:ident, $($arg:tt)*) => {
+            return Err($crate::error::Error::new($crate::error::ErrorKind::$kind, format!($($arg)*)))
+        };
+    }
+    /// An [`Error`] of kind `$kind` with a formatted message.
+    macro_rules! err {
+        ($kind:ident, $($arg:tt)*) => {
+            $crate::error::Error::new($crate::error::ErrorKind::$kind, format!($($arg)*))
+        };
+    }
+    /// [`throw`]s an [`Error`] of kind `$kind` with a formatted message, at the line that called the `#[track_caller]` function.
+    macro_rules! throw {
+        ($kind:ident, $($arg:tt)*) => {
+            $crate::error::throw($crate::error::err!($kind, $($arg)*))
+        };
+    }
+    pub(crate) use {bail, err, throw};
 }
-/// An [`Error`] of kind `$kind` with a formatted message.
-macro_rules! err {
-    ($kind:ident, $($arg:tt)*) => {
-        $crate::error::Error::new($crate::error::ErrorKind::$kind, format!($($arg)*))
-    };
-}
-pub(crate) use {bail, err};
+pub(crate) use macros::*;
 
 /// What [`throw`] unwinds with inside a transformation. Not a panic: no hook runs and nothing is printed.
 struct Thrown(Error);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, u32)] = &[
     ("error", 0),
     ("dtype", 0),
+    ("arguments", 0),
     ("tree", 0),
     ("pjrt", 1),
     ("mlir", 1),
@@ -50,6 +51,12 @@ const CHECKED_BESIDE: &[&str] = &[
 /// Reexports of `lib.rs`, which can be imported as `crate::Name`.
 const ROOT: &[(&str, &str)] = &[
     ("Array", "core"),
+    ("Axes", "arguments"),
+    ("Axis", "arguments"),
+    ("Dims", "arguments"),
+    ("NewDims", "arguments"),
+    ("OptAxis", "arguments"),
+    ("ShapeDtype", "arguments"),
     ("Element", "core"),
     ("ShapedArray", "core"),
     ("config", "core"),

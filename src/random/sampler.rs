@@ -4,7 +4,7 @@ use crate::control_flow::jit_call;
 use crate::core::array::Array;
 use crate::core::aval::Shape;
 use crate::dtype::DType;
-use crate::error::{Error, ErrorKind, throw};
+use crate::error::throw;
 use crate::lax::elementwise::tuple;
 
 /// The result of `body`, which is traced once for each name, shape, dtype and `extra`, and types of arguments. `body`
@@ -30,13 +30,13 @@ pub(super) fn check_shape(name: &str, shape: &[usize], params: &[&Array]) {
             && x.shape().iter().rev().zip(shape.iter().rev()).all(|(m, n)| *m == 1 || m == n);
         if !fits {
             let shapes: Vec<String> = params.iter().map(|x| tuple(x.shape())).collect();
-            let message = format!(
+            throw!(
+                Shape,
                 "{name} parameter shapes must be broadcast-compatible with shape argument, and the result of \
                  broadcasting the shapes must equal the shape argument, but got result {} for shape argument {}",
                 shapes.join(", "),
                 tuple(shape)
             );
-            throw(Error::new(ErrorKind::Shape, message));
         }
     }
 }
