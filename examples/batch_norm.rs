@@ -72,7 +72,7 @@ fn evaluate(params: &Params, stats: &Stats, x: &Array, y: &Array) -> Array {
 }
 
 fn main() -> Result<()> {
-    let table = Table::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/state_crime.csv"))?;
+    let table = Table::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/state_crime.csv"))?;
     let (x, y) = table.rows(0..table.len());
     let features = table.names.len() - 1;
 
