@@ -1,12 +1,104 @@
-//! What one call costs below everything else: PJRT's `Execute` through `raxla::pjrt`.
+//! What one call costs below everything else, PJRT's `Execute` through `raxla::pjrt`; and what a call of a jitted function adds.
 //!
-//! `cargo bench --bench pjrt_overhead`
+//! `cargo bench --bench pjrt_overhead`. With `calls` only the second; with `loop borrowed 100 5000` so many calls of it, for a
+//! profiler.
 
 use raxla::pjrt::{Buffer, Client, CompileOptions, Plugin, Program, discovery};
-use raxla::{DType, Result};
+use raxla::{Array, DType, Result, jit};
 use std::time::{Duration, Instant};
 
 fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["calls"] => calls(),
+        ["loop", how, leaves, runs] => repeat(how, number(leaves), number(runs)),
+        _ => {
+            pjrt()?;
+            calls()
+        }
+    }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().unwrap_or(1)
+}
+
+fn parameters(count: usize) -> Vec<Array> {
+    (0..count).map(|_| Array::from_slice(&[1.0f32; 4], &[2, 2])).collect()
+}
+
+fn negate(xs: &[Array]) -> Vec<Array> {
+    xs.iter().map(|x| -x).collect()
+}
+
+/// Calls a jitted function, and nothing else.
+fn repeat(how: &str, leaves: usize, runs: usize) -> Result<()> {
+    let mut xs = parameters(leaves);
+    let (borrowed, donated) = (jit(|xs: &Vec<Array>| negate(xs)), jit(|xs: Vec<Array>| negate(&xs)));
+    for _ in 0..runs {
+        match how {
+            "donated" => xs = donated(xs)?,
+            _ => drop(borrowed(&xs)?),
+        }
+    }
+    Ok(())
+}
+
+/// Calls of a jitted function beside those of its executable, by turns.
+fn calls() -> Result<()> {
+    for count in [1, 10, 100, 1000] {
+        let (borrowed, donated) = (jit(|xs: &Vec<Array>| negate(xs)), jit(|xs: Vec<Array>| negate(&xs)));
+        let runs = 10_000 / count.max(10) + 10;
+        let mut xs = parameters(count);
+        let compiled = (borrowed.lower()(&xs)?.compile()?, donated.lower()(parameters(count))?.compile()?);
+        let (client, bytes) = (compiled.0.executable().client(), [0; 16]);
+        let device = client.default_device()?;
+        let buffers = || -> Result<Vec<Buffer>> {
+            (0..count).map(|_| client.buffer_from_host(&bytes, DType::F32, &[2, 2], &device)).collect()
+        };
+        let (inputs, mut state) = (buffers()?, buffers()?);
+        let mut least = [Duration::MAX; 4];
+        for round in 0..40 {
+            let times = [
+                mean(runs, || {
+                    let inputs: Vec<&Buffer> = inputs.iter().collect();
+                    compiled.0.executable().execute(&inputs, &[]).map(drop)
+                })?,
+                mean(runs, || borrowed(&xs).map(drop))?,
+                mean(runs, || {
+                    let inputs: Vec<&Buffer> = state.iter().collect();
+                    state = compiled.1.executable().execute(&inputs, &[])?.into_vec();
+                    Ok(())
+                })?,
+                mean(runs, || {
+                    xs = donated(std::mem::take(&mut xs))?;
+                    Ok(())
+                })?,
+            ];
+            if round > 0 {
+                least = std::array::from_fn(|i| least[i].min(times[i]));
+            }
+        }
+        for (i, how) in ["borrowed", "donated"].into_iter().enumerate() {
+            let (bare, call) = (least[2 * i], least[2 * i + 1]);
+            let own = call.saturating_sub(bare).as_nanos();
+            println!(
+                "{count:>4} leaves {how:<8} {call:>9.2?} a call, {bare:>9.2?} of which execute; raxla's own {own} ns"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn mean(runs: usize, mut f: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let start = Instant::now();
+    for _ in 0..runs {
+        f()?;
+    }
+    Ok(start.elapsed() / runs as u32)
+}
+
+fn pjrt() -> Result<()> {
     let start = Instant::now();
     let plugin = Plugin::load(discovery::cpu_plugin()?)?;
     println!("load the plugin        {:>9.1?}", start.elapsed());

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::control_flow::jit_call::{batch_call, jvp_call, refs, transpose_call};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -145,7 +146,7 @@ impl Primitive for Remat {
         let size = mapped_size(args, dims);
         batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), None, size, args, dims)
     }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), Some(name), size, args, dims)
     }
 

@@ -17,7 +17,6 @@ type Failure = Box<dyn std::error::Error>;
 /// Both processes run in turn at least so often and so long: on a machine with other guests a best time takes luck.
 const ROUNDS: usize = 12;
 const TIME: Duration = Duration::from_secs(5);
-const LEAVES: usize = 100;
 
 /// A case: its name, what it measures, iterations a round (some milliseconds of them), and how it is run.
 struct Case {
@@ -55,21 +54,21 @@ fn counter() -> Box<dyn FnMut(u32) -> Result<Duration>> {
     })
 }
 
-fn leaves() -> Vec<Array> {
-    (0..LEAVES).map(|_| jnp::ones(&[8, 8], None)).collect()
+fn leaves(count: usize) -> Vec<Array> {
+    (0..count).map(|_| jnp::ones(&[8, 8], None)).collect()
 }
 
-fn update_borrowed() -> Box<dyn FnMut(u32) -> Result<Duration>> {
+fn update_borrowed(count: usize) -> Box<dyn FnMut(u32) -> Result<Duration>> {
     let update = jit(|ps: &Vec<Array>| ps.iter().map(|p| p - 0.01 * p).collect::<Vec<Array>>());
-    let state = leaves();
+    let state = leaves(count);
     Box::new(move |iterations| {
         timed(|| update(&state).map(drop), || state[0].block_until_ready().map(drop), iterations)
     })
 }
 
-fn update_donated() -> Box<dyn FnMut(u32) -> Result<Duration>> {
+fn update_donated(count: usize) -> Box<dyn FnMut(u32) -> Result<Duration>> {
     let update = jit(|ps: Vec<Array>| ps.iter().map(|p| p - 0.01 * p).collect::<Vec<Array>>());
-    let mut state = leaves();
+    let mut state = leaves(count);
     Box::new(move |iterations| {
         let start = Instant::now();
         for _ in 0..iterations {
@@ -232,8 +231,12 @@ fn cases() -> Result<Vec<Case>> {
     let case = |name, what, iterations, budget, run| Case { name, what, iterations, budget, run };
     Ok(vec![
         case("counter", "jitted counter, a call", 5000, 1.8, counter()),
-        case("update_borrowed", "update of 100 leaves, borrowed", 200, 1.8, update_borrowed()),
-        case("update_donated", "update of 100 leaves, donated", 200, 1.8, update_donated()),
+        case("update_borrowed_10", "update of 10 leaves, borrowed", 1000, 2.0, update_borrowed(10)),
+        case("update_borrowed_100", "update of 100 leaves, borrowed", 200, 2.0, update_borrowed(100)),
+        case("update_borrowed_1000", "update of 1,000 leaves, borrowed", 10, 2.0, update_borrowed(1000)),
+        case("update_donated_10", "update of 10 leaves, donated", 1000, 2.5, update_donated(10)),
+        case("update_donated_100", "update of 100 leaves, donated", 200, 2.5, update_donated(100)),
+        case("update_donated_1000", "update of 1,000 leaves, donated", 10, 2.5, update_donated(1000)),
         case("eager_add", "eager scalar add", 5000, 2.0, eager_add()),
         case(
             "mlp_trace",

@@ -9,8 +9,6 @@ import time
 import jax
 import jax.numpy as jnp
 
-LEAVES = 100
-
 
 def counter():
     count = jax.jit(lambda n: (n + 1, n + 1))
@@ -22,9 +20,9 @@ def counter():
     return step, lambda: state[0].block_until_ready()
 
 
-def update(donate):
+def update(donate, leaves):
     step_fn = jax.jit(lambda ps: [p - 0.01 * p for p in ps], donate_argnums=(0,) if donate else ())
-    state = [[jnp.full((8, 8), 1.0) for _ in range(LEAVES)]]
+    state = [[jnp.full((8, 8), 1.0) for _ in range(leaves)]]
 
     def step():
         out = step_fn(state[0])
@@ -139,8 +137,8 @@ def tutorial():
 
 CASES = {
     "counter": counter,
-    "update_borrowed": lambda: update(False),
-    "update_donated": lambda: update(True),
+    **{f"update_borrowed_{n}": lambda n=n: update(False, n) for n in (10, 100, 1000)},
+    **{f"update_donated_{n}": lambda n=n: update(True, n) for n in (10, 100, 1000)},
     "eager_add": eager_add,
     "mlp_trace": lambda: tracing(mlp),
     "mlp_lower": lambda: Lowering(mlp),

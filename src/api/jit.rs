@@ -18,6 +18,7 @@ use crate::api::program::{Lowering, Program, Traced, leaf_name, lower};
 use crate::control_flow::jit_call::JitCall;
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
+use crate::core::axis::AxisName;
 use crate::core::config::{self, Config};
 use crate::core::placement::Placement;
 use crate::core::trace::{self, bind_at, check_live};
@@ -202,7 +203,7 @@ struct TraceKey {
     tokens: Box<[Token]>,
     avals: Box<[ShapedArray]>,
     config: Config,
-    axes: Vec<(&'static str, usize)>,
+    axes: Vec<(AxisName, usize)>,
 }
 
 impl TraceKey {

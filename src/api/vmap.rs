@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::core::array::Array;
+use crate::core::axis::AxisName;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::lax::elementwise::tuple;
@@ -76,7 +77,7 @@ impl From<Vec<Option<i64>>> for InAxes {
 pub struct VmapOptions {
     in_axes: InAxes,
     out_axes: Vec<Option<i64>>,
-    axis_name: Option<&'static str>,
+    axis_name: Option<AxisName>,
     axis_size: Option<usize>,
 }
 
@@ -116,8 +117,8 @@ impl VmapOptions {
     }
     /// A name for the mapped axis, which collectives such as `lax::psum` refer to.
     #[must_use]
-    pub fn axis_name(mut self, name: &'static str) -> Self {
-        self.axis_name = Some(name);
+    pub fn axis_name(mut self, name: impl Into<AxisName>) -> Self {
+        self.axis_name = Some(name.into());
         self
     }
     /// The size of the mapped axis, needed if no argument is mapped.

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::common::{count, to_front};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisName;
 use crate::core::config::{self, Config};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
@@ -102,7 +103,7 @@ impl Primitive for JitCall {
         let size = mapped_size(args, dims);
         batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), None, size, args, dims)
     }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), Some(name), size, args, dims)
     }
 
@@ -150,7 +151,7 @@ pub(crate) fn transpose_call(
 pub(crate) fn batch_call(
     jaxpr: &Jaxpr,
     with: impl Fn(&Arc<Jaxpr>) -> Prim,
-    name: Option<&'static str>,
+    name: Option<AxisName>,
     size: usize,
     args: &[Array],
     dims: &[BatchDim],

@@ -39,13 +39,13 @@ pub(crate) fn vmap(
 }
 
 pub(crate) fn vmap_named(
-    name: Option<&'static str>,
+    name: Option<&str>,
     f: impl Fn(&[Array]) -> Result<Vec<Array>>,
     args: &[Array],
     dims: &[BatchDim],
 ) -> Result<Vec<Array>> {
     let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(1);
-    let (outs, dims, ()) = batch(|args| Ok((f(args)?, ())), args, dims, name, size)?;
+    let (outs, dims, ()) = batch(|args| Ok((f(args)?, ())), args, dims, name.map(Into::into), size)?;
     Ok(outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, d, 0, size)).collect())
 }
 

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
+use crate::core::axis::AxisName;
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::scalar::Scalar;
 use crate::core::trace::{bind_at, check_live};
@@ -61,7 +62,7 @@ pub struct Jaxpr {
     /// The aval of every variable.
     pub avals: Vec<ShapedArray>,
     /// Named axes that its equations refer to.
-    axis_names: Vec<&'static str>,
+    axis_names: Vec<AxisName>,
     /// Hash of the contents, computed once.
     hash: OnceLock<u64>,
     /// Transformed versions of this jaxpr, which live as long as it does.
@@ -212,7 +213,7 @@ impl Hash for Jaxpr {
     }
 }
 
-fn collect_axis_names(eqns: &[Eqn]) -> Vec<&'static str> {
+fn collect_axis_names(eqns: &[Eqn]) -> Vec<AxisName> {
     let mut names = Vec::new();
     for name in eqns.iter().flat_map(|e| e.prim.axis_names()) {
         if !names.contains(&name) {
@@ -339,7 +340,7 @@ impl Jaxpr {
     }
 
     /// Named axes that its equations refer to.
-    pub(crate) fn axis_names(&self) -> &[&'static str] {
+    pub(crate) fn axis_names(&self) -> &[AxisName] {
         &self.axis_names
     }
 

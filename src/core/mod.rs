@@ -2,10 +2,12 @@
 
 pub(crate) mod array;
 pub(crate) mod aval;
+pub(crate) mod axis;
 pub(crate) mod check;
 pub(crate) mod compilation_cache;
 pub mod config;
 pub(crate) mod eval;
+pub(crate) mod intern;
 pub(crate) mod jaxpr;
 pub(crate) mod lowering;
 pub(crate) mod placement;

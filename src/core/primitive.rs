@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::error::{Result, bail};
@@ -122,14 +123,14 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched;
 
     /// Names of mapped axes that the primitive refers to: a collective its own, any other what its jaxprs refer to.
-    fn axis_names(&self) -> Vec<&'static str> {
+    fn axis_names(&self) -> Vec<AxisName> {
         self.sub_jaxprs().iter().flat_map(|jaxpr| jaxpr.axis_names()).copied().collect()
     }
 
     /// [`batch`](Self::batch) for the trace that binds `axis_name`, one of [`axis_names`](Self::axis_names).
     fn batch_named(
         &self,
-        axis_name: &'static str,
+        axis_name: AxisName,
         axis_size: usize,
         args: &[Array],
         dims: &[BatchDim],

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
+use crate::core::axis::AxisName;
 use crate::core::eval;
 use crate::core::jaxpr::{Loc, Var};
 use crate::core::primitive::{Arrays, Ct, Prim, Tangent};
@@ -144,7 +145,7 @@ struct Context {
     /// Traces of this thread that are still running.
     live: RefCell<Vec<TraceId>>,
     /// Named axes that enclosing `vmap`s bind, innermost last.
-    axes: RefCell<Vec<(&'static str, usize)>>,
+    axes: RefCell<Vec<(AxisName, usize)>>,
     thread: Cell<u64>,
     serial: Cell<u64>,
 }
@@ -280,7 +281,7 @@ pub(crate) fn caller() -> Loc {
 }
 
 /// Runs `body` with a named axis bound.
-pub(crate) fn with_axis<R>(name: Option<&'static str>, size: usize, body: impl FnOnce() -> R) -> R {
+pub(crate) fn with_axis<R>(name: Option<AxisName>, size: usize, body: impl FnOnce() -> R) -> R {
     struct Restore(usize);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -295,7 +296,7 @@ pub(crate) fn with_axis<R>(name: Option<&'static str>, size: usize, body: impl F
 }
 
 /// The size of a named axis.
-pub(crate) fn axis_size(name: &str) -> Result<usize> {
+pub(crate) fn axis_size(name: AxisName) -> Result<usize> {
     CONTEXT.with(|c| match c.axes.borrow().iter().rev().find(|(n, _)| *n == name) {
         Some((_, size)) => Ok(*size),
         None => bail!(UnboundAxisName, "unbound axis name: {name}. No enclosing vmap binds it"),
@@ -303,7 +304,7 @@ pub(crate) fn axis_size(name: &str) -> Result<usize> {
 }
 
 /// The named axes in force: part of every cache key.
-pub(crate) fn axis_env() -> Vec<(&'static str, usize)> {
+pub(crate) fn axis_env() -> Vec<(AxisName, usize)> {
     CONTEXT.with(|c| c.axes.borrow().clone())
 }
 

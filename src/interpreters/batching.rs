@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
 use crate::core::trace::{
@@ -21,14 +22,14 @@ pub(crate) use crate::lax::move_batch_axis;
 /// The axis of a `vmap`. JAX: `AxisData`, and the tag of the trace.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct MappedAxis {
-    pub name: Option<&'static str>,
+    pub name: Option<AxisName>,
     pub size: usize,
     /// The trace whose tracers carry the axis, while it runs: functions that are called later capture them.
     trace: Option<TraceId>,
 }
 
 impl MappedAxis {
-    pub(crate) fn new(name: Option<&'static str>, size: usize) -> Self {
+    pub(crate) fn new(name: Option<AxisName>, size: usize) -> Self {
         MappedAxis { name, size, trace: None }
     }
 }
@@ -120,7 +121,7 @@ pub(crate) fn batch<T>(
     f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
     args: &[Array],
     dims: &[BatchDim],
-    axis_name: Option<&'static str>,
+    axis_name: Option<AxisName>,
     axis_size: usize,
 ) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
     batch_over(MappedAxis::new(axis_name, axis_size), f, args, dims)
@@ -172,11 +173,11 @@ pub(crate) fn mapped_size(args: &[Array], dims: &[BatchDim]) -> usize {
 pub(crate) fn batch_jaxpr(
     jaxpr: &Jaxpr,
     axis_size: usize,
-    axis_name: Option<&'static str>,
+    axis_name: Option<AxisName>,
     mapped: &[bool],
     force_out: &[bool],
 ) -> Result<Arc<BatchedJaxpr>> {
-    let name_key = axis_name.map_or(0, |n| n.as_ptr().addr());
+    let name_key = axis_name.map_or(0, AxisName::id);
     let key =
         [axis_size, name_key].into_iter().chain(mapped.iter().chain(force_out).map(|b| usize::from(*b)));
     jaxpr.memo("batch", key, || {

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -128,19 +129,13 @@ impl Primitive for CustomDerivativeCall {
         let size = mapped_size(args, dims);
         self.batch_over(None, size, args, dims)
     }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         self.batch_over(Some(name), size, args, dims)
     }
 }
 
 impl CustomDerivativeCall {
-    fn batch_over(
-        &self,
-        name: Option<&'static str>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
+    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let outs = self.call_jaxpr.outvars.len();
         let made = batch_jaxpr(&self.call_jaxpr, size, name, &mapped, &vec![true; outs])?;

@@ -1,80 +1,93 @@
-//! Collectives: operations across a named axis that an enclosing `vmap` binds. JAX: `lax.parallel` (`psum_p`, `pmax_p`,
+//! Collectives: operations across named axes that enclosing `vmap`s bind. JAX: `lax.parallel` (`psum_p`, `pmax_p`,
 //! `pmin_p`, `all_gather_p`, `ppermute_p`, `axis_index_p`).
 //!
 //! The trace that binds the axis replaces them by operations along it, so they never reach the compiler.
+//!
+//! Axes are one name or several; several are one axis, along which the last name changes fastest. What is reduced or sent
+//! may be any tree of arrays.
 
-use smallvec::SmallVec;
+mod rules;
 
 use crate::core::array::Array;
-use crate::core::aval::{Avals, ShapedArray};
-use crate::core::check;
-use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
-};
-use crate::core::trace::{self, bind1};
+use crate::core::axis::AxisNames;
+use crate::core::trace::{self, bind1, caller, with_location};
 use crate::dtype::DType;
 use crate::error::{OrThrow, Result, bail};
 use crate::lax;
-use crate::lax::elementwise::{linear_ct, one, one_batched, unary_jvp};
 use crate::lax::full::literal;
-use crate::mlir::Value;
+use crate::tree::{self, Pytree};
+use rules::{AllGather, AllReduce, AxisIndex, Kind, PPermute, pairs};
 
-/// The size of a named axis. JAX: `lax.axis_size`.
+/// The size of a named axis, or of several: the product. JAX: `lax.axis_size`.
 ///
 /// # Errors
 /// `unbound axis name: i` (kind `UnboundAxisName`).
 #[track_caller]
-pub fn axis_size(axis_name: &'static str) -> usize {
-    trace::axis_size(axis_name).or_throw()
+pub fn axis_size(axes: impl Into<AxisNames>) -> usize {
+    size_of(&axes.into()).or_throw()
 }
 
-/// The position of this example along a named axis, an `i32`.
+/// The position of this example along the named axes, an `i32`.
 ///
 /// # Errors
 /// `unbound axis name: i`
 #[track_caller]
-pub fn axis_index(axis_name: &'static str) -> Array {
-    axis_size(axis_name);
-    bind1(AxisIndex { axis_name: [axis_name] }, &[])
+pub fn axis_index(axes: impl Into<AxisNames>) -> Array {
+    let axes = axes.into();
+    size_of(&axes).or_throw();
+    index_of(&axes)
 }
 
-/// The sum of `x` over a named axis, the same in every example. `bool` counts as `i32`.
+/// The sum of `x` over the named axes, the same in every example. `bool` counts as `i32`.
+///
+/// ```
+/// use raxla::{lax, prelude::*};
+///
+/// let share = |x: &Array| x / lax::psum(x, "batch");
+/// let shares = vmap_with(share, VmapOptions::new().axis_name("batch"));
+/// assert_eq!(shares(&Array::from([1.0f32, 3.0]))?.to_vec::<f32>()?, [0.25, 0.75]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
-/// `unbound axis name: i`
+/// `unbound axis name: i`; an axis that is named twice.
 #[track_caller]
-pub fn psum(x: &Array, axis_name: &'static str) -> Array {
-    reduce(Kind::Sum, x, axis_name)
+pub fn psum<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
+    reduce(Kind::Sum, x, axes.into())
 }
 
-/// The mean of `x` over a named axis; of integers it is a float.
+/// The mean of `x` over the named axes; of integers it is a float.
 ///
 /// # Errors
-/// `unbound axis name: i`
+/// As [`psum`].
 #[track_caller]
-pub fn pmean(x: &Array, axis_name: &'static str) -> Array {
-    let sum = psum(x, axis_name);
-    let sum = if sum.dtype().is_inexact() { sum } else { lax::convert_element_type(&sum, DType::F32) };
-    lax::div(&sum, &literal(sum.dtype(), axis_size(axis_name) as f64))
+pub fn pmean<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
+    let axes = axes.into();
+    let size = size_of(&axes).or_throw() as f64;
+    let sums = reduce(Kind::Sum, x, axes);
+    each(&sums, |sum| {
+        let sum =
+            if sum.dtype().is_inexact() { sum.clone() } else { lax::convert_element_type(sum, DType::F32) };
+        lax::div(&sum, &literal(sum.dtype(), size))
+    })
 }
 
-/// The maximum of `x` over a named axis. It has no derivative, as in JAX.
+/// The maximum of `x` over the named axes. It has no derivative, as in JAX.
 ///
 /// # Errors
-/// `unbound axis name: i`
+/// As [`psum`].
 #[track_caller]
-pub fn pmax(x: &Array, axis_name: &'static str) -> Array {
-    reduce(Kind::Max, x, axis_name)
+pub fn pmax<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
+    reduce(Kind::Max, x, axes.into())
 }
 
-/// The minimum of `x` over a named axis. It has no derivative, as in JAX.
+/// The minimum of `x` over the named axes. It has no derivative, as in JAX.
 ///
 /// # Errors
-/// `unbound axis name: i`
+/// As [`psum`].
 #[track_caller]
-pub fn pmin(x: &Array, axis_name: &'static str) -> Array {
-    reduce(Kind::Min, x, axis_name)
+pub fn pmin<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
+    reduce(Kind::Min, x, axes.into())
 }
 
 /// The values of `x` in all examples, stacked along a new axis `axis`, the same in every example.
@@ -82,9 +95,10 @@ pub fn pmin(x: &Array, axis_name: &'static str) -> Array {
 /// # Errors
 /// `unbound axis name: i`; `axis` beyond the rank.
 #[track_caller]
-pub fn all_gather(x: &Array, axis_name: &'static str, axis: usize) -> Array {
-    let axis_size = axis_size(axis_name);
-    bind1(AllGather { all_gather_dimension: axis, axis_name: [axis_name], axis_size }, &[x])
+pub fn all_gather<T: Pytree>(x: &T, axes: impl Into<AxisNames>, axis: usize) -> T {
+    let axes = axes.into();
+    size_of(&axes).or_throw();
+    each(x, |x| gather(x, &axes, axis))
 }
 
 /// [`all_gather`] along an axis that `x` has: the values are concatenated. JAX: `tiled=True`.
@@ -92,338 +106,171 @@ pub fn all_gather(x: &Array, axis_name: &'static str, axis: usize) -> Array {
 /// # Errors
 /// As [`all_gather`].
 #[track_caller]
-pub fn all_gather_tiled(x: &Array, axis_name: &'static str, axis: usize) -> Array {
-    let stacked = all_gather(x, axis_name, axis);
-    let mut shape = x.shape().to_vec();
-    match shape.get_mut(axis) {
-        Some(n) => *n *= axis_size(axis_name),
-        None => crate::error::throw(crate::error::err!(
-            Shape,
-            "all_gather_tiled: axis = {axis} is out of range for operand {}",
-            x.aval()
-        )),
-    }
-    lax::reshape(&stacked, &shape)
+pub fn all_gather_tiled<T: Pytree>(x: &T, axes: impl Into<AxisNames>, axis: usize) -> T {
+    let axes = axes.into();
+    let size = size_of(&axes).or_throw();
+    each(x, |x| {
+        let mut shape = x.shape().to_vec();
+        match shape.get_mut(axis) {
+            Some(n) => *n *= size,
+            None => crate::error::throw(crate::error::err!(
+                Shape,
+                "all_gather_tiled: axis = {axis} is out of range for operand {}",
+                x.aval()
+            )),
+        }
+        lax::reshape(&gather(x, &axes, axis), &shape)
+    })
 }
 
-/// This example's slice along `axis` of the sum of `x` over a named axis, whose size is that of `axis`.
+/// This example's slice along `axis` of the sum of `x` over the named axes, whose size is that of `axis`.
 /// JAX: `psum_scatter` with `tiled=False`.
 ///
 /// # Errors
 /// `unbound axis name: i`; an axis of another size.
 #[track_caller]
-pub fn psum_scatter(x: &Array, axis_name: &'static str, axis: usize) -> Array {
-    check_axis("psum_scatter", x, axis, axis_name).or_throw();
-    own_slice(&psum(x, axis_name), axis_name, axis)
+pub fn psum_scatter<T: Pytree>(x: &T, axes: impl Into<AxisNames>, axis: usize) -> T {
+    let axes = axes.into();
+    each(x, |x| {
+        check_axis("psum_scatter", x, axis, &axes).or_throw();
+        own_slice(&reduce(Kind::Sum, x, axes.clone()), &axes, axis)
+    })
 }
 
 /// Example `j`'s slice `i` along `split_axis` becomes example `i`'s slice `j` along the new axis `concat_axis`: the mapped
 /// axis and `split_axis` change places. JAX: `tiled=False`.
 ///
 /// # Errors
-/// `unbound axis name: i`; a `split_axis` of another size than the named axis.
+/// `unbound axis name: i`; a `split_axis` of another size than the named axes.
 #[track_caller]
-pub fn all_to_all(x: &Array, axis_name: &'static str, split_axis: usize, concat_axis: usize) -> Array {
-    check_axis("all_to_all", x, split_axis, axis_name).or_throw();
-    let all = all_gather(x, axis_name, 0);
-    lax::move_axis(&own_slice(&all, axis_name, split_axis + 1), 0, concat_axis)
+pub fn all_to_all<T: Pytree>(x: &T, axes: impl Into<AxisNames>, split_axis: usize, concat_axis: usize) -> T {
+    let axes = axes.into();
+    each(x, |x| {
+        check_axis("all_to_all", x, split_axis, &axes).or_throw();
+        let all = gather(x, &axes, 0);
+        lax::move_axis(&own_slice(&all, &axes, split_axis + 1), 0, concat_axis)
+    })
 }
 
-/// Sends `x` along a named axis: for each `(from, to)` in `perm`, example `to` gets the value of example `from`; an
+/// Sends `x` along the named axes: for each `(from, to)` in `perm`, example `to` gets the value of example `from`; an
 /// example that no pair sends to gets zeros.
 ///
 /// # Errors
 /// `unbound axis name: i`; an index out of range; two pairs from or to one example.
 #[track_caller]
-pub fn ppermute(x: &Array, axis_name: &'static str, perm: &[(usize, usize)]) -> Array {
-    let size = axis_size(axis_name);
-    let check = || {
-        for (i, (from, to)) in perm.iter().enumerate() {
-            if *from >= size || *to >= size {
-                bail!(
-                    InvalidArgument,
-                    "ppermute: perm[{i}] = ({from}, {to}) is out of range for axis {axis_name} of size {size}"
-                );
-            }
-            if perm[..i].iter().any(|(f, t)| f == from || t == to) {
-                bail!(
-                    InvalidArgument,
-                    "ppermute: perm sources and destinations must be unique, got {}",
-                    pairs(perm)
-                );
-            }
+pub fn ppermute<T: Pytree>(x: &T, axes: impl Into<AxisNames>, perm: &[(usize, usize)]) -> T {
+    let axes = axes.into();
+    let size = size_of(&axes).or_throw();
+    check_permutation(&axes, size, perm).or_throw();
+    each(x, |x| match axes[..] {
+        [axis_name] => bind1(PPermute { axis_name, perm: perm.into() }, &[x]),
+        _ => {
+            let mut sources = vec![None; size];
+            perm.iter().for_each(|(from, to)| sources[*to] = Some(*from));
+            let (all, index) = (gather(x, &axes, 0), index_of(&axes));
+            let table: Vec<i32> = sources.iter().map(|from| from.unwrap_or(0) as i32).collect();
+            let source = lax::dynamic_index_in_dim(&Array::from(table), &index, 0, false);
+            let value = lax::dynamic_index_in_dim(&all, &source, 0, false);
+            let sent: Vec<bool> = sources.iter().map(Option::is_some).collect();
+            let sent = lax::dynamic_index_in_dim(&Array::from(sent), &index, 0, false);
+            lax::select(&lax::broadcast(&sent, value.shape()), &value, &lax::zeros_like(&value))
         }
-        Ok(())
-    };
-    check().or_throw();
-    bind1(PPermute { axis_name: [axis_name], perm: perm.into() }, &[x])
+    })
 }
 
-fn check_axis(what: &str, x: &Array, axis: usize, axis_name: &str) -> Result<()> {
-    let size = trace::axis_size(axis_name)?;
+/// The product of the sizes.
+fn size_of(axes: &AxisNames) -> Result<usize> {
+    let mut size = 1;
+    for (i, name) in axes.iter().enumerate() {
+        size *= trace::axis_size(*name)?;
+        if axes[..i].contains(name) {
+            bail!(InvalidArgument, "axis names must differ, got {axes}");
+        }
+    }
+    Ok(size)
+}
+
+/// `f` of each leaf, on behalf of the caller's line.
+#[track_caller]
+fn each<T: Pytree>(tree: &T, f: impl FnMut(&Array) -> Array) -> T {
+    with_location(caller(), || tree::map(f, tree))
+}
+
+#[track_caller]
+fn reduce<T: Pytree>(kind: Kind, x: &T, axes: AxisNames) -> T {
+    size_of(&axes).or_throw();
+    each(x, |x| {
+        if axes.is_empty() {
+            return x.clone();
+        }
+        let prim = AllReduce { kind, axes: axes.clone() };
+        if kind == Kind::Sum && x.dtype().is_bool() {
+            return bind1(prim, &[&lax::convert_element_type(x, DType::I32)]);
+        }
+        bind1(prim, &[x])
+    })
+}
+
+/// Row-major over the names: the last changes fastest.
+fn index_of(axes: &AxisNames) -> Array {
+    let one = |i: usize| bind1(AxisIndex { axis_name: axes[i] }, &[]);
+    let Some(first) = (!axes.is_empty()).then(|| one(0)) else { return literal(DType::I32, 0.0) };
+    (1..axes.len()).fold(first, |index, i| {
+        let size = trace::axis_size(axes[i]).or_throw();
+        lax::add(&lax::mul(&index, &literal(DType::I32, size as f64)), &one(i))
+    })
+}
+
+/// Gathers along one name after the other, the last first, and makes one axis of theirs.
+fn gather(x: &Array, axes: &AxisNames, axis: usize) -> Array {
+    let mut shape = x.shape().to_vec();
+    let mut size = 1;
+    let stacked = axes.iter().rev().fold(x.clone(), |x, name| {
+        let axis_size = trace::axis_size(*name).or_throw();
+        size *= axis_size;
+        bind1(AllGather { all_gather_dimension: axis, axis_name: *name, axis_size }, &[&x])
+    });
+    if axes.len() == 1 {
+        return stacked;
+    }
+    shape.insert(axis.min(shape.len()), size);
+    lax::reshape(&stacked, &shape)
+}
+
+fn check_axis(what: &str, x: &Array, axis: usize, axes: &AxisNames) -> Result<()> {
+    let size = size_of(axes)?;
     match x.shape().get(axis) {
         Some(n) if *n == size => Ok(()),
         _ => bail!(
             Shape,
-            "{what}: axis {axis} of operand {} must have the size of axis {axis_name}, {size}",
+            "{what}: axis {axis} of operand {} must have the size of the named axes {axes}, {size}",
             x.aval()
         ),
     }
 }
 
-/// The slice along `axis` whose number is this example's.
-fn own_slice(x: &Array, axis_name: &'static str, axis: usize) -> Array {
-    lax::dynamic_index_in_dim(x, axis_index(axis_name), axis as i64, false)
-}
-
-fn pairs(perm: &[(usize, usize)]) -> String {
-    let comma = if perm.len() == 1 { "," } else { "" };
-    let items: Vec<String> = perm.iter().map(|(from, to)| format!("({from}, {to})")).collect();
-    format!("({}{comma})", items.join(", "))
-}
-
-fn axes_param(axis_name: &[&str]) -> Param {
-    Param::Text(format!("('{}',)", axis_name.join("', '")))
-}
-
-/// What the compiler would be asked for if no trace bound the axis.
-fn unbound(prim: &dyn Primitive) -> Lowered {
-    bail!(
-        UnboundAxisName,
-        "unbound axis name: {}. No enclosing vmap binds it, but {} refers to it",
-        prim.axis_names().join(", "),
-        prim.name()
-    )
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
-    Sum,
-    Max,
-    Min,
-}
-
-#[track_caller]
-fn reduce(kind: Kind, x: &Array, axis_name: &'static str) -> Array {
-    axis_size(axis_name);
-    let prim = AllReduce { kind, axis_name: [axis_name] };
-    if kind == Kind::Sum && x.dtype().is_bool() {
-        return bind1(prim, &[&lax::convert_element_type(x, DType::I32)]);
-    }
-    bind1(prim, &[x])
-}
-
-/// `psum`, `pmax` and `pmin`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct AllReduce {
-    kind: Kind,
-    axis_name: [&'static str; 1],
-}
-
-impl Primitive for AllReduce {
-    fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Sum => "psum",
-            Kind::Max => "pmax",
-            Kind::Min => "pmin",
-        }
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("axes", axes_param(&self.axis_name)), ("axis_index_groups", Param::Text("None".into()))]
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.axis_name.to_vec()
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let [x] = check::arity(self, ins)?;
-        Ok(one(x.clone()))
-    }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
-    }
-    /// d psum(x) = psum(dx)
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        if self.kind != Kind::Sum {
-            bail!(Differentiation, "differentiation rule for '{}' not implemented", self.name());
-        }
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
-    }
-    /// x̄ = psum(ȳ)
-    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        Ok(linear_ct(cts, ins, |ct| bind1(self.clone(), &[ct])))
-    }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        one_batched(bind1(self.clone(), &[&args[0]]), dims[0])
-    }
-    /// a reduction along the axis
-    fn batch_named(&self, _: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let x = &args[0];
-        let out = match (dims[0], self.kind) {
-            (Some(dim), Kind::Sum) => lax::reduce_sum(x, &[dim]),
-            (Some(dim), Kind::Max) => lax::reduce_max(x, &[dim]),
-            (Some(dim), Kind::Min) => lax::reduce_min(x, &[dim]),
-            (None, Kind::Sum) => lax::mul(x, &literal(x.dtype(), size as f64)),
-            (None, _) => x.clone(),
-        };
-        one_batched(out, None)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct AxisIndex {
-    axis_name: [&'static str; 1],
-}
-
-impl Primitive for AxisIndex {
-    fn name(&self) -> &'static str {
-        "axis_index"
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("axis_name", Param::Text(self.axis_name[0].into()))]
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.axis_name.to_vec()
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let [] = check::arity(self, ins)?;
-        Ok(one(ShapedArray::new(DType::I32, &[])))
-    }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
-    }
-    /// no arguments, no tangents
-    fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {
-        Ok((one(bind1(self.clone(), &[])), one(None)))
-    }
-    fn batch(&self, _: &[Array], _: &[BatchDim]) -> Batched {
-        one_batched(bind1(self.clone(), &[]), None)
-    }
-    /// 0, 1, 2 … along the axis
-    fn batch_named(&self, _: &'static str, size: usize, _: &[Array], _: &[BatchDim]) -> Batched {
-        one_batched(lax::iota(DType::I32, size), Some(0))
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct AllGather {
-    all_gather_dimension: usize,
-    axis_name: [&'static str; 1],
-    axis_size: usize,
-}
-
-impl Primitive for AllGather {
-    fn name(&self) -> &'static str {
-        "all_gather"
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![
-            ("all_gather_dimension", Param::Text(self.all_gather_dimension.to_string())),
-            ("axis_index_groups", Param::Text("None".into())),
-            ("axis_name", axes_param(&self.axis_name)),
-            ("axis_size", Param::Text(self.axis_size.to_string())),
-            ("tiled", Param::Text("False".into())),
-        ]
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.axis_name.to_vec()
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let [x] = check::arity(self, ins)?;
-        if self.all_gather_dimension > x.ndim() {
+fn check_permutation(axes: &AxisNames, size: usize, perm: &[(usize, usize)]) -> Result<()> {
+    for (i, (from, to)) in perm.iter().enumerate() {
+        if *from >= size || *to >= size {
             bail!(
-                Shape,
-                "all_gather: axis = {} is out of range for operand {x} (rank {})",
-                self.all_gather_dimension,
-                x.ndim()
+                InvalidArgument,
+                "ppermute: perm[{i}] = ({from}, {to}) is out of range for the named axes {axes} of size {size}"
             );
         }
-        Ok(one(x.with_axis(self.all_gather_dimension, self.axis_size)))
-    }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
-    }
-    /// dy = dx of all examples
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
-    }
-    /// x̄ = this example's slice of the sum of ȳ
-    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        let name = self.axis_name[0];
-        let sum = AllReduce { kind: Kind::Sum, axis_name: self.axis_name };
-        Ok(linear_ct(cts, ins, |ct| {
-            let index = bind1(AxisIndex { axis_name: [name] }, &[]);
-            let axis = self.all_gather_dimension as i64;
-            lax::dynamic_index_in_dim(&bind1(sum, &[ct]), &index, axis, false)
-        }))
-    }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let dim = check::mapped(self, dims)?;
-        let x = lax::move_axis(&args[0], dim, 0);
-        let prim = AllGather { all_gather_dimension: self.all_gather_dimension + 1, ..self.clone() };
-        one_batched(bind1(prim, &[&x]), Some(0))
-    }
-    /// the axis itself, as an axis of the result
-    fn batch_named(&self, _: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let to = self.all_gather_dimension;
-        one_batched(lax::move_batch_axis(&args[0], dims[0], to, size), None)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct PPermute {
-    axis_name: [&'static str; 1],
-    perm: SmallVec<[(usize, usize); 4]>,
-}
-
-impl Primitive for PPermute {
-    fn name(&self) -> &'static str {
-        "ppermute"
-    }
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("axis_name", axes_param(&self.axis_name)), ("perm", Param::Text(pairs(&self.perm)))]
-    }
-    fn axis_names(&self) -> Vec<&'static str> {
-        self.axis_name.to_vec()
-    }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        let [x] = check::arity(self, ins)?;
-        Ok(one(x.clone()))
-    }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
-    }
-    /// dy = dx sent along
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
-    }
-    /// x̄ = ȳ sent back
-    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        let back = self.perm.iter().map(|(from, to)| (*to, *from)).collect();
-        let prim = PPermute { perm: back, ..self.clone() };
-        Ok(linear_ct(cts, ins, |ct| bind1(prim, &[ct])))
-    }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        one_batched(bind1(self.clone(), &[&args[0]]), dims[0])
-    }
-    /// slices along the axis in another order
-    fn batch_named(&self, _: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        if dims[0].is_none() && self.perm.len() == size {
-            return one_batched(args[0].clone(), None);
+        if perm[..i].iter().any(|(f, t)| f == from || t == to) {
+            bail!(
+                InvalidArgument,
+                "ppermute: perm sources and destinations must be unique, got {}",
+                pairs(perm)
+            );
         }
-        let x = lax::move_batch_axis(&args[0], dims[0], 0, size);
-        let slices: Vec<Array> = (0..size)
-            .map(|to| match self.perm.iter().find(|(_, t)| *t == to) {
-                Some((from, _)) => lax::slice_in_dim(&x, *from as i64, *from as i64 + 1, 1, 0),
-                None => {
-                    let mut shape = x.shape().to_vec();
-                    shape[0] = 1;
-                    lax::zeros(x.dtype(), &shape)
-                }
-            })
-            .collect();
-        let slices: Vec<&Array> = slices.iter().collect();
-        one_batched(lax::concatenate(&slices, 0), Some(0))
     }
+    Ok(())
+}
+
+/// The slice along `axis` whose number is this example's.
+fn own_slice(x: &Array, axes: &AxisNames, axis: usize) -> Array {
+    lax::dynamic_index_in_dim(x, index_of(axes), axis as i64, false)
 }
 
 #[cfg(test)]
@@ -516,6 +363,63 @@ mod tests {
         };
         assert_eq!(run("j"), [3.0, 3.0, 3.0, 12.0, 12.0, 12.0]);
         assert_eq!(run("i"), [3.0, 5.0, 7.0, 3.0, 5.0, 7.0]);
+    }
+
+    // Expected values are JAX's, from `jax.vmap(jax.vmap(f, axis_name='j'), axis_name='i')`; JAX refuses to gather and to
+    // permute over several mapped axes, where they are those of `jax.shard_map`.
+    #[test]
+    fn several_axes_are_one_that_is_row_major() {
+        let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], &[2, 3]);
+        let run = |f: &dyn Fn(&Array) -> Array, x: &Array| {
+            let inner = |a: &[Array]| vmap_named(Some("j"), |a: &[Array]| Ok(vec![f(&a[0])]), a, &[Some(0)]);
+            vmap_named(Some("i"), inner, std::slice::from_ref(x), &[Some(0)]).unwrap().swap_remove(0)
+        };
+        let floats = |f: &dyn Fn(&Array) -> Array| f32s(&run(f, &six));
+        assert_eq!(floats(&|x| psum(x, ("i", "j"))), [15.0; 6]);
+        assert_eq!(floats(&|x| psum(x, ["j".to_owned(), "i".to_owned()])), [15.0; 6]);
+        assert_eq!(floats(&|x| psum(x, ())), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(floats(&|x| pmean(x, vec!["i", "j"])), [2.5; 6]);
+        assert_eq!(floats(&|x| pmax(x, ("i", "j"))), [5.0; 6]);
+        assert_eq!(floats(&|x| pmin(x, &["i", "j"])), [0.0; 6]);
+        assert_eq!(run(&|_| axis_index(("i", "j")), &six).to_vec::<i32>().unwrap(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(run(&|_| axis_index(("j", "i")), &six).to_vec::<i32>().unwrap(), [0, 2, 4, 1, 3, 5]);
+        assert_eq!(floats(&|_| Array::from(axis_size(("i", "j")) as f32)), [6.0; 6]);
+        let cycle: Vec<(usize, usize)> = (0..5).map(|i| (i, i + 1)).collect();
+        assert_eq!(floats(&|x| ppermute(x, ("i", "j"), &cycle)), [0.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
+        let gathered = run(&|x| all_gather(x, ("i", "j"), 0), &six);
+        assert_eq!(
+            (gathered.shape(), &f32s(&gathered)[30..]),
+            (&[2, 3, 6][..], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0][..])
+        );
+        let gathered = run(&|x| all_gather(x, ("j", "i"), 0), &six);
+        assert_eq!(f32s(&gathered)[..6], [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        let block: Vec<f32> = (0..36u8).map(f32::from).collect();
+        let block = Array::from_slice(&block, &[2, 3, 6]);
+        let swapped = f32s(&run(&|x| all_to_all(x, ("i", "j"), 0, 0), &block));
+        assert_eq!((&swapped[..6], swapped[35]), (&[0.0, 6.0, 12.0, 18.0, 24.0, 30.0][..], 35.0));
+        let scattered = run(&|x| psum_scatter(x, ("i", "j"), 0), &block);
+        assert_eq!(f32s(&scattered), [90.0, 96.0, 102.0, 108.0, 114.0, 120.0]);
+        let sum_of_sines = |a: &[Array]| Ok(vec![psum(&lax::sin(&a[0]), ("i", "j"))]);
+        let inner = |a: &[Array]| vmap_named(Some("j"), |a: &[Array]| grad(sum_of_sines, a), a, &[Some(0)]);
+        let found = f32s(&vmap_named(Some("i"), inner, std::slice::from_ref(&six), &[Some(0)]).unwrap()[0]);
+        let expected = [6.0f32, 3.241_813_7, -2.496_881, -5.939_955, -3.921_861_6, 1.701_973_2];
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");
+    }
+
+    #[test]
+    fn trees_are_reduced_leaf_by_leaf() {
+        let f = |a: &[Array]| {
+            let (sum, rest) = psum(&(a[0].clone(), vec![lax::neg(&a[0])]), "i");
+            Ok([vec![sum], rest].concat())
+        };
+        let found = vmap_named(Some("i"), f, &[x()], &[Some(0)]).unwrap();
+        assert_eq!((f32s(&found[0]), f32s(&found[1])), (vec![7.0; 3], vec![-7.0; 3]));
+    }
+
+    #[test]
+    fn an_axis_named_twice_is_refused() {
+        let e = over_i(|x| psum(x, ("i", "i")), &x()).unwrap_err();
+        assert_eq!(e.message(), "axis names must differ, got ('i', 'i')");
     }
 
     #[test]

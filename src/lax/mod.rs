@@ -80,6 +80,7 @@ mod top_k;
 mod transpose;
 pub(crate) mod window;
 
+pub use crate::core::axis::{AxisName, AxisNames};
 pub use add::{add, add_any};
 pub use argmax::{argmax, argmin};
 pub use asin::{acos, asin, atan, atan2};

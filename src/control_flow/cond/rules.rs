@@ -7,6 +7,7 @@ use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
 use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Jaxpr, Parameter, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -170,7 +171,7 @@ impl Primitive for Cond {
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
         self.batch_over(None, mapped_size(args, dims), args, dims)
     }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         self.batch_over(Some(name), size, args, dims)
     }
 
@@ -220,13 +221,7 @@ impl Cond {
     }
 
     /// The branches batched; with a mapped index all of them run, and a selection follows
-    fn batch_over(
-        &self,
-        name: Option<&'static str>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
+    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         if let Some(dim) = dims[0] {
             return self.batch_select(name, size, args, dims, dim);
         }
@@ -243,7 +238,7 @@ impl Cond {
 
     fn batch_select(
         &self,
-        name: Option<&'static str>,
+        name: Option<AxisName>,
         size: usize,
         args: &[Array],
         dims: &[BatchDim],

@@ -9,6 +9,7 @@ use crate::control_flow::common::{count, hoist, old, to_front, unite};
 use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Atom, Jaxpr, Parameter, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -363,7 +364,7 @@ impl Primitive for Scan {
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
         self.batch_over(None, mapped_size(args, dims), args, dims)
     }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         self.batch_over(Some(name), size, args, dims)
     }
 
@@ -473,13 +474,7 @@ impl Scan {
     }
 
     /// The scan of the batched body; arrays to scan over carry the mapped axis second
-    fn batch_over(
-        &self,
-        name: Option<&'static str>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
+    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let mut carry = self.split(&given).1.to_vec();
         let (made, mapped): (Arc<BatchedJaxpr>, Vec<bool>) = loop {

@@ -6,6 +6,7 @@ use crate::control_flow::common::{count, here, hoist, old, to_front, unite};
 use crate::control_flow::jit_call::{JitCall, refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Jaxpr, Parameter};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -167,7 +168,7 @@ impl Primitive for While {
     fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
         self.batch_over(None, mapped_size(args, dims), args, dims)
     }
-    fn batch_named(&self, name: &'static str, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         self.batch_over(Some(name), size, args, dims)
     }
 
@@ -232,13 +233,7 @@ impl While {
     }
 
     /// The loop over the batched body; with a mapped condition all carries are mapped
-    fn batch_over(
-        &self,
-        name: Option<&'static str>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
+    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let (cond_given, body_given, carry_given) = self.split(&given);
         let mut carry = carry_given.to_vec();
@@ -279,7 +274,7 @@ impl While {
     /// A condition that is an array and not mapped becomes mapped, so that it goes over leading axes of the carries.
     fn batch_with_mapped_condition(
         &self,
-        name: Option<&'static str>,
+        name: Option<AxisName>,
         size: usize,
         args: &[Array],
         dims: &[BatchDim],

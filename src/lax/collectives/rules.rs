@@ -1,0 +1,262 @@
+//! The primitives of the collectives. The trace that binds an axis replaces them by operations along it.
+
+use smallvec::SmallVec;
+
+use crate::core::array::Array;
+use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::{AxisName, AxisNames};
+use crate::core::check;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+};
+use crate::core::trace::bind1;
+use crate::dtype::DType;
+use crate::error::{Result, bail};
+use crate::lax;
+use crate::lax::elementwise::{linear_ct, one, one_batched, unary_jvp};
+use crate::lax::full::literal;
+use crate::mlir::Value;
+
+pub(super) fn pairs(perm: &[(usize, usize)]) -> String {
+    let comma = if perm.len() == 1 { "," } else { "" };
+    let items: Vec<String> = perm.iter().map(|(from, to)| format!("({from}, {to})")).collect();
+    format!("({}{comma})", items.join(", "))
+}
+
+/// What the compiler would be asked for if no trace bound the axis.
+fn unbound(prim: &dyn Primitive) -> Lowered {
+    bail!(
+        UnboundAxisName,
+        "unbound axis name: {}. No enclosing vmap binds it, but {} refers to it",
+        prim.axis_names().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "),
+        prim.name()
+    )
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Sum,
+    Max,
+    Min,
+}
+
+/// `psum`, `pmax` and `pmin`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AllReduce {
+    pub kind: Kind,
+    pub axes: AxisNames,
+}
+
+impl Primitive for AllReduce {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Sum => "psum",
+            Kind::Max => "pmax",
+            Kind::Min => "pmin",
+        }
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("axes", Param::Text(self.axes.to_string())), ("axis_index_groups", Param::Text("None".into()))]
+    }
+    fn axis_names(&self) -> Vec<AxisName> {
+        self.axes.to_vec()
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        Ok(one(x.clone()))
+    }
+    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        unbound(self)
+    }
+    /// d psum(x) = psum(dx)
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        if self.kind != Kind::Sum {
+            bail!(Differentiation, "differentiation rule for '{}' not implemented", self.name());
+        }
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+    }
+    /// x̄ = psum(ȳ)
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        Ok(linear_ct(cts, ins, |ct| bind1(self.clone(), &[ct])))
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        one_batched(bind1(self.clone(), &[&args[0]]), dims[0])
+    }
+    /// a reduction along the axis, then over the other names
+    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let x = &args[0];
+        let out = match (dims[0], self.kind) {
+            (Some(dim), Kind::Sum) => lax::reduce_sum(x, &[dim]),
+            (Some(dim), Kind::Max) => lax::reduce_max(x, &[dim]),
+            (Some(dim), Kind::Min) => lax::reduce_min(x, &[dim]),
+            (None, Kind::Sum) => lax::mul(x, &literal(x.dtype(), size as f64)),
+            (None, _) => x.clone(),
+        };
+        let axes: AxisNames = self.axes.iter().copied().filter(|other| *other != name).collect();
+        if axes.is_empty() {
+            return one_batched(out, None);
+        }
+        one_batched(bind1(AllReduce { axes, kind: self.kind }, &[&out]), None)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AxisIndex {
+    pub axis_name: AxisName,
+}
+
+impl Primitive for AxisIndex {
+    fn name(&self) -> &'static str {
+        "axis_index"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("axis_name", Param::Text(self.axis_name.to_string()))]
+    }
+    fn axis_names(&self) -> Vec<AxisName> {
+        vec![self.axis_name]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [] = check::arity(self, ins)?;
+        Ok(one(ShapedArray::new(DType::I32, &[])))
+    }
+    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        unbound(self)
+    }
+    /// no arguments, no tangents
+    fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {
+        Ok((one(bind1(self.clone(), &[])), one(None)))
+    }
+    fn batch(&self, _: &[Array], _: &[BatchDim]) -> Batched {
+        one_batched(bind1(self.clone(), &[]), None)
+    }
+    /// 0, 1, 2 … along the axis
+    fn batch_named(&self, _: AxisName, size: usize, _: &[Array], _: &[BatchDim]) -> Batched {
+        one_batched(lax::iota(DType::I32, size), Some(0))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AllGather {
+    pub all_gather_dimension: usize,
+    pub axis_name: AxisName,
+    pub axis_size: usize,
+}
+
+impl Primitive for AllGather {
+    fn name(&self) -> &'static str {
+        "all_gather"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("all_gather_dimension", Param::Text(self.all_gather_dimension.to_string())),
+            ("axis_index_groups", Param::Text("None".into())),
+            ("axis_name", Param::Text(AxisNames::from(self.axis_name).to_string())),
+            ("axis_size", Param::Text(self.axis_size.to_string())),
+            ("tiled", Param::Text("False".into())),
+        ]
+    }
+    fn axis_names(&self) -> Vec<AxisName> {
+        vec![self.axis_name]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        if self.all_gather_dimension > x.ndim() {
+            bail!(
+                Shape,
+                "all_gather: axis = {} is out of range for operand {x} (rank {})",
+                self.all_gather_dimension,
+                x.ndim()
+            );
+        }
+        Ok(one(x.with_axis(self.all_gather_dimension, self.axis_size)))
+    }
+    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        unbound(self)
+    }
+    /// dy = dx of all examples
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+    }
+    /// x̄ = this example's slice of the sum of ȳ
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let name = self.axis_name;
+        let sum = AllReduce { kind: Kind::Sum, axes: name.into() };
+        Ok(linear_ct(cts, ins, |ct| {
+            let index = bind1(AxisIndex { axis_name: name }, &[]);
+            let axis = self.all_gather_dimension as i64;
+            lax::dynamic_index_in_dim(&bind1(sum, &[ct]), &index, axis, false)
+        }))
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let dim = check::mapped(self, dims)?;
+        let x = lax::move_axis(&args[0], dim, 0);
+        let prim = AllGather { all_gather_dimension: self.all_gather_dimension + 1, ..self.clone() };
+        one_batched(bind1(prim, &[&x]), Some(0))
+    }
+    /// the axis itself, as an axis of the result
+    fn batch_named(&self, _: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let to = self.all_gather_dimension;
+        one_batched(lax::move_batch_axis(&args[0], dims[0], to, size), None)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PPermute {
+    pub axis_name: AxisName,
+    pub perm: SmallVec<[(usize, usize); 4]>,
+}
+
+impl Primitive for PPermute {
+    fn name(&self) -> &'static str {
+        "ppermute"
+    }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("axis_name", Param::Text(AxisNames::from(self.axis_name).to_string())),
+            ("perm", Param::Text(pairs(&self.perm))),
+        ]
+    }
+    fn axis_names(&self) -> Vec<AxisName> {
+        vec![self.axis_name]
+    }
+    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        let [x] = check::arity(self, ins)?;
+        Ok(one(x.clone()))
+    }
+    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        unbound(self)
+    }
+    /// dy = dx sent along
+    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+    }
+    /// x̄ = ȳ sent back
+    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
+        let back = self.perm.iter().map(|(from, to)| (*to, *from)).collect();
+        let prim = PPermute { perm: back, ..self.clone() };
+        Ok(linear_ct(cts, ins, |ct| bind1(prim, &[ct])))
+    }
+    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+        one_batched(bind1(self.clone(), &[&args[0]]), dims[0])
+    }
+    /// slices along the axis in another order
+    fn batch_named(&self, _: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+        if dims[0].is_none() && self.perm.len() == size {
+            return one_batched(args[0].clone(), None);
+        }
+        let x = lax::move_batch_axis(&args[0], dims[0], 0, size);
+        let slices: Vec<Array> = (0..size)
+            .map(|to| match self.perm.iter().find(|(_, t)| *t == to) {
+                Some((from, _)) => lax::slice_in_dim(&x, *from as i64, *from as i64 + 1, 1, 0),
+                None => {
+                    let mut shape = x.shape().to_vec();
+                    shape[0] = 1;
+                    lax::zeros(x.dtype(), &shape)
+                }
+            })
+            .collect();
+        let slices: Vec<&Array> = slices.iter().collect();
+        one_batched(lax::concatenate(&slices, 0), Some(0))
+    }
+}
