@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(floats(&|x| psum(x, ())), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
         assert_eq!(floats(&|x| pmean(x, vec!["i", "j"])), [2.5; 6]);
         assert_eq!(floats(&|x| pmax(x, ("i", "j"))), [5.0; 6]);
-        assert_eq!(floats(&|x| pmin(x, &["i", "j"])), [0.0; 6]);
+        assert_eq!(floats(&|x| pmin(x, ["i", "j"].as_slice())), [0.0; 6]);
         assert_eq!(run(&|_| axis_index(("i", "j")), &six).to_vec::<i32>().unwrap(), [0, 1, 2, 3, 4, 5]);
         assert_eq!(run(&|_| axis_index(("j", "i")), &six).to_vec::<i32>().unwrap(), [0, 2, 4, 1, 3, 5]);
         assert_eq!(floats(&|_| Array::from(axis_size(("i", "j")) as f32)), [6.0; 6]);
