@@ -46,6 +46,11 @@ impl From<&String> for AxisName {
         name.as_str().into()
     }
 }
+impl From<&&str> for AxisName {
+    fn from(name: &&str) -> Self {
+        (*name).into()
+    }
+}
 impl From<&AxisName> for AxisName {
     fn from(name: &AxisName) -> Self {
         *name
@@ -100,7 +105,7 @@ macro_rules! one_name {
         }
     )*};
 }
-one_name!(&str String &String AxisName &AxisName);
+one_name!(&str &&str String &String AxisName &AxisName);
 
 macro_rules! several_names {
     ($($name:ident)*) => {
