@@ -94,24 +94,7 @@ fn key(client: &Client, text: &str, options: &CompileOptions) -> String {
         hash.update(bytes);
     };
     field(env!("CARGO_PKG_VERSION").as_bytes());
-    field(client.platform_name().as_bytes());
-    field(client.platform_version().as_bytes());
-    let plugin = client.plugin();
-    let file = plugin.path();
-    let state = fs::metadata(file).and_then(|file| Ok((file.len(), file.modified()?)));
-    field(format!("{file:?} {:?}", state.ok()).as_bytes());
-    for (name, value) in plugin.attributes() {
-        field(format!("{name}={value}").as_bytes());
-    }
-    // The CPU's attributes name the instructions that the machine has.
-    let attributes = client.topology().and_then(|topology| topology.attributes());
-    field(format!("{attributes:?}").as_bytes());
-    for device in client.devices() {
-        field(device.kind().as_bytes());
-    }
-    for variable in crate::pjrt::ENVIRONMENT {
-        field(std::env::var_os(variable).unwrap_or_default().as_encoded_bytes());
-    }
+    field(client.compiler_identity().as_bytes());
     field(&options.encode());
     for line in text.lines().filter(|line| !line.starts_with("#loc")) {
         field(line.rsplit_once(" loc(#").map_or(line, |(operation, _)| operation).as_bytes());

@@ -184,7 +184,7 @@ pub(crate) fn compile_text(text: &str, device: DeviceRef) -> Result<Executable> 
     let device = device.device();
     let mut options = CompileOptions::for_device(device.id());
     if config::current().disable_most_optimizations {
-        options = options.without_most_optimizations(&device.client().plugin());
+        options = options.without_most_optimizations();
     }
     compilation_cache::compile(device.client(), text, &options)
 }

@@ -4,12 +4,14 @@ use super::api::{args, non_null, slice, string};
 use super::device::{Device, DeviceDescription};
 use super::memory::Memory;
 use super::value::{NamedValue, to_raw};
-use super::{CompileOptions, Executable, Plugin, Program, Topology, discovery, event, sys};
+use super::{
+    CompileOptions, Executable, Plugin, Program, Topology, client_options, discovery, event, identity, sys,
+};
 use crate::error::{Result, bail};
 use std::fmt;
 use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One instance of a platform. Cheap to clone; the platform shuts down when the last handle that needs it is gone.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub(crate) struct Inner {
     addressable: Vec<u32>,
     /// Memories that the client or one of its devices can address.
     pub(crate) memories: Vec<MemoryData>,
+    /// See [`Client::compiler_identity`].
+    compiler_identity: OnceLock<String>,
 }
 
 /// A device of the client, which owns `raw`.
@@ -116,19 +120,31 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin), saying what to do, if there is no CPU plugin.
     pub fn cpu_with(options: &CpuOptions) -> Result<Client> {
-        let mut values = Vec::new();
-        if let Some(count) = options.device_count {
-            values.push(("cpu_device_count".to_owned(), (count as i64).into()));
-        }
-        Client::load_with(discovery::cpu_plugin()?, &values)
+        let count = client_options::cpu_device_count(options.device_count);
+        Client::load_with(discovery::cpu_plugin()?, &[count])
     }
 
-    /// A new client of `plugin`.
+    /// A new client of `plugin`. One of the CPU has as many devices as the option `cpu_device_count` or else `XLA_FLAGS` says, or
+    /// one.
     ///
     /// # Errors
     /// [`ErrorKind::Plugin`](crate::ErrorKind::Plugin) with the plugin's message, for example where the hardware is
-    /// missing.
+    /// missing; [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for an option of the CPU's that there is not.
     pub fn new(plugin: Plugin, options: &[NamedValue]) -> Result<Client> {
+        client_options::check(None, options)?;
+        let client = Client::create(plugin, options)?;
+        // Which platform it is of, only a client says.
+        client_options::check(Some(client.platform_name()), options)?;
+        match client_options::missing(client.platform_name(), options) {
+            Some(option) => {
+                drop(client);
+                Client::create(plugin, &[options, &[option]].concat())
+            }
+            None => Ok(client),
+        }
+    }
+
+    fn create(plugin: Plugin, options: &[NamedValue]) -> Result<Client> {
         let raw_options = to_raw(options);
         let mut a = args::<sys::PJRT_Client_Create_Args>();
         a.create_options = raw_options.as_ptr();
@@ -145,6 +161,7 @@ impl Client {
             devices: Vec::new(),
             addressable: Vec::new(),
             memories: Vec::new(),
+            compiler_identity: OnceLock::new(),
         };
         // From here on `inner` destroys the client if anything fails.
         inner.describe()?;
@@ -210,19 +227,26 @@ impl Client {
     /// Compiles `program` for the devices that `options` name.
     ///
     /// # Errors
-    /// [`ErrorKind::Compile`](crate::ErrorKind::Compile) with XLA's message.
+    /// [`ErrorKind::Compile`](crate::ErrorKind::Compile) with XLA's message;
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for options that do not fit the client's devices.
     pub fn compile(&self, program: &Program, options: &CompileOptions) -> Result<Executable> {
-        let options = options.encode();
+        options.check(&self.device_ids())?;
         let raw_program = program.raw();
-        let mut a = args::<sys::PJRT_Client_Compile_Args>();
-        a.client = self.raw();
-        a.program = &raw const raw_program;
-        a.compile_options = options.as_ptr().cast();
-        a.compile_options_size = options.len();
-        // SAFETY: `self` owns the client; program and options are borrowed for the call, which is synchronous.
-        unsafe { call!(self.plugin(), Compile, PJRT_Client_Compile, a) }?;
-        // SAFETY: the plugin passes ownership of the executable to the caller.
-        unsafe { Executable::from_raw(self, non_null(a.executable, "PJRT_Client_Compile")?) }
+        options.compile_with(self.plugin(), |options| {
+            let mut a = args::<sys::PJRT_Client_Compile_Args>();
+            a.client = self.raw();
+            a.program = &raw const raw_program;
+            a.compile_options = options.as_ptr().cast();
+            a.compile_options_size = options.len();
+            // SAFETY: `self` owns the client; program and options are borrowed for the call, which is synchronous.
+            unsafe { call!(self.plugin(), Compile, PJRT_Client_Compile, a) }?;
+            // SAFETY: the plugin passes ownership of the executable to the caller.
+            unsafe { Executable::from_raw(self, non_null(a.executable, "PJRT_Client_Compile")?) }
+        })
+    }
+
+    fn device_ids(&self) -> Vec<i32> {
+        self.0.devices.iter().map(|device| device.id).collect()
     }
 
     /// Loads an executable that [`CompiledProgram::serialize`](super::CompiledProgram::serialize) wrote. It must come
@@ -232,20 +256,28 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Compile`](crate::ErrorKind::Compile) with the plugin's message.
     pub fn deserialize_and_load(&self, bytes: &[u8], options: Option<&CompileOptions>) -> Result<Executable> {
-        let options = options.map(CompileOptions::encode);
-        let mut a = args::<sys::PJRT_Executable_DeserializeAndLoad_Args>();
-        a.client = self.raw();
-        a.serialized_executable = bytes.as_ptr().cast();
-        a.serialized_executable_size = bytes.len();
-        if let Some(options) = &options {
-            a.overridden_serialized_compile_options = options.as_ptr().cast();
-            a.overridden_serialized_compile_options_size = options.len();
+        let load = |options: &[u8]| {
+            let mut a = args::<sys::PJRT_Executable_DeserializeAndLoad_Args>();
+            a.client = self.raw();
+            a.serialized_executable = bytes.as_ptr().cast();
+            a.serialized_executable_size = bytes.len();
+            if !options.is_empty() {
+                a.overridden_serialized_compile_options = options.as_ptr().cast();
+                a.overridden_serialized_compile_options_size = options.len();
+            }
+            // SAFETY: `self` owns the client; the bytes and options are borrowed for the call, which is synchronous.
+            unsafe { call!(self.plugin(), Compile, PJRT_Executable_DeserializeAndLoad, a) }?;
+            let raw = non_null(a.loaded_executable, "PJRT_Executable_DeserializeAndLoad")?;
+            // SAFETY: the plugin passes ownership of the executable to the caller.
+            unsafe { Executable::from_raw(self, raw) }
+        };
+        match options {
+            Some(options) => {
+                options.check(&self.device_ids())?;
+                options.compile_with(self.plugin(), load)
+            }
+            None => load(&[]),
         }
-        // SAFETY: `self` owns the client; the bytes and options are borrowed for the call, which is synchronous.
-        unsafe { call!(self.plugin(), Compile, PJRT_Executable_DeserializeAndLoad, a) }?;
-        let raw = non_null(a.loaded_executable, "PJRT_Executable_DeserializeAndLoad")?;
-        // SAFETY: the plugin passes ownership of the executable to the caller.
-        unsafe { Executable::from_raw(self, raw) }
     }
 
     /// The device ids that XLA would choose for `replicas` × `partitions`, replica-major.
@@ -253,7 +285,15 @@ impl Client {
     /// # Errors
     /// If the client has too few devices.
     pub fn default_device_assignment(&self, replicas: usize, partitions: usize) -> Result<Vec<i32>> {
-        let mut ids = vec![0; replicas * partitions];
+        let devices = replicas.checked_mul(partitions).filter(|n| (1..=self.0.devices.len()).contains(n));
+        let Some(devices) = devices else {
+            bail!(
+                InvalidArgument,
+                "default_device_assignment: {replicas} replicas x {partitions} partitions on {} devices",
+                self.0.devices.len()
+            );
+        };
+        let mut ids = vec![0; devices];
         let mut a = args::<sys::PJRT_Client_DefaultDeviceAssignment_Args>();
         a.client = self.raw();
         a.num_replicas = replicas as i32;
@@ -275,6 +315,11 @@ impl Client {
         // SAFETY: `self` owns the client, which owns the topology.
         unsafe { call!(self.plugin(), Runtime, PJRT_Client_TopologyDescription, a) }?;
         Ok(Topology::of_client(self, non_null(a.topology, "PJRT_Client_TopologyDescription")?))
+    }
+
+    /// A text that differs where a program might be compiled to something else: by another compiler, for another machine.
+    pub(crate) fn compiler_identity(&self) -> &str {
+        self.0.compiler_identity.get_or_init(|| identity::of(self))
     }
 
     #[inline(always)]

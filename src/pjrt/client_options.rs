@@ -15,17 +15,60 @@ pub(super) fn default_options(platform: &str) -> Result<Vec<NamedValue>> {
     }
 }
 
-/// The CPU computes asynchronously.
 fn cpu_options() -> Result<Vec<NamedValue>> {
-    let mut options = vec![("asynchronous".to_owned(), true.into())];
     let mut count = NUM_CPU_DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
     if count.set.is_none() {
         count.set = num_cpu_devices_of_environment()?;
     }
-    if let Some(n) = count.set {
-        options.push(("cpu_device_count".to_owned(), (n as i64).into()));
+    Ok(vec![cpu_device_count(count.set)])
+}
+
+const CPU_DEVICE_COUNT: &str = "cpu_device_count";
+
+/// The option for that many devices, or else as many as `XLA_FLAGS` says, or one: ready CPU plugins come up with four if they are
+/// not told.
+pub(super) fn cpu_device_count(count: Option<usize>) -> NamedValue {
+    let flags = std::env::var("XLA_FLAGS").unwrap_or_default();
+    let flag = |flag: &str| flag.strip_prefix("--xla_force_host_platform_device_count=")?.parse().ok();
+    let count = count.or_else(|| flags.split_whitespace().rev().find_map(flag).filter(|n| *n > 0));
+    (CPU_DEVICE_COUNT.to_owned(), (count.unwrap_or(1) as i64).into())
+}
+
+/// What CPU plugins take: ready ones ignore a name that they do not know, or one of another type.
+const OF_CPU: [&str; 11] = [
+    "asynchronous",
+    "collectives",
+    CPU_DEVICE_COUNT,
+    "get_global_topology_timeout_minutes",
+    "get_local_topology_timeout_minutes",
+    "max_inflight_computations_per_device",
+    "max_transpose_threads",
+    "node_id",
+    "num_nodes",
+    "num_processes",
+    "process_id",
+];
+
+/// Refuses options that a client of `platform` would not heed. What has a wrong value is refused before there is a client.
+pub(super) fn check(platform: Option<&str>, options: &[NamedValue]) -> Result<()> {
+    for (name, value) in options {
+        if name == CPU_DEVICE_COUNT && value.as_i64().is_none_or(|count| count < 1) {
+            bail!(
+                InvalidArgument,
+                "the client option {CPU_DEVICE_COUNT} is an integer of at least one, got {value}"
+            );
+        }
+        if platform == Some("cpu") && !OF_CPU.contains(&name.as_str()) {
+            bail!(InvalidArgument, "the CPU has no client option \"{name}\"; it takes {}", OF_CPU.join(", "));
+        }
     }
-    Ok(options)
+    Ok(())
+}
+
+/// The options that a client of `platform` needs beside those it was created with.
+pub(super) fn missing(platform: &str, options: &[NamedValue]) -> Option<NamedValue> {
+    let told = options.iter().any(|(name, _)| name == CPU_DEVICE_COUNT);
+    (platform == "cpu" && !told).then(|| cpu_device_count(None))
 }
 
 /// From now on it is too late to set the number of devices.
@@ -143,6 +186,31 @@ mod tests {
             ("preallocate".to_owned(), false.into()),
         ];
         assert_eq!(all.unwrap(), expected);
+    }
+
+    #[test]
+    fn options_of_the_cpu_are_checked_by_name_and_value() {
+        let message = |name: &str, value: i64| {
+            check(Some("cpu"), &[(name.to_owned(), value.into())]).unwrap_err().message().to_owned()
+        };
+        assert!(
+            message("cpu_devices", 2)
+                .starts_with("the CPU has no client option \"cpu_devices\"; it takes asynchronous")
+        );
+        assert_eq!(
+            message("cpu_device_count", 0),
+            "the client option cpu_device_count is an integer of at least one, got 0"
+        );
+        check(Some("cpu"), &[cpu_device_count(Some(3))]).unwrap();
+        check(Some("cuda"), &[("its own".to_owned(), true.into())]).unwrap();
+    }
+
+    #[test]
+    fn the_cpu_is_always_told_how_many_devices_it_has() {
+        assert_eq!(missing("cpu", &[]).unwrap().0, CPU_DEVICE_COUNT);
+        assert_eq!(missing("cpu", &[cpu_device_count(Some(4))]), None);
+        assert_eq!(missing("cuda", &[]), None);
+        assert_eq!(cpu_device_count(Some(4)).1, 4.into());
     }
 
     #[test]

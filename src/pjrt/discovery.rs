@@ -5,10 +5,9 @@
 //!
 //! | platform | first by | then |
 //! |---|---|---|
-//! | `cpu` | `RAXLA_CPU_PLUGIN` | the plugin that `build.rs` provided |
+//! | `cpu` | `RAXLA_CPU_PLUGIN` | the engine of `RAXLA_CPU_ENGINE` (`wheel`, `tuned`) in the user's cache; else the one that `build.rs` provided, what is in the cache, `xla_plugins/xla_cpu_pjrt` in Python's packages |
 //! | `tpu` | `RAXLA_TPU_PLUGIN`, `TPU_LIBRARY_PATH` | `libtpu/libtpu.so` in Python's packages, `/usr/lib` |
-//! | `cuda` | `RAXLA_CUDA_PLUGIN` | `jax_plugins/xla_cuda13`, `xla_cuda12` in Python's packages |
-//! | `name` | `RAXLA_NAME_PLUGIN` | `PJRT_NAMES_AND_LIBRARY_PATHS=name:path,…` |
+//! | `cuda`, `rocm`, `oneapi`, `mps`, any `name` | `RAXLA_NAME_PLUGIN`, `PJRT_NAMES_AND_LIBRARY_PATHS=name:path,…` | packages of Python with a plugin, as JAX finds them, whose name has that word: `jax_plugins/xla_cuda13`, `xla_plugins/xla_cuda13_pjrt` |
 //!
 //! JAX's variables `XLA_PYTHON_CLIENT_PREALLOCATE=false`, `XLA_CLIENT_MEM_FRACTION=.5` and `XLA_PYTHON_CLIENT_ALLOCATOR` say how the
 //! memory of GPUs is taken.
@@ -16,8 +15,8 @@
 use super::client_options;
 pub use super::client_options::set_num_cpu_devices;
 use super::search::{self, Found};
-use super::{Client, Plugin};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Client, Plugin, packages};
+use crate::error::{Error, ErrorKind, Result, err};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -129,17 +128,29 @@ pub fn plugins() -> impl Iterator<Item = PluginStatus> {
     let named = named_platforms();
     let explicit = named.is_some();
     let mut names = named.unwrap_or_else(|| DEFAULT_ORDER.map(str::to_owned).to_vec());
-    for (name, _) in search::named_libraries() {
-        if !names.contains(&name) {
-            names.push(name);
+    let libraries = search::named_libraries();
+    let packaged = packages::plugins();
+    let of_packages: Vec<String> =
+        packaged.iter().filter_map(|plugin| plugin.platform().map(str::to_owned)).collect();
+    for name in libraries.iter().map(|(name, _)| name).chain(&of_packages) {
+        if !names.contains(name) {
+            names.push(name.clone());
         }
     }
+    let asked_for = move |platform: &str| {
+        explicit || DEFAULT_ORDER.contains(&platform) || libraries.iter().any(|(name, _)| name == platform)
+    };
     let status = move |platform: String| {
         let (path, found_by) = match search::find(&platform) {
             Ok(Found { path, found_by }) => (Some(path), found_by),
             Err(_) => (None, String::new()),
         };
-        let absent = if explicit { None } else { absent_hardware(&platform) };
+        let absent = match (explicit, asked_for(&platform)) {
+            (true, _) => None,
+            (false, true) => absent_hardware(&platform),
+            // Its code is not run unasked: nobody knows whether the machine has the hardware.
+            (false, false) => Some(err!(Plugin, "not tried: RAXLA_PLATFORMS={platform} does")),
+        };
         let client = match (path.is_some(), absent) {
             (true, Some(absent)) => Err(absent),
             _ => client(&platform),

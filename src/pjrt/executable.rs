@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The outputs of one execution on one device.
 pub type Outputs = SmallVec<[Buffer; 4]>;
@@ -27,6 +28,8 @@ pub struct Executable {
     client: Client,
     /// Asked for once: PJRT allocates an executable handle to answer.
     num_outputs: usize,
+    /// By [`Executable::delete`]: some plugins run a deleted program, and say that it is not.
+    deleted: AtomicBool,
 }
 
 // SAFETY: the PJRT C API lets any thread use an executable, several at once; the other fields never change.
@@ -71,7 +74,8 @@ impl Executable {
         };
         match describe() {
             Ok((program, num_outputs)) => {
-                Ok(Executable { raw, program, client: client.clone(), num_outputs })
+                let deleted = AtomicBool::new(false);
+                Ok(Executable { raw, program, client: client.clone(), num_outputs, deleted })
             }
             Err(e) => {
                 destroy();
@@ -130,6 +134,7 @@ impl Executable {
         non_donatable: &[i64],
         device: *mut sys::PJRT_Device,
     ) -> Result<Outputs> {
+        self.check_alive()?;
         let mut raw = Arguments::with_capacity(arguments.len());
         for argument in arguments {
             self.check_argument(argument)?;
@@ -184,6 +189,7 @@ impl Executable {
         non_donatable: &[i64],
         notify: bool,
     ) -> Result<(Vec<Outputs>, Vec<Event>)> {
+        self.check_alive()?;
         let num_args = arguments.first().map_or(0, Vec::len);
         let mut raw: Vec<Vec<*mut sys::PJRT_Buffer>> = Vec::with_capacity(arguments.len());
         for list in arguments {
@@ -241,6 +247,14 @@ impl Executable {
         Ok(outputs)
     }
 
+    #[inline(always)]
+    fn check_alive(&self) -> Result<()> {
+        if self.deleted.load(Ordering::Relaxed) {
+            bail!(Runtime, "execute: the executable was deleted");
+        }
+        Ok(())
+    }
+
     /// A plugin would misread a buffer of another client: all it gets are addresses.
     #[inline(always)]
     fn check_argument(&self, argument: &Buffer) -> Result<()> {
@@ -273,16 +287,14 @@ impl Executable {
         let mut a = args::<sys::PJRT_LoadedExecutable_Delete_Args>();
         a.executable = self.raw.as_ptr();
         // SAFETY: `self` owns the executable; deletion is thread-safe and later uses are errors.
-        unsafe { call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Delete, a) }
+        unsafe { call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Delete, a) }?;
+        self.deleted.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Has the program been unloaded?
     pub fn is_deleted(&self) -> bool {
-        let mut a = args::<sys::PJRT_LoadedExecutable_IsDeleted_Args>();
-        a.executable = self.raw.as_ptr();
-        // SAFETY: `self` owns the executable.
-        let result = unsafe { call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_IsDeleted, a) };
-        result.is_ok() && a.is_deleted
+        self.deleted.load(Ordering::Relaxed)
     }
 }
 

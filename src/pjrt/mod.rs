@@ -25,8 +25,10 @@ pub mod discovery;
 mod event;
 mod executable;
 mod host;
+mod identity;
 mod memory;
 mod options;
+mod packages;
 mod plugin;
 mod program;
 mod search;
@@ -35,9 +37,6 @@ pub(crate) mod sys;
 mod topology;
 mod transfer;
 mod value;
-
-/// Variables of the environment that compilers of plugins read.
-pub(crate) const ENVIRONMENT: [&str; 2] = ["XLA_FLAGS", "LIBTPU_INIT_ARGS"];
 
 pub use buffer::{Buffer, ExternalReference};
 pub use client::{Client, CpuOptions};

@@ -3,7 +3,8 @@
 //! The messages are written by hand and have only the fields that raxla sets: `xla/pjrt/proto/compile_options.proto`
 //! and `xla/xla_data.proto`.
 
-use super::{Plugin, search};
+use super::Plugin;
+use crate::error::{Error, Result, bail};
 use std::collections::BTreeMap;
 
 /// A value for one of XLA's debug options.
@@ -44,6 +45,34 @@ impl DeviceAssignment {
     }
 }
 
+impl DeviceAssignment {
+    /// XLA ends the process, or waits for ever, where one of these does not hold.
+    fn check(&self, options: &CompileOptions, devices: &[i32]) -> Result<()> {
+        let CompileOptions { num_replicas, num_partitions, .. } = options;
+        if (self.replicas, self.partitions) != (*num_replicas, *num_partitions) {
+            bail!(
+                InvalidArgument,
+                "compile: device_assignment is for {} x {} devices, and the options say {num_replicas} replicas x \
+                 {num_partitions} partitions",
+                self.replicas,
+                self.partitions
+            );
+        }
+        for (i, id) in self.ids.iter().enumerate() {
+            if self.ids[..i].contains(id) {
+                bail!(InvalidArgument, "compile: device_assignment names device {id} twice");
+            }
+            if !devices.iter().any(|device| i64::from(*device) == *id) {
+                bail!(
+                    InvalidArgument,
+                    "compile: device_assignment names device {id}, and there are the devices {devices:?}"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How a program is compiled. JAX: `compiler_options`, `CompileOptions`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -70,6 +99,8 @@ pub struct CompileOptions {
     pub parameter_is_tupled_arguments: bool,
     /// XLA's debug options by name (`xla_…`), as JAX's `compiler_options` takes them.
     pub debug_options: BTreeMap<String, OptionOverride>,
+    /// Debug options that raxla would like: a plugin whose XLA does not know one goes without.
+    wishes: Vec<(&'static str, OptionOverride)>,
 }
 
 impl Default for CompileOptions {
@@ -85,9 +116,10 @@ impl Default for CompileOptions {
             alias_passthrough_params: false,
             compile_portable_executable: false,
             parameter_is_tupled_arguments: false,
+            debug_options: BTreeMap::new(),
             // XLA's default loses NaNs in `max` and `min`; as in JAX, this is off.
-            debug_options: ["xla_cpu_enable_fast_min_max", "xla_gpu_enable_fast_min_max"]
-                .map(|name| (name.to_owned(), OptionOverride::Bool(false)))
+            wishes: ["xla_cpu_enable_fast_min_max", "xla_gpu_enable_fast_min_max"]
+                .map(|name| (name, OptionOverride::Bool(false)))
                 .into(),
         }
     }
@@ -114,19 +146,15 @@ impl CompileOptions {
         }
     }
 
-    /// Compiles fast, by this plugin, what then runs slowly.
+    /// Compiles fast what then runs slowly.
     #[must_use]
-    pub fn without_most_optimizations(self, plugin: &Plugin) -> Self {
-        let options = self
-            .with_debug_option("xla_backend_optimization_level", OptionOverride::Int(0))
-            .with_debug_option("xla_llvm_disable_expensive_passes", OptionOverride::Bool(true));
-        // Those are JAX's. This is half of what is left of the time on the CPU, whose emitters for fusions go through MLIR;
-        // the XLA of another plugin may not know it.
-        if search::is_built_cpu_plugin(plugin.path()) {
-            options.with_debug_option("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false))
-        } else {
-            options
-        }
+    pub fn without_most_optimizations(mut self) -> Self {
+        // Those are JAX's.
+        self.wishes.push(("xla_backend_optimization_level", OptionOverride::Int(0)));
+        self.wishes.push(("xla_llvm_disable_expensive_passes", OptionOverride::Bool(true)));
+        // Half of what is left of the time on the CPU, whose emitters for fusions go through MLIR.
+        self.wishes.push(("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false)));
+        self
     }
 
     /// Sets one of XLA's debug options.
@@ -136,8 +164,58 @@ impl CompileOptions {
         self
     }
 
+    /// Refuses what XLA would end the process on, for a client or topology of the given devices.
+    pub(super) fn check(&self, devices: &[i32]) -> Result<()> {
+        let (replicas, partitions) = (self.num_replicas, self.num_partitions);
+        let needed = replicas.saturating_mul(partitions);
+        if needed == 0 || needed > devices.len() {
+            bail!(
+                InvalidArgument,
+                "compile: num_replicas = {replicas} and num_partitions = {partitions} need {needed} devices of {}",
+                devices.len()
+            );
+        }
+        self.device_assignment.as_ref().map_or(Ok(()), |assignment| assignment.check(self, devices))
+    }
+
+    /// Calls `compile` with the serialised options, and again without a wish of raxla's that the plugin does not know.
+    pub(super) fn compile_with<R>(
+        &self,
+        plugin: Plugin,
+        mut compile: impl FnMut(&[u8]) -> Result<R>,
+    ) -> Result<R> {
+        loop {
+            let refused = plugin.refused_options();
+            let error = match compile(&self.encode_without(&refused)) {
+                Err(error) => error,
+                done => return done,
+            };
+            match self.unknown_wish(&error).filter(|name| !refused.contains(name)) {
+                Some(name) => plugin.refuses_option(name),
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// The wish that XLA says it does not know: `No such compile option: 'xla_cpu_use_fusion_emitters'`.
+    fn unknown_wish(&self, error: &Error) -> Option<&'static str> {
+        let name = error.message().split("No such compile option: '").nth(1)?.split('\'').next()?;
+        self.wishes
+            .iter()
+            .map(|(wish, _)| *wish)
+            .find(|wish| *wish == name && !self.debug_options.contains_key(name))
+    }
+
     /// The serialised `CompileOptionsProto`. Equal options give equal bytes, so they can be part of a cache key.
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_without(&[])
+    }
+
+    fn encode_without(&self, refused: &[&str]) -> Vec<u8> {
+        let wishes = self.wishes.iter().filter(|(name, _)| !refused.contains(name));
+        let mut debug_options: BTreeMap<String, proto::OptionOverride> =
+            wishes.map(|(name, value)| proto_override(name, value)).collect();
+        debug_options.extend(self.debug_options.iter().map(|(name, value)| proto_override(name, value)));
         let build = proto::ExecutableBuildOptions {
             // -1: not chosen here.
             device_ordinal: -1,
@@ -156,7 +234,7 @@ impl CompileOptions {
             parameter_is_tupled_arguments: self.parameter_is_tupled_arguments,
             executable_build_options: Some(build),
             compile_portable_executable: self.compile_portable_executable,
-            env_option_overrides: self.debug_options.iter().map(proto_override).collect(),
+            env_option_overrides: debug_options,
         };
         prost::Message::encode_to_vec(&options)
     }
@@ -175,7 +253,7 @@ fn proto_assignment(assignment: &DeviceAssignment) -> proto::DeviceAssignment {
     }
 }
 
-fn proto_override((name, value): (&String, &OptionOverride)) -> (String, proto::OptionOverride) {
+fn proto_override(name: &str, value: &OptionOverride) -> (String, proto::OptionOverride) {
     use proto::option_override::Value;
     let value = match value {
         OptionOverride::String(v) => Value::String(v.clone()),
@@ -183,7 +261,7 @@ fn proto_override((name, value): (&String, &OptionOverride)) -> (String, proto::
         OptionOverride::Int(v) => Value::Int(*v),
         OptionOverride::Double(v) => Value::Double(*v),
     };
-    (name.clone(), proto::OptionOverride { value: Some(value) })
+    (name.to_owned(), proto::OptionOverride { value: Some(value) })
 }
 
 /// XLA's messages, under XLA's names without `Proto`.
@@ -277,6 +355,52 @@ mod tests {
         assert_eq!((build.num_replicas, build.num_partitions, build.device_ordinal), (1, 2, -1));
         assert!(build.use_spmd_partitioning && build.use_shardy_partitioner);
         assert_eq!(decoded.env_option_overrides.keys().take(2).collect::<Vec<_>>(), ["xla_a", "xla_b"]);
+    }
+
+    #[test]
+    fn what_xla_would_abort_on_is_refused() {
+        let message = |options: CompileOptions| options.check(&[0, 1]).unwrap_err().message().to_owned();
+        let new = CompileOptions::new;
+        for (replicas, partitions) in [(0, 1), (1, 0), (3, 1), (usize::MAX, 2)] {
+            let options = CompileOptions { num_replicas: replicas, num_partitions: partitions, ..new() };
+            assert!(message(options).starts_with(&format!(
+                "compile: num_replicas = {replicas} and num_partitions = {partitions}"
+            )));
+        }
+        let on = |partitions, ids: &[i32]| CompileOptions {
+            num_partitions: partitions,
+            device_assignment: Some(DeviceAssignment::partitions(ids)),
+            ..new()
+        };
+        assert_eq!(
+            message(on(1, &[0, 1])),
+            "compile: device_assignment is for 1 x 2 devices, and the options say 1 replicas x 1 partitions"
+        );
+        assert!(message(on(2, &[])).contains("is for 1 x 0 devices"));
+        assert!(message(on(2, &[1, 1])).contains("names device 1 twice"));
+        assert!(message(on(2, &[0, 7])).contains("names device 7, and there are the devices [0, 1]"));
+        on(2, &[1, 0]).check(&[0, 1]).unwrap();
+        CompileOptions::for_device(1).check(&[0, 1]).unwrap();
+    }
+
+    #[test]
+    fn a_wish_that_the_plugin_does_not_know_is_told_from_an_option_of_the_users() {
+        let unknown = |name: &str| crate::error::err!(Compile, "No such compile option: '{name}'");
+        let options = CompileOptions::new().without_most_optimizations();
+        assert_eq!(
+            options.unknown_wish(&unknown("xla_cpu_use_fusion_emitters")),
+            Some("xla_cpu_use_fusion_emitters")
+        );
+        assert_eq!(options.unknown_wish(&unknown("xla_other")), None);
+        let options = options.with_debug_option("xla_cpu_use_fusion_emitters", OptionOverride::Bool(true));
+        assert_eq!(options.unknown_wish(&unknown("xla_cpu_use_fusion_emitters")), None);
+        let overrides =
+            proto::CompileOptions::decode(options.encode().as_slice()).unwrap().env_option_overrides;
+        let value = overrides["xla_cpu_use_fusion_emitters"].value.clone();
+        assert_eq!(value, Some(proto::option_override::Value::Bool(true)), "the user's word counts");
+        let without = options.encode_without(&["xla_backend_optimization_level"]);
+        let without = proto::CompileOptions::decode(without.as_slice()).unwrap().env_option_overrides;
+        assert_eq!(without.len() + 1, overrides.len());
     }
 
     #[test]

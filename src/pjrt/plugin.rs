@@ -19,6 +19,8 @@ struct Inner {
     path: PathBuf,
     version: (i32, i32),
     attributes: OnceLock<Vec<NamedValue>>,
+    /// Debug options that its XLA said it does not know.
+    refused_options: Mutex<Vec<&'static str>>,
 }
 
 // SAFETY: the table is written once, before it is shared; the functions that it points to belong to a library that is
@@ -74,6 +76,17 @@ impl Plugin {
         self.attributes().iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
+    pub(super) fn refused_options(&self) -> Vec<&'static str> {
+        self.0.refused_options.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn refuses_option(&self, name: &'static str) {
+        let mut refused = self.0.refused_options.lock().unwrap_or_else(PoisonError::into_inner);
+        if !refused.contains(&name) {
+            refused.push(name);
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn api(&self) -> &'static sys::PJRT_Api {
         &self.0.api
@@ -114,19 +127,18 @@ impl fmt::Debug for Plugin {
     }
 }
 
-/// XLA logs to stderr from the moment it is loaded. Ask for errors only, unless the user chose a level. The CPU plugin of
-/// this crate sees to that itself, without touching the environment.
-fn quieten(path: &Path) {
-    let quiets_itself = super::search::is_built_cpu_plugin(path);
-    if !quiets_itself && std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
+/// XLA logs to stderr from the moment it is loaded, errors that it also returns and what it then works around among them. Ask for
+/// fatal ones only, unless the user chose a level.
+fn quieten() {
+    if std::env::var_os("TF_CPP_MIN_LOG_LEVEL").is_none() {
         // SAFETY: runs under the lock on `LOADED`, and Rust code reads the environment through `std`, which has a lock
         // of its own. Foreign threads that call `getenv` at this moment are the remaining, usual, hazard.
-        unsafe { std::env::set_var("TF_CPP_MIN_LOG_LEVEL", "2") };
+        unsafe { std::env::set_var("TF_CPP_MIN_LOG_LEVEL", "3") };
     }
 }
 
 fn open(path: &Path) -> Result<Plugin> {
-    quieten(path);
+    quieten();
     // SAFETY: loading runs the library's initialisers; a plugin that the user names is trusted as its code will be.
     let library = match unsafe { open_library(path) } {
         Ok(library) => library,
@@ -159,6 +171,7 @@ fn open(path: &Path) -> Result<Plugin> {
         path: path.to_owned(),
         version,
         attributes: OnceLock::new(),
+        refused_options: Mutex::default(),
     })));
     if plugin.api().PJRT_Plugin_Initialize.is_some() {
         let mut a = args::<sys::PJRT_Plugin_Initialize_Args>();
@@ -227,5 +240,41 @@ fn read_attributes(plugin: Plugin) -> Vec<NamedValue> {
             Ok(()) => from_raw(a.attributes, a.num_attributes),
             Err(_) => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    extern "C" fn accepts(_: *mut sys::PJRT_Client_Compile_Args) -> *mut sys::PJRT_Error {
+        std::ptr::null_mut()
+    }
+
+    /// A plugin with a function table that ends before `end`.
+    fn with_table_until(end: usize) -> Plugin {
+        // SAFETY: zeroes are a valid table, in which every function is missing.
+        let mut api: sys::PJRT_Api = unsafe { std::mem::zeroed() };
+        api.struct_size = end;
+        api.pjrt_api_version.major_version = sys::PJRT_API_MAJOR as i32;
+        api.PJRT_Client_Compile = Some(accepts);
+        let (api, version) = copy_table(&raw const api, Path::new("old.so")).unwrap();
+        let refused_options = Mutex::default();
+        let (path, attributes) = (PathBuf::from("old.so"), OnceLock::new());
+        Plugin(Box::leak(Box::new(Inner { api, path, version, attributes, refused_options })))
+    }
+
+    #[test]
+    fn a_function_that_an_older_plugin_lacks_is_unimplemented() {
+        let compile = |plugin: Plugin| {
+            let mut a = args::<sys::PJRT_Client_Compile_Args>();
+            // SAFETY: the function looks at nothing.
+            unsafe { call!(plugin, Runtime, PJRT_Client_Compile, a) }
+        };
+        compile(with_table_until(size_of::<sys::PJRT_Api>())).unwrap();
+        let error = compile(with_table_until(offset_of!(sys::PJRT_Api, PJRT_Client_Compile))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unimplemented);
+        assert_eq!(error.message(), "old.so (PJRT C API 0.0) does not provide PJRT_Client_Compile");
     }
 }

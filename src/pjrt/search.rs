@@ -1,10 +1,11 @@
 //! Where plugins are on this machine. Reads directories and the environment; runs nothing.
 
-use crate::error::{Result, bail};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+
+use super::packages::{self, children};
+use crate::error::{Result, bail};
 
 /// A plugin's file and what named it.
 #[derive(Clone, Debug)]
@@ -19,14 +20,9 @@ pub(super) const BUILD: &str = "the build of raxla";
 /// The plugin that `build.rs` provided, if any.
 const BUILT_CPU_PLUGIN: Option<&str> = option_env!("RAXLA_BUILT_CPU_PLUGIN");
 
-/// Is the file at this canonical path the plugin that `build.rs` made of this crate's source?
-pub(super) fn is_built_cpu_plugin(path: &Path) -> bool {
-    static BUILT: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
-        let ours = option_env!("RAXLA_CPU_PLUGIN_IS_OURS").and(BUILT_CPU_PLUGIN)?;
-        Path::new(ours).canonicalize().ok()
-    });
-    BUILT.as_deref() == Some(path)
-}
+/// The engines of `RAXLA_CPU_ENGINE`, and where this version's are below the user's cache.
+const ENGINES: [(&str, Option<&str>); 2] =
+    [("wheel", option_env!("RAXLA_WHEEL_ENGINE")), ("tuned", option_env!("RAXLA_TUNED_ENGINE"))];
 
 /// One name for each platform: `gpu` is `cuda`.
 pub(super) fn canonical(platform: &str) -> &str {
@@ -52,56 +48,81 @@ pub(super) fn find(platform: &str) -> Result<Found> {
     if let Some((_, path)) = named_libraries().into_iter().find(|(name, _)| name == platform) {
         return Ok(Found { path, found_by: "PJRT_NAMES_AND_LIBRARY_PATHS".to_owned() });
     }
-    match platform {
-        "cpu" => find_cpu(),
-        "tpu" => find_package(platform, &["libtpu/libtpu.so"], &["/usr/lib/libtpu.so", "/lib/libtpu.so"])
-            .ok_or_else(|| not_found("libtpu", "pip install libtpu", &own)),
-        "cuda" => {
-            let files =
-                ["jax_plugins/xla_cuda13/xla_cuda_plugin.so", "jax_plugins/xla_cuda12/xla_cuda_plugin.so"];
-            find_package(platform, &files, &[]).ok_or_else(|| {
-                not_found("jax_plugins/xla_cuda*", "pip install 'jax-cuda13-plugin[with-cuda]'", &own)
-            })
+    if platform == "cpu" {
+        return find_cpu();
+    }
+    if platform == "tpu" {
+        if let Some((path, site)) = packages::find_file("libtpu/libtpu.so") {
+            return Ok(Found { path, found_by: site.display().to_string() });
         }
-        _ => bail!(Plugin, "no plugin is known for platform {platform}: set {own} to its shared library"),
+        let system = ["/usr/lib/libtpu.so", "/lib/libtpu.so"].map(PathBuf::from);
+        if let Some(path) = system.into_iter().find(|path| path.is_file()) {
+            return Ok(Found { path, found_by: "the system's TPU library".to_owned() });
+        }
     }
-}
-
-fn find_cpu() -> Result<Found> {
-    let Some(path) = BUILT_CPU_PLUGIN else {
-        let why = option_env!("RAXLA_NO_CPU_PLUGIN").unwrap_or("build.rs did not run");
-        bail!(Plugin, "raxla was built without its CPU plugin: {why}");
+    if let Some(plugin) = packages::find(platform) {
+        return Ok(Found { path: plugin.path, found_by: plugin.site.display().to_string() });
+    }
+    let remedy = match platform {
+        "tpu" => "`pip install libtpu`, or ",
+        "cuda" => "`pip install 'jax-cuda13-plugin[with-cuda]'`, or ",
+        "rocm" => "`pip install jax-rocm7-plugin`, or ",
+        _ => "",
     };
-    let path = PathBuf::from(path);
-    if !path.exists() {
-        bail!(
-            Plugin,
-            "the CPU plugin that raxla was built with is gone: {}. Build raxla again, or set RAXLA_CPU_PLUGIN to a \
-             PJRT CPU plugin",
-            path.display()
-        );
-    }
-    Ok(Found { path, found_by: BUILD.to_owned() })
-}
-
-fn not_found(what: &str, remedy: &str, variable: &str) -> crate::Error {
-    crate::error::err!(
+    bail!(
         Plugin,
-        "{what} is not among the packages of any Python here (`{remedy}`, or set {variable} to its shared library)"
+        "no package of any Python here has a plugin for platform {platform}: {remedy}set {own} to its shared library"
     )
 }
 
-fn find_package(platform: &str, files: &[&str], others: &[&str]) -> Option<Found> {
-    for directory in site_packages() {
-        for file in files {
-            let path = directory.join(file);
-            if path.is_file() {
-                return Some(Found { path, found_by: directory.display().to_string() });
-            }
+/// In this order: the engine that `RAXLA_CPU_ENGINE` asks for, the one that this build of raxla prepared, those that other builds
+/// did, and OpenXLA's plugin among Python's packages.
+fn find_cpu() -> Result<Found> {
+    let asked = env::var("RAXLA_CPU_ENGINE").ok().filter(|name| !name.is_empty());
+    if let Some(asked) = asked.as_ref().filter(|asked| ENGINES.iter().all(|(name, _)| name != asked)) {
+        bail!(Plugin, "RAXLA_CPU_ENGINE is wheel or tuned, got \"{asked}\"");
+    }
+    let wanted = |name: &str| asked.as_deref().is_none_or(|asked| asked == name);
+    let built = BUILT_CPU_PLUGIN.map(PathBuf::from).filter(|path| asked.is_none() && path.exists());
+    if let Some(path) = built {
+        return Ok(Found { path, found_by: BUILD.to_owned() });
+    }
+    let cache = engine_cache();
+    for (name, place) in ENGINES {
+        let (Some(cache), Some(place)) = (&cache, place) else { continue };
+        let path = cache.join(place);
+        if wanted(name) && path.exists() {
+            return Ok(Found { path, found_by: cache.display().to_string() });
         }
     }
-    let path = others.iter().map(PathBuf::from).find(|path| path.is_file())?;
-    Some(Found { path, found_by: format!("the system's {platform} library") })
+    if let Some(plugin) = packages::find("cpu").filter(|_| wanted("wheel")) {
+        return Ok(Found { path: plugin.path, found_by: plugin.site.display().to_string() });
+    }
+    let remedy = "`pip install xla-cpu-pjrt==0.0.1`, or set RAXLA_CPU_PLUGIN to a PJRT CPU plugin";
+    match (asked, BUILT_CPU_PLUGIN) {
+        (Some(asked), _) => bail!(
+            Plugin,
+            "RAXLA_CPU_ENGINE={asked}, and that engine is not in {}: build raxla with RAXLA_CPU_ENGINE={asked}",
+            cache.map_or_else(
+                || "a cache, for want of a home directory".to_owned(),
+                |cache| cache.display().to_string()
+            )
+        ),
+        (None, Some(path)) => bail!(
+            Plugin,
+            "the CPU plugin that raxla was built with is gone: {path}. Build raxla again, or {remedy}"
+        ),
+        (None, None) => {
+            let why = option_env!("RAXLA_NO_CPU_PLUGIN").unwrap_or("build.rs did not run");
+            bail!(Plugin, "raxla was built without its CPU plugin: {why}. Without building again: {remedy}")
+        }
+    }
+}
+
+/// The user's cache of engines, as `xla_extension/build/cache.rs` has it.
+fn engine_cache() -> Option<PathBuf> {
+    let root = variable_path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    Some(root.or_else(|| env::home_dir().map(|home| home.join(".cache")))?.join("raxla/xla_extension"))
 }
 
 /// `PJRT_NAMES_AND_LIBRARY_PATHS=name:path,name:path`, JAX's variable for plugins that it does not know.
@@ -116,60 +137,6 @@ pub(super) fn named_libraries() -> Vec<(String, PathBuf)> {
 
 fn variable_path(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-/// Directories with Python's packages, the active environment's first. Python itself is not run: it takes longer to
-/// start than a program may.
-fn site_packages() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for path in env::split_paths(&env::var_os("PYTHONPATH").unwrap_or_default()) {
-        push_dir(&mut found, path);
-    }
-    let mut prefixes: Vec<PathBuf> =
-        ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().filter_map(|name| variable_path(name)).collect();
-    if let Ok(here) = env::current_dir() {
-        prefixes.extend(here.ancestors().map(|directory| directory.join(".venv")));
-    }
-    for directory in env::split_paths(&env::var_os("PATH").unwrap_or_default()) {
-        for python in ["python3", "python"] {
-            let Ok(real) = directory.join(python).canonicalize() else { continue };
-            // `<prefix>/bin/python3`: both where PATH points and where the link leads.
-            for binary in [directory.join(python), real] {
-                prefixes.extend(binary.parent().and_then(Path::parent).map(Path::to_owned));
-            }
-        }
-    }
-    let home = variable_path("HOME");
-    prefixes.extend(variable_path("PYTHONUSERBASE").or(home.as_ref().map(|home| home.join(".local"))));
-    let pyenv = variable_path("PYENV_ROOT").or_else(|| home.map(|home| home.join(".pyenv")));
-    prefixes.extend(pyenv.iter().flat_map(|root| children(&root.join("versions"))));
-    prefixes.extend(["/usr/local", "/usr"].map(PathBuf::from));
-    for prefix in prefixes {
-        // Fedora and SUSE keep packages with shared libraries in the second.
-        for lib in ["lib", "lib64"].iter().flat_map(|lib| children(&prefix.join(lib))) {
-            let is_python = lib.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"));
-            if is_python {
-                push_dir(&mut found, lib.join("site-packages"));
-                push_dir(&mut found, lib.join("dist-packages"));
-            }
-        }
-    }
-    found
-}
-
-fn push_dir(found: &mut Vec<PathBuf>, directory: PathBuf) {
-    if !directory.as_os_str().is_empty() && !found.contains(&directory) && directory.is_dir() {
-        found.push(directory);
-    }
-}
-
-fn children(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    // Newest version first, and the same order on every run.
-    paths.sort();
-    paths.reverse();
-    paths
 }
 
 /// Is there a TPU? As JAX looks for one: Google's vendor id on the PCI bus.

@@ -126,22 +126,26 @@ impl Topology {
     /// Compiles `program` ahead of time for the devices of the topology.
     ///
     /// # Errors
-    /// [`ErrorKind::Compile`](crate::ErrorKind::Compile) with XLA's message.
+    /// [`ErrorKind::Compile`](crate::ErrorKind::Compile) with XLA's message;
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for options that do not fit the topology's devices.
     pub fn compile(&self, program: &Program<'_>, options: &CompileOptions) -> Result<CompiledProgram> {
-        let options = options.encode();
+        let devices: Vec<i32> = self.devices()?.iter().map(|device| device.id).collect();
+        options.check(&devices)?;
         let raw_program = program.raw();
-        let mut a = args::<sys::PJRT_Compile_Args>();
-        a.topology = self.0.raw.as_ptr();
-        a.program = &raw const raw_program;
-        a.compile_options = options.as_ptr().cast();
-        a.compile_options_size = options.len();
-        // SAFETY: the topology is alive, and the executable keeps it so; program and options are borrowed for the call,
-        // which is synchronous. The caller of PJRT owns the executable.
-        unsafe {
-            call!(self.0.plugin, Compile, PJRT_Compile, a)?;
-            let raw = non_null(a.executable, "PJRT_Compile")?;
-            Ok(CompiledProgram::from_raw(self.0.plugin, Owner::Topology(self.clone()), raw))
-        }
+        options.compile_with(self.0.plugin, |options| {
+            let mut a = args::<sys::PJRT_Compile_Args>();
+            a.topology = self.0.raw.as_ptr();
+            a.program = &raw const raw_program;
+            a.compile_options = options.as_ptr().cast();
+            a.compile_options_size = options.len();
+            // SAFETY: the topology is alive, and the executable keeps it so; program and options are borrowed for the call,
+            // which is synchronous. The caller of PJRT owns the executable.
+            unsafe {
+                call!(self.0.plugin, Compile, PJRT_Compile, a)?;
+                let raw = non_null(a.executable, "PJRT_Compile")?;
+                Ok(CompiledProgram::from_raw(self.0.plugin, Owner::Topology(self.clone()), raw))
+            }
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! `cargo test --test suite tree::` runs a module. A test that must be alone in its process runs itself in another: see
 //! [`process`].
 
+mod build_script;
 mod compilation_cache;
 mod compile_fail;
 mod control_flow;

@@ -1,6 +1,6 @@
 //! Discovery under other environments: each test runs `report`, below, in a process of its own.
 
-use raxla::pjrt::{CompileOptions, Program, discovery};
+use raxla::pjrt::{Client, CompileOptions, Program, discovery};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -15,7 +15,14 @@ struct Report {
 fn report(what: &str, variables: &[(&str, &str)]) -> Report {
     let mut child = process::tests(["--exact", "pjrt_discovery::child"]);
     child.env("RAXLA_TEST_REPORT", what);
-    for name in ["RAXLA_PLATFORMS", "PJRT_NAMES_AND_LIBRARY_PATHS", "TPU_LIBRARY_PATH", "RAXLA_TPU_PLUGIN"] {
+    for name in [
+        "RAXLA_PLATFORMS",
+        "PJRT_NAMES_AND_LIBRARY_PATHS",
+        "TPU_LIBRARY_PATH",
+        "RAXLA_TPU_PLUGIN",
+        "RAXLA_NUM_CPU_DEVICES",
+        "XLA_FLAGS",
+    ] {
         child.env_remove(name);
     }
     let output = child.envs(variables.iter().copied()).output().unwrap();
@@ -52,7 +59,25 @@ fn child() {
             executable.execute(&[&x], &[]).unwrap()[0].block_until_ready().unwrap();
             println!("ran");
         }
-        Ok("tpu") => println!("{:?}", discovery::find_plugin("tpu")),
+        Ok("devices") => {
+            let loaded = Client::load(discovery::cpu_plugin().unwrap()).unwrap();
+            let count = |client: &Client| client.addressable_device_count();
+            println!(
+                "{} {} {}",
+                count(discovery::client("cpu").unwrap()),
+                count(&Client::cpu().unwrap()),
+                count(&loaded)
+            );
+        }
+        Ok("fast") => {
+            let x =
+                raxla::config::with_most_optimizations_disabled(|| raxla::lax::sin(&raxla::Array::from(0.0)));
+            println!("sin is {x}");
+        }
+        Ok(platform) if !platform.is_empty() => match discovery::find_plugin(platform) {
+            Ok(path) => println!("found {}", path.display()),
+            Err(e) => println!("{:?}: {}", e.kind(), e.message()),
+        },
         _ => {}
     }
 }
@@ -89,14 +114,69 @@ fn a_platform_of_the_users_is_named_by_a_variable() {
     assert!(report.out.contains("abacus: Some("), "{}", report.out);
 }
 
-#[test]
-fn plugins_are_found_among_pythons_packages() {
-    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("venv");
-    let file = root.join("lib/python3.99/site-packages/libtpu/libtpu.so");
+/// A Python environment with an empty file of that name among its packages.
+fn environment_with(file: &str) -> (PathBuf, PathBuf) {
+    let name = file.replace(['/', '.'], "_");
+    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{name}"));
+    let file = root.join("lib/python3.99/site-packages").join(file);
     fs::create_dir_all(file.parent().unwrap_or(Path::new(""))).unwrap();
     fs::write(&file, "").unwrap();
-    let report = report("tpu", &[("VIRTUAL_ENV", root.to_str().unwrap()), ("PYTHONPATH", "")]);
-    assert!(report.out.contains(&format!("Ok({file:?})")), "{}", report.out);
+    (root, file)
+}
+
+#[test]
+fn plugins_are_found_among_pythons_packages() {
+    for (platform, file) in [
+        ("tpu", "libtpu/libtpu.so"),
+        ("cuda", "jax_plugins/xla_cuda13/xla_cuda_plugin.so"),
+        ("gpu", "xla_plugins/xla_cuda12_pjrt/xla_gpu_pjrt.so"),
+        ("rocm", "jax_plugins/xla_rocm7/xla_rocm_plugin.so"),
+        ("mps", "jax_plugins/mps/lib/libpjrt_plugin_mps.dylib"),
+    ] {
+        let (root, file) = environment_with(file);
+        let report = report(platform, &[("VIRTUAL_ENV", root.to_str().unwrap()), ("PYTHONPATH", "")]);
+        assert!(report.out.contains(&format!("found {}", file.display())), "{}", report.out);
+    }
+    let report = report("abacus", &[]);
+    assert!(
+        report.out.contains("Plugin: no package of any Python here has a plugin for platform abacus"),
+        "{}",
+        report.out
+    );
+}
+
+#[test]
+fn a_plugin_that_nobody_asked_for_is_listed_and_not_loaded() {
+    let (root, file) = environment_with("jax_plugins/xla_oneapi/xla_oneapi_plugin.so");
+    let report = report("plugins", &[("VIRTUAL_ENV", root.to_str().unwrap())]);
+    let line = report.out.lines().find(|line| line.starts_with("oneapi")).unwrap_or(&report.out);
+    assert!(line.contains(file.to_str().unwrap()) && line.contains("RAXLA_PLATFORMS=oneapi"), "{line}");
+}
+
+#[test]
+fn an_engine_is_asked_for_by_name() {
+    let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("engines");
+    let variables = |engine| {
+        [("RAXLA_CPU_PLUGIN", ""), ("RAXLA_CPU_ENGINE", engine), ("XDG_CACHE_HOME", cache.to_str().unwrap())]
+    };
+    let unknown = report("cpu", &variables("fast"));
+    assert!(unknown.out.contains("RAXLA_CPU_ENGINE is wheel or tuned, got \"fast\""), "{}", unknown.out);
+    let absent = report("cpu", &variables("tuned"));
+    assert!(absent.out.contains("build raxla with RAXLA_CPU_ENGINE=tuned"), "{}", absent.out);
+}
+
+#[test]
+fn the_cpu_has_as_many_devices_as_it_is_told() {
+    assert!(report("devices", &[]).out.contains("1 1 1"), "one unless it is told");
+    let flags = ("XLA_FLAGS", "--xla_force_host_platform_device_count=3");
+    assert!(report("devices", &[flags]).out.contains("3 3 3"));
+    assert!(report("devices", &[flags, ("RAXLA_NUM_CPU_DEVICES", "2")]).out.contains("2 3 3"));
+}
+
+#[test]
+fn an_option_that_a_plugin_does_not_know_does_not_stop_a_program() {
+    let report = report("fast", &[]);
+    assert!(report.out.contains("sin is 0"), "{}", report.out);
 }
 
 #[test]

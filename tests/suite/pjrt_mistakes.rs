@@ -1,6 +1,8 @@
 //! Mistakes: each is an error of its kind, with a message that helps, and never an abort.
 
-use raxla::pjrt::{Client, CompileOptions, OptionOverride, Plugin, Program, discovery};
+use raxla::pjrt::{
+    Client, CompileOptions, CpuOptions, DeviceAssignment, OptionOverride, Plugin, Program, discovery,
+};
 use raxla::{DType, ErrorKind};
 use std::fs;
 use std::path::PathBuf;
@@ -50,8 +52,53 @@ fn a_plugin_is_loaded_once() {
 #[test]
 fn an_unknown_client_option_is_rejected() {
     let error = Client::new(cpu().plugin(), &[("no_such_option".to_owned(), true.into())]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Plugin);
+    // The plugin's own refusal, or raxla's where the plugin would ignore it.
+    assert!(matches!(error.kind(), ErrorKind::Plugin | ErrorKind::InvalidArgument), "{error:?}");
     assert!(error.message().contains("no_such_option"), "{error}");
+}
+
+#[test]
+fn a_client_of_no_devices_is_rejected() {
+    let error = Client::cpu_with(&CpuOptions::with_device_count(0)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.message().contains("cpu_device_count is an integer of at least one, got 0"), "{error}");
+}
+
+#[test]
+fn options_that_do_not_fit_the_devices_are_rejected() {
+    let compile = |change: &dyn Fn(&mut CompileOptions)| {
+        let mut options = CompileOptions::new();
+        change(&mut options);
+        let error = cpu().compile(&Program::mlir_text(IDENTITY), &options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        error.message().to_owned()
+    };
+    for n in [0, 1000, usize::MAX] {
+        assert!(compile(&|options| options.num_replicas = n).contains(&format!("num_replicas = {n}")));
+        assert!(compile(&|options| options.num_partitions = n).contains(&format!("num_partitions = {n}")));
+    }
+    let assignment = |ids: &'static [i32]| {
+        move |options: &mut CompileOptions| {
+            options.device_assignment = Some(DeviceAssignment::partitions(ids))
+        }
+    };
+    assert!(compile(&assignment(&[])).contains("is for 1 x 0 devices"));
+    assert!(compile(&assignment(&[0, 1])).contains("is for 1 x 2 devices"));
+    assert!(compile(&assignment(&[99])).contains("names device 99"));
+    assert!(compile(&assignment(&[-1])).contains("names device -1"));
+}
+
+#[test]
+fn a_device_assignment_of_nothing_or_of_too_much_is_rejected() {
+    for (replicas, partitions) in [(0, 1), (1, 0), (1000, 1), (usize::MAX, usize::MAX)] {
+        let error = cpu().default_device_assignment(replicas, partitions).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(
+            error.message().contains(&format!("{replicas} replicas x {partitions} partitions")),
+            "{error}"
+        );
+    }
+    assert_eq!(cpu().default_device_assignment(1, 1).unwrap(), [0]);
 }
 
 #[test]
@@ -132,7 +179,9 @@ fn a_deleted_executable_does_not_run() {
     assert!(executable.is_deleted());
     let device = cpu().default_device().unwrap();
     let x = cpu().buffer_from_host(&[0; 8], DType::F32, &[2], &device).unwrap();
-    assert!(executable.execute(&[&x], &[]).is_err());
+    let error = executable.execute(&[&x], &[]).unwrap_err();
+    assert!(error.message().contains("deleted"), "{error}");
+    assert!(executable.execute_sharded(&[vec![&x]], &[]).is_err());
 }
 
 #[test]
