@@ -45,8 +45,11 @@ impl<S: Signature> Traced<S> {
     /// # Errors
     /// A primitive that cannot be lowered.
     pub fn lower(self) -> Result<Lowered<S>> {
+        // Where there is no device, or several are asked for, the module is one for any platform.
+        let placement = self.traced.placement(&self.function.name(), &self.args);
+        let platform = placement.map_or("", |placement| placement.device.device().client().platform_name());
         let lowering =
-            self.function.lowering(&self.traced, &self.args).map_err(|e| e.at(self.args.caller))?;
+            self.function.lowering(&self.traced, &self.args, platform).map_err(|e| e.at(self.args.caller))?;
         Ok(Lowered::new(self.function.name(), lowering, self.traced, self.args))
     }
 }

@@ -328,7 +328,8 @@ impl JitFn {
         let entry = self.entry(args, config)?;
         let program = entry.program.get_or_init(|| {
             self.cache.compiles.fetch_add(1, Ordering::Relaxed);
-            Program::compile(&self.lowering(&entry.traced, args)?, entry.placement)
+            let platform = entry.placement.device.device().client().platform_name();
+            Program::compile(&self.lowering(&entry.traced, args, platform)?, entry.placement)
         });
         let program = match program {
             Ok(program) => program,
@@ -429,12 +430,17 @@ impl JitFn {
         Ok(traced)
     }
 
-    pub(crate) fn lowering(&self, traced: &Traced, args: &FlatArgs) -> Result<Lowering> {
+    pub(crate) fn lowering(
+        &self,
+        traced: &Traced,
+        args: &FlatArgs,
+        platform: &'static str,
+    ) -> Result<Lowering> {
         let mut donated = vec![false; args.leaves.len()];
         for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
             donated[span.leaves()].fill(true);
         }
-        lower(&self.name(), traced, &donated, args.caller)
+        lower(&self.name(), traced, &donated, args.caller, platform)
     }
 
     /// Records a call in the jaxpr that is being traced.

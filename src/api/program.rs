@@ -99,12 +99,13 @@ struct Kept {
     donated: bool,
 }
 
-/// Lowers a traced function. `donated` says of each leaf of the arguments whether it is given away.
+/// Lowers a traced function for a platform. `donated` says of each leaf of the arguments whether it is given away.
 pub(crate) fn lower(
     name: &str,
     traced: &Traced,
     donated: &[bool],
     caller: &Location<'_>,
+    platform: &'static str,
 ) -> Result<Lowering> {
     // Unused arguments are pruned: neither transferred nor donated.
     let mut jaxpr = traced.jaxpr.clone();
@@ -152,7 +153,7 @@ pub(crate) fn lower(
             Attrs(vec![format!("jax.result_info = \"result{dot}{}\"", path.escape_default())])
         })
         .collect();
-    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), 1);
+    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), 1).for_platform(platform);
     ctx.write_live("main", true, &jaxpr, &live, &attrs, &results)?;
     let text = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();

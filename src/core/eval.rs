@@ -167,7 +167,8 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
 fn compile(entry: &Entry) -> Result<Compiled> {
     let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
     let outs = entry.prim.abstract_eval(&ins)?;
-    let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), 1);
+    let platform = entry.device.device().client().platform_name();
+    let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), 1).for_platform(platform);
     let arg_types: Vec<_> = ins.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
     let result_types: Vec<_> = outs.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
     let args = ctx.begin_function("main", true, &arg_types, &result_types);

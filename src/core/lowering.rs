@@ -27,6 +27,8 @@ pub struct LoweringCtx {
     /// Functions that lowering rules have asked for, by their name and the types of their arguments.
     helpers: FxHashMap<(&'static str, SmallVec<[Type; 4]>), String>,
     names: FxHashMap<String, usize>,
+    /// What the module will be compiled for; empty if that is not known.
+    platform: &'static str,
 }
 
 impl Deref for LoweringCtx {
@@ -52,7 +54,14 @@ impl LoweringCtx {
             functions: FxHashMap::default(),
             helpers: FxHashMap::default(),
             names: FxHashMap::default(),
+            platform: "",
         }
+    }
+
+    /// The same, to be compiled for a platform: `cpu`, `cuda`, `tpu`. JAX: `lowering_platforms`.
+    #[must_use]
+    pub fn for_platform(self, platform: &'static str) -> Self {
+        LoweringCtx { platform, ..self }
     }
 
     /// The finished module.
@@ -277,7 +286,8 @@ impl LoweringCtx {
         Ok(self.builder.call(&function, args, &results))
     }
 
-    /// Calls a private function, which `body` writes at the first call with arguments of these types.
+    /// Calls a private function, which `body` writes at the first call with arguments of these types. On the CPU it stays a
+    /// function: inlined, it would be compiled again for each of its calls.
     pub fn call_helper(
         &mut self,
         name: &'static str,
@@ -302,7 +312,11 @@ impl LoweringCtx {
                 function
             }
         };
-        Ok(self.builder.call(&function, args, results))
+        let attrs = match self.platform {
+            "cpu" => ", mhlo.frontend_attributes = {inlineable = \"false\"}",
+            _ => "",
+        };
+        Ok(self.builder.op("func.call", args, &format!("callee = @{function}{attrs}"), results))
     }
 
     /// Writes a jaxpr without constants as a function, with all its parameters.

@@ -78,9 +78,10 @@ impl Words<'_> {
     }
 }
 
-/// The hash, unrolled: a loop over the groups compiles no faster on the CPU and runs at a third of the speed.
+/// The hash, unrolled: five groups of four rounds, and a word of the key schedule after each.
 ///
-/// Five groups of four rounds, and a word of the key schedule after each.
+/// JAX has a loop over the groups on the CPU, where the hash would otherwise be inlined into each place that uses it. Here it is a
+/// function that is called, which compiles faster still and runs at three times the speed.
 fn body(ctx: &mut LoweringCtx, args: &[Value]) -> Result<Values> {
     let [k0, k1, x0, x1] = *args else { bail!(Internal, "threefry2x32: takes 4 operands") };
     let key = k0.ty();
