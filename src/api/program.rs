@@ -1,9 +1,11 @@
 //! A traced function as a compiled program: which arguments it takes, which it may overwrite, and how it is run.
 //! JAX: `pxla.MeshComputation`, `MeshExecutable`.
 
+use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
@@ -12,6 +14,7 @@ use crate::core::eval::{BufferRef, buffer_on, compile_text};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::placement::{self, Placement};
+use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
@@ -121,18 +124,16 @@ pub(crate) fn lower(
     let out_avals = jaxpr.out_avals();
     let wants: Vec<bool> = kept.iter().map(|i| *i >= consts && donated[*i - consts]).collect();
     let mut attrs: Vec<Attrs> = vec![Attrs::default(); in_avals.len()];
-    let mut taken = vec![false; out_avals.len()];
     let mut accepted = vec![false; in_avals.len()];
     let mut unusable = Vec::new();
+    let mut free = FreeResults::new(&out_avals);
     for (i, aval) in in_avals.iter().enumerate().filter(|(i, _)| wants[*i]) {
-        let free = (0..out_avals.len()).filter(|o| !taken[*o]).collect::<Vec<_>>();
-        let bytes = |a: &ShapedArray| a.size() * a.dtype.size();
-        if let Some(o) = free.iter().find(|o| out_avals[**o].matches(aval)) {
+        if let Some(o) = free.take_of_type(aval) {
             attrs[i].0.push(format!("tf.aliasing_output = {o} : i32"));
-            (taken[*o], accepted[i]) = (true, true);
-        } else if let Some(o) = free.iter().find(|o| bytes(&out_avals[**o]) == bytes(aval)) {
+            accepted[i] = true;
+        } else if free.take_of_size(aval).is_some() {
             attrs[i].0.push("jax.buffer_donor = true".into());
-            (taken[*o], accepted[i]) = (true, true);
+            accepted[i] = true;
         } else {
             unusable.push(aval.to_string());
         }
@@ -158,6 +159,49 @@ pub(crate) fn lower(
     let text = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
     Ok(Lowering { text, kept, out_avals: out_avals.into() })
+}
+
+/// Results that no donated buffer has been given to, first come, first served.
+struct FreeResults<'a> {
+    of_type: FxHashMap<(DType, &'a [usize]), VecDeque<usize>>,
+    of_size: FxHashMap<usize, VecDeque<usize>>,
+    taken: Vec<bool>,
+}
+
+impl<'a> FreeResults<'a> {
+    fn new(avals: &'a [ShapedArray]) -> Self {
+        let (mut of_type, mut of_size): (FxHashMap<_, VecDeque<_>>, FxHashMap<_, VecDeque<_>>) =
+            Default::default();
+        for (i, aval) in avals.iter().enumerate() {
+            of_type.entry((aval.dtype, &*aval.shape)).or_default().push_back(i);
+            of_size.entry(Self::bytes(aval)).or_default().push_back(i);
+        }
+        FreeResults { of_type, of_size, taken: vec![false; avals.len()] }
+    }
+
+    fn bytes(aval: &ShapedArray) -> usize {
+        aval.size() * aval.dtype.size()
+    }
+
+    fn take_of_type(&mut self, aval: &'a ShapedArray) -> Option<usize> {
+        let results = self.of_type.get_mut(&(aval.dtype, &*aval.shape))?;
+        Self::take(results, &mut self.taken)
+    }
+
+    fn take_of_size(&mut self, aval: &ShapedArray) -> Option<usize> {
+        let results = self.of_size.get_mut(&Self::bytes(aval))?;
+        Self::take(results, &mut self.taken)
+    }
+
+    /// Each result stands in two queues, and is passed over in one when the other has given it.
+    fn take(results: &mut VecDeque<usize>, taken: &mut [bool]) -> Option<usize> {
+        while let Some(i) = results.pop_front() {
+            if !std::mem::replace(&mut taken[i], true) {
+                return Some(i);
+            }
+        }
+        None
+    }
 }
 
 /// A compiled function on one device.

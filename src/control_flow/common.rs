@@ -9,6 +9,7 @@ use crate::core::aval::ShapedArray;
 use crate::core::config::x64_enabled;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Parameter};
 use crate::core::primitive::{Arrays, BatchDim, Prim};
+use crate::core::remap::Remap;
 use crate::core::trace::bind_at;
 use crate::dtype::promote_types;
 use crate::error::{Result, bail};
@@ -40,35 +41,30 @@ pub(super) fn old(range: impl IntoIterator<Item = usize>) -> impl Iterator<Item 
     range.into_iter().map(Parameter::Old)
 }
 
-/// Jaxprs whose leading parameters are their own constants, with the constants of all as leading parameters.
+/// Jaxprs whose leading parameters are their own constants (arrays, each once, and no scalars), with the constants of all as
+/// leading parameters.
 pub(super) fn join_consts(parts: Vec<(Arc<Jaxpr>, Vec<Array>)>) -> (Vec<Arc<Jaxpr>>, Vec<Array>) {
-    let mut all: Vec<Array> = Vec::new();
+    let (mut all, mut at): (Vec<Array>, Remap<usize>) = Default::default();
     let mut positions: Vec<Vec<usize>> = Vec::new();
     for (_, consts) in &parts {
-        let found = consts.iter().map(|x| match all.iter().position(|y| same(x, y)) {
-            Some(i) => i,
-            None => {
+        let found = consts.iter().map(|x| {
+            let (position, new) = at.insert(x.identity());
+            if new {
                 all.push(x.clone());
-                all.len() - 1
             }
+            position
         });
         positions.push(found.collect());
     }
-    let jaxprs = parts.iter().zip(&positions).map(|((jaxpr, consts), positions)| {
+    let jaxprs = parts.iter().zip(positions).map(|((jaxpr, consts), positions)| {
         if consts.len() == all.len() && positions.iter().enumerate().all(|(i, p)| i == *p) {
             return jaxpr.clone();
         }
-        let leading = all.iter().enumerate().map(|(i, x)| match positions.iter().position(|p| *p == i) {
-            Some(own) => Parameter::Old(own),
-            None => Parameter::Unused(x.aval()),
-        });
+        let own: Remap<usize> = positions.into_iter().collect();
+        let leading = all.iter().enumerate().map(|(i, x)| own.parameter(i, || x.aval()));
         jaxpr.rearrange(leading.chain(old(consts.len()..jaxpr.invars.len())), jaxpr.outvars.clone())
     });
     (jaxprs.collect(), all)
-}
-
-fn same(x: &Array, y: &Array) -> bool {
-    x.identity() != 0 && x.identity() == y.identity()
 }
 
 /// Binds at the user's line.

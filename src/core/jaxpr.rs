@@ -13,6 +13,7 @@ use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
 use crate::core::primitive::{Arrays, Prim};
+use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
 use crate::core::trace::{bind_at, check_live};
 use crate::error::{Result, bail};
@@ -393,6 +394,13 @@ pub(crate) enum Parameter {
     Old(usize),
     /// One that nothing reads.
     Unused(ShapedArray),
+}
+
+impl Remap<usize> {
+    /// The parameter that stands for `old`: where it is now, or one that nothing reads.
+    pub(crate) fn parameter(&self, old: usize, aval: impl FnOnce() -> ShapedArray) -> Parameter {
+        self.get(&old).map_or_else(|| Parameter::Unused(aval()), Parameter::Old)
+    }
 }
 
 impl Jaxpr {

@@ -13,5 +13,6 @@ pub(crate) mod lowering;
 pub(crate) mod placement;
 pub(crate) mod pretty;
 pub(crate) mod primitive;
+pub(crate) mod remap;
 pub(crate) mod scalar;
 pub(crate) mod trace;

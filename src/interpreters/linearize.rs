@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::core::array::{Array, Repr};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Transformed, eval_jaxpr};
 use crate::core::primitive::{Arrays, Linearized, Prim, Tangent};
+use crate::core::remap::Remap;
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceRef, bind_at, bind_custom, caller, current_trace, with_location,
     with_trace,
@@ -255,16 +256,16 @@ pub(crate) fn linearize_jaxpr(
                 let (tangent, residuals) = convert_constvars(linear.jaxpr);
                 let mut outs = linear.primals_out;
                 let n = outs.len();
+                let known: Remap<usize> = args.iter().chain(&outs).map(Array::identity).collect();
                 let mut sources = Vec::with_capacity(residuals.len());
                 for residual in residuals {
-                    let same = |x: &Array| x.identity() == residual.identity();
-                    sources.push(if let Some(i) = args.iter().position(same) {
-                        ResidualSource::Argument(i)
-                    } else if let Some(i) = outs[..n].iter().position(same) {
-                        ResidualSource::Result(i)
-                    } else {
-                        outs.push(residual);
-                        ResidualSource::Computed(outs.len() - n - 1)
+                    sources.push(match known.get(&residual.identity()) {
+                        Some(i) if i < args.len() => ResidualSource::Argument(i),
+                        Some(i) => ResidualSource::Result(i - args.len()),
+                        None => {
+                            outs.push(residual);
+                            ResidualSource::Computed(outs.len() - n - 1)
+                        }
                     });
                 }
                 Ok((outs, (tangent, sources, linear.nonzero_out)))

@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
 use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::axis::AxisName;
-use crate::core::jaxpr::{Jaxpr, Parameter, eval_jaxpr};
+use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
     Transposed,
 };
+use crate::core::remap::Remap;
 use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
@@ -98,12 +101,11 @@ impl Primitive for Cond {
         let n = self.num_outs();
         let make = |b: &Jaxpr, force: &[bool]| linearize_jaxpr(b, &nonzero[1..], force);
         let (splits, nonzero_out) = self.agree(vec![false; n], make, |m| &m.nonzero_out)?;
-        let mut slots: Vec<ShapedArray> = Vec::new();
-        let residuals: Vec<Vec<Residual>> =
-            splits.iter().map(|split| assign_slots(split, n, &mut slots)).collect();
+        let mut slots = Slots::default();
+        let residuals: Vec<Vec<Residual>> = splits.iter().map(|split| slots.assign(split, n)).collect();
 
         let parts = splits.iter().zip(&residuals).map(|(split, residuals)| {
-            let (jaxpr, more) = with_slots(split, residuals, n, &slots)?;
+            let (jaxpr, more) = with_slots(split, residuals, n, &slots.avals)?;
             Ok((jaxpr, more.into_iter().chain(split.consts.iter().cloned()).collect()))
         });
         let (branches, consts) = join_consts(parts.collect::<Result<Vec<_>>>()?);
@@ -111,11 +113,9 @@ impl Primitive for Cond {
         let mut outs = bind(Cond::of(branches), &refs(&args))?;
         let added: Vec<Array> = outs.drain(n..).collect();
 
-        let mut union: Vec<Residual> = Vec::new();
+        let (mut union, mut union_at): (Vec<Residual>, Remap<Residual>) = Default::default();
         for residual in residuals.iter().flatten() {
-            if !union.contains(residual) {
-                union.push(*residual);
-            }
+            union_at.push(*residual, &mut union);
         }
         let values: Vec<Array> = union
             .iter()
@@ -126,10 +126,8 @@ impl Primitive for Cond {
             })
             .collect();
         let linear = splits.iter().zip(&residuals).map(|(split, own)| {
-            let leading = union.iter().zip(&values).map(|(r, x)| match own.iter().position(|o| o == r) {
-                Some(i) => Parameter::Old(i),
-                None => Parameter::Unused(x.aval()),
-            });
+            let at: Remap<usize> = own.iter().filter_map(|r| union_at.get(r)).collect();
+            let leading = values.iter().enumerate().map(|(i, x)| at.parameter(i, || x.aval()));
             let params = leading.chain(old(own.len()..split.tangent.invars.len()));
             split.tangent.rearrange(params, split.tangent.outvars.clone())
         });
@@ -178,13 +176,12 @@ impl Primitive for Cond {
     fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
         let thinned: Vec<(Jaxpr, Vec<usize>)> = self.branches.iter().map(|b| b.dce(used)).collect();
         let avals = self.branches[0].in_avals();
-        let wanted: Vec<usize> =
-            (0..avals.len()).filter(|i| thinned.iter().any(|(_, kept)| kept.contains(i))).collect();
-        let branches = thinned.iter().map(|(jaxpr, kept)| {
-            let params = wanted.iter().map(|i| match kept.iter().position(|k| k == i) {
-                Some(p) => Parameter::Old(p),
-                None => Parameter::Unused(avals[*i].clone()),
-            });
+        let mut reads = vec![false; avals.len()];
+        thinned.iter().flat_map(|(_, kept)| kept).for_each(|i| reads[*i] = true);
+        let wanted: Vec<usize> = (0..avals.len()).filter(|i| reads[*i]).collect();
+        let branches = thinned.into_iter().map(|(jaxpr, kept)| {
+            let kept: Remap<usize> = kept.into_iter().collect();
+            let params = wanted.iter().map(|i| kept.parameter(*i, || avals[*i].clone()));
             jaxpr.rearrange(params, jaxpr.outvars.clone())
         });
         let prim = Prim::from(Cond::of(branches.collect()));
@@ -281,7 +278,7 @@ impl Cond {
 }
 
 /// Where the linear branches find a residual.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Residual {
     Operand(usize),
     Result(usize),
@@ -294,26 +291,36 @@ fn along(vector: &Array, x: &Array) -> Array {
     lax::broadcast_in_dim(vector, x.shape(), &[0])
 }
 
-/// Where a branch's residuals are found, its own share of `slots` included.
-fn assign_slots(split: &LinearizedJaxpr, results: usize, slots: &mut Vec<ShapedArray>) -> Vec<Residual> {
-    let mut taken = vec![false; slots.len()];
-    let out_avals = split.primal.out_avals();
-    let assign = |source: &ResidualSource| match *source {
-        ResidualSource::Argument(i) => Residual::Operand(i),
-        ResidualSource::Result(i) => Residual::Result(i),
-        ResidualSource::Computed(i) => {
-            let aval = &out_avals[results + i];
-            let free = (0..slots.len()).find(|s| !taken[*s] && slots[*s] == *aval);
-            let slot = free.unwrap_or_else(|| {
-                slots.push(aval.clone());
-                taken.push(false);
-                slots.len() - 1
-            });
-            taken[slot] = true;
-            Residual::Slot(slot)
-        }
-    };
-    split.residual_sources.iter().map(assign).collect()
+/// The results that are added for residuals: each branch has its own use for those of one type.
+#[derive(Default)]
+struct Slots {
+    avals: Vec<ShapedArray>,
+    of_type: FxHashMap<ShapedArray, Vec<usize>>,
+}
+
+impl Slots {
+    /// Where a branch's residuals are found, its own share of the slots included.
+    fn assign(&mut self, split: &LinearizedJaxpr, results: usize) -> Vec<Residual> {
+        // How many slots of each type the branch has taken.
+        let mut taken: FxHashMap<ShapedArray, usize> = FxHashMap::default();
+        let out_avals = split.primal.out_avals();
+        let assign = |source: &ResidualSource| match *source {
+            ResidualSource::Argument(i) => Residual::Operand(i),
+            ResidualSource::Result(i) => Residual::Result(i),
+            ResidualSource::Computed(i) => {
+                let aval = &out_avals[results + i];
+                let slots = self.of_type.entry(aval.clone()).or_default();
+                let taken = taken.entry(aval.clone()).or_default();
+                if *taken == slots.len() {
+                    slots.push(self.avals.len());
+                    self.avals.push(aval.clone());
+                }
+                *taken += 1;
+                Residual::Slot(slots[*taken - 1])
+            }
+        };
+        split.residual_sources.iter().map(assign).collect()
+    }
 }
 
 /// The primal part of a branch that gives every slot: its own residuals, and zeros for those of other branches.
@@ -326,13 +333,14 @@ fn with_slots(
     let closed = trace_to_jaxpr(&split.primal.in_avals(), |args| {
         let mut outs = eval_jaxpr(&split.primal, &[], args)?;
         let computed = outs.split_off(results);
-        for (slot, aval) in slots.iter().enumerate() {
-            let own = residuals.iter().zip(&split.residual_sources).find_map(|(r, source)| match source {
-                ResidualSource::Computed(i) if *r == Residual::Slot(slot) => Some(computed[*i].clone()),
-                _ => None,
-            });
-            outs.push(own.unwrap_or_else(|| lax::zeros_like_aval(aval)));
+        let mut own: Vec<Option<&Array>> = vec![None; slots.len()];
+        for (residual, source) in residuals.iter().zip(&split.residual_sources) {
+            if let (Residual::Slot(slot), ResidualSource::Computed(i)) = (residual, source) {
+                own[*slot] = Some(&computed[*i]);
+            }
         }
+        let filled = own.into_iter().zip(slots);
+        outs.extend(filled.map(|(x, aval)| x.cloned().unwrap_or_else(|| lax::zeros_like_aval(aval))));
         Ok(outs)
     })?;
     Ok(hoist(closed))

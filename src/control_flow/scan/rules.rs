@@ -10,11 +10,12 @@ use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::axis::AxisName;
-use crate::core::jaxpr::{Atom, Jaxpr, Parameter, eval_jaxpr};
+use crate::core::jaxpr::{Atom, Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
 };
+use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind;
 use crate::dtype::DType;
@@ -186,8 +187,8 @@ impl Primitive for Scan {
         };
 
         // What the primal scan stacks besides its results, and what is computed outside.
-        let mut stacked: Vec<Atom> = Vec::new();
-        let mut hoisted: Vec<Atom> = Vec::new();
+        let (mut stacked, mut stacked_at): (Vec<Atom>, Remap<Atom>) = Default::default();
+        let (mut hoisted, mut hoisted_at): (Vec<Atom>, Remap<Atom>) = Default::default();
         let first_x = self.num_consts + nk;
         let residuals: Vec<Residual> = split
             .residual_sources
@@ -202,9 +203,9 @@ impl Primitive for Scan {
                     ResidualSource::Computed(i) => split.primal.outvars[results + i].clone(),
                 };
                 if is_invariant(&atom) {
-                    Residual::Hoisted(push_new(&mut hoisted, atom))
+                    Residual::Hoisted(hoisted_at.push(atom, &mut hoisted))
                 } else {
-                    Residual::Ys(self.num_ys() + push_new(&mut stacked, atom))
+                    Residual::Ys(self.num_ys() + stacked_at.push(atom, &mut stacked))
                 }
             })
             .collect();
@@ -216,12 +217,9 @@ impl Primitive for Scan {
         // Carries and arrays to scan over stay where they are, even if nothing reads them.
         let kept_consts: Vec<usize> = kept.iter().copied().filter(|i| *i < consts).collect();
         let in_avals = split.primal.in_avals();
-        let params = (0..in_avals.len()).filter(|i| *i >= consts || kept_consts.contains(i)).map(|i| {
-            match kept.iter().position(|k| *k == i) {
-                Some(p) => Parameter::Old(p),
-                None => Parameter::Unused(in_avals[i].clone()),
-            }
-        });
+        let kept: Remap<usize> = kept.into_iter().collect();
+        let params = kept_consts.iter().copied().chain(consts..in_avals.len());
+        let params = params.map(|i| kept.parameter(i, || in_avals[i].clone()));
         let jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
         let prim = self.with(jaxpr, kept_consts.len(), nk);
         let all_consts: Vec<Array> =
@@ -382,16 +380,14 @@ impl Primitive for Scan {
             }
         };
         let avals = self.jaxpr.in_avals();
+        let kept: Remap<usize> = kept.into_iter().collect();
         let wanted: Vec<usize> = (0..avals.len())
             .filter(|i| match i.checked_sub(self.num_consts) {
                 Some(k) if k < nk => used[k],
-                _ => kept.contains(i),
+                _ => kept.get(i).is_some(),
             })
             .collect();
-        let params = wanted.iter().map(|i| match kept.iter().position(|k| k == i) {
-            Some(p) => Parameter::Old(p),
-            None => Parameter::Unused(avals[*i].clone()),
-        });
+        let params = wanted.iter().map(|i| kept.parameter(*i, || avals[*i].clone()));
         let jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
         let num_consts = wanted.iter().filter(|i| **i < self.num_consts).count();
         Some((Prim::from(self.with(jaxpr, num_consts, count(&used[..nk]))), wanted))
@@ -513,17 +509,6 @@ enum Residual {
 impl Residual {
     fn is_invariant(self) -> bool {
         matches!(self, Residual::Const(_) | Residual::Hoisted(_))
-    }
-}
-
-/// The position of `atom`, which is appended if it is new.
-fn push_new(list: &mut Vec<Atom>, atom: Atom) -> usize {
-    match list.iter().position(|a| *a == atom) {
-        Some(i) => i,
-        None => {
-            list.push(atom);
-            list.len() - 1
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
     Transposed,
 };
+use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
 use crate::core::trace::{bind, with_location};
 use crate::dtype::DType;
@@ -190,12 +191,10 @@ impl Primitive for While {
         };
         let avals = self.body_jaxpr.out_avals();
         let thin = |jaxpr: &Jaxpr, kept: &[usize], consts: usize| {
-            let leading = (0..kept.iter().filter(|i| **i < consts).count()).map(Parameter::Old);
-            let carry =
-                (0..carries).filter(|k| used[*k]).map(|k| match kept.iter().position(|i| *i == consts + k) {
-                    Some(p) => Parameter::Old(p),
-                    None => Parameter::Unused(avals[k].clone()),
-                });
+            let leading = old(0..kept.iter().filter(|i| **i < consts).count());
+            let kept: Remap<usize> = kept.iter().copied().collect();
+            let carry = (0..carries).filter(|k| used[*k]);
+            let carry = carry.map(|k| kept.parameter(consts + k, || avals[k].clone()));
             jaxpr.rearrange(leading.chain(carry), jaxpr.outvars.clone())
         };
         let cond_consts: Vec<usize> = cond_kept.iter().copied().filter(|i| *i < self.cond_nconsts).collect();
