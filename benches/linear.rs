@@ -6,8 +6,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use raxla::prelude::*;
 use raxla::lax::{self, ScanOptions};
+use raxla::prelude::*;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -149,7 +149,7 @@ fn cases() -> Vec<Case> {
             }))
         }),
         case("residuals of jit, grad", 1_000, |n| {
-            stages!(vector(), grad(jit(move |x: &Array| sum(&chain(x, n)))))
+            stages!(vector(), grad(move |x: &Array| jit(move |x: &Array| sum(&chain(x, n)))(x)))
         }),
         case("residuals of scan, grad", 1_000, |n| stages!(vector(), grad(move |x: &Array| deep_scan(x, n)))),
         case("residuals of scan, lower", 1_000, |n| {

@@ -14,6 +14,7 @@ use crate::core::eval::{BufferRef, buffer_on, compile_text};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::placement::{self, Placement};
+use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
@@ -196,6 +197,7 @@ impl<'a> FreeResults<'a> {
     /// Each result stands in two queues, and is passed over in one when the other has given it.
     fn take(results: &mut VecDeque<usize>, taken: &mut [bool]) -> Option<usize> {
         while let Some(i) = results.pop_front() {
+            work::count(1);
             if !std::mem::replace(&mut taken[i], true) {
                 return Some(i);
             }

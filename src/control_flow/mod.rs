@@ -2,6 +2,7 @@
 
 mod common;
 mod cond;
+mod fixpoint;
 pub(crate) mod jit_call;
 mod map;
 mod reduce;

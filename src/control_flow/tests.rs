@@ -1,4 +1,5 @@
 mod cond;
+mod linear;
 mod while_loop;
 
 use super::scan::{ScanOptions, scan, scan_with};

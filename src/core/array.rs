@@ -15,6 +15,7 @@ use crate::core::eval;
 use crate::core::placement::{DeviceRef, Placement, default_device};
 use crate::core::scalar::Scalar;
 use crate::core::trace::{Tracer, TracerKind, is_live, unexpected_tracer};
+use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Error, OrThrow, Result, bail, err};
 use crate::pjrt::Buffer;
@@ -140,6 +141,7 @@ impl Array {
 
     /// Shape, dtype and weak type.
     pub fn aval(&self) -> ShapedArray {
+        work::count(1);
         match &self.0 {
             Repr::Device(x) => x.aval.clone(),
             Repr::Scalar(x) => x.aval(),
@@ -202,6 +204,7 @@ impl Array {
 
     /// The address of what it shares with its clones: identity, as Python's `id`.
     pub(crate) fn identity(&self) -> usize {
+        work::count(1);
         match &self.0 {
             Repr::Device(x) => Arc::as_ptr(&x.array).addr(),
             Repr::Scalar(_) => 0,

@@ -16,6 +16,7 @@ use crate::core::primitive::{Arrays, Prim};
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
 use crate::core::trace::{bind_at, check_live};
+use crate::core::work;
 use crate::error::{Result, bail};
 
 /// The line of user code that an equation comes from.
@@ -97,6 +98,7 @@ impl Jaxpr {
         eqns: Vec<Eqn>,
         avals: Vec<ShapedArray>,
     ) -> Self {
+        work::count(eqns.len() + invars.len() + outvars.len());
         let axis_names = collect_axis_names(&eqns);
         Jaxpr {
             constvars,
@@ -255,6 +257,7 @@ pub(crate) fn eval_jaxpr(jaxpr: &Jaxpr, consts: &[Array], args: &[Array]) -> Res
         env[var.0 as usize] = Some(value.clone());
     }
     for (i, eqn) in jaxpr.eqns.iter().enumerate() {
+        work::count(eqn.inputs.len());
         let inputs = eqn.inputs.iter().map(|a| read(&env, a)).collect::<Result<Arrays>>()?;
         for atom in &eqn.inputs {
             if let Atom::Var(v) = atom

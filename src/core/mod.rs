@@ -16,3 +16,4 @@ pub(crate) mod primitive;
 pub(crate) mod remap;
 pub(crate) mod scalar;
 pub(crate) mod trace;
+pub(crate) mod work;

@@ -4,6 +4,8 @@ use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
+use crate::core::work;
+
 /// From keys (old positions, operands, identities of arrays) to positions, in constant time.
 #[derive(Debug)]
 pub(crate) struct Remap<K> {
@@ -14,11 +16,13 @@ pub(crate) struct Remap<K> {
 impl<K: Eq + Hash> Remap<K> {
     /// The position of a key.
     pub(crate) fn get(&self, key: &K) -> Option<usize> {
+        work::count(1);
         self.at.get(key).copied()
     }
 
     /// The position of a key, which comes last if it is new; is it?
     pub(crate) fn insert(&mut self, key: K) -> (usize, bool) {
+        work::count(1);
         let position = *self.at.entry(key).or_insert(self.len);
         let new = position == self.len;
         self.len += usize::from(new);

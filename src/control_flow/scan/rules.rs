@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::control_flow::common::{count, hoist, old, to_front, unite};
+use crate::control_flow::common::{count, hoist, old, to_front};
+use crate::control_flow::fixpoint::{Body, Flow};
 use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
@@ -20,10 +21,10 @@ use crate::core::scalar::Scalar;
 use crate::core::trace::bind;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::interpreters::backward_pass::{TransposedJaxpr, transpose_jaxpr};
-use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr, mapped_size};
-use crate::interpreters::jvp::{JvpJaxpr, jvp_jaxpr};
-use crate::interpreters::linearize::{LinearizedJaxpr, ResidualSource, linearize_jaxpr};
+use crate::interpreters::backward_pass::transpose_jaxpr;
+use crate::interpreters::batching::{batch_jaxpr, mapped_size};
+use crate::interpreters::jvp::jvp_jaxpr;
+use crate::interpreters::linearize::{ResidualSource, linearize_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
 use crate::lax;
 use crate::mlir::{Value, Values, i64_array};
@@ -121,13 +122,11 @@ impl Primitive for Scan {
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         let given: Vec<bool> = tangents.iter().map(Option::is_some).collect();
         let mut carry = self.split(&given).1.to_vec();
-        let (made, nonzero): (Arc<JvpJaxpr>, Vec<bool>) = loop {
-            let nonzero = self.with_carry(&given, &carry);
-            let made = jvp_jaxpr(&self.jaxpr, &nonzero, &self.carries_only(&carry))?;
-            if !unite(&mut carry, &made.nonzero_out[..self.num_carry]) {
-                break (made, nonzero);
-            }
+        let make = |carry: &[bool]| {
+            jvp_jaxpr(&self.jaxpr, &self.with_carry(&given, carry), &self.carries_only(carry))
         };
+        let made = self.body().fixpoint(Flow::Tangents, &given, &mut carry, make, |m| &m.nonzero_out)?;
+        let nonzero = self.with_carry(&given, &carry);
         // The body: [consts, primals, tangents] to [consts, dconsts | carry, dcarry | xs, dxs].
         let (nc, nk, n) = (made.consts.len(), self.num_carry, self.jaxpr.invars.len());
         let (dconsts, dcarry, dxs) = self.split(&nonzero);
@@ -171,13 +170,11 @@ impl Primitive for Scan {
     /// A scan that also stacks the residuals of each iteration, and a linear scan over them
     fn linearize(&self, primals: &[Array], given: &[bool]) -> Result<Option<Linearized>> {
         let mut carry = self.split(given).1.to_vec();
-        let (split, nonzero): (Arc<LinearizedJaxpr>, Vec<bool>) = loop {
-            let nonzero = self.with_carry(given, &carry);
-            let split = linearize_jaxpr(&self.jaxpr, &nonzero, &self.carries_only(&carry))?;
-            if !unite(&mut carry, &split.nonzero_out[..self.num_carry]) {
-                break (split, nonzero);
-            }
+        let make = |carry: &[bool]| {
+            linearize_jaxpr(&self.jaxpr, &self.with_carry(given, carry), &self.carries_only(carry))
         };
+        let split = self.body().fixpoint(Flow::Tangents, given, &mut carry, make, |m| &m.nonzero_out)?;
+        let nonzero = self.with_carry(given, &carry);
         let (nk, results) = (self.num_carry, self.jaxpr.outvars.len());
         let consts = split.consts.len() + self.num_consts;
         let invariant = invariant_vars(&split.primal, consts);
@@ -301,14 +298,14 @@ impl Primitive for Scan {
         let nonzero_ys: Vec<bool> = cts[nk..].iter().map(Option::is_some).collect();
         let mut carry: Vec<bool> = cts[..nk].iter().map(Option::is_some).collect();
         let lin_c = count(lin_consts);
-        let made: Arc<TransposedJaxpr> = loop {
-            let nonzero = [&carry[..], &nonzero_ys].concat();
-            let force = [&vec![false; lin_c][..], &carry, &vec![false; count(lin_xs)]].concat();
-            let made = transpose_jaxpr(&self.jaxpr, &linear, &nonzero, &force)?;
-            if !unite(&mut carry, &made.nonzero_in[lin_c..lin_c + nk]) {
-                break made;
-            }
+        let make = |carry: &[bool]| {
+            let nonzero = [carry, &nonzero_ys].concat();
+            let force = [&vec![false; lin_c][..], carry, &vec![false; count(lin_xs)]].concat();
+            transpose_jaxpr(&self.jaxpr, &linear, &nonzero, &force)
         };
+        let nonzero = [&carry[..], &nonzero_ys].concat();
+        let body = self.body();
+        let made = body.fixpoint(Flow::Cotangents, &nonzero, &mut carry, make, |m| &m.nonzero_in[lin_c..])?;
         let (nonzero_consts, nonzero_xs) = (&made.nonzero_in[..lin_c], &made.nonzero_in[lin_c + nk..]);
 
         // The transposed body: [consts, known, ct_carry, ct_ys] to [ct_consts, ct_carry, ct_xs]. Around it:
@@ -369,16 +366,19 @@ impl Primitive for Scan {
     /// A carry is needed if it is used, or if another that is needed depends on it.
     fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
         let (nk, first_x) = (self.num_carry, self.num_consts + self.num_carry);
-        let (jaxpr, kept) = loop {
-            let (jaxpr, kept) = self.jaxpr.dce(used);
-            let mut carry = vec![false; nk];
+        let others = used.to_vec();
+        let (carry, ys) = used.split_at_mut(nk);
+        let ys = &*ys;
+        let make = |carry: &[bool]| {
+            let (jaxpr, kept) = self.jaxpr.dce(&[carry, ys].concat());
+            let mut needed = vec![false; nk];
             for i in kept.iter().filter(|i| (self.num_consts..first_x).contains(*i)) {
-                carry[i - self.num_consts] = true;
+                needed[i - self.num_consts] = true;
             }
-            if !unite(used, &carry) {
-                break (jaxpr, kept);
-            }
+            Ok((jaxpr, kept, needed))
         };
+        let found = self.body().fixpoint(Flow::Needed, &others, carry, make, |(_, _, needed)| needed);
+        let (jaxpr, kept, _) = found.ok()?;
         let avals = self.jaxpr.in_avals();
         let kept: Remap<usize> = kept.into_iter().collect();
         let wanted: Vec<usize> = (0..avals.len())
@@ -445,6 +445,10 @@ impl Scan {
         Scan { jaxpr, num_consts, num_carry, ..self.clone() }
     }
 
+    fn body(&self) -> Body<'_> {
+        Body { jaxpr: &self.jaxpr, first_carry: self.num_consts, num_carry: self.num_carry }
+    }
+
     fn num_ys(&self) -> usize {
         self.jaxpr.outvars.len() - self.num_carry
     }
@@ -473,13 +477,11 @@ impl Scan {
     fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let mut carry = self.split(&given).1.to_vec();
-        let (made, mapped): (Arc<BatchedJaxpr>, Vec<bool>) = loop {
-            let mapped = self.with_carry(&given, &carry);
-            let made = batch_jaxpr(&self.jaxpr, size, name, &mapped, &self.carries_only(&carry))?;
-            if !unite(&mut carry, &made.mapped_out[..self.num_carry]) {
-                break (made, mapped);
-            }
+        let make = |carry: &[bool]| {
+            batch_jaxpr(&self.jaxpr, size, name, &self.with_carry(&given, carry), &self.carries_only(carry))
         };
+        let made = self.body().fixpoint(Flow::Mapped, &given, &mut carry, make, |m| &m.mapped_out)?;
+        let mapped = self.with_carry(&given, &carry);
         let first_x = self.num_consts + self.num_carry;
         let moved = args.iter().zip(dims).zip(&mapped).enumerate();
         let moved =

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::control_flow::common::{count, here, hoist, old, to_front, unite};
+use crate::control_flow::fixpoint::{Body, Flow};
 use crate::control_flow::jit_call::{JitCall, refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
@@ -19,7 +20,7 @@ use crate::core::trace::{bind, with_location};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr, mapped_size};
-use crate::interpreters::jvp::{JvpJaxpr, jvp_jaxpr};
+use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
 use crate::lax;
 use crate::mlir::{Value, usize_array};
@@ -97,12 +98,9 @@ impl Primitive for While {
         let given: Vec<bool> = tangents.iter().map(Option::is_some).collect();
         let (_, body_given, carry_given) = self.split(&given);
         let mut carry = carry_given.to_vec();
-        let made: Arc<JvpJaxpr> = loop {
-            let made = jvp_jaxpr(&self.body_jaxpr, &[body_given, &carry].concat(), &carry)?;
-            if !unite(&mut carry, &made.nonzero_out) {
-                break made;
-            }
-        };
+        let make = |carry: &[bool]| jvp_jaxpr(&self.body_jaxpr, &[body_given, carry].concat(), carry);
+        let others = [body_given, &carry].concat();
+        let made = self.body().fixpoint(Flow::Tangents, &others, &mut carry, make, |m| &m.nonzero_out)?;
         // The body: [consts, body consts, carry, dconsts, dcarry] to [consts, body consts, dconsts | carry, dcarry].
         let (nc, nb, nk) = (made.consts.len(), self.body_nconsts, carry.len());
         let (db, dk) = (count(body_given), count(&carry));
@@ -183,12 +181,14 @@ impl Primitive for While {
             marks
         };
         unite(used, &carry_marks(&cond_kept, self.cond_nconsts));
-        let (body, body_kept) = loop {
+        let make = |used: &[bool]| {
             let (body, kept) = self.body_jaxpr.dce(used);
-            if !unite(used, &carry_marks(&kept, self.body_nconsts)) {
-                break (body, kept);
-            }
+            let needed = carry_marks(&kept, self.body_nconsts);
+            Ok((body, kept, needed))
         };
+        let others = used.to_vec();
+        let found = self.body().fixpoint(Flow::Needed, &others, used, make, |(_, _, needed)| needed);
+        let (body, body_kept, _) = found.ok()?;
         let avals = self.body_jaxpr.out_avals();
         let thin = |jaxpr: &Jaxpr, kept: &[usize], consts: usize| {
             let leading = old(0..kept.iter().filter(|i| **i < consts).count());
@@ -221,6 +221,14 @@ impl While {
         (cond, body, carry)
     }
 
+    fn body(&self) -> Body<'_> {
+        Body {
+            jaxpr: &self.body_jaxpr,
+            first_carry: self.body_nconsts,
+            num_carry: self.body_jaxpr.outvars.len(),
+        }
+    }
+
     /// The loop over jaxprs that have further constants in front.
     fn over(&self, cond: &BatchedJaxpr, body: &BatchedJaxpr) -> While {
         While {
@@ -236,15 +244,17 @@ impl While {
         let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let (cond_given, body_given, carry_given) = self.split(&given);
         let mut carry = carry_given.to_vec();
-        let (cond, body): (Arc<BatchedJaxpr>, Arc<BatchedJaxpr>) = loop {
-            let cond = batch_jaxpr(&self.cond_jaxpr, size, name, &[cond_given, &carry].concat(), &[false])?;
-            if cond.mapped_out[0] && unite(&mut carry, &vec![true; carry_given.len()]) {
-                continue;
-            }
-            let body = batch_jaxpr(&self.body_jaxpr, size, name, &[body_given, &carry].concat(), &carry)?;
-            if !unite(&mut carry, &body.mapped_out) {
-                break (cond, body);
-            }
+        let make_cond = |carry: &[bool]| {
+            batch_jaxpr(&self.cond_jaxpr, size, name, &[cond_given, carry].concat(), &[false])
+        };
+        let make_body =
+            |carry: &[bool]| batch_jaxpr(&self.body_jaxpr, size, name, &[body_given, carry].concat(), carry);
+        let others = [body_given, &carry].concat();
+        let body = self.body().fixpoint(Flow::Mapped, &others, &mut carry, make_body, |m| &m.mapped_out)?;
+        let cond = make_cond(&carry)?;
+        let (cond, body) = match cond.mapped_out[0] && unite(&mut carry, &vec![true; carry_given.len()]) {
+            true => (make_cond(&carry)?, make_body(&carry)?),
+            false => (cond, body),
         };
         // A condition that is an array goes over leading axes of every carry, and so does its mapped version; but one that
         // is not mapped needs the mapped axis behind its own.
