@@ -61,7 +61,7 @@ fn update(
 
 fn main() -> Result<()> {
     let rng = random::key(42);
-    let (x_rng, noise_rng) = random::split(&rng);
+    let [x_rng, noise_rng] = random::split(&rng);
     let xs = random::normal(&x_rng, [128, 1]);
     let ys = &xs * 2 - 1 + random::normal(&noise_rng, [128, 1]) * 0.5;
 

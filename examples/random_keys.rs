@@ -4,18 +4,18 @@
 //! the bit.
 
 use raxla::prelude::*;
-use raxla::random::{self, Key};
+use raxla::random::{self, Key, SplitOptions};
 
 fn main() -> Result<()> {
     let key = random::key(42);
-    show("key", key.key_data())?;
+    show("key", &random::key_data(&key))?;
 
     // One key becomes two that have nothing to do with each other, or with the first.
-    let (first, second) = random::split(&key);
-    show_words("split", &[first.key_data(), second.key_data()])?;
+    let [first, second] = random::split(&key);
+    show_words("split", &[&random::key_data(&first), &random::key_data(&second)])?;
     // A key and a number give another key: for the i-th step, the i-th layer.
-    show("fold_in", random::fold_in(&key, 7).key_data())?;
-    show("bits", &random::bits(&key, [4], DType::U32))?;
+    show("fold_in", &random::key_data(&random::fold_in(&key, 7)))?;
+    show("bits", &random::bits(&key, [4]))?;
 
     // The same key gives the same number. So a key is used once, and split before.
     show("normal", &random::normal(&key, ()))?;
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
 
     // A generator is a key that is threaded through, like any state. `Key` is a pytree, so `jit` takes and returns it.
     let sample = jit(|key: Key| {
-        let (key, subkey) = random::split(&key);
+        let [key, subkey] = random::split(&key);
         (key, random::normal(&subkey, ()))
     });
     let mut state = key.clone();
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     }
 
     // An array of keys under `vmap`: the draws are those that each key would give alone.
-    let keys = random::split_n(&key, 3);
+    let keys = random::split_with(&key, SplitOptions::new().num(3));
     show("vmapped", &vmap(|key: &Key| random::normal(key, [2]))(&keys)?)
 }
 

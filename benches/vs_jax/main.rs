@@ -206,7 +206,7 @@ struct Params {
 }
 
 fn tutorial() -> Result<Box<dyn FnMut(u32) -> Result<Duration>>> {
-    let (x_key, noise_key) = random::split(&random::key(42));
+    let [x_key, noise_key] = random::split(&random::key(42));
     let xs = random::normal(&x_key, [128, 1]);
     let ys = &xs * 2.0 - 1.0 + random::normal(&noise_key, [128, 1]) * 0.5;
     let loss = |params: &Params, x: &Array, y: &Array| {

@@ -31,7 +31,7 @@ struct Params {
 
 /// Random, but the same for the same key.
 fn init(rng: &Key) -> Params {
-    let (weights_key, bias_key) = random::split(rng);
+    let [weights_key, bias_key] = random::split(rng);
     Params { weight: random::normal(&weights_key, ()), bias: random::normal(&bias_key, ()) }
 }
 
@@ -50,7 +50,7 @@ fn update(params: Params, x: &Array, y: &Array) -> Result<Params> {
 
 fn tutorial() -> Result<()> {
     let rng = random::key(42);
-    let (x_rng, noise_rng) = random::split(&rng);
+    let [x_rng, noise_rng] = random::split(&rng);
     let xs = random::normal(&x_rng, [128, 1]);
     let noise = random::normal(&noise_rng, [128, 1]) * 0.5;
     let ys = &xs * 2 - 1 + noise;

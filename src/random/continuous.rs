@@ -2,18 +2,20 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use super::key::{Dims, Key};
-use super::sampler::{check_shape, jitted, to_rank, to_shape};
+use super::key::Key;
+use super::sampler::{check_castable, check_shape, jitted, shape_dtype, stacked, to_rank, to_shape};
+use crate::arguments::{ShapeDtype, options};
 use crate::core::array::Array;
-use crate::core::config::canonicalize;
+use crate::core::aval::Shape;
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
-use crate::error::{Error, ErrorKind, throw};
+use crate::error::throw;
 use crate::lax::full::literal;
 use crate::lax::{
-    abs, add, bitcast_convert_type, bitwise_or, clamp, complex, convert_element_type, div, erf, erf_inv, exp,
-    full_like, index_in_dim, integer_pow, log, log1p, max, mul, neg, nextafter, pow, random_bits,
-    random_split, reduce_sum, shift_right_logical, sign, sqrt, stop_gradient, sub, tan,
+    abs, add, bitcast_convert_type, bitwise_and, bitwise_not, bitwise_or, clamp, clz, complex,
+    convert_element_type, div, eq, erf, erf_inv, exp, full_like, ge, index_in_dim, integer_pow, le, log,
+    log1p, lt, max, mul, neg, nextafter, pow, random_bits, random_split, reduce_sum, select, shift_left,
+    shift_right_logical, sign, sqrt, stop_gradient, sub, tan,
 };
 
 /// Explicitly stored bits of the mantissa.
@@ -50,63 +52,89 @@ pub(super) fn bits_of(dtype: DType) -> DType {
     }
 }
 
-/// The dtype in force, which must be of floats (or `complex`).
+/// The shape, and the dtype in force, which must be of floats (or `complex`).
 #[track_caller]
-fn float(name: &str, dtype: DType, or_complex: bool) -> DType {
+fn floats(name: &str, of: ShapeDtype, or_complex: bool) -> (Shape, DType) {
+    let (shape, dtype) = shape_dtype(name, &of, DType::F64);
     if !(dtype.is_float() || or_complex && dtype.is_complex()) {
         let or = if or_complex { " or complex" } else { "" };
-        let message = format!("dtype argument to `{name}` must be a float{or} dtype, got {}", dtype.name());
-        throw(Error::new(ErrorKind::DType, message));
+        throw!(DType, "dtype argument to `{name}` must be a float{or} dtype, got {}", dtype.name());
     }
-    canonicalize(dtype)
+    (shape, dtype)
 }
 
-/// Random bits: unsigned integers over their whole range.
-///
-/// # Errors
-/// A dtype that is not unsigned; an array of keys.
-#[track_caller]
-pub fn bits(key: &Key, shape: impl Into<Dims>, dtype: DType) -> Array {
-    if !dtype.is_unsigned() {
-        let message = format!("dtype argument to `bits` must be an unsigned int dtype, got {}", dtype.name());
-        throw(Error::new(ErrorKind::DType, message));
-    }
-    random_bits(key.single("bits"), canonicalize(dtype).bits(), &shape.into().0)
-}
-
-/// Uniform numbers in `minval..maxval`, which may be arrays that broadcast to `shape`.
-///
-/// # Errors
-/// ``dtype argument to `uniform` must be a float dtype, got int32``; shapes that do not fit; an array of keys.
-#[track_caller]
-pub fn uniform_dtype(
-    key: &Key,
-    shape: impl Into<Dims>,
-    dtype: DType,
-    minval: impl Into<Array>,
-    maxval: impl Into<Array>,
-) -> Array {
-    let dtype = float("uniform", dtype, false);
-    uniform_words(key.single("uniform"), &shape.into().0, dtype, &minval.into(), &maxval.into())
-}
-
-/// Uniform `f32` numbers (`f64` with x64 on) in `0..1`.
+/// Random bits: unsigned integers over their whole range, `u32` (`u64` with x64 on) unless another dtype is given.
 ///
 /// ```
-/// use raxla::random;
-/// let x = random::uniform(&random::key(42), [3]).to_vec::<f32>()?;
-/// assert_eq!(x, [0.48870957, 0.67979717, 0.6162715]);
+/// use raxla::{DType, random};
+/// assert_eq!(random::bits(&random::key(42), 2).to_vec::<u32>()?.len(), 2);
+/// assert_eq!(random::bits(&random::key(42), (2, DType::U8)).dtype(), DType::U8);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 ///
 /// # Errors
-/// An array of keys.
+/// A dtype that is not unsigned; an array of keys.
 #[track_caller]
-pub fn uniform(key: &Key, shape: impl Into<Dims>) -> Array {
-    uniform_dtype(key, shape, DType::F64, 0.0, 1.0)
+pub fn bits(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
+    let (shape, dtype) = shape_dtype("bits", &shape.into(), DType::U64);
+    if !dtype.is_unsigned() {
+        throw!(DType, "dtype argument to `bits` must be an unsigned int dtype, got {}", dtype.name());
+    }
+    random_bits(key.single("bits"), dtype.bits(), &shape)
 }
 
-/// [`uniform_dtype`] from the words of a key. Random bits are the mantissa of a number in 1..2.
+options! {
+    /// Options of [`uniform_with`].
+    pub struct UniformOptions {
+        /// The least number, which may be an array that broadcasts to the shape.
+        minval: into Array = 0.0,
+        /// The number below which the draws are, which may be an array that broadcasts to the shape.
+        maxval: into Array = 1.0,
+    }
+}
+
+/// Uniform numbers in `0..1`; `f32` (`f64` with x64 on) unless another float dtype is given.
+///
+/// ```
+/// use raxla::{DType, random};
+///
+/// let x = random::uniform(&random::key(42), [3]);
+/// assert_eq!(x.to_vec::<f32>()?, [0.48870957, 0.67979717, 0.6162715]);
+/// assert_eq!(random::uniform(&random::key(42), ([3], DType::BF16)).dtype(), DType::BF16);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// ``dtype argument to `uniform` must be a float dtype, got int32``; an array of keys.
+#[track_caller]
+pub fn uniform(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
+    uniform_in(key, shape.into(), UniformOptions::new())
+}
+
+/// [`uniform`] in `minval..maxval`.
+///
+/// ```
+/// use raxla::random::{self, UniformOptions};
+///
+/// let x = random::uniform_with(&random::key(42), [3], UniformOptions::new().minval(-1.0));
+/// assert_eq!(x.to_vec::<f32>()?, [-0.022580862, 0.35959435, 0.23254299]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`uniform`]; shapes that do not fit.
+#[track_caller]
+pub fn uniform_with(key: &Key, shape: impl Into<ShapeDtype>, options: UniformOptions) -> Array {
+    uniform_in(key, shape.into(), options)
+}
+
+#[track_caller]
+fn uniform_in(key: &Key, of: ShapeDtype, UniformOptions { minval, maxval }: UniformOptions) -> Array {
+    let (shape, dtype) = floats("uniform", of, false);
+    uniform_words(key.single("uniform"), &shape, dtype, &minval, &maxval)
+}
+
+/// [`uniform_with`] from the words of a key. Random bits are the mantissa of a number in 1..2.
 #[track_caller]
 pub(super) fn uniform_words(
     key: &Array,
@@ -130,28 +158,20 @@ pub(super) fn uniform_words(
     })
 }
 
-/// Standard normal numbers of any float or complex dtype.
+/// Standard normal numbers; `f32` (`f64` with x64 on) unless another float or complex dtype is given.
+///
+/// ```
+/// use raxla::{DType, random};
+/// assert_eq!(random::normal(&random::key(42), ()).shape(), []);
+/// assert_eq!(random::normal(&random::key(42), ([2, 3], DType::BF16)).dtype(), DType::BF16);
+/// ```
 ///
 /// # Errors
 /// ``dtype argument to `normal` must be a float or complex dtype, got int32``; an array of keys.
 #[track_caller]
-pub fn normal_dtype(key: &Key, shape: impl Into<Dims>, dtype: DType) -> Array {
-    let dtype = float("normal", dtype, true);
-    normal_words(key.single("normal"), &shape.into().0, dtype)
-}
-
-/// Standard normal `f32` numbers (`f64` with x64 on).
-///
-/// ```
-/// use raxla::random;
-/// assert_eq!(random::normal(&random::key(42), ()).shape(), []);
-/// ```
-///
-/// # Errors
-/// An array of keys.
-#[track_caller]
-pub fn normal(key: &Key, shape: impl Into<Dims>) -> Array {
-    normal_dtype(key, shape, DType::F64)
+pub fn normal(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
+    let (shape, dtype) = floats("normal", shape.into(), true);
+    normal_words(key.single("normal"), &shape, dtype)
 }
 
 /// `√2 erf⁻¹(u)` of `u` in `-1..1`.
@@ -172,7 +192,8 @@ fn normal_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
     })
 }
 
-/// Normal numbers between `lower` and `upper`, which may be arrays that broadcast to `shape`.
+/// Normal numbers between `lower` and `upper`, which may be arrays that broadcast to `shape`; `f32` (`f64` with x64 on)
+/// unless another float dtype is given.
 ///
 /// # Errors
 /// ``dtype argument to `truncated_normal` must be a float dtype, got int32``; shapes that do not fit; an array of keys.
@@ -181,13 +202,15 @@ pub fn truncated_normal(
     key: &Key,
     lower: impl Into<Array>,
     upper: impl Into<Array>,
-    shape: impl Into<Dims>,
-    dtype: DType,
+    shape: impl Into<ShapeDtype>,
 ) -> Array {
-    let dtype = float("truncated_normal", dtype, false);
-    let shape = shape.into().0;
-    let (lower, upper) = (lower.into(), upper.into());
-    let (lower, upper) = (convert_element_type(&lower, dtype), convert_element_type(&upper, dtype));
+    truncated_normal_of(key, &lower.into(), &upper.into(), shape.into())
+}
+
+#[track_caller]
+fn truncated_normal_of(key: &Key, lower: &Array, upper: &Array, of: ShapeDtype) -> Array {
+    let (shape, dtype) = floats("truncated_normal", of, false);
+    let (lower, upper) = (convert_element_type(lower, dtype), convert_element_type(upper, dtype));
     check_shape("truncated_normal", &shape, &[&lower, &upper]);
     let key = key.single("truncated_normal");
     jitted("_truncated_normal", &shape, dtype, 0, &[key, &lower, &upper], |args| {
@@ -203,28 +226,19 @@ pub fn truncated_normal(
     })
 }
 
-/// A sampler without parameters: its documentation, its two public functions, and its formula.
+/// A sampler without parameters: its documentation, its public function, and its formula.
 macro_rules! sampler {
-    ($(#[$doc:meta])* $name:ident, $with_dtype:ident, $inner:literal, |$key:ident, $shape:ident, $dtype:ident| $body:expr) => {
+    ($(#[$doc:meta])* $name:ident, $inner:literal, |$key:ident, $shape:ident, $dtype:ident| $body:expr) => {
         $(#[$doc])*
-        /// `f32`, or `f64` with x64 on.
-        ///
-        /// # Errors
-        /// An array of keys.
-        #[track_caller]
-        pub fn $name(key: &Key, shape: impl Into<Dims>) -> Array {
-            $with_dtype(key, shape, DType::F64)
-        }
-
-        $(#[$doc])*
+        /// `f32` (`f64` with x64 on) unless another float dtype is given.
         ///
         /// # Errors
         /// A dtype that is no float; an array of keys.
         #[track_caller]
-        pub fn $with_dtype(key: &Key, shape: impl Into<Dims>, dtype: DType) -> Array {
-            let $dtype = float(stringify!($name), dtype, false);
-            let $shape = shape.into().0;
-            jitted($inner, &$shape, $dtype, 0, &[key.single(stringify!($name))], |args| {
+        pub fn $name(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
+            let ($shape, $dtype) = floats(stringify!($name), shape.into(), false);
+            let key = key.single(stringify!($name));
+            jitted($inner, &$shape, $dtype, 0, &[key], |args| {
                 let $key = &args[0];
                 $body
             })
@@ -238,19 +252,18 @@ fn up_to_one(key: &Array, shape: &[usize], dtype: DType, minval: f64) -> Array {
     uniform_words(key, shape, dtype, &literal(dtype, minval), &literal(dtype, 1.0))
 }
 
+fn exponential_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
+    neg(&log1p(&neg(&up_to_one(key, shape, dtype, 0.0))))
+}
+
 sampler! {
     /// Exponentially distributed numbers of rate 1.
-    exponential, exponential_dtype, "_exponential",
-    |key, shape, dtype| neg(&log1p(&neg(&up_to_one(key, &shape, dtype, 0.0))))
-}
-sampler! {
-    /// Standard Gumbel numbers.
-    gumbel, gumbel_dtype, "_gumbel",
-    |key, shape, dtype| neg(&log(&neg(&log(&up_to_one(key, &shape, dtype, tiny(dtype))))))
+    exponential, "_exponential",
+    |key, shape, dtype| exponential_words(key, &shape, dtype)
 }
 sampler! {
     /// Standard Laplace numbers.
-    laplace, laplace_dtype, "_laplace",
+    laplace, "_laplace",
     |key, shape, dtype| {
         let u = up_to_one(key, &shape, dtype, epsneg(dtype) - 1.0);
         mul(&sign(&u), &log1p(&neg(&abs(&u))))
@@ -258,7 +271,7 @@ sampler! {
 }
 sampler! {
     /// Standard logistic numbers.
-    logistic, logistic_dtype, "_logistic",
+    logistic, "_logistic",
     |key, shape, dtype| {
         let u = up_to_one(key, &shape, dtype, tiny(dtype));
         sub(&log(&u), &log1p(&neg(&u)))
@@ -266,7 +279,7 @@ sampler! {
 }
 sampler! {
     /// Standard Cauchy numbers.
-    cauchy, cauchy_dtype, "_cauchy",
+    cauchy, "_cauchy",
     |key, shape, dtype| {
         let u = up_to_one(key, &shape, dtype, 2.0 * epsneg(dtype));
         tan(&mul(&literal(dtype, PI), &sub(&u, &literal(dtype, 0.5))))
@@ -274,7 +287,7 @@ sampler! {
 }
 sampler! {
     /// Maxwell numbers: lengths of vectors of three standard normal numbers.
-    maxwell, maxwell_dtype, "_maxwell",
+    maxwell, "_maxwell",
     |key, shape, dtype| {
         let mut longer = shape.clone();
         longer.push(3);
@@ -283,98 +296,217 @@ sampler! {
     }
 }
 
-/// Pareto numbers of shape parameter `b`, which may be an array that broadcasts to `shape`.
-///
-/// # Errors
-/// A dtype that is no float; shapes that do not fit; an array of keys.
-#[track_caller]
-pub fn pareto(key: &Key, b: impl Into<Array>, shape: impl Into<Dims>, dtype: DType) -> Array {
-    let shape = shape.into();
-    let b = convert_element_type(&b.into(), float("pareto", dtype, false));
-    check_shape("pareto", &shape.0, &[&b]);
-    exp(&div(&exponential_dtype(key, shape.clone(), dtype), &to_shape(&b, &shape.0)))
+options! {
+    /// Options of [`gumbel_with`].
+    pub struct GumbelOptions {
+        /// How the extremes are drawn.
+        mode: value SamplingMode = SamplingMode::Low,
+    }
 }
 
-/// Rayleigh numbers of this scale, which may be an array that broadcasts to `shape`.
+/// How well extreme values are drawn, at the price of more random bits. JAX: the strings of `mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SamplingMode {
+    /// One draw of the dtype's mantissa.
+    #[default]
+    Low,
+    /// Two, so that rare values are drawn as often as they should be.
+    High,
+    /// All bits that `f32` can make use of. Not for [`bernoulli_with`](super::bernoulli_with).
+    Highest,
+}
+
+/// Standard Gumbel numbers; `f32` (`f64` with x64 on) unless another float dtype is given.
 ///
 /// # Errors
-/// A dtype that is no float; shapes that do not fit; an array of keys.
+/// A dtype that is no float; an array of keys.
 #[track_caller]
-pub fn rayleigh(key: &Key, scale: impl Into<Array>, shape: impl Into<Dims>, dtype: DType) -> Array {
-    let dtype = float("rayleigh", dtype, false);
-    let shape = shape.into().0;
-    let scale = convert_element_type(&scale.into(), dtype);
-    check_shape("rayleigh", &shape, &[&scale]);
-    jitted("_rayleigh", &shape, dtype, 0, &[key.single("rayleigh"), &scale], |args| {
-        let logs = log(&up_to_one(&args[0], &shape, dtype, 0.0));
-        mul(&to_shape(&args[1], &shape), &sqrt(&mul(&logs, &literal(dtype, -2.0))))
+pub fn gumbel(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
+    gumbel_of(key, shape.into(), SamplingMode::Low)
+}
+
+/// [`gumbel`], with options.
+///
+/// ```
+/// use raxla::random::{self, GumbelOptions, SamplingMode};
+///
+/// let options = GumbelOptions::new().mode(SamplingMode::Highest);
+/// assert_eq!(random::gumbel_with(&random::key(42), [3], options).shape(), [3]);
+/// ```
+///
+/// # Errors
+/// As [`gumbel`].
+#[track_caller]
+pub fn gumbel_with(key: &Key, shape: impl Into<ShapeDtype>, options: GumbelOptions) -> Array {
+    gumbel_of(key, shape.into(), options.mode)
+}
+
+#[track_caller]
+fn gumbel_of(key: &Key, of: ShapeDtype, mode: SamplingMode) -> Array {
+    let (shape, dtype) = floats("gumbel", of, false);
+    gumbel_words(key.single("gumbel"), &shape, dtype, mode)
+}
+
+/// [`gumbel_with`] from the words of a key.
+#[track_caller]
+pub(super) fn gumbel_words(key: &Array, shape: &[usize], dtype: DType, mode: SamplingMode) -> Array {
+    let number = |x: f64| literal(dtype, x);
+    let minus_log = |x: &Array| neg(&log(x));
+    jitted("_gumbel", shape, dtype, mode as i64, &[key], |args| {
+        let key = &args[0];
+        match mode {
+            SamplingMode::Low => minus_log(&minus_log(&up_to_one(key, shape, dtype, tiny(dtype)))),
+            SamplingMode::Highest if dtype == DType::F32 => {
+                let all = literal(DType::U32, f64::from(u32::MAX));
+                let bits = random_bits(key, 32, &stacked(shape));
+                let part = |x: &Array, i: i64| index_in_dim(x, i, 0, false);
+                let (high, low) = (part(&bits, 0), part(&bits, 1));
+                // The negative of the 64 bits, so that a number near 1 is known by its distance from 1.
+                let (not_high, not_low) = (bitwise_not(&high), bitwise_not(&low));
+                let one = literal(DType::U32, 1.0);
+                let carry = convert_element_type(&eq(&not_low, &all), DType::U32);
+                let negated = (add(&not_high, &carry), add(&not_low, &one));
+                let below = lt(&high, &literal(DType::U32, f64::from(1u32 << 31)));
+                let x = unit_float(&select(&below, &high, &negated.0), &select(&below, &low, &negated.1));
+                select(&below, &minus_log(&neg(&log1p(&neg(&x)))), &minus_log(&minus_log(&x)))
+            }
+            SamplingMode::High | SamplingMode::Highest => {
+                let u = uniform_words(key, &stacked(shape), dtype, &number(0.0), &number(1.0));
+                let (high, low) = (index_in_dim(&u, 0, 0, false), index_in_dim(&u, 1, 0, false));
+                let scaled = mul(&number(0.5f64.powi(mantissa(dtype) as i32)), &low);
+                let filled = add(&add(&high, &scaled), &number(tiny(dtype)));
+                let x = select(&ge(&high, &number(0.5)), &high, &filled);
+                minus_log(&neg(&log1p(&neg(&x))))
+            }
+        }
     })
 }
 
-/// Weibull numbers of this scale and concentration, which may be arrays that broadcast to `shape`.
+/// The `f32` nearest below the fraction whose first bits are `high` and `low`. JAX: `_safe_int_to_float`.
+fn unit_float(high: &Array, low: &Array) -> Array {
+    let word = |x: u32| Array::from(Scalar::from_i128(DType::U32, i128::from(x)));
+    let (high_clz, low_clz) = (clz(high), clz(low));
+    let empty = eq(&high_clz, &word(32));
+    let rest =
+        select(&empty, &shift_left(low, &low_clz), &shift_right_logical(low, &sub(&word(32), &high_clz)));
+    let mantissa = bitwise_or(&shift_left(high, &high_clz), &rest);
+    let mantissa = shift_right_logical(&mantissa, &word(32 - 23 - 1));
+    let mantissa = bitwise_and(&mantissa, &word((1 << 23) - 1));
+    let zeros = select(&empty, &add(&low_clz, &word(32)), &high_clz);
+    let exponent = shift_left(&sub(&word(126), &zeros), &word(23));
+    let exponent = bitwise_and(&exponent, &word((1 << 30) - (1 << 22)));
+    bitcast_convert_type(&bitwise_or(&exponent, &mantissa), DType::F32)
+}
+
+/// Pareto numbers of shape parameter `b`, which may be an array that broadcasts to `shape`; `f32` (`f64` with x64 on) unless
+/// another float dtype is given.
 ///
 /// # Errors
-/// A dtype that is no float; shapes that do not fit; an array of keys.
+/// A dtype that is no float, or into which `b` cannot be cast safely; shapes that do not fit; an array of keys.
+#[track_caller]
+pub fn pareto(key: &Key, b: impl Into<Array>, shape: impl Into<ShapeDtype>) -> Array {
+    parametrised("pareto", "_pareto", key, [b.into()], shape.into(), |key, [b], shape, dtype| {
+        let e =
+            jitted("_exponential", shape, dtype, 0, &[key], |args| exponential_words(&args[0], shape, dtype));
+        exp(&div(&e, &to_shape(b, shape)))
+    })
+}
+
+/// Rayleigh numbers of this scale, which may be an array that broadcasts to `shape`; `f32` (`f64` with x64 on) unless
+/// another float dtype is given.
+///
+/// # Errors
+/// As [`pareto`].
+#[track_caller]
+pub fn rayleigh(key: &Key, scale: impl Into<Array>, shape: impl Into<ShapeDtype>) -> Array {
+    parametrised("rayleigh", "_rayleigh", key, [scale.into()], shape.into(), |key, [scale], shape, dtype| {
+        let logs = log(&up_to_one(key, shape, dtype, 0.0));
+        mul(&to_shape(scale, shape), &sqrt(&mul(&logs, &literal(dtype, -2.0))))
+    })
+}
+
+/// Weibull numbers of this scale and concentration, which may be arrays that broadcast to `shape`; `f32` (`f64` with x64 on)
+/// unless another float dtype is given.
+///
+/// # Errors
+/// As [`pareto`].
 #[track_caller]
 pub fn weibull_min(
     key: &Key,
     scale: impl Into<Array>,
     concentration: impl Into<Array>,
-    shape: impl Into<Dims>,
-    dtype: DType,
+    shape: impl Into<ShapeDtype>,
 ) -> Array {
-    let dtype = float("weibull_min", dtype, false);
-    let shape = shape.into().0;
-    let scale = convert_element_type(&scale.into(), dtype);
-    let concentration = convert_element_type(&concentration.into(), dtype);
-    check_shape("weibull_min", &shape, &[&scale, &concentration]);
-    let key = key.single("weibull_min");
-    jitted("_weibull_min", &shape, dtype, 0, &[key, &scale, &concentration], |args| {
-        let u = up_to_one(&args[0], &shape, dtype, 0.0);
-        let power = div(&literal(dtype, 1.0), &args[2]);
-        let x = pow(&neg(&log1p(&neg(&u))), &to_shape(&power, &shape));
-        mul(&x, &to_shape(&args[1], &shape))
+    let params = [scale.into(), concentration.into()];
+    parametrised("weibull_min", "_weibull_min", key, params, shape.into(), |key, [scale, c], shape, dtype| {
+        let u = up_to_one(key, shape, dtype, 0.0);
+        let power = div(&literal(dtype, 1.0), c);
+        let x = pow(&neg(&log1p(&neg(&u))), &to_shape(&power, shape));
+        mul(&x, &to_shape(scale, shape))
     })
 }
 
-/// `exp(sigma z)` of standard normal `z`; `sigma` may be an array that broadcasts to `shape`.
+/// `exp(sigma z)` of standard normal `z`; `sigma` (JAX's default is 1) may be an array that broadcasts to `shape`; `f32` (`f64`
+/// with x64 on) unless another float or complex dtype is given.
 ///
 /// # Errors
-/// A dtype that is no float; shapes that do not fit; an array of keys.
+/// As [`pareto`].
 #[track_caller]
-pub fn lognormal(key: &Key, sigma: impl Into<Array>, shape: impl Into<Dims>, dtype: DType) -> Array {
-    let dtype = float("lognormal", dtype, false);
-    let shape = shape.into().0;
-    let sigma = convert_element_type(&sigma.into(), dtype);
-    check_shape("lognormal", &shape, &[&sigma]);
-    jitted("_lognormal", &shape, dtype, 0, &[key.single("lognormal"), &sigma], |args| {
-        exp(&mul(&normal_words(&args[0], &shape, dtype), &to_shape(&args[1], &shape)))
-    })
+pub fn lognormal(key: &Key, sigma: impl Into<Array>, shape: impl Into<ShapeDtype>) -> Array {
+    parametrised(
+        "lognormal",
+        "_lognormal",
+        key,
+        [sigma.into()],
+        shape.into(),
+        |key, [sigma], shape, dtype| exp(&mul(&normal_words(key, shape, dtype), &to_shape(sigma, shape))),
+    )
 }
 
-/// Wald (inverse Gaussian) numbers of this mean, which may be an array that broadcasts to `shape`.
+/// Wald (inverse Gaussian) numbers of this mean, which may be an array that broadcasts to `shape`; `f32` (`f64` with x64 on)
+/// unless another float dtype is given.
 ///
 /// # Errors
-/// A dtype that is no float; shapes that do not fit; an array of keys.
+/// As [`pareto`].
 #[track_caller]
-pub fn wald(key: &Key, mean: impl Into<Array>, shape: impl Into<Dims>, dtype: DType) -> Array {
-    let dtype = float("wald", dtype, false);
-    let shape = shape.into().0;
-    let mean = convert_element_type(&mean.into(), dtype);
-    check_shape("wald", &shape, &[&mean]);
-    jitted("_wald", &shape, dtype, 0, &[key.single("wald"), &mean], |args| {
+pub fn wald(key: &Key, mean: impl Into<Array>, shape: impl Into<ShapeDtype>) -> Array {
+    parametrised("wald", "_wald", key, [mean.into()], shape.into(), |key, [mean], shape, dtype| {
         // Michael, Schucany and Haas 1976.
-        let keys = random_split(&args[0], &[2]);
+        let keys = random_split(key, &[2]);
         let number = |x: f64| literal(dtype, x);
-        let mean = to_shape(&args[1], &shape);
-        let v = normal_words(&index_in_dim(&keys, 0, 0, false), &shape, dtype);
-        let z = up_to_one(&index_in_dim(&keys, 1, 0, false), &shape, dtype, 0.0);
+        let mean = to_shape(mean, shape);
+        let v = normal_words(&index_in_dim(&keys, 0, 0, false), shape, dtype);
+        let z = up_to_one(&index_in_dim(&keys, 1, 0, false), shape, dtype, 0.0);
         let y = integer_pow(&v, 2);
         let mean_sq = integer_pow(&mean, 2);
         let root = sqrt(&add(&mul(&mul(&number(4.0), &mean), &y), &mul(&mean_sq, &integer_pow(&y, 2))));
         let x =
             sub(&add(&mean, &div(&mul(&mean_sq, &y), &number(2.0))), &mul(&div(&mean, &number(2.0)), &root));
-        let which = crate::lax::le(&z, &div(&mean, &add(&mean, &x)));
-        crate::lax::select(&which, &x, &div(&mean_sq, &x))
+        let which = le(&z, &div(&mean, &add(&mean, &x)));
+        select(&which, &x, &div(&mean_sq, &x))
+    })
+}
+
+/// A sampler with parameters: they are cast to the dtype and must broadcast to the shape.
+#[track_caller]
+fn parametrised<const N: usize>(
+    name: &'static str,
+    inner: &'static str,
+    key: &Key,
+    params: [Array; N],
+    of: ShapeDtype,
+    body: fn(&Array, [&Array; N], &[usize], DType) -> Array,
+) -> Array {
+    let (shape, dtype) = floats(name, of, name == "lognormal");
+    let mut args = vec![key.single(name).clone()];
+    for x in &params {
+        check_castable(name, x, dtype);
+        args.push(convert_element_type(x, dtype));
+    }
+    let args: Vec<&Array> = args.iter().collect();
+    check_shape(name, &shape, &args[1..]);
+    jitted(inner, &shape, dtype, 0, &args, |args| {
+        body(&args[0], std::array::from_fn(|i| &args[i + 1]), &shape, dtype)
     })
 }

@@ -1,27 +1,21 @@
 //! Samplers of integers, orders and choices. JAX: `jax.random.randint`, `bernoulli`, `permutation` and so on.
 
-use super::continuous::{bits_of, gumbel_dtype, uniform_dtype, uniform_words};
-use super::key::{Dims, Key};
-use super::sampler::{check_shape, jitted, to_rank, to_shape};
+use super::continuous::{SamplingMode, bits_of, gumbel_words, mantissa, uniform_words};
+use super::key::Key;
+use super::sampler::{check_shape, jitted, shape_dtype, sizes, stacked, to_rank, to_shape};
+use crate::arguments::{Axis, Dims, ShapeDtype, options};
 use crate::core::array::Array;
 use crate::core::aval::Shape;
-use crate::core::check;
-use crate::core::config::canonicalize;
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
-use crate::error::{Error, ErrorKind, OrThrow, throw};
-use crate::lax::full::literal_like;
+use crate::error::{OrThrow, throw};
+use crate::lax::elementwise::tuple;
 use crate::lax::{
     GatherDimensionNumbers, GatherOptions, GatherScatterMode, add, argmax, bitwise_and, clamp,
-    convert_element_type, cumsum, expand_dims, full_like, gather, gt, index_in_dim, iota, le, log, lt, mul,
-    random_bits, random_split, reduce_sum, rem, reshape, select, slice_in_dim, sort_key_val, sub, top_k,
-    zeros,
+    convert_element_type, cumsum, expand_dims, full, full_like, gather, gt, index_in_dim, iota, le, literal,
+    literal_like, log, lt, move_axis, mul, random_bits, random_split, reduce_sum, rem, reshape, select,
+    slice_in_dim, sort_key_val, sub, top_k,
 };
-
-#[track_caller]
-fn fail(kind: ErrorKind, message: String) -> ! {
-    throw(Error::new(kind, message))
-}
 
 /// The lowest and the highest value of an integer dtype.
 fn range(dtype: DType) -> (i128, i128) {
@@ -40,42 +34,40 @@ fn convert_and_clip(x: &Array, dtype: DType) -> Array {
     convert_element_type(&clamp(&low, x, &high), dtype)
 }
 
-/// Uniform integers in `minval..maxval` (`maxval` excluded), `i32` or, with x64 on, `i64`.
-///
-/// # Errors
-/// As [`randint_dtype`].
-#[track_caller]
-pub fn randint(
-    key: &Key,
-    shape: impl Into<Dims>,
-    minval: impl Into<Array>,
-    maxval: impl Into<Array>,
-) -> Array {
-    randint_dtype(key, shape, minval, maxval, DType::I64)
-}
-
 /// Uniform integers in `minval..maxval` (`maxval` excluded), which may be arrays that broadcast to `shape`. `maxval` may
-/// be one more than the dtype's highest value.
+/// be one more than the dtype's highest value. `i32` (`i64` with x64 on) unless another integer dtype is given.
+///
+/// ```
+/// use raxla::{DType, random};
+///
+/// let x = random::randint(&random::key(42), ([5], DType::U8), 0, 10);
+/// assert!(x.to_vec::<u8>()?.iter().all(|x| *x < 10));
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
 /// `randint only accepts integer dtypes, got float32`; shapes that do not fit; an array of keys.
 #[track_caller]
-pub fn randint_dtype(
+pub fn randint(
     key: &Key,
-    shape: impl Into<Dims>,
+    shape: impl Into<ShapeDtype>,
     minval: impl Into<Array>,
     maxval: impl Into<Array>,
-    dtype: DType,
 ) -> Array {
+    randint_of(key, &shape.into(), minval.into(), maxval.into())
+}
+
+#[track_caller]
+fn randint_of(key: &Key, of: &ShapeDtype, minval: Array, maxval: Array) -> Array {
+    let (shape, dtype) = shape_dtype("randint", of, DType::I64);
     if !dtype.is_integer() {
-        fail(ErrorKind::DType, format!("randint only accepts integer dtypes, got {}", dtype.name()));
+        throw!(DType, "randint only accepts integer dtypes, got {}", dtype.name());
     }
-    let (dtype, shape) = (canonicalize(dtype), shape.into().0);
     let integral = |x: Array| {
         let target = if x.dtype().is_integer() { x.dtype() } else { DType::I64 };
         convert_element_type(&x, target)
     };
-    let (minval, maxval) = (integral(minval.into()), integral(maxval.into()));
+    let (minval, maxval) = (integral(minval), integral(maxval));
     check_shape("randint", &shape, &[&minval, &maxval]);
     let key = key.single("randint");
     if dtype.bits() < 32 {
@@ -90,7 +82,7 @@ pub fn randint_dtype(
     randint_words(key, &shape, &minval, &maxval, dtype)
 }
 
-/// [`randint_dtype`] from the words of a key, for dtypes of 32 bits and more.
+/// [`randint`] from the words of a key, for dtypes of 32 bits and more.
 #[track_caller]
 fn randint_words(key: &Array, shape: &[usize], minval: &Array, maxval: &Array, dtype: DType) -> Array {
     jitted("_randint", shape, dtype, 0, &[key, minval, maxval], |args| {
@@ -119,37 +111,85 @@ fn randint_words(key: &Array, shape: &[usize], minval: &Array, maxval: &Array, d
     })
 }
 
-/// `true` with probability `p`, which may be an array that broadcasts to `shape`.
+options! {
+    /// Options of [`bernoulli_with`].
+    pub struct BernoulliOptions {
+        /// How well rare values are drawn.
+        mode: value SamplingMode = SamplingMode::Low,
+    }
+}
+
+/// `true` with probability `p`, which may be an array that broadcasts to `shape`. JAX's default for `p` is 0.5.
 ///
 /// # Errors
 /// ``bernoulli probability `p` must have a floating dtype, got int32``; shapes that do not fit; an array of keys.
 #[track_caller]
 pub fn bernoulli(key: &Key, p: impl Into<Array>, shape: impl Into<Dims>) -> Array {
-    let (p, shape) = (p.into(), shape.into().0);
-    let dtype = p.dtype();
-    if !dtype.is_float() {
-        let message = format!("bernoulli probability `p` must have a floating dtype, got {}", dtype.name());
-        fail(ErrorKind::DType, message);
+    bernoulli_of(key, &p.into(), &sizes("bernoulli", &shape.into()), SamplingMode::Low)
+}
+
+/// [`bernoulli`], with options.
+///
+/// ```
+/// use raxla::random::{self, BernoulliOptions, SamplingMode};
+///
+/// let options = BernoulliOptions::new().mode(SamplingMode::High);
+/// assert_eq!(random::bernoulli_with(&random::key(42), 1e-9, [3], options).shape(), [3]);
+/// ```
+///
+/// # Errors
+/// As [`bernoulli`]; `got mode='highest', expected 'high' or 'low'`.
+#[track_caller]
+pub fn bernoulli_with(
+    key: &Key,
+    p: impl Into<Array>,
+    shape: impl Into<Dims>,
+    options: BernoulliOptions,
+) -> Array {
+    bernoulli_of(key, &p.into(), &sizes("bernoulli", &shape.into()), options.mode)
+}
+
+#[track_caller]
+fn bernoulli_of(key: &Key, p: &Array, shape: &[usize], mode: SamplingMode) -> Array {
+    if mode == SamplingMode::Highest {
+        throw!(InvalidArgument, "bernoulli: got mode='highest', expected 'high' or 'low'");
     }
-    let p = convert_element_type(&p, dtype);
-    check_shape("bernoulli", &shape, &[&p]);
-    jitted("_bernoulli", &shape, dtype, 0, &[key.single("bernoulli"), &p], |args| {
-        let (zero, one) = (literal_like(&args[1], 0.0), literal_like(&args[1], 1.0));
-        lt(&uniform_words(&args[0], &shape, dtype, &zero, &one), &to_rank(&args[1], shape.len()))
+    if !p.dtype().is_float() {
+        throw!(DType, "bernoulli probability `p` must have a floating dtype, got {}", p.dtype().name());
+    }
+    let p = convert_element_type(p, p.dtype());
+    check_shape("bernoulli", shape, &[&p]);
+    bernoulli_words(key.single("bernoulli"), &p, shape, mode)
+}
+
+/// [`bernoulli_with`] from the words of a key.
+#[track_caller]
+fn bernoulli_words(key: &Array, p: &Array, shape: &[usize], mode: SamplingMode) -> Array {
+    let dtype = p.dtype();
+    jitted("_bernoulli", shape, dtype, mode as i64, &[key, p], |args| {
+        let (key, p) = (&args[0], to_rank(&args[1], shape.len()));
+        let (zero, one) = (literal_like(&p, 0.0), literal_like(&p, 1.0));
+        if mode == SamplingMode::Low {
+            return lt(&uniform_words(key, shape, dtype, &zero, &one), &p);
+        }
+        let u = uniform_words(key, &stacked(shape), dtype, &zero, &one);
+        let (first, second) = (index_in_dim(&u, 0, 0, false), index_in_dim(&u, 1, 0, false));
+        let fine = mul(&second, &literal_like(&second, 0.5f64.powi(mantissa(dtype) as i32)));
+        lt(&fine, &sub(&p, &first))
     })
 }
 
-/// −1 or 1 with equal probability, of any dtype.
+/// −1 or 1 with equal probability; `i32` (`i64` with x64 on) unless another dtype is given.
 ///
 /// # Errors
 /// An array of keys.
 #[track_caller]
-pub fn rademacher(key: &Key, shape: impl Into<Dims>, dtype: DType) -> Array {
-    let shape = shape.into().0;
-    let dtype = canonicalize(dtype);
+pub fn rademacher(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
+    let (shape, dtype) = shape_dtype("rademacher", &shape.into(), DType::I64);
     jitted("_rademacher", &shape, dtype, 0, &[key.single("rademacher")], |args| {
-        let key = Key::wrap_key_data(&args[0]);
-        let sample = convert_element_type(&bernoulli(&key, 0.5, shape.clone()), dtype);
+        let half = literal(DType::F32, 0.5);
+        let sample = bernoulli_words(&args[0], &half, &shape, SamplingMode::Low);
+        let sample = convert_element_type(&sample, dtype);
         let two = literal_like(&sample, 2.0);
         sub(&mul(&two, &sample), &literal_like(&sample, 1.0))
     })
@@ -173,28 +213,58 @@ fn shuffle(key: &Array, x: &Array, axis: usize) -> Array {
     })
 }
 
-/// A random order of `0..x` for an integer `x`, or of an array's elements along `axis`. `independent`: each vector along
-/// the axis in an order of its own.
+options! {
+    /// Options of [`permutation_with`].
+    pub struct PermutationOptions {
+        /// The axis along which an array is reordered.
+        axis: into Axis = 0,
+        /// Is each vector along the axis in an order of its own?
+        independent: value bool = false,
+    }
+}
+
+/// A random order of `0..x` for an integer `x`, or of an array along its first axis.
 ///
 /// # Errors
-/// A scalar that is no integer, or is traced; an axis out of range; an array of keys.
+/// A scalar that is no integer, or is traced; an array of keys.
 #[track_caller]
-pub fn permutation(key: &Key, x: impl Into<Array>, axis: i64, independent: bool) -> Array {
-    let x = x.into();
+pub fn permutation(key: &Key, x: impl Into<Array>) -> Array {
+    permuted(key, &x.into(), &PermutationOptions::new())
+}
+
+/// [`permutation`], with options.
+///
+/// ```
+/// use raxla::random::{self, PermutationOptions};
+///
+/// let x = raxla::Array::from([[1, 2, 3], [4, 5, 6]]);
+/// let options = PermutationOptions::new().axis(1).independent(true);
+/// assert_eq!(random::permutation_with(&random::key(42), x, options).shape(), [2, 3]);
+/// ```
+///
+/// # Errors
+/// As [`permutation`]; an axis out of range.
+#[track_caller]
+pub fn permutation_with(key: &Key, x: impl Into<Array>, options: PermutationOptions) -> Array {
+    permuted(key, &x.into(), &options)
+}
+
+#[track_caller]
+fn permuted(key: &Key, x: &Array, options: &PermutationOptions) -> Array {
     let key = key.single("permutation");
+    let axis = options.axis.position("permutation", x.ndim().max(1)).or_throw();
     if x.ndim() == 0 {
         if x.dtype().is_inexact() {
-            fail(ErrorKind::InvalidArgument, "x must be an integer or at least 1-dimensional".into());
+            throw!(InvalidArgument, "x must be an integer or at least 1-dimensional");
         }
         let n = x.to_scalar().or_throw().to_i128().max(0) as usize;
         return shuffle(key, &iota(DType::I64, n), 0);
     }
-    let axis = check::canonicalize_axis("permutation", axis, x.ndim()).or_throw();
-    if independent || x.ndim() == 1 {
-        return shuffle(key, &x, axis);
+    if options.independent || x.ndim() == 1 {
+        return shuffle(key, x, axis);
     }
     let order = shuffle(key, &iota(DType::I64, x.shape()[axis]), 0);
-    take(&x, &order, axis)
+    take(x, &order, axis)
 }
 
 /// The elements of `x` at `indices` (all in range) along `axis`; the axes of `indices` take the place of `axis`.
@@ -213,53 +283,92 @@ fn take(x: &Array, indices: &Array, axis: usize) -> Array {
     gather(x, &expand_dims(indices, &[rank]), &numbers, &sizes, options)
 }
 
-/// Draws from `0..a` for an integer `a`, or from the elements of an array along `axis`, with probabilities `p` if given;
-/// with or without replacement.
+options! {
+    /// Options of [`choice_with`].
+    pub struct ChoiceOptions {
+        /// May the same element be drawn twice?
+        replace: value bool = true,
+        /// Probabilities of the elements; all are equally likely if they are not given.
+        p: optional_into Array,
+        /// The axis along which an array's elements are drawn.
+        axis: into Axis = 0,
+        /// How well rare elements are drawn without replacement.
+        mode: value SamplingMode = SamplingMode::Low,
+    }
+}
+
+/// Draws of this shape, with replacement, from `0..a` for an integer `a`, or from the elements of an array along its first
+/// axis.
 ///
 /// # Errors
-/// `Cannot take a larger sample (size 5) than population (size 3) when 'replace=False'`; nothing to draw from; `p` of
-/// another size; an array of keys.
+/// Nothing to draw from; a scalar that is no integer, or is traced; an array of keys.
 #[track_caller]
-pub fn choice(
-    key: &Key,
-    a: impl Into<Array>,
-    shape: impl Into<Dims>,
-    replace: bool,
-    p: Option<&Array>,
-    axis: i64,
-) -> Array {
-    let (a, shape) = (a.into(), shape.into().0);
-    let axis = if a.ndim() == 0 { 0 } else { check::canonicalize_axis("choice", axis, a.ndim()).or_throw() };
-    let n = match a.shape().get(axis) {
-        Some(n) => *n,
-        None => a.to_scalar().or_throw().to_i128().max(0) as usize,
+pub fn choice(key: &Key, a: impl Into<Array>, shape: impl Into<Dims>) -> Array {
+    chosen(key, &a.into(), &sizes("choice", &shape.into()), &ChoiceOptions::new())
+}
+
+/// [`choice`], with options.
+///
+/// ```
+/// use raxla::random::{self, ChoiceOptions};
+///
+/// let options = ChoiceOptions::new().replace(false).p([0.5f32, 0.25, 0.25]);
+/// let x = random::choice_with(&random::key(42), 3, [3], options);
+/// let mut x = x.to_vec::<i32>()?;
+/// x.sort();
+/// assert_eq!(x, [0, 1, 2]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`choice`]; `Cannot take a larger sample (size 5) than population (size 3) when 'replace=False'`; `p` of another size
+/// than there are elements; an axis out of range.
+#[track_caller]
+pub fn choice_with(key: &Key, a: impl Into<Array>, shape: impl Into<Dims>, options: ChoiceOptions) -> Array {
+    chosen(key, &a.into(), &sizes("choice", &shape.into()), &options)
+}
+
+#[track_caller]
+fn chosen(key: &Key, a: &Array, shape: &[usize], options: &ChoiceOptions) -> Array {
+    let (axis, n) = match a.ndim() {
+        0 if a.dtype().is_inexact() => {
+            throw!(
+                InvalidArgument,
+                "choice: a must be an integer or an array of at least one axis, got {}",
+                a.aval()
+            )
+        }
+        0 => (0, a.to_scalar().or_throw().to_i128().max(0) as usize),
+        rank => {
+            let axis = options.axis.position("choice", rank).or_throw();
+            (axis, a.shape()[axis])
+        }
     };
     let draws: usize = shape.iter().product();
     if draws == 0 {
-        return zeros(a.dtype(), &shape);
+        return full(shape, literal(a.dtype(), 0.0));
     }
     if n == 0 {
-        let message = "a must be greater than 0 unless no samples are taken".into();
-        fail(ErrorKind::InvalidArgument, message);
+        throw!(InvalidArgument, "a must be greater than 0 unless no samples are taken");
     }
-    if !replace && draws > n {
-        let message = format!(
-            "cannot take a larger sample (size {draws}) than population (size {n}) when 'replace=False'"
+    if !options.replace && draws > n {
+        throw!(
+            InvalidArgument,
+            "Cannot take a larger sample (size {draws}) than population (size {n}) when 'replace=False'"
         );
-        fail(ErrorKind::InvalidArgument, message);
     }
-    let indices = match p {
-        None if replace => randint(key, shape.clone(), 0, n),
+    let indices = match &options.p {
+        None if options.replace => randint(key, shape, 0, n),
         None => {
             let population = if a.ndim() == 0 { Array::from(n) } else { a.clone() };
-            let all = permutation(key, population, axis as i64, false);
+            let all = permuted(key, &population, &PermutationOptions::new().axis(axis));
             let taken = slice_in_dim(&all, 0, draws as i64, 1, axis as i64);
-            return reshape(&taken, &result_shape(&a, &shape, axis));
+            return reshape(&taken, &result_shape(a, shape, axis));
         }
-        Some(p) => weighted(key, n, &shape, replace, p),
+        Some(p) => weighted(key, n, shape, p, options),
     };
-    let drawn = if a.ndim() == 0 { indices } else { take(&a, &indices, axis) };
-    reshape(&drawn, &result_shape(&a, &shape, axis))
+    let drawn = if a.ndim() == 0 { indices } else { take(a, &indices, axis) };
+    reshape(&drawn, &result_shape(a, shape, axis))
 }
 
 /// The shape of draws of `shape` along `axis` of `a`.
@@ -272,24 +381,24 @@ fn result_shape(a: &Array, shape: &[usize], axis: usize) -> Shape {
 
 /// Indices drawn with probabilities `p`.
 #[track_caller]
-fn weighted(key: &Key, n: usize, shape: &[usize], replace: bool, p: &Array) -> Array {
+fn weighted(key: &Key, n: usize, shape: &[usize], p: &Array, options: &ChoiceOptions) -> Array {
     if p.shape() != [n] {
-        let message = format!(
+        throw!(
+            Shape,
             "p must be None or a 1D vector with the same size as a.shape[axis]. p has shape {} and a.shape[axis] is {n}",
-            crate::lax::elementwise::tuple(p.shape())
+            tuple(p.shape())
         );
-        fail(ErrorKind::Shape, message);
     }
     let p = if p.dtype().is_inexact() { p.clone() } else { convert_element_type(p, DType::F64) };
-    let dtype = p.dtype();
-    if !replace {
+    let (key, dtype) = (key.single("choice"), p.dtype());
+    if !options.replace {
         let draws = shape.iter().product();
-        let score = add(&gumbel_dtype(key, [n], dtype), &log(&p));
+        let score = add(&gumbel_words(key, &[n], dtype, options.mode), &log(&p));
         return convert_element_type(&top_k(&score, draws, 0).1, DType::I64);
     }
     let total = cumsum(&p, 0, false);
     let last = index_in_dim(&total, -1, 0, false);
-    let u = uniform_dtype(key, shape.to_vec(), dtype, 0.0, 1.0);
+    let u = uniform_words(key, shape, dtype, &literal(dtype, 0.0), &literal(dtype, 1.0));
     let r = mul(&last, &sub(&literal_like(&u, 1.0), &u));
     // The number of partial sums below r.
     let mut full = Shape::from_slice(shape);
@@ -299,30 +408,91 @@ fn weighted(key: &Key, n: usize, shape: &[usize], replace: bool, p: &Array) -> A
     reduce_sum(&below, &[shape.len()])
 }
 
-/// Indices along `axis` drawn with probabilities `softmax(logits)`: one for each vector of logits, or, with `shape`, as
-/// many as that says (its last axes are those of the logits without `axis`).
+options! {
+    /// Options of [`categorical_with`].
+    pub struct CategoricalOptions {
+        /// The axis of the logits along which an index is drawn.
+        axis: into Axis = -1,
+        /// The shape of the result, whose last axes are those of the logits without `axis`; just those if it is not given.
+        shape: optional_into Dims,
+        /// May the same index be drawn twice for the same logits? If not, the axes that `shape` has in front are one draw
+        /// without replacement.
+        replace: value bool = true,
+        /// How well rare indices are drawn.
+        mode: value SamplingMode = SamplingMode::Low,
+    }
+}
+
+/// Indices along the last axis drawn with probabilities `softmax(logits)`: one for each vector of logits.
 ///
 /// # Errors
-/// Shapes that do not fit; an axis out of range; an array of keys.
+/// Logits that are no floats, or a scalar; an array of keys.
 #[track_caller]
-pub fn categorical(key: &Key, logits: &Array, axis: i64, shape: Option<&[usize]>) -> Array {
-    let at = check::canonicalize_axis("categorical", axis, logits.ndim()).or_throw();
+pub fn categorical(key: &Key, logits: impl Into<Array>) -> Array {
+    categorical_of(key, &logits.into(), &CategoricalOptions::new())
+}
+
+/// [`categorical`], with options.
+///
+/// ```
+/// use raxla::random::{self, CategoricalOptions};
+///
+/// // Two different ones of three, by the Gumbel-top-k trick (Kool et al. 2019).
+/// let options = CategoricalOptions::new().shape([2]).replace(false);
+/// let drawn = random::categorical_with(&random::key(42), [0.0f32, 1.0, 2.0], options).to_vec::<i32>()?;
+/// assert_ne!(drawn[0], drawn[1]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`categorical`]; an axis out of range; shapes that do not fit; `Number of samples without replacement (4) cannot exceed
+/// number of categories (3)`.
+#[track_caller]
+pub fn categorical_with(key: &Key, logits: impl Into<Array>, options: CategoricalOptions) -> Array {
+    categorical_of(key, &logits.into(), &options)
+}
+
+#[track_caller]
+fn categorical_of(key: &Key, logits: &Array, options: &CategoricalOptions) -> Array {
+    let key = key.single("categorical");
+    let at = options.axis.position("categorical", logits.ndim()).or_throw();
+    let dtype = logits.dtype();
+    if !dtype.is_float() {
+        throw!(DType, "dtype argument to `gumbel` must be a float dtype, got {}", dtype.name());
+    }
     let mut batch = Shape::from_slice(logits.shape());
     let n = batch.remove(at);
-    let shape = shape.map_or_else(|| batch.clone(), Shape::from_slice);
+    let shape = options.shape.as_ref().map_or_else(|| batch.clone(), |shape| sizes("categorical", shape));
     let fits = batch.len() <= shape.len()
         && batch.iter().rev().zip(shape.iter().rev()).all(|(m, n)| *m == 1 || m == n);
     if !fits {
-        let (batch, shape) = (crate::lax::elementwise::tuple(&batch), crate::lax::elementwise::tuple(&shape));
-        fail(
-            ErrorKind::Shape,
-            format!("categorical: logits of batch shape {batch} do not broadcast to shape {shape}"),
-        );
+        let (batch, shape) = (tuple(&batch), tuple(&shape));
+        throw!(Shape, "categorical: logits of batch shape {batch} do not broadcast to shape {shape}");
+    }
+    let prefix = shape.len() - batch.len();
+    if !options.replace {
+        if shape[prefix..] != batch[..] {
+            let (batch, shape) = (tuple(&batch), tuple(&shape));
+            throw!(
+                Shape,
+                "categorical: without replacement the last axes of shape {shape} must be the batch shape {batch}"
+            );
+        }
+        let draws: usize = shape[..prefix].iter().product();
+        if draws > n {
+            throw!(
+                InvalidArgument,
+                "Number of samples without replacement ({draws}) cannot exceed number of categories ({n})"
+            );
+        }
+        let scores = add(logits, &gumbel_words(key, logits.shape(), dtype, options.mode));
+        let (_, drawn) = top_k(&move_axis(&scores, at, batch.len()), draws, -1);
+        return reshape(&move_axis(&drawn, batch.len(), 0), &shape);
     }
     // The axis of the logits within `shape`.
-    let at = shape.len() - batch.len() + at;
+    let at = prefix + at;
     let mut full = shape.clone();
     full.insert(at, n);
-    let noise = gumbel_dtype(key, full.clone(), logits.dtype());
+    let noise = gumbel_words(key, &full, dtype, options.mode);
     argmax(&add(&noise, &to_shape(logits, &full)), at, DType::I64)
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use super::sampler::sizes;
+use crate::arguments::{Dims, options};
 use crate::core::array::{Array, Repr};
-use crate::core::aval::Shape;
 use crate::core::config::canonicalize;
+use crate::core::trace::{caller, with_location};
 use crate::dtype::DType;
-use crate::error::{Error, ErrorKind, throw};
+use crate::error::throw;
 use crate::lax;
 use raxla_derive::Pytree;
 
@@ -19,7 +21,7 @@ use raxla_derive::Pytree;
 /// use raxla::random;
 ///
 /// let key = random::key(42);
-/// let (x_key, y_key) = random::split(&key);
+/// let [x_key, y_key] = random::split(&key);
 /// let x = random::normal(&x_key, [3]);
 /// assert_eq!(random::normal(&x_key, [3]).to_vec::<f32>()?, x.to_vec::<f32>()?);
 /// # let _ = y_key;
@@ -38,12 +40,11 @@ pub struct Key {
 #[track_caller]
 pub fn key(seed: impl Into<Array>) -> Key {
     let seed = seed.into();
-    let fail = |message: String| -> ! { throw(Error::new(ErrorKind::InvalidArgument, message)) };
     if seed.ndim() != 0 {
-        fail(format!("PRNG key seed must be a scalar; got {}", seed.aval()));
+        throw!(InvalidArgument, "PRNG key seed must be a scalar; got {}", seed.aval());
     }
     if !seed.dtype().is_integer() {
-        fail(format!("PRNG key seed must be an integer; got {}", seed.dtype().name()));
+        throw!(InvalidArgument, "PRNG key seed must be an integer; got {}", seed.dtype().name());
     }
     let wide = canonicalize(seed.dtype()).bits() == 64;
     if let Repr::Scalar(x) = &seed.0 {
@@ -61,26 +62,36 @@ pub fn key(seed: impl Into<Array>) -> Key {
     Key { data: lax::stack(&[high, low], 0) }
 }
 
+/// Keys from their words, `u32[..., 2]`.
+///
+/// ```
+/// use raxla::random;
+/// let key = random::wrap_key_data(raxla::Array::from([0u32, 42]));
+/// assert_eq!(random::key_data(&key).to_vec::<u32>()?, random::key_data(&random::key(42)).to_vec::<u32>()?);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Another dtype or last axis.
+#[track_caller]
+pub fn wrap_key_data(data: impl Into<Array>) -> Key {
+    let data = data.into();
+    if data.dtype() != DType::U32 || data.shape().last() != Some(&2) {
+        throw!(
+            InvalidArgument,
+            "wrap_key_data: keys are uint32 with a last axis of size 2, got {}",
+            data.aval()
+        );
+    }
+    Key { data }
+}
+
+/// The words of a key or of an array of keys, `u32[..., 2]`.
+pub fn key_data(keys: &Key) -> Array {
+    keys.data.clone()
+}
+
 impl Key {
-    /// Keys from their words, `u32[..., 2]`. JAX: `wrap_key_data`.
-    ///
-    /// # Errors
-    /// Another dtype or last axis.
-    #[track_caller]
-    pub fn wrap_key_data(data: &Array) -> Key {
-        if data.dtype() != DType::U32 || data.shape().last() != Some(&2) {
-            let message =
-                format!("wrap_key_data: keys are uint32 with a last axis of size 2, got {}", data.aval());
-            throw(Error::new(ErrorKind::InvalidArgument, message));
-        }
-        Key { data: data.clone() }
-    }
-
-    /// The words, `u32[..., 2]`. JAX: `key_data`.
-    pub fn key_data(&self) -> &Array {
-        &self.data
-    }
-
     /// The shape of an array of keys; empty for one key.
     pub fn shape(&self) -> &[usize] {
         let shape = self.data.shape();
@@ -104,41 +115,53 @@ impl Key {
     #[track_caller]
     pub fn at(&self, index: i64) -> Key {
         if self.shape().is_empty() {
-            throw(Error::new(ErrorKind::Shape, "a single key cannot be indexed: split it first"));
+            throw!(Shape, "a single key cannot be indexed: split it first");
         }
         Key { data: lax::index_in_dim(&self.data, index, 0, false) }
     }
 
-    /// The keys along the first axis. JAX: iteration over an array of keys.
+    /// The keys along the first axis, one after the other. JAX: iteration over an array of keys.
+    ///
+    /// ```
+    /// use raxla::random::{self, SplitOptions};
+    ///
+    /// let keys = random::split_with(&random::key(42), SplitOptions::new().num(3));
+    /// let draws: Vec<_> = keys.iter().map(|key| random::normal(&key, ())).collect();
+    /// assert_eq!(draws.len(), 3);
+    /// ```
+    ///
+    /// # Errors
+    /// One key has no axis.
     #[track_caller]
-    pub fn unstack(&self) -> Vec<Key> {
+    pub fn iter(&self) -> std::vec::IntoIter<Key> {
         if self.shape().is_empty() {
-            throw(Error::new(ErrorKind::Shape, "a single key has no keys to iterate over: split it first"));
+            throw!(Shape, "a single key has no keys to iterate over: split it first");
         }
-        (0..self.len() as i64).map(|i| self.at(i)).collect()
+        let keys: Vec<Key> = (0..self.len() as i64).map(|i| self.at(i)).collect();
+        keys.into_iter()
     }
 
     /// The words, if it is one key: what draws from one key accept.
     #[track_caller]
     pub(crate) fn single(&self, name: &str) -> &Array {
         if !self.shape().is_empty() {
-            let message = format!(
+            throw!(
+                Shape,
                 "{name} accepts a single key, but was given a key array of shape {} != (). Use vmap for batching",
                 lax::elementwise::tuple(self.shape())
             );
-            throw(Error::new(ErrorKind::Shape, message));
         }
         &self.data
     }
 }
 
-/// The keys of an array of keys: `for key in random::split_n(&key, 3) { … }`.
+/// The keys of an array of keys: `for key in &keys { … }`.
 impl IntoIterator for Key {
     type Item = Key;
     type IntoIter = std::vec::IntoIter<Key>;
     #[track_caller]
     fn into_iter(self) -> Self::IntoIter {
-        self.unstack().into_iter()
+        self.iter()
     }
 }
 
@@ -148,7 +171,7 @@ impl IntoIterator for &Key {
     type IntoIter = std::vec::IntoIter<Key>;
     #[track_caller]
     fn into_iter(self) -> Self::IntoIter {
-        self.unstack().into_iter()
+        self.iter()
     }
 }
 
@@ -169,33 +192,48 @@ impl fmt::Display for Key {
     }
 }
 
-/// Two new keys from one. JAX: `random.split(key)`; [`split_n`] gives any number.
+/// New keys from one, as many as the array on the left says; [`split_with`] gives an array of keys.
+///
+/// ```
+/// use raxla::random;
+///
+/// let [x_key, y_key, z_key] = random::split(&random::key(42));
+/// # let _ = (x_key, y_key, z_key);
+/// ```
 ///
 /// # Errors
 /// `split accepts a single key, but was given a key array of shape (3,) != ()`.
 #[track_caller]
-pub fn split(key: &Key) -> (Key, Key) {
-    let keys = Key { data: lax::random_split(key.single("split"), &[2]) };
-    (keys.at(0), keys.at(1))
+pub fn split<const N: usize>(key: &Key) -> [Key; N] {
+    let keys = Key { data: lax::random_split(key.single("split"), &[N]) };
+    let loc = caller();
+    std::array::from_fn(|i| with_location(loc, || keys.at(i as i64)))
 }
 
-/// An array of `num` new keys. JAX: `random.split(key, num)`.
+options! {
+    /// Options of [`split_with`].
+    pub struct SplitOptions {
+        /// How many keys, or the shape of the array of keys.
+        num: into Dims = 2,
+    }
+}
+
+/// An array of new keys, for [`vmap`](crate::vmap), `scan` or a loop: its number is known when the program runs. JAX:
+/// `random.split(key, num)`.
+///
+/// ```
+/// use raxla::random::{self, Key, SplitOptions};
+///
+/// let keys = random::split_with(&random::key(42), SplitOptions::new().num(3));
+/// assert_eq!(raxla::vmap(|key: &Key| random::normal(key, [2]))(&keys)?.shape(), [3, 2]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`split`].
 #[track_caller]
-pub fn split_n(key: &Key, num: usize) -> Key {
-    Key { data: lax::random_split(key.single("split"), &[num]) }
-}
-
-/// New keys as a Rust array: `let [a, b, c] = random::split_into(&key);`.
-///
-/// # Errors
-/// As [`split`].
-#[track_caller]
-pub fn split_into<const N: usize>(key: &Key) -> [Key; N] {
-    let keys = split_n(key, N);
-    std::array::from_fn(|i| keys.at(i as i64))
+pub fn split_with(key: &Key, options: SplitOptions) -> Key {
+    Key { data: lax::random_split(key.single("split"), &sizes("split", &options.num)) }
 }
 
 /// A new key from a key and an integer, which is taken modulo 2³².
@@ -206,49 +244,8 @@ pub fn split_into<const N: usize>(key: &Key) -> [Key; N] {
 pub fn fold_in(key: &Key, data: impl Into<Array>) -> Key {
     let data = data.into();
     if data.ndim() != 0 || data.dtype().is_inexact() {
-        let message = format!("fold_in accepts a single integer, but was given {}", data.aval());
-        throw(Error::new(ErrorKind::Shape, message));
+        throw!(Shape, "fold_in accepts a single integer, but was given {}", data.aval());
     }
     let data = lax::convert_element_type(&data, DType::U32);
     Key { data: lax::random_fold_in(key.single("fold_in"), &data) }
-}
-
-/// A shape as an argument: `()`, `[2, 3]`, a slice or a `Vec`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Dims(pub(crate) Shape);
-
-impl From<()> for Dims {
-    fn from((): ()) -> Self {
-        Dims(Shape::new())
-    }
-}
-impl<const N: usize> From<[usize; N]> for Dims {
-    fn from(shape: [usize; N]) -> Self {
-        Dims(Shape::from_slice(&shape))
-    }
-}
-impl<const N: usize> From<&[usize; N]> for Dims {
-    fn from(shape: &[usize; N]) -> Self {
-        Dims(Shape::from_slice(shape))
-    }
-}
-impl From<&[usize]> for Dims {
-    fn from(shape: &[usize]) -> Self {
-        Dims(Shape::from_slice(shape))
-    }
-}
-impl From<Vec<usize>> for Dims {
-    fn from(shape: Vec<usize>) -> Self {
-        Dims(shape.into())
-    }
-}
-impl From<&Vec<usize>> for Dims {
-    fn from(shape: &Vec<usize>) -> Self {
-        Dims(Shape::from_slice(shape))
-    }
-}
-impl From<Shape> for Dims {
-    fn from(shape: Shape) -> Self {
-        Dims(shape)
-    }
 }

@@ -8,9 +8,12 @@ mod key;
 mod sampler;
 
 pub use continuous::{
-    bits, cauchy, cauchy_dtype, exponential, exponential_dtype, gumbel, gumbel_dtype, laplace, laplace_dtype,
-    logistic, logistic_dtype, lognormal, maxwell, maxwell_dtype, normal, normal_dtype, pareto, rayleigh,
-    truncated_normal, uniform, uniform_dtype, wald, weibull_min,
+    GumbelOptions, SamplingMode, UniformOptions, bits, cauchy, exponential, gumbel, gumbel_with, laplace,
+    logistic, lognormal, maxwell, normal, pareto, rayleigh, truncated_normal, uniform, uniform_with, wald,
+    weibull_min,
 };
-pub use discrete::{bernoulli, categorical, choice, permutation, rademacher, randint, randint_dtype};
-pub use key::{Dims, Key, fold_in, key, split, split_into, split_n};
+pub use discrete::{
+    BernoulliOptions, CategoricalOptions, ChoiceOptions, PermutationOptions, bernoulli, bernoulli_with,
+    categorical, categorical_with, choice, choice_with, permutation, permutation_with, rademacher, randint,
+};
+pub use key::{Key, SplitOptions, fold_in, key, key_data, split, split_with, wrap_key_data};

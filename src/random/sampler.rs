@@ -1,10 +1,12 @@
 //! Samplers run as one compiled program, and stand as one equation in a jaxpr. JAX: the `jit` decorators of `random`.
 
+use crate::arguments::{Dims, ShapeDtype};
 use crate::control_flow::jit_call;
 use crate::core::array::Array;
 use crate::core::aval::Shape;
-use crate::dtype::DType;
-use crate::error::throw;
+use crate::core::config::{canonicalize, x64_enabled};
+use crate::dtype::{DType, promote_types};
+use crate::error::{OrThrow, throw};
 use crate::lax::elementwise::tuple;
 
 /// The result of `body`, which is traced once for each name, shape, dtype and `extra`, and types of arguments. `body`
@@ -20,6 +22,38 @@ pub(super) fn jitted(
 ) -> Array {
     let sizes = shape.iter().map(|n| *n as i64);
     jit_call::jitted(name, sizes.chain([dtype as i64, extra]), args, body)
+}
+
+/// The sizes.
+#[track_caller]
+pub(super) fn sizes(name: &str, shape: &Dims) -> Shape {
+    shape.shape(name).or_throw()
+}
+
+/// The shape, and the dtype in force; `default` unless one was given.
+#[track_caller]
+pub(super) fn shape_dtype(name: &str, of: &ShapeDtype, default: DType) -> (Shape, DType) {
+    let (shape, dtype) = of.resolve(name, default).or_throw();
+    (shape, canonicalize(dtype))
+}
+
+/// Two of this shape.
+pub(super) fn stacked(shape: &[usize]) -> Shape {
+    std::iter::once(2).chain(shape.iter().copied()).collect()
+}
+
+/// Ends with an error if a parameter's dtype holds numbers that `dtype` doesn't. JAX: `_check_all_safe_to_cast`.
+#[track_caller]
+pub(super) fn check_castable(name: &str, x: &Array, dtype: DType) {
+    let (common, _) = promote_types((x.dtype(), x.weak_type()), (dtype, false), x64_enabled());
+    if common != dtype {
+        let from = x.dtype().name();
+        throw!(
+            DType,
+            "In arguments to {name}, cannot safely cast argument of type {from} to {}",
+            dtype.name()
+        );
+    }
 }
 
 /// Can arrays of these shapes be broadcast to `shape`? JAX: `random._check_shape`.

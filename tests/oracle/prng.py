@@ -52,8 +52,8 @@ def main():
         case("key", seed, random.key(seed))
     for seed in [0, 42]:
         key = random.key(seed)
-        for n in [1, 2, 5]:
-            case("split_n", seed, random.split(key, n), n=n)
+        for num in [1, 2, 5, (2, 3)]:
+            case("split", seed, random.split(key, num), num=num)
         for data in [0, 7, 2**31 - 1]:
             case("fold_in", seed, random.fold_in(key, data), data=data)
         for dtype in ["uint8", "uint16", "uint32"]:
@@ -66,11 +66,17 @@ def main():
             for lo, hi in [(0.0, 1.0), (-2.0, 3.5), (0.1, 0.37)]:
                 out = random.uniform(key, (5,), dtype, lo, hi)
                 case("uniform", seed, out, shape=(5,), dtype=dtype, lo=lo, hi=hi)
+            for mode in ["high", "highest"]:
+                case("gumbel", seed, random.gumbel(key, (2, 3), dtype, mode), shape=(2, 3), dtype=dtype, mode=mode)
             out = random.truncated_normal(key, -1.0, 2.0, (6,), dtype)
             case("truncated_normal", seed, out, shape=(6,), dtype=dtype, lo=-1.0, hi=2.0)
             for fn, p in [("pareto", 2.5), ("rayleigh", 1.5), ("wald", 0.7)]:
                 case(fn, seed, getattr(random, fn)(key, p, (4,), dtype), shape=(4,), dtype=dtype, p=p)
             case("lognormal", seed, random.lognormal(key, 0.5, (4,), dtype), shape=(4,), dtype=dtype, p=0.5)
+        for fn in ["bits", "uniform", "normal", "exponential", "gumbel", "rademacher"]:
+            case(fn, seed, getattr(random, fn)(key, (3,)), shape=(3,), **({"lo": 0.0, "hi": 1.0} if fn == "uniform" else {}))
+        out = random.lognormal(key, 0.5, (4,), "complex64")
+        case("lognormal", seed, out, shape=(4,), dtype="complex64", p=0.5)
         out = random.weibull_min(key, 2.0, 1.5, (4,))
         case("weibull_min", seed, out, shape=(4,), dtype="float32", p=2.0, q=1.5)
         case("normal", seed, random.normal(key, (4,), "complex64"), shape=(4,), dtype="complex64")
@@ -81,6 +87,7 @@ def main():
         case("randint", seed, random.randint(key, (3,), 0, 256, "uint8"), shape=(3,), dtype="uint8", lo=0, hi=256)
         for p in [0.0, 0.3, 1.0]:
             case("bernoulli", seed, random.bernoulli(key, p, (8,)), shape=(8,), p=p)
+            case("bernoulli", seed, random.bernoulli(key, p, (8,), "high"), shape=(8,), p=p, mode="high")
         for dtype in ["int32", "int8", "float32"]:
             case("rademacher", seed, random.rademacher(key, (8,), dtype), shape=(8,), dtype=dtype)
         for n in [0, 1, 2, 10, 3000]:
@@ -95,14 +102,20 @@ def main():
             p = jnp.array([0.1, 0.2, 0.3, 0.4])
             out = random.choice(key, 4, (3,), replace, p)
             case("choice_weighted", seed, out, shape=(3,), replace=replace)
+            out = random.choice(key, 4, (3,), replace, p, mode="high")
+            case("choice_weighted", seed, out, shape=(3,), replace=replace, mode="high")
             for axis in [0, 1]:
                 out = random.choice(key, x, (2,), replace, axis=axis)
                 case("choice_array", seed, out, shape=(2,), replace=replace, axis=axis)
         logits = jnp.log(jnp.array([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]]))
         for axis in [-1, 0]:
-            case("categorical", seed, random.categorical(key, logits, axis), axis=axis, shape=None)
-        out = random.categorical(key, logits, -1, shape=(4, 2))
-        case("categorical", seed, out, axis=-1, shape=(4, 2))
+            case("categorical", seed, random.categorical(key, logits, axis), axis=axis, shape=None, replace=True)
+        for axis, shape, replace, mode in [
+            (-1, (4, 2), True, "low"), (0, (2, 3), True, "low"), (-1, (4, 2), True, "high"), (-1, None, True, "highest"),
+            (-1, (3, 2), False, "low"), (-1, (2, 2), False, "high"), (0, (2, 3), False, "low"), (1, (3, 1, 2), False, "low"),
+        ]:
+            out = random.categorical(key, logits, axis, shape, replace, mode)
+            case("categorical", seed, out, axis=axis, shape=shape, replace=replace, mode=mode)
         keys = random.split(key, 3)
         out = jax.vmap(lambda k: random.normal(k, (2,)))(keys)
         case("vmap_normal", seed, out)

@@ -64,10 +64,10 @@ fn update(params: Params, x: &Array, y: &Array) -> Result<Params> {
 fn the_tutorial_ends_where_it_ends_in_jax() {
     on_gpu(|gpu| {
         let rng = random::key(42);
-        let (weights_key, bias_key) = random::split(&rng);
+        let [weights_key, bias_key] = random::split(&rng);
         let mut params =
             Params { weight: random::normal(&weights_key, ()), bias: random::normal(&bias_key, ()) };
-        let (x_rng, noise_rng) = random::split(&rng);
+        let [x_rng, noise_rng] = random::split(&rng);
         let xs = random::normal(&x_rng, [128, 1]);
         let ys = &xs * 2.0 - 1.0 + random::normal(&noise_rng, [128, 1]) * 0.5;
         let update = jit(update);
@@ -85,7 +85,7 @@ fn the_tutorial_ends_where_it_ends_in_jax() {
 #[test]
 fn random_bits_are_those_of_the_cpu() {
     on_gpu(|_| {
-        let bits = random::bits(&random::key(42), [4], DType::U32).to_vec::<u32>()?;
+        let bits = random::bits(&random::key(42), [4]).to_vec::<u32>()?;
         assert_eq!(bits, [2098992034, 2919706841, 2646866425, 2409546199]);
         Ok(())
     });

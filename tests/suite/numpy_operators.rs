@@ -1,7 +1,7 @@
 //! Operators on arrays and numbers, comparisons that read values, indices as they are written.
 
 use raxla::numpy::{self as jnp, NewAxis, keepdims};
-use raxla::{Array, DType, ErrorKind, grad, jit, lax};
+use raxla::{Array, DType, ErrorKind, grad, jit, lax, random};
 
 #[test]
 fn numbers_on_either_side_keep_the_arrays_dtype() {
@@ -71,11 +71,11 @@ fn arrays_and_keys_are_iterated_over_along_the_first_axis() -> raxla::Result<()>
     let message = total(&Array::scalar(1f32)).unwrap_err().to_string();
     assert!(message.contains("iteration over a 0-d array") && message.contains(file!()), "{message}");
 
-    let keys = raxla::random::split_n(&raxla::random::key(7), 3);
+    let keys = random::split_with(&random::key(7), random::SplitOptions::new().num(3));
     let each: Vec<Vec<u32>> =
-        (&keys).into_iter().map(|key| key.key_data().to_vec::<u32>().unwrap()).collect();
-    assert_eq!(each.concat(), keys.key_data().to_vec::<u32>()?);
-    assert!(std::panic::catch_unwind(|| raxla::random::key(7).into_iter()).is_err());
+        keys.iter().map(|key| random::key_data(&key).to_vec::<u32>().unwrap()).collect();
+    assert_eq!(each.concat(), random::key_data(&keys).to_vec::<u32>()?);
+    assert!(std::panic::catch_unwind(|| random::key(7).into_iter()).is_err());
     Ok(())
 }
 

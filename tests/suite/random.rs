@@ -1,7 +1,10 @@
 //! `random` against JAX: every case of tests/fixtures/random.jsonl, which tests/oracle/prng.py writes.
 
-use raxla::random::{self, Key};
-use raxla::{Array, DType, config, lax};
+use raxla::random::{
+    self, BernoulliOptions, CategoricalOptions, ChoiceOptions, GumbelOptions, Key, PermutationOptions,
+    SamplingMode, SplitOptions, UniformOptions,
+};
+use raxla::{Array, DType, Dims, ShapeDtype, config, lax};
 use serde_json::Value;
 
 fn dtype(name: &str) -> DType {
@@ -21,49 +24,73 @@ fn bytes(v: &Value) -> Vec<u8> {
 fn run(c: &Value) -> Array {
     let key = random::key(c["seed"].as_i64().unwrap());
     let shape = || sizes(&c["shape"]);
-    let of = || dtype(c["dtype"].as_str().unwrap());
+    let of = || match c["dtype"].as_str() {
+        Some(name) => ShapeDtype::from((shape(), dtype(name))),
+        None => shape().into(),
+    };
+    let mode = || match c["mode"].as_str() {
+        Some("high") => SamplingMode::High,
+        Some("highest") => SamplingMode::Highest,
+        _ => SamplingMode::Low,
+    };
     let real = |name: &str| Array::from(c[name].as_f64().unwrap());
     let integer = |name: &str| Array::from(c[name].as_i64().unwrap());
     let flag = |name: &str| c[name].as_bool().unwrap();
     let axis = || c["axis"].as_i64().unwrap();
+    let choices = || ChoiceOptions::new().replace(flag("replace"));
     let matrix = || lax::reshape(&Array::from((0..12).map(|i| i as f32).collect::<Vec<_>>()), &[3, 4]);
     match c["fn"].as_str().unwrap() {
-        "key" => key.key_data().clone(),
-        "split_n" => random::split_n(&key, c["n"].as_u64().unwrap() as usize).key_data().clone(),
-        "fold_in" => random::fold_in(&key, integer("data")).key_data().clone(),
-        "bits" => random::bits(&key, shape(), of()),
-        "uniform" => random::uniform_dtype(&key, shape(), of(), real("lo"), real("hi")),
-        "normal" => random::normal_dtype(&key, shape(), of()),
-        "exponential" => random::exponential_dtype(&key, shape(), of()),
-        "gumbel" => random::gumbel_dtype(&key, shape(), of()),
-        "laplace" => random::laplace_dtype(&key, shape(), of()),
-        "logistic" => random::logistic_dtype(&key, shape(), of()),
-        "cauchy" => random::cauchy_dtype(&key, shape(), of()),
-        "maxwell" => random::maxwell_dtype(&key, shape(), of()),
-        "truncated_normal" => random::truncated_normal(&key, real("lo"), real("hi"), shape(), of()),
-        "pareto" => random::pareto(&key, real("p"), shape(), of()),
-        "rayleigh" => random::rayleigh(&key, real("p"), shape(), of()),
-        "wald" => random::wald(&key, real("p"), shape(), of()),
-        "lognormal" => random::lognormal(&key, real("p"), shape(), of()),
-        "weibull_min" => random::weibull_min(&key, real("p"), real("q"), shape(), of()),
-        "randint" => random::randint_dtype(&key, shape(), integer("lo"), integer("hi"), of()),
-        "bernoulli" => random::bernoulli(&key, real("p"), shape()),
-        "rademacher" => random::rademacher(&key, shape(), of()),
-        "permutation" => random::permutation(&key, integer("n"), 0, false),
-        "permutation_array" => random::permutation(&key, matrix(), axis(), flag("independent")),
-        "choice" => random::choice(&key, integer("n"), shape(), flag("replace"), None, 0),
-        "choice_array" => random::choice(&key, matrix(), shape(), flag("replace"), None, axis()),
+        "key" => random::key_data(&key),
+        "split" => {
+            let num: Dims = match &c["num"] {
+                Value::Array(_) => sizes(&c["num"]).into(),
+                n => n.as_i64().unwrap().into(),
+            };
+            random::key_data(&random::split_with(&key, SplitOptions::new().num(num)))
+        }
+        "fold_in" => random::key_data(&random::fold_in(&key, integer("data"))),
+        "bits" => random::bits(&key, of()),
+        "uniform" => {
+            let options = UniformOptions::new().minval(real("lo")).maxval(real("hi"));
+            random::uniform_with(&key, of(), options)
+        }
+        "normal" => random::normal(&key, of()),
+        "exponential" => random::exponential(&key, of()),
+        "gumbel" => random::gumbel_with(&key, of(), GumbelOptions::new().mode(mode())),
+        "laplace" => random::laplace(&key, of()),
+        "logistic" => random::logistic(&key, of()),
+        "cauchy" => random::cauchy(&key, of()),
+        "maxwell" => random::maxwell(&key, of()),
+        "truncated_normal" => random::truncated_normal(&key, real("lo"), real("hi"), of()),
+        "pareto" => random::pareto(&key, real("p"), of()),
+        "rayleigh" => random::rayleigh(&key, real("p"), of()),
+        "wald" => random::wald(&key, real("p"), of()),
+        "lognormal" => random::lognormal(&key, real("p"), of()),
+        "weibull_min" => random::weibull_min(&key, real("p"), real("q"), of()),
+        "randint" => random::randint(&key, of(), integer("lo"), integer("hi")),
+        "bernoulli" => random::bernoulli_with(&key, real("p"), shape(), BernoulliOptions::new().mode(mode())),
+        "rademacher" => random::rademacher(&key, of()),
+        "permutation" => random::permutation(&key, integer("n")),
+        "permutation_array" => {
+            let options = PermutationOptions::new().axis(axis()).independent(flag("independent"));
+            random::permutation_with(&key, matrix(), options)
+        }
+        "choice" => random::choice_with(&key, integer("n"), shape(), choices()),
+        "choice_array" => random::choice_with(&key, matrix(), shape(), choices().axis(axis())),
         "choice_weighted" => {
-            let p = Array::from([0.1f32, 0.2, 0.3, 0.4]);
-            random::choice(&key, 4, shape(), flag("replace"), Some(&p), 0)
+            let options = choices().p([0.1f32, 0.2, 0.3, 0.4]).mode(mode());
+            random::choice_with(&key, 4, shape(), options)
         }
         "categorical" => {
             let logits = lax::log(&Array::from([[0.1f32, 0.2, 0.7], [0.5, 0.25, 0.25]]));
-            let shape = c["shape"].as_array().map(|_| shape());
-            random::categorical(&key, &logits, axis(), shape.as_deref())
+            let mut options = CategoricalOptions::new().axis(axis()).replace(flag("replace")).mode(mode());
+            if c["shape"].is_array() {
+                options = options.shape(shape());
+            }
+            random::categorical_with(&key, logits, options)
         }
         "vmap_normal" => {
-            let keys = random::split_n(&key, 3);
+            let keys = random::split_with(&key, SplitOptions::new().num(3));
             raxla::vmap(|key: &Key| random::normal(key, [2]))(&keys).unwrap()
         }
         other => panic!("no row for {other}"),
@@ -128,7 +155,7 @@ fn draws_are_those_of_jax() {
 #[test]
 fn keys_go_through_jit_and_draws_stay_the_same() {
     let draw = |key: &Key| {
-        let (a, b) = random::split(key);
+        let [a, b] = random::split(key);
         let c = random::fold_in(&b, 7);
         lax::add(&random::normal(&a, [3]), &random::uniform(&c, &[3][..]))
     };
@@ -142,20 +169,85 @@ fn keys_go_through_jit_and_draws_stay_the_same() {
 #[test]
 fn a_traced_seed_gives_the_same_key() {
     let made = raxla::jit(|seed: &Array| random::key(seed))(&Array::scalar(42i32)).unwrap();
-    assert_eq!(made.key_data().to_vec::<u32>().unwrap(), [0, 42]);
+    assert_eq!(random::key_data(&made).to_vec::<u32>().unwrap(), [0, 42]);
     assert_eq!(format!("{:?}", random::key(42)), "Array((), dtype=key<fry>) overlaying:\n[0 42]");
 }
 
 #[test]
 fn arrays_of_keys_are_indexed_and_rejected_by_samplers() {
-    let keys = random::split_n(&random::key(42), 2);
+    let keys = random::split_with(&random::key(42), SplitOptions::new());
     assert_eq!(keys.shape(), [2]);
-    assert_eq!(keys.at(-1).key_data().to_vec::<u32>().unwrap(), [64467757, 2916123636]);
-    let [a, _] = random::split_into(&random::key(42));
-    assert_eq!(a.key_data().to_vec::<u32>().unwrap(), [1832780943, 270669613]);
+    assert_eq!(random::key_data(&keys.at(-1)).to_vec::<u32>().unwrap(), [64467757, 2916123636]);
+    let [a, _] = random::split(&random::key(42));
+    assert_eq!(random::key_data(&a).to_vec::<u32>().unwrap(), [1832780943, 270669613]);
+    let [one, two, three] = random::split(&random::key(42));
+    let all = random::split_with(&random::key(42), SplitOptions::new().num(3));
+    for (of_array, iterated) in [one, two, three].iter().zip(&all) {
+        let [x, y] = [of_array, &iterated].map(|key| random::key_data(key).to_vec::<u32>().unwrap());
+        assert_eq!(x, y);
+    }
     let e = raxla::jit(|keys: &Key| random::normal(keys, ()))(&keys).unwrap_err();
     assert_eq!(
         e.message(),
         "normal accepts a single key, but was given a key array of shape (2,) != (). Use vmap for batching"
     );
+}
+
+/// The message and the line of what a sampler refuses.
+fn refused(f: impl Fn() -> Array + Clone) -> (String, u32) {
+    let e = raxla::jit(move |_: &Array| f())(&Array::from(0)).unwrap_err();
+    let at = e.location().unwrap();
+    assert!(at.file().ends_with("random.rs") && at.file().contains("tests"), "{e}");
+    (e.message().to_string(), at.line())
+}
+
+#[test]
+fn what_samplers_refuse_is_said_at_the_users_line() {
+    let key = random::key(42);
+    let cases: [(fn(&Key) -> Array, &str); 12] = [
+        (
+            |k| random::normal(k, (2, DType::I32)),
+            "dtype argument to `normal` must be a float or complex dtype, got int32",
+        ),
+        (|k| random::normal(k, (2, -1)), "normal: shape (2, -1) has a negative size"),
+        (
+            |k| random::bits(k, (2, DType::I32)),
+            "dtype argument to `bits` must be an unsigned int dtype, got int32",
+        ),
+        (
+            |k| random::gumbel(k, (2, DType::C64)),
+            "dtype argument to `gumbel` must be a float dtype, got complex64",
+        ),
+        (|k| random::randint(k, (2, DType::F32), 0, 1), "randint only accepts integer dtypes, got float32"),
+        (|k| random::bernoulli(k, 1, [2]), "bernoulli probability `p` must have a floating dtype, got int32"),
+        (
+            |k| random::bernoulli_with(k, 0.5, [2], BernoulliOptions::new().mode(SamplingMode::Highest)),
+            "bernoulli: got mode='highest', expected 'high' or 'low'",
+        ),
+        (
+            |k| random::pareto(k, Array::from([1f32]), ([2], DType::BF16)),
+            "In arguments to pareto, cannot safely cast argument of type float32 to bfloat16",
+        ),
+        (
+            |k| random::choice_with(k, 3, 4, ChoiceOptions::new().replace(false)),
+            "Cannot take a larger sample (size 4) than population (size 3) when 'replace=False'",
+        ),
+        (
+            |k| random::permutation_with(k, [1, 2], PermutationOptions::new().axis(1)),
+            "permutation: axis 1 is out of bounds for array of dimension 1",
+        ),
+        (
+            |k| random::categorical_with(k, [0f32; 3], CategoricalOptions::new().shape(4).replace(false)),
+            "Number of samples without replacement (4) cannot exceed number of categories (3)",
+        ),
+        (
+            |k| random::truncated_normal(k, [0f32; 2], 1.0, [3]),
+            "truncated_normal parameter shapes must be broadcast-compatible with shape argument, and the result of \
+             broadcasting the shapes must equal the shape argument, but got result (2,), () for shape argument (3,)",
+        ),
+    ];
+    for (f, message) in cases {
+        let key = key.clone();
+        assert_eq!(refused(move || f(&key)).0, message);
+    }
 }
