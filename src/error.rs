@@ -160,11 +160,57 @@ thread_local! {
     static TRANSFORMATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
+/// A line of the user's program.
+pub(crate) type Loc = &'static Location<'static>;
+
+thread_local! {
+    /// The user's line on whose behalf this thread runs code of the crate, where that is not the caller of the function.
+    static BEHALF: Cell<Option<Loc>> = const { Cell::new(None) };
+}
+
+fn on_behalf<R>(loc: Option<Loc>, body: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Loc>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            BEHALF.set(self.0);
+        }
+    }
+    let _restore = Restore(BEHALF.replace(loc));
+    body()
+}
+
+/// Runs `body` on behalf of the user's line `loc`: operations that it binds are recorded as coming from there, and what it
+/// [`throw`]s is thrown there. A closure has no `#[track_caller]`; this is what it has instead.
+pub(crate) fn with_location<R>(loc: Loc, body: impl FnOnce() -> R) -> R {
+    on_behalf(Some(loc), body)
+}
+
+/// [`with_location`] for the line of a call, unless this code already runs on behalf of another.
+pub(crate) fn with_caller<R>(loc: Loc, body: impl FnOnce() -> R) -> R {
+    with_location(caller_or(loc), body)
+}
+
+/// Runs a user's function from inside a rule: its own lines count again.
+pub(crate) fn without_location<R>(body: impl FnOnce() -> R) -> R {
+    on_behalf(None, body)
+}
+
+/// The line on whose behalf this code runs: that of the rule's equation, or the caller's.
+#[track_caller]
+pub(crate) fn caller() -> Loc {
+    caller_or(Location::caller())
+}
+
+/// The line on whose behalf this code runs, or `loc`.
+pub(crate) fn caller_or(loc: Loc) -> Loc {
+    BEHALF.get().unwrap_or(loc)
+}
+
 /// Fails with `error` from a function that returns no `Result`: a panic at the caller's line in eager code; inside a
 /// transformation an unwind that [`catch`] turns back into `Err(error)`.
 #[track_caller]
 pub(crate) fn throw(error: Error) -> ! {
-    let error = error.at(Location::caller());
+    let error = error.at(caller());
     if TRANSFORMATIONS.get() == 0 {
         panic!("{error}");
     }

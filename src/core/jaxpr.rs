@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::panic::Location;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHasher;
@@ -19,8 +18,7 @@ use crate::core::trace::{bind_at, check_live};
 use crate::core::work;
 use crate::error::{Result, bail};
 
-/// The line of user code that an equation comes from.
-pub(crate) type Loc = &'static Location<'static>;
+pub(crate) use crate::error::Loc;
 
 /// A variable: an index into [`Jaxpr::avals`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -15,9 +15,10 @@ use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
 use crate::core::eval;
-use crate::core::jaxpr::{Loc, Var};
+use crate::core::jaxpr::Var;
 use crate::core::primitive::{Arrays, Ct, Prim, Tangent};
-use crate::error::{Error, OrThrow, Result, bail, err};
+use crate::error::{Error, OrThrow, Result, bail, caller_or, err};
+pub(crate) use crate::error::{Loc, caller, with_caller, with_location, without_location};
 
 /// Names one trace for ever. The upper bits are the number of the thread that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,8 +141,6 @@ pub(crate) type TraceRef = Option<Rc<dyn Trace>>;
 struct Context {
     /// `None`: evaluation.
     current: RefCell<TraceRef>,
-    /// The user's line while a rule runs on behalf of it.
-    loc: Cell<Option<Loc>>,
     /// Traces of this thread that are still running.
     live: RefCell<Vec<TraceId>>,
     /// Named axes that enclosing `vmap`s bind, innermost last.
@@ -153,7 +152,6 @@ struct Context {
 thread_local! {
     static CONTEXT: Context = const { Context {
         current: RefCell::new(None),
-        loc: Cell::new(None),
         live: RefCell::new(Vec::new()),
         axes: RefCell::new(Vec::new()),
         thread: Cell::new(0),
@@ -245,41 +243,6 @@ pub(crate) fn with_trace<R>(trace: TraceRef, body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// Runs `body` on behalf of the user's line `loc`: operations that it binds are recorded as coming from there.
-pub(crate) fn with_location<R>(loc: Loc, body: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Loc>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CONTEXT.with(|c| c.loc.set(self.0));
-        }
-    }
-    let _restore = Restore(CONTEXT.with(|c| c.loc.replace(Some(loc))));
-    body()
-}
-
-/// [`with_location`] for the line of a call, unless this code already runs on behalf of another.
-pub(crate) fn with_caller<R>(loc: Loc, body: impl FnOnce() -> R) -> R {
-    with_location(CONTEXT.with(|c| c.loc.get()).unwrap_or(loc), body)
-}
-
-/// Runs a user's function from inside a rule: its own lines count again.
-pub(crate) fn without_location<R>(body: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Loc>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CONTEXT.with(|c| c.loc.set(self.0));
-        }
-    }
-    let _restore = Restore(CONTEXT.with(|c| c.loc.replace(None)));
-    body()
-}
-
-/// The line on whose behalf this code runs: that of the rule's equation, or the caller's.
-#[track_caller]
-pub(crate) fn caller() -> Loc {
-    CONTEXT.with(|c| c.loc.get()).unwrap_or(Location::caller())
-}
-
 /// Runs `body` with a named axis bound.
 pub(crate) fn with_axis<R>(name: Option<AxisName>, size: usize, body: impl FnOnce() -> R) -> R {
     struct Restore(usize);
@@ -310,7 +273,8 @@ pub(crate) fn axis_env() -> Vec<(AxisName, usize)> {
 
 /// Applies a primitive under the current trace, on behalf of the line `loc`.
 pub(crate) fn bind_at(prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
-    let (trace, loc) = CONTEXT.with(|c| (c.current.borrow().clone(), c.loc.get().unwrap_or(loc)));
+    let loc = caller_or(loc);
+    let trace = CONTEXT.with(|c| c.current.borrow().clone());
     let result = match trace {
         None => eval::process(prim, args),
         Some(trace) => trace.process(prim, args, loc),
