@@ -3,8 +3,7 @@
 //! Functions here are strict, as JAX's are: operands have one dtype, and shapes that are equal or, for elementwise
 //! operations, scalars and axes of size one. [`numpy`](crate::numpy) promotes and broadcasts.
 
-pub(crate) mod elementwise;
-mod emit;
+mod common;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -36,14 +35,12 @@ mod dynamic_slice;
 mod dynamic_update_slice;
 mod erf;
 mod exp;
-pub(crate) mod extremum;
 mod fft;
 mod floor;
 pub(crate) mod full;
 mod gamma;
 mod gather;
 mod igamma;
-mod indexing;
 mod iota;
 mod log;
 mod logaddexp;
@@ -78,7 +75,6 @@ mod sub;
 mod threefry2x32;
 mod top_k;
 mod transpose;
-pub(crate) mod window;
 
 pub use crate::core::axis::{AxisName, AxisNames};
 pub use add::{add, add_any};
@@ -99,6 +95,7 @@ pub use collectives::{
     all_gather, all_gather_tiled, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum,
     psum_scatter,
 };
+pub(crate) use common::{elementwise, emit, extremum, indexing, window};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};
 pub use complex::{complex, conj, imag, real};
 pub use concatenate::{concatenate, stack, unstack};

@@ -1,0 +1,7 @@
+//! What primitives share: no file here is a primitive.
+
+pub(crate) mod elementwise;
+pub(crate) mod emit;
+pub(crate) mod extremum;
+pub(crate) mod indexing;
+pub(crate) mod window;
