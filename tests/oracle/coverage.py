@@ -1,21 +1,52 @@
-"""Writes README's table of which of JAX's functions raxla has: `python3 tests/oracle/coverage.py`.
+"""Writes README's table of what raxla has of JAX: `python3 tests/oracle/coverage.py`.
 
-`--check` fails instead if the table is not up to date; `--names` writes tests/fixtures/jax_names.txt, and needs jax==0.10.2.
-raxla's names are those that rustdoc finds, so this runs `cargo doc`. A trailing underscore in Rust (`where_`) avoids a keyword.
+`--check` fails instead if the table is not up to date; `--names` writes tests/fixtures/jax_signatures.txt, and needs jax==0.10.2.
+
+Functions are compared by name, their parameters by what the function takes and what its options (`sum_with`'s `ReduceOptions`) have.
+Both come from rustdoc's description of the crate, so this runs `cargo rustdoc`. A trailing underscore in Rust (`where_`) avoids a
+keyword. A line of the fixture is a module, a function and its parameters; those with `!` have no default in JAX.
 """
 
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-NAMES = ROOT / "tests/fixtures/jax_names.txt"
+SIGNATURES = ROOT / "tests/fixtures/jax_signatures.txt"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- coverage:begin -->\n", "<!-- coverage:end -->"
-MODULES = ("lax", "numpy", "nn", "random")
+MODULES = ("lax", "numpy", "numpy.linalg", "numpy.fft", "nn", "random", "tree", "debug")
+
+# Parameters that raxla has no use for, and why.
+NO_USE = {
+    "out": "arrays do not change: no function writes into one",
+    "device": "device_put, with_default_device",
+    "sharding": "device_put",
+    "out_sharding": "with_sharding_constraint",
+    "impl": "the type of the key says it",
+    "copy": "arrays do not change: nobody sees whether one was copied",
+    "order": "JAX takes no other than 'K' or 'C' either",
+    "casting": "JAX's is NumPy's default, and no other makes sense for its lattice",
+    "subok": "there are no subclasses of arrays",
+    "overwrite_a": "JAX ignores it",
+    "is_leaf": "a leaf is an Array: the type says it",
+    "none_is_leaf": "a leaf is an Array: the type says it",
+}
+
+# The same parameter by another name: JAX's, and what Rust's type or reading makes of it.
+ALIASES = {
+    "axis": {"axes", "dimension", "dimensions"},
+    "axes": {"axis", "dimensions"},
+    "dimensions": {"axes"},
+    "axis_name": {"axes", "axis_names"},
+    "size": {"shape"},
+    "newshape": {"shape"},
+    "dimension": {"axis"},
+    "fun": {"f"},
+    "func": {"f"},
+}
 
 
 def write_names():
@@ -29,44 +60,151 @@ def write_names():
         namespace = importlib.import_module(f"jax.{module}")
         for name in sorted(dir(namespace)):
             value = getattr(namespace, name)
-            if not name.startswith("_") and callable(value) and not inspect.isclass(value):
-                # Callable objects of typing are no functions.
-                if getattr(value, "__module__", "").startswith("jax") and not hasattr(value, "__origin__"):
-                    lines.append(f"{module} {name}\n")
-    NAMES.write_text("".join(lines))
-    print(f"{len(lines)} names of JAX {jax.__version__}")
+            if name.startswith("_") or not callable(value) or inspect.isclass(value):
+                continue
+            # Callable objects of typing are no functions.
+            if not getattr(value, "__module__", "").startswith("jax") or hasattr(value, "__origin__"):
+                continue
+            lines.append(" ".join([module, name, *parameters(inspect, value)]) + "\n")
+    SIGNATURES.write_text("".join(lines))
+    print(f"{len(lines)} functions of JAX {jax.__version__}")
 
 
-def names_of_raxla():
-    run = dict(cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    metadata = json.loads(subprocess.run(["cargo", "metadata", "--format-version=1", "--no-deps"], **run).stdout)
-    docs = pathlib.Path(metadata["target_directory"]) / "doc/raxla"
-    # rustdoc leaves pages of functions that are gone.
-    shutil.rmtree(docs, ignore_errors=True)
-    # Whichever way it was built last, without rebuilding for other flags.
-    subprocess.run(["cargo", "doc", "--no-deps", "--lib", "--quiet"], cwd=ROOT, check=True, env=os.environ)
-    found = {}
-    for module in MODULES:
-        pages = (docs / module).glob("fn.*.html")
-        found[module] = {page.name.split(".")[1].removesuffix("_") for page in pages}
-    return found
+def parameters(inspect, function):
+    # An object of type `ufunc` is called as the function that it was made of.
+    function = getattr(function, "_func", function)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    for name, parameter in signature.parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        required = parameter.default is parameter.empty
+        if required or (name not in NO_USE and not name.startswith("_")):
+            yield name + "!" * required
+
+
+class Crate:
+    """What rustdoc knows of raxla."""
+
+    def __init__(self):
+        run = dict(cwd=ROOT, check=True, stdout=subprocess.PIPE)
+        metadata = json.loads(subprocess.run(["cargo", "metadata", "--format-version=1", "--no-deps"], **run).stdout)
+        # The description is not stable yet; the toolchain is pinned.
+        environment = dict(os.environ, RUSTC_BOOTSTRAP="1")
+        command = ["cargo", "rustdoc", "--quiet", "--lib", "--", "-Zunstable-options", "--output-format=json"]
+        subprocess.run(command, cwd=ROOT, check=True, env=environment)
+        docs = pathlib.Path(metadata["target_directory"]) / "doc/raxla.json"
+        description = json.loads(docs.read_text())
+        self.index = description["index"]
+        self.root = self.item(description["root"])
+
+    def item(self, id):
+        return self.index.get(str(id))
+
+    def children(self, module):
+        """The public items of a module by name, through its reexports."""
+        found = {}
+        for id in module["inner"]["module"]["items"]:
+            item = self.item(id)
+            if item is None:
+                continue
+            use = item["inner"].get("use")
+            if use is None:
+                found.setdefault(item["name"], []).append(item)
+                continue
+            target = self.item(use["id"]) if use["id"] is not None else None
+            if target is None:
+                continue
+            if use["is_glob"]:
+                for name, items in self.children(target).items():
+                    found.setdefault(name, []).extend(items)
+            else:
+                found.setdefault(use["name"], []).append(target)
+        return found
+
+    def module(self, path):
+        module = self.root
+        for name in path.split("."):
+            items = self.children(module).get(name, [])
+            module = next((item for item in items if "module" in item["inner"]), None)
+            if module is None:
+                return {}
+        callable = lambda item: "function" in item["inner"] or "macro" in item["inner"]
+        items = {name: list(filter(callable, items)) for name, items in self.children(module).items()}
+        return {name: items[0] for name, items in items.items() if items}
+
+    def parameters(self, function):
+        """The names of a function's parameters and options, and how many arguments it takes."""
+        if "macro" in function["inner"]:
+            # Takes what its documentation says, which this cannot read.
+            return set(), sys.maxsize
+        names = set()
+        inputs = function["inner"]["function"]["sig"]["inputs"]
+        for name, type in inputs:
+            names.add(name.rstrip("_"))
+            text = json.dumps(type)
+            if "ShapeDtype" in text:
+                names.add("dtype")
+            if type.get("resolved_path", {}).get("path", "").endswith("Options"):
+                struct = self.item(type["resolved_path"]["id"])
+                for id in struct["inner"]["struct"]["impls"] if struct else ():
+                    block = self.item(id)["inner"]["impl"]
+                    if block["trait"] is None:
+                        names.update(self.item(i)["name"].rstrip("_") for i in block["items"])
+        return names, len(inputs)
+
+
+def has(parameter, names):
+    return parameter in names or bool(ALIASES.get(parameter, set()) & names)
+
+
+def absent_parameters(crate, functions, name, theirs):
+    short, count = crate.parameters(functions[name])
+    names = set(short)
+    for variant in (name + "_with", name.rstrip("_") + "_with"):
+        if variant in functions:
+            names |= crate.parameters(functions[variant])[0]
+    required = [p for p in theirs if p.endswith("!")]
+    absent = [p for p in theirs if not p.endswith("!") and not has(p.rstrip("_"), names)]
+    # Operands have no default in JAX either, and may be called otherwise here.
+    if len(required) > count:
+        absent.append(f"{len(required) - count} of {' '.join(p[:-1] for p in required)}")
+    return absent
 
 
 def table():
-    theirs = {module: [] for module in MODULES}
-    for line in NAMES.read_text().splitlines():
-        module, name = line.split()
-        theirs[module].append(name)
-    ours = names_of_raxla()
-    lines = ["| module | functions of JAX 0.10.2 | in raxla | |\n", "|---|--:|--:|--:|\n"]
-    missing = []
-    for module, names in theirs.items():
-        there = [name for name in names if name in ours[module]]
-        absent = [name for name in names if name not in ours[module]]
-        lines.append(f"| `{module}` | {len(names)} | {len(there)} | {round(100 * len(there) / len(names))} % |\n")
-        listed = " ".join(f"`{name}`" for name in absent) or "none"
-        missing.append(f"<details><summary>Not in <code>raxla::{module}</code></summary>\n\n{listed}\n\n</details>\n")
-    return "".join(lines) + "\n" + "".join(missing)
+    crate = Crate()
+    theirs = {module: {} for module in MODULES}
+    for line in SIGNATURES.read_text().splitlines():
+        module, name, *parameters = line.split()
+        theirs[module][name] = parameters
+    head = "| module | functions of JAX 0.10.2 | in raxla | | their parameters | in raxla | |\n"
+    lines = [head, "|---|--:|--:|--:|--:|--:|--:|\n"]
+    details = []
+    for module, signatures in theirs.items():
+        functions = crate.module(module)
+        # `where_`, `mod_`: keywords.
+        functions |= {name.removesuffix("_"): item for name, item in functions.items()}
+        there = [name for name in signatures if name in functions]
+        missing = [name for name in signatures if name not in functions]
+        count = sum(len(signatures[name]) for name in there)
+        absent = {name: absent_parameters(crate, functions, name, signatures[name]) for name in there}
+        absent = {name: parameters for name, parameters in absent.items() if parameters}
+        taken = count - sum(map(len, absent.values()))
+        percent = lambda part, whole: f"{100 * part // whole} %" if whole else "–"
+        lines.append(
+            f"| `{module}` | {len(signatures)} | {len(there)} | {percent(len(there), len(signatures))} "
+            f"| {count} | {taken} | {percent(taken, count)} |\n")
+        listed = " ".join(f"`{name}`" for name in missing) or "none"
+        without = "; ".join(f"`{name}`: {', '.join(parameters)}" for name, parameters in absent.items()) or "none"
+        path = module.replace(".", "::")
+        details.append(
+            f"<details><summary>Not in <code>raxla::{path}</code></summary>\n\nFunctions: {listed}\n\n"
+            f"Parameters: {without}\n\n</details>\n")
+    reasons = "; ".join(f"`{name}` ({why})" for name, why in NO_USE.items())
+    return "".join(lines) + "\n" + "".join(details) + f"\nNot counted: {reasons}.\n"
 
 
 def main():
