@@ -86,6 +86,7 @@ pub use core::aval::ShapedArray;
 pub use core::config;
 pub use core::eval::clear_caches;
 pub use core::scalar::Scalar;
+pub use core::sharding;
 pub use custom_derivatives::{custom_jvp, custom_vjp};
 pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result};

@@ -4,6 +4,7 @@ use std::panic::Location;
 
 use raxla::config::{set_num_cpu_devices, with_default_device};
 use raxla::pjrt::{Client, CpuOptions, Device};
+use raxla::sharding::Sharding;
 use raxla::{ErrorKind, device_put, devices, lax, numpy as jnp, prelude::*, random};
 
 fn cpus() -> Vec<Device> {
@@ -527,4 +528,32 @@ fn arrays_are_where_jax_has_them() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_lowered_keeps_the_settings_under_which_it_was_traced() {
+    let d = cpus();
+    let f = jit(|x: &Array| x + 1);
+    let x = Array::from(1);
+    let traced = with_default_device(&d[2], || f.trace()(&x)).unwrap();
+    let compiled = with_default_device(&d[1], || traced.lower()?.compile()).unwrap();
+    assert_eq!(compiled.executable().addressable_devices().unwrap(), [d[2].clone()]);
+    assert_eq!(place(&compiled(&x).unwrap()), (2, false));
+}
+
+#[test]
+fn a_sharding_names_the_device_and_its_memory() {
+    let d = cpus();
+    let x = device_put(&xs(), &d[1]);
+    let sharding = x.sharding().unwrap();
+    assert_eq!(sharding.to_string(), "SingleDeviceSharding(device=CpuDevice(id=1), memory_kind=device)");
+    assert_eq!((sharding.devices(), sharding.memory_kind()), (&d[1..2], Some("device")));
+    assert!(sharding.is_fully_replicated() && sharding.is_fully_addressable());
+    assert_eq!(sharding.shard_shape(&[2, 3]), [2, 3]);
+    assert_eq!(x.devices().unwrap(), [d[1].clone()]);
+    // A sharding can be put to, and is the same wherever it comes from.
+    assert!(device_put(&xs(), sharding).sharding().unwrap() == Sharding::from(&d[1]));
+    assert!((&x + 1).sharding().unwrap() == sharding && xs().sharding().unwrap() != sharding);
+    x.delete();
+    assert_eq!(x.sharding().unwrap_err().kind(), ErrorKind::DeletedBuffer);
 }

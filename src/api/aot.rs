@@ -12,6 +12,7 @@ use crate::api::program::{Lowering, Program, Traced as Trace, leaf_name};
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::Jaxpr;
+use crate::core::placement;
 use crate::error::{Result, bail};
 use crate::pjrt::Executable;
 use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Signature};
@@ -46,10 +47,10 @@ impl<S: Signature> Traced<S> {
     /// A primitive that cannot be lowered.
     pub fn lower(self) -> Result<Lowered<S>> {
         // Where there is no device, or several are asked for, the module is one for any platform.
-        let placement = self.traced.placement(&self.function.name(), &self.args);
-        let platform = placement.map_or("", |placement| placement.device.device().client().platform_name());
+        let target =
+            self.traced.placement(&self.function.name(), &self.args).ok().map(|place| place.sharding);
         let lowering =
-            self.function.lowering(&self.traced, &self.args, platform).map_err(|e| e.at(self.args.caller))?;
+            self.function.lowering(&self.traced, &self.args, target).map_err(|e| e.at(self.args.caller))?;
         Ok(Lowered::new(self.function.name(), lowering, self.traced, self.args))
     }
 }
@@ -149,21 +150,22 @@ impl<S: Signature> fmt::Debug for Compiled<S> {
 
 /// Arguments that were put on another device are not moved; others are.
 fn check_placement(program: &Program, traced: &Trace, args: &FlatArgs) -> Result<()> {
-    let device = program.placement.device;
+    let sharding = program.placement.sharding;
     for (i, x) in args.leaves.iter().enumerate() {
         if let Repr::Device(d) = &x.0
             && d.committed
-            && d.device != device
+            && d.sharding != sharding
             && traced.uses(i)
         {
             bail!(
                 InvalidArgument,
-                "argument devices differ from the device for which this computation was compiled: {} ({}) is on {:?}, \
-                 and the computation runs on {device:?}. Move the argument with device_put, or compile for arguments \
+                "argument devices differ from the device for which this computation was compiled: {} ({}) is on {}, \
+                 and the computation runs on {}. Move the argument with device_put, or compile for arguments \
                  that are there",
                 leaf_name(args, i),
                 x.aval(),
-                d.device
+                placement::names(d.sharding),
+                placement::names(sharding)
             );
         }
     }

@@ -16,11 +16,11 @@ use rustc_hash::{FxHashMap, FxHasher};
 use crate::api::aot;
 use crate::api::program::{Lowering, Program, Traced, leaf_name, lower};
 use crate::control_flow::jit_call::JitCall;
-use crate::core::array::{Array, Repr};
+use crate::core::array::{Array, Placement, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
 use crate::core::config::{self, Config};
-use crate::core::placement::Placement;
+use crate::core::sharding::Sharding;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
 use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
@@ -212,14 +212,6 @@ impl TraceKey {
         fn unequal<T: PartialEq>(a: &[T], b: &[T]) -> usize {
             a.len().abs_diff(b.len()) + a.iter().zip(b).filter(|(a, b)| a != b).count()
         }
-        let (a, b) = (self.config, other.config);
-        let settings = [
-            a.x64 != b.x64,
-            a.matmul_precision != b.matmul_precision,
-            a.default_device != b.default_device,
-            a.disable_most_optimizations != b.disable_most_optimizations,
-            self.axes != other.axes,
-        ];
         // Of two arguments that differ, the one of the same dtype or shape is nearer.
         let dtypes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.dtype != b.dtype).count();
         let shapes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.shape != b.shape).count();
@@ -227,7 +219,8 @@ impl TraceKey {
             + unequal(&self.avals, &other.avals)
             + dtypes
             + shapes
-            + settings.into_iter().map(usize::from).sum::<usize>()
+            + self.config.differences(&other.config).len()
+            + usize::from(self.axes != other.axes)
     }
 }
 
@@ -258,7 +251,7 @@ impl Entry {
                 && x.committed
                 && self.traced.uses(i)
             {
-                if x.device != self.placement.device {
+                if x.sharding != self.placement.sharding {
                     return false;
                 }
                 committed = true;
@@ -295,7 +288,7 @@ thread_local! {
 
 impl FlatFn for JitFn {
     fn call(&self, args: FlatArgs) -> Result<FlatOut> {
-        if config::jit_disabled() {
+        if config::disable_jit() {
             return catch(|| self.f.call(args));
         }
         if trace::is_eval() && !args.leaves.iter().any(Array::is_tracer) {
@@ -328,8 +321,8 @@ impl JitFn {
         let entry = self.entry(args, config)?;
         let program = entry.program.get_or_init(|| {
             self.cache.compiles.fetch_add(1, Ordering::Relaxed);
-            let platform = entry.placement.device.device().client().platform_name();
-            Program::compile(&self.lowering(&entry.traced, args, platform)?, entry.placement)
+            let target = Some(entry.placement.sharding);
+            Program::compile(&self.lowering(&entry.traced, args, target)?, entry.placement)
         });
         let program = match program {
             Ok(program) => program,
@@ -392,7 +385,7 @@ impl JitFn {
         if let Some(found) = find() {
             return Ok(found);
         }
-        if config::explains_cache_misses() {
+        if config::explain_cache_misses() {
             self.explain_miss(&key, args);
         }
         let me = Arc::as_ptr(&self.cache).addr();
@@ -434,13 +427,13 @@ impl JitFn {
         &self,
         traced: &Traced,
         args: &FlatArgs,
-        platform: &'static str,
+        target: Option<Sharding>,
     ) -> Result<Lowering> {
         let mut donated = vec![false; args.leaves.len()];
         for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
             donated[span.leaves()].fill(true);
         }
-        lower(&self.name(), traced, &donated, args.caller, platform)
+        lower(&self.name(), traced, &donated, args.caller, target)
     }
 
     /// Records a call in the jaxpr that is being traced.
@@ -490,18 +483,11 @@ fn differences(old: &TraceKey, new: &TraceKey, args: &FlatArgs) -> Vec<String> {
             found.push(format!("{} was {} and is {}", leaf_name(args, i), typed(a), typed(b)));
         }
     }
-    let (a, b) = (old.config, new.config);
-    let mut setting = |name: &str, a: &dyn fmt::Debug, b: &dyn fmt::Debug| {
-        let (a, b) = (format!("{a:?}"), format!("{b:?}"));
-        if a != b {
-            found.push(format!("{name} was {a} and is {b}"));
-        }
-    };
-    setting("x64", &a.x64, &b.x64);
-    setting("the precision of matrix products", &a.matmul_precision, &b.matmul_precision);
-    setting("the default device", &a.default_device, &b.default_device);
-    let (before, after) = (&a.disable_most_optimizations, &b.disable_most_optimizations);
-    setting("disable_most_optimizations", before, after);
-    setting("the named axes", &old.axes, &new.axes);
+    for (words, was, is) in old.config.differences(&new.config) {
+        found.push(format!("{words} was {was} and is {is}"));
+    }
+    if old.axes != new.axes {
+        found.push(format!("the named axes were {:?} and are {:?}", old.axes, new.axes));
+    }
     found
 }

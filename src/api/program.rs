@@ -8,12 +8,15 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::core::array::{Array, Repr};
+use crate::core::array::{Array, Placement, Repr};
+
 use crate::core::aval::ShapedArray;
+use crate::core::config::{self, Config};
 use crate::core::eval::{BufferRef, buffer_on, compile_text};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
 use crate::core::lowering::LoweringCtx;
-use crate::core::placement::{self, Placement};
+use crate::core::placement;
+use crate::core::sharding::Sharding;
 use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -29,12 +32,15 @@ pub(crate) struct Traced {
     pub jaxpr: Arc<Jaxpr>,
     pub consts: Vec<Array>,
     pub out_tree: TreeDef,
+    /// The settings it was traced under, which hold of all that is made of it.
+    pub config: Config,
     used: OnceLock<Box<[bool]>>,
 }
 
 impl Traced {
     /// Traces `f` for arguments of these types.
     pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
+        let config = config::current();
         let (closed, out_tree) = trace(f, args)?;
         let (jaxpr, mut consts) = convert_constvars(closed);
         // What is captured does not decide where the program runs: it goes where the arguments are.
@@ -43,7 +49,7 @@ impl Traced {
                 x.committed = false;
             }
         }
-        Ok(Traced { jaxpr, consts, out_tree, used: OnceLock::new() })
+        Ok(Traced { jaxpr, consts, out_tree, config, used: OnceLock::new() })
     }
 
     /// Does the program depend on leaf `i` of the arguments? The others are pruned, so that it does not matter where
@@ -62,7 +68,7 @@ impl Traced {
         let at: SmallVec<[usize; 8]> = (0..args.leaves.len())
             .filter(|i| matches!(&args.leaves[*i].0, Repr::Device(x) if x.committed && self.uses(*i)))
             .collect();
-        placement::common(at.iter().map(|i| &args.leaves[*i]), |i, j| {
+        placement::common(self.config, at.iter().map(|i| &args.leaves[*i]), |i, j| {
             let leaf = |i: usize| (leaf_name(args, i), &args.leaves[i]);
             placement::incompatible(&format!("jit of {name}"), leaf(at[i]), leaf(at[j]))
         })
@@ -91,6 +97,8 @@ pub(crate) fn trace(f: &dyn FlatFn, args: &FlatArgs) -> Result<(ClosedJaxpr, Tre
 /// A lowered function: the module, and how to call what it compiles to.
 pub(crate) struct Lowering {
     pub text: String,
+    /// The settings it was traced under.
+    config: Config,
     /// Parameters of the module, as positions among the captured arrays and the leaves.
     kept: Box<[Kept]>,
     out_avals: Box<[ShapedArray]>,
@@ -103,13 +111,24 @@ struct Kept {
     donated: bool,
 }
 
-/// Lowers a traced function for a platform. `donated` says of each leaf of the arguments whether it is given away.
+/// Lowers a traced function for the devices of a sharding, or for one of any platform. `donated` says of each leaf of the
+/// arguments whether it is given away.
 pub(crate) fn lower(
     name: &str,
     traced: &Traced,
     donated: &[bool],
     caller: &Location<'_>,
-    platform: &'static str,
+    target: Option<Sharding>,
+) -> Result<Lowering> {
+    config::with_config(traced.config, || lower_here(name, traced, donated, caller, target))
+}
+
+fn lower_here(
+    name: &str,
+    traced: &Traced,
+    donated: &[bool],
+    caller: &Location<'_>,
+    target: Option<Sharding>,
 ) -> Result<Lowering> {
     // Unused arguments are pruned: neither transferred nor donated.
     let mut jaxpr = traced.jaxpr.clone();
@@ -155,11 +174,11 @@ pub(crate) fn lower(
             Attrs(vec![format!("jax.result_info = \"result{dot}{}\"", path.escape_default())])
         })
         .collect();
-    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), 1).for_platform(platform);
+    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), target);
     ctx.write_live("main", true, &jaxpr, &live, &attrs, &results)?;
     let text = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
-    Ok(Lowering { text, kept, out_avals: out_avals.into() })
+    Ok(Lowering { text, config: traced.config, kept, out_avals: out_avals.into() })
 }
 
 /// Results that no donated buffer has been given to, first come, first served.
@@ -206,7 +225,7 @@ impl<'a> FreeResults<'a> {
     }
 }
 
-/// A compiled function on one device.
+/// A compiled function on the devices of a sharding.
 pub(crate) struct Program {
     pub executable: Executable,
     kept: Box<[Kept]>,
@@ -216,7 +235,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn compile(lowering: &Lowering, placement: Placement) -> Result<Self> {
-        let executable = compile_text(&lowering.text, placement.device)?;
+        let executable = compile_text(&lowering.text, placement.sharding, lowering.config)?;
         let (kept, out_avals) = (lowering.kept.clone(), lowering.out_avals.clone());
         Ok(Program { executable, kept, out_avals, placement })
     }
@@ -233,7 +252,7 @@ impl Program {
             if kept.donated && !matches!(&x.0, Repr::Device(x) if Arc::strong_count(&x.array) == 1) {
                 non_donatable.push(i as i64);
             }
-            buffers.push(buffer_on(x, self.placement.device)?);
+            buffers.push(buffer_on(x, self.placement.sharding)?);
         }
         let refs: SmallVec<[&Buffer; 8]> = buffers.iter().map(BufferRef::buffer).collect();
         let outs = self.executable.execute(&refs, &non_donatable)?;
@@ -241,6 +260,10 @@ impl Program {
             bail!(Internal, "the program gave {} results for {}", outs.len(), self.out_avals.len());
         }
         let outs = outs.into_iter().zip(&self.out_avals);
-        Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), self.placement)).collect())
+        Ok(outs
+            .map(|(buffer, aval)| {
+                Array::on_device(SmallVec::from_buf([buffer]), aval.clone(), self.placement)
+            })
+            .collect())
     }
 }

@@ -10,10 +10,9 @@ use half::{bf16, f16};
 use num_complex::Complex;
 
 use crate::core::aval::ShapedArray;
-use crate::core::config::canonicalize;
-use crate::core::eval;
-use crate::core::placement::{DeviceRef, Placement, default_device};
+use crate::core::config::{self, canonicalize};
 use crate::core::scalar::Scalar;
+use crate::core::sharding::{Sharding, Shards};
 use crate::core::trace::{Tracer, TracerKind, is_live, unexpected_tracer};
 use crate::core::work;
 use crate::dtype::DType;
@@ -63,15 +62,45 @@ impl Deref for OnDevice {
 
 pub(crate) struct DeviceArray {
     pub aval: ShapedArray,
-    pub buffer: Buffer,
-    pub device: DeviceRef,
+    pub shards: Shards,
+    pub sharding: Sharding,
+}
+
+/// Where an array is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Placement {
+    pub sharding: Sharding,
+    /// Was it put there by name, or computed from an array that was?
+    pub committed: bool,
+}
+
+impl DeviceArray {
+    /// Are all parts there, or failed?
+    pub(crate) fn is_ready(&self) -> Result<bool> {
+        self.shards.iter().try_fold(true, |ready, shard| Ok(ready && shard.is_ready()?))
+    }
+
+    /// The elements in row-major order.
+    fn read(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.aval.size() * self.aval.dtype.size()];
+        if !self.sharding.is_fully_replicated() {
+            bail!(
+                Unimplemented,
+                "an array that is partitioned cannot be read: {} is {}",
+                self.aval,
+                self.sharding
+            );
+        }
+        self.shards[0].to_host_sync(&mut bytes)?;
+        Ok(bytes)
+    }
 }
 
 impl Array {
     #[inline]
-    pub(crate) fn on_device(buffer: Buffer, aval: ShapedArray, placement: Placement) -> Self {
-        let Placement { device, committed } = placement;
-        Array(Repr::Device(OnDevice { array: Arc::new(DeviceArray { aval, buffer, device }), committed }))
+    pub(crate) fn on_device(shards: Shards, aval: ShapedArray, placement: Placement) -> Self {
+        let Placement { sharding, committed } = placement;
+        Array(Repr::Device(OnDevice { array: Arc::new(DeviceArray { aval, shards, sharding }), committed }))
     }
 
     /// An array of this shape from its elements in row-major order.
@@ -128,9 +157,9 @@ impl Array {
             )
         };
         let aval = ShapedArray::new(narrow, shape);
-        let device = default_device()?;
-        let buffer = eval::put(&bytes, &aval, device)?;
-        Ok(Self::on_device(buffer, aval, Placement { device, committed: false }))
+        let sharding = config::default_sharding(config::current())?;
+        let shards = sharding.put(&bytes, narrow, shape)?;
+        Ok(Self::on_device(shards, aval, Placement { sharding, committed: false }))
     }
 
     /// A strongly typed scalar.
@@ -220,11 +249,7 @@ impl Array {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let caller = Location::caller();
         match &self.0 {
-            Repr::Device(x) => {
-                let mut bytes = vec![0; x.aval.size() * x.aval.dtype.size()];
-                x.buffer.to_host_sync(&mut bytes).map_err(|e| e.at(caller))?;
-                Ok(bytes)
-            }
+            Repr::Device(x) => x.read().map_err(|e| e.at(caller)),
             Repr::Scalar(x) => Ok(x.bytes()[..x.dtype().size()].to_vec()),
             Repr::Tracer(t) => Err(concretization(t).at(caller)),
         }
@@ -335,7 +360,7 @@ impl Array {
     pub fn block_until_ready(&self) -> Result<&Self> {
         let caller = Location::caller();
         if let Repr::Device(x) = &self.0 {
-            x.buffer.block_until_ready().map_err(|e| e.at(caller))?;
+            x.shards.iter().try_for_each(Buffer::block_until_ready).map_err(|e| e.at(caller))?;
         }
         Ok(self)
     }
@@ -343,7 +368,7 @@ impl Array {
     /// Has the device buffer been donated or deleted?
     pub fn is_deleted(&self) -> bool {
         match &self.0 {
-            Repr::Device(x) => x.buffer.is_deleted(),
+            Repr::Device(x) => x.shards.iter().any(Buffer::is_deleted),
             _ => false,
         }
     }

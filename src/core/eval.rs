@@ -16,19 +16,20 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::compilation_cache;
 use crate::core::config::{self, Config};
 use crate::core::lowering::LoweringCtx;
-use crate::core::placement::{self, DeviceRef, copy_to};
+use crate::core::placement::{self, copy_to};
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::scalar::Scalar;
+use crate::core::sharding::{Sharding, Shards};
 use crate::core::trace::unexpected_tracer;
 use crate::error::Result;
-use crate::pjrt::{Buffer, CompileOptions, Executable};
+use crate::pjrt::{Buffer, CompileOptions, Device, Executable};
 
 /// One compiled application of a primitive.
 struct Entry {
     prim: Prim,
     ins: SmallVec<[ShapedArray; 2]>,
     config: Config,
-    device: DeviceRef,
+    sharding: Sharding,
     /// Filled by the first thread that needs it; the others wait for it alone.
     compiled: OnceLock<Result<Compiled>>,
 }
@@ -46,7 +47,7 @@ thread_local! {
     /// In front of `SHARED`, so that a hit takes no lock.
     static LOCAL: RefCell<Cache> = const { RefCell::new(HashTable::new()) };
     /// Host scalars that are on a device already.
-    static SCALARS: RefCell<FxHashMap<(Scalar, DeviceRef), Arc<Buffer>>> = RefCell::default();
+    static SCALARS: RefCell<FxHashMap<(Scalar, Sharding), Arc<Shards>>> = RefCell::default();
 }
 
 /// Compiled primitives that are kept: JAX's limit on what `jax._src.util.cache` holds.
@@ -55,49 +56,44 @@ const MAX_ENTRIES: usize = 4096;
 /// Scalars kept on the device by one thread.
 const MAX_SCALARS: usize = 256;
 
-/// A device buffer: an array's own, or that of a host scalar or of a copy on another device.
+/// The buffers of an array: its own, or that of a host scalar or of a copy on another device.
 pub(crate) enum BufferRef<'a> {
     Array(&'a DeviceArray),
-    Shared(Arc<Buffer>),
+    Shared(Arc<Shards>),
 }
 
 impl BufferRef<'_> {
+    /// The part on the first device.
     pub(crate) fn buffer(&self) -> &Buffer {
         match self {
-            BufferRef::Array(x) => &x.buffer,
-            BufferRef::Shared(x) => x,
+            BufferRef::Array(x) => &x.shards[0],
+            BufferRef::Shared(x) => &x[0],
         }
     }
 }
 
-/// The buffer on `device` of an array that is no tracer: a copy, if the array is elsewhere.
-pub(crate) fn buffer_on(x: &Array, device: DeviceRef) -> Result<BufferRef<'_>> {
+/// The buffers in a place of an array that is no tracer: a copy, if the array is elsewhere.
+pub(crate) fn buffer_on(x: &Array, sharding: Sharding) -> Result<BufferRef<'_>> {
     match &x.0 {
-        Repr::Device(x) if x.device == device => Ok(BufferRef::Array(x)),
-        Repr::Device(d) => Ok(BufferRef::Shared(Arc::new(copy_to(&d.buffer, x, device)?))),
-        Repr::Scalar(x) => scalar_on(x.with_weak_type(false), device).map(BufferRef::Shared),
+        Repr::Device(x) if x.sharding == sharding => Ok(BufferRef::Array(x)),
+        Repr::Device(d) => Ok(BufferRef::Shared(Arc::new(copy_to(&d.shards, x, sharding)?))),
+        Repr::Scalar(x) => scalar_on(x.with_weak_type(false), sharding).map(BufferRef::Shared),
         Repr::Tracer(t) => Err(unexpected_tracer(t)),
     }
 }
 
-fn scalar_on(x: Scalar, device: DeviceRef) -> Result<Arc<Buffer>> {
+fn scalar_on(x: Scalar, sharding: Sharding) -> Result<Arc<Shards>> {
     SCALARS.with_borrow_mut(|scalars| {
-        if let Some(buffer) = scalars.get(&(x, device)) {
+        if let Some(buffer) = scalars.get(&(x, sharding)) {
             return Ok(buffer.clone());
         }
-        let buffer = Arc::new(put(&x.bytes()[..x.dtype().size()], &x.aval(), device)?);
+        let buffer = Arc::new(sharding.put(&x.bytes()[..x.dtype().size()], x.dtype(), &[])?);
         if scalars.len() >= MAX_SCALARS {
             scalars.clear();
         }
-        scalars.insert((x, device), buffer.clone());
+        scalars.insert((x, sharding), buffer.clone());
         Ok(buffer)
     })
-}
-
-/// Copies host bytes to a device.
-pub(crate) fn put(bytes: &[u8], aval: &ShapedArray, device: DeviceRef) -> Result<Buffer> {
-    let device = device.device();
-    device.client().buffer_from_host(bytes, aval.dtype, &aval.shape, device)
 }
 
 /// Applies a primitive to arrays on a device.
@@ -105,13 +101,13 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     if let Some(outs) = prim.eval(args) {
         return outs;
     }
-    let placement = placement::common(args.iter().copied(), |i, j| {
+    let placement = placement::common(config::current(), args.iter().copied(), |i, j| {
         let name = |i: usize| (format!("argument {i}"), args[i]);
         placement::incompatible(prim.name(), name(i), name(j))
     })?;
-    let device = placement.device;
-    // The device is in the key of its own.
-    let config = Config { default_device: None, ..config::current() };
+    let sharding = placement.sharding;
+    // Where it runs is in the key of its own.
+    let config = config::current_placed();
     let mut hasher = FxHasher::default();
     prim.hash(&mut hasher);
     for x in args {
@@ -122,11 +118,11 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         }
     }
     config.hash(&mut hasher);
-    device.hash(&mut hasher);
+    sharding.hash(&mut hasher);
     let hash = hasher.finish();
     let same = |(h, e): &(u64, Arc<Entry>)| {
         *h == hash
-            && e.device == device
+            && e.sharding == sharding
             && e.config == config
             && e.ins.len() == args.len()
             && e.ins.iter().zip(args).all(|(aval, x)| x.has_aval(aval))
@@ -138,7 +134,10 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         None => {
             let new = || {
                 let ins = args.iter().map(|x| x.aval()).collect();
-                (hash, Arc::new(Entry { prim: prim.clone(), ins, config, device, compiled: OnceLock::new() }))
+                (
+                    hash,
+                    Arc::new(Entry { prim: prim.clone(), ins, config, sharding, compiled: OnceLock::new() }),
+                )
             };
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
             if shared.len() >= MAX_ENTRIES {
@@ -157,37 +156,39 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     };
     let compiled = entry.compiled.get_or_init(|| compile(&entry)).as_ref().map_err(Clone::clone)?;
     let buffers =
-        args.iter().map(|x| buffer_on(x, device)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
+        args.iter().map(|x| buffer_on(x, sharding)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
     let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
     let outs = compiled.executable.execute(&refs, &[])?;
     let outs = outs.into_iter().zip(&compiled.outs);
-    Ok(outs.map(|(buffer, aval)| Array::on_device(buffer, aval.clone(), placement)).collect())
+    Ok(outs
+        .map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), aval.clone(), placement))
+        .collect())
 }
 
 fn compile(entry: &Entry) -> Result<Compiled> {
     let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
     let outs = entry.prim.abstract_eval(&ins)?;
-    let platform = entry.device.device().client().platform_name();
-    let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), 1).for_platform(platform);
+    let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(entry.sharding));
     let arg_types: Vec<_> = ins.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
     let result_types: Vec<_> = outs.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
     let args = ctx.begin_function("main", true, &arg_types, &result_types);
     let results = entry.prim.lower(&mut ctx, &args, &outs)?;
     ctx.end_function(&results);
     let text = ctx.finish();
-    let executable = compile_text(&text, entry.device)?;
+    let executable = compile_text(&text, entry.sharding, entry.config)?;
     Ok(Compiled { executable, outs })
 }
 
-/// Compiles a module for one device.
-pub(crate) fn compile_text(text: &str, device: DeviceRef) -> Result<Executable> {
+/// Compiles a module for the devices of a sharding.
+pub(crate) fn compile_text(text: &str, sharding: Sharding, config: Config) -> Result<Executable> {
     tracing::debug!(target: "raxla::lowering", "{text}");
-    let device = device.device();
-    let mut options = CompileOptions::for_device(device.id());
-    if config::current().disable_most_optimizations {
+    let ids: SmallVec<[i32; 8]> = sharding.devices().iter().map(Device::id).collect();
+    let mut options = CompileOptions::for_devices(&ids);
+    let client = sharding.client();
+    if config.disable_most_optimizations {
         options = options.without_most_optimizations();
     }
-    compilation_cache::compile(device.client(), text, &options)
+    compilation_cache::compile(client, text, &options)
 }
 
 /// Empties this thread's and the shared cache of compiled primitives. JAX: `jax.clear_caches`.

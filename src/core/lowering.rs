@@ -8,16 +8,22 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::core::aval::ShapedArray;
+use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Atom, Jaxpr, Live, Var};
 use crate::core::scalar::Scalar;
+use crate::core::sharding::{Mesh, Sharding};
 use crate::dtype::DType;
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::mlir::{Attrs, Block, Builder, Type, Value, Values, push_list};
 
 /// A module that is being lowered. It dereferences to its [`Builder`].
 #[derive(Debug)]
 pub struct LoweringCtx {
     builder: Builder,
+    /// The devices that the module is for.
+    mesh: Mesh,
+    /// The named axes that collectives may refer to here, innermost last.
+    axis_env: Vec<(AxisName, usize)>,
     /// Constants of one element, by the block that they are in, their element and their type.
     splats: FxHashMap<(Block, Scalar, Type), Value>,
     /// The element of each scalar constant.
@@ -45,23 +51,37 @@ impl DerefMut for LoweringCtx {
 }
 
 impl LoweringCtx {
-    /// An empty module named `name`.
-    pub fn new(name: &str, num_partitions: usize) -> Self {
+    /// An empty module named `name`, for the devices and the platform of a sharding; without one, for one device of any
+    /// platform. JAX: `lowering_platforms`, `ModuleContext.axis_context`.
+    pub fn new(name: &str, target: Option<Sharding>) -> Self {
+        let mesh = target.map(Sharding::mesh).unwrap_or_default();
         LoweringCtx {
-            builder: Builder::new(name, num_partitions),
+            builder: Builder::new(name, mesh.size()),
+            axis_env: mesh.axes().to_vec(),
+            mesh,
             splats: FxHashMap::default(),
             scalars: FxHashMap::default(),
             functions: FxHashMap::default(),
             helpers: FxHashMap::default(),
             names: FxHashMap::default(),
-            platform: "",
+            platform: target.map_or("", |sharding| sharding.client().platform_name()),
         }
     }
 
-    /// The same, to be compiled for a platform: `cpu`, `cuda`, `tpu`. JAX: `lowering_platforms`.
-    #[must_use]
-    pub fn for_platform(self, platform: &'static str) -> Self {
-        LoweringCtx { platform, ..self }
+    /// The devices that the module is for.
+    pub fn mesh(&self) -> &Mesh {
+        &self.mesh
+    }
+
+    /// The size of a named axis that the module has: of one that no enclosing `vmap` replaced.
+    ///
+    /// # Errors
+    /// `unbound axis name: i`
+    pub fn axis_size(&self, name: AxisName) -> Result<usize> {
+        match self.axis_env.iter().rev().find(|(known, _)| *known == name) {
+            Some((_, size)) => Ok(*size),
+            None => bail!(UnboundAxisName, "unbound axis name: {name}. No enclosing vmap binds it"),
+        }
     }
 
     /// The finished module.

@@ -15,5 +15,6 @@ pub(crate) mod pretty;
 pub(crate) mod primitive;
 pub(crate) mod remap;
 pub(crate) mod scalar;
+pub mod sharding;
 pub(crate) mod trace;
 pub(crate) mod work;

@@ -5,109 +5,37 @@
 //! runs where its committed arguments are, which must agree; without any it runs on the default device. Arguments that
 //! are not committed are copied there without asking.
 
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::panic::Location;
-use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::core::array::{Array, Repr, concretization};
-use crate::core::config;
+use crate::core::array::{Array, Placement, Repr, concretization};
+use crate::core::config::{self, Config};
+use crate::core::sharding::{Sharding, Shards};
 use crate::error::{Error, OrThrow, Result, bail, err};
-use crate::pjrt::{Buffer, Device, discovery};
-
-/// A device that arrays are on. Each device has one, so that two are compared by their address.
-///
-/// They are never freed: a client whose devices hold arrays lives as long as the process, as the default one does.
-#[derive(Clone, Copy)]
-pub(crate) struct DeviceRef(&'static Device);
-
-impl DeviceRef {
-    /// The one of this device. Takes a lock, so it is for `device_put` and not for every operation.
-    pub(crate) fn of(device: &Device) -> DeviceRef {
-        static DEVICES: Mutex<Vec<DeviceRef>> = Mutex::new(Vec::new());
-        let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-        match devices.iter().find(|d| d.0 == device) {
-            Some(found) => *found,
-            None => {
-                let new = DeviceRef(Box::leak(Box::new(device.clone())));
-                devices.push(new);
-                new
-            }
-        }
-    }
-
-    /// The device.
-    pub(crate) fn device(self) -> &'static Device {
-        self.0
-    }
-}
-
-impl PartialEq for DeviceRef {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0)
-    }
-}
-impl Eq for DeviceRef {}
-
-impl Hash for DeviceRef {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        std::ptr::from_ref(self.0).addr().hash(state);
-    }
-}
-
-/// `cpu:1`.
-impl fmt::Debug for DeviceRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// Where an array is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Placement {
-    pub device: DeviceRef,
-    /// Was it put there by name, or computed from an array that was?
-    pub committed: bool,
-}
-
-/// Where arrays go that say nothing else.
-pub(crate) fn default_device() -> Result<DeviceRef> {
-    static DEFAULT: OnceLock<DeviceRef> = OnceLock::new();
-    if let Some(device) = config::current().default_device {
-        return Ok(device);
-    }
-    match DEFAULT.get() {
-        Some(device) => Ok(*device),
-        None => {
-            let device = DeviceRef::of(&discovery::default_client()?.default_device()?);
-            Ok(*DEFAULT.get_or_init(|| device))
-        }
-    }
-}
+use crate::pjrt::{Buffer, Device};
 
 /// Where a computation of these arguments runs and its results are. `conflict` makes the error for the positions of two
-/// arguments that are committed to different devices.
+/// arguments that are committed to different devices. `config` decides where it runs if none is committed.
 #[inline]
 pub(crate) fn common<'a>(
+    config: Config,
     args: impl Iterator<Item = &'a Array>,
     conflict: impl FnOnce(usize, usize) -> Error,
 ) -> Result<Placement> {
-    let mut found: Option<(usize, DeviceRef)> = None;
+    let mut found: Option<(usize, Sharding)> = None;
     for (i, x) in args.enumerate() {
         if let Repr::Device(x) = &x.0
             && x.committed
         {
             match found {
-                None => found = Some((i, x.device)),
-                Some((_, device)) if device == x.device => {}
+                None => found = Some((i, x.sharding)),
+                Some((_, sharding)) if sharding == x.sharding => {}
                 Some((first, _)) => return Err(conflict(first, i)),
             }
         }
     }
     match found {
-        Some((_, device)) => Ok(Placement { device, committed: true }),
-        None => Ok(Placement { device: default_device()?, committed: false }),
+        Some((_, sharding)) => Ok(Placement { sharding, committed: true }),
+        None => Ok(Placement { sharding: config::default_sharding(config)?, committed: false }),
     }
 }
 
@@ -115,7 +43,7 @@ pub(crate) fn common<'a>(
 #[cold]
 pub(crate) fn incompatible(op: &str, a: (String, &Array), b: (String, &Array)) -> Error {
     let place = |x: &Array| match &x.0 {
-        Repr::Device(x) => x.device.0.to_string(),
+        Repr::Device(x) => names(x.sharding),
         _ => "no device".into(),
     };
     let (on_a, on_b) = (place(a.1), place(b.1));
@@ -131,25 +59,30 @@ pub(crate) fn incompatible(op: &str, a: (String, &Array), b: (String, &Array)) -
     )
 }
 
-/// A copy of `buffer`, whose contents are `aval`, on another device.
-pub(crate) fn copy_to(buffer: &Buffer, x: &Array, device: DeviceRef) -> Result<Buffer> {
-    if buffer.client() == device.0.client() {
-        return buffer.copy_to_device(device.0);
+/// `cpu:0`, or several.
+pub(crate) fn names(sharding: Sharding) -> String {
+    let names: Vec<String> = sharding.devices().iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// A copy of the array elsewhere, if it is not there.
+pub(crate) fn copy_to(shards: &Shards, x: &Array, to: Sharding) -> Result<Shards> {
+    if shards.iter().all(|buffer| buffer.client() == to.client()) {
+        return to.copy(shards);
     }
     // Clients share no memory that both know of: by way of the host.
-    let aval = x.aval();
-    device.0.client().buffer_from_host(&x.to_bytes()?, aval.dtype, &aval.shape, device.0)
+    to.put(&x.to_bytes()?, x.dtype(), x.shape())
 }
 
 impl Array {
-    /// The array on `device`, committed to it. Shares the buffer if it is there.
-    pub(crate) fn put(&self, device: DeviceRef) -> Result<Array> {
-        if !device.0.is_addressable() {
-            bail!(InvalidArgument, "device_put: {} belongs to another process", device.0);
+    /// The array in this place, committed to it. Shares the buffers if it is there.
+    pub(crate) fn put(&self, sharding: Sharding) -> Result<Array> {
+        if !sharding.is_fully_addressable() {
+            bail!(InvalidArgument, "device_put: {} belongs to another process", names(sharding));
         }
-        let placement = Placement { device, committed: true };
+        let placement = Placement { sharding, committed: true };
         match &self.0 {
-            Repr::Device(x) if x.device == device => {
+            Repr::Device(x) if x.sharding == sharding => {
                 self.check_alive()?;
                 let mut x = x.clone();
                 x.committed = true;
@@ -157,13 +90,12 @@ impl Array {
             }
             Repr::Device(x) => {
                 self.check_alive()?;
-                Ok(Array::on_device(copy_to(&x.buffer, self, device)?, x.aval.clone(), placement))
+                Ok(Array::on_device(copy_to(&x.shards, self, sharding)?, x.aval.clone(), placement))
             }
             Repr::Scalar(x) => {
-                let (bytes, aval) = (x.bytes(), x.aval());
-                let bytes = &bytes[..aval.dtype.size()];
-                let buffer = device.0.client().buffer_from_host(bytes, aval.dtype, &aval.shape, device.0)?;
-                Ok(Array::on_device(buffer, aval, placement))
+                let aval = x.aval();
+                let shards = sharding.put(&x.bytes()[..x.dtype().size()], x.dtype(), &[])?;
+                Ok(Array::on_device(shards, aval, placement))
             }
             Repr::Tracer(t) => Err(concretization(t)),
         }
@@ -176,7 +108,22 @@ impl Array {
         Ok(())
     }
 
-    /// The device that the array is on. A Rust number that no device has seen yet is on the default device.
+    /// Where the parts of the array are. A Rust number that no device has seen yet is on the default device.
+    ///
+    /// # Errors
+    /// A tracer is nowhere; a deleted array.
+    #[track_caller]
+    pub fn sharding(&self) -> Result<Sharding> {
+        let caller = Location::caller();
+        let sharding = match &self.0 {
+            Repr::Device(x) => self.check_alive().map(|()| x.sharding),
+            Repr::Scalar(_) => config::default_sharding(config::current()),
+            Repr::Tracer(t) => Err(concretization(t)),
+        };
+        sharding.map_err(|e| e.at(caller))
+    }
+
+    /// The device that the array is on, the first if there are several.
     ///
     /// ```
     /// use raxla::Array;
@@ -186,25 +133,19 @@ impl Array {
     /// ```
     ///
     /// # Errors
-    /// A tracer is on no device; a deleted array.
+    /// As [`sharding`](Self::sharding).
     #[track_caller]
     pub fn device(&self) -> Result<Device> {
-        let caller = Location::caller();
-        let device = match &self.0 {
-            Repr::Device(x) => self.check_alive().map(|()| x.device),
-            Repr::Scalar(_) => default_device(),
-            Repr::Tracer(t) => Err(concretization(t)),
-        };
-        device.map(|device| device.0.clone()).map_err(|e| e.at(caller))
+        Ok(self.sharding()?.device().clone())
     }
 
-    /// The devices that hold the array: one, since arrays are not sharded.
+    /// The devices that hold the array or a part of it.
     ///
     /// # Errors
-    /// As [`device`](Self::device).
+    /// As [`sharding`](Self::sharding).
     #[track_caller]
     pub fn devices(&self) -> Result<Vec<Device>> {
-        Ok(vec![self.device()?])
+        Ok(self.sharding()?.devices().to_vec())
     }
 
     /// Must the array stay where it is? True of what [`device_put`](crate::device_put) returns, and of what is computed
@@ -229,7 +170,7 @@ impl Array {
     pub fn is_ready(&self) -> Result<bool> {
         let caller = Location::caller();
         let ready = match &self.0 {
-            Repr::Device(x) => self.check_alive().and_then(|()| x.buffer.is_ready()),
+            Repr::Device(x) => self.check_alive().and_then(|()| x.is_ready()),
             Repr::Scalar(_) => Ok(true),
             Repr::Tracer(t) => Err(concretization(t)),
         };
@@ -254,7 +195,7 @@ impl Array {
     #[track_caller]
     pub fn delete(&self) {
         let deleted = match &self.0 {
-            Repr::Device(x) => x.buffer.delete(),
+            Repr::Device(x) => x.shards.iter().try_for_each(Buffer::delete),
             Repr::Scalar(_) => Ok(()),
             Repr::Tracer(t) => Err(concretization(t)),
         };

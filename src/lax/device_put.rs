@@ -5,15 +5,14 @@ use crate::core::array::{Array, Repr};
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::placement::DeviceRef;
 use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
 };
+use crate::core::sharding::{Sharding, device_repr};
 use crate::core::trace::{TracerKind, bind_at, bind1, caller};
 use crate::error::{OrThrow, Result};
 use crate::lax::elementwise::{linear_ct, nary_batch, one, unary_jvp};
 use crate::mlir::Value;
-use crate::pjrt::Device;
 use crate::tree::{self, Pytree};
 
 /// The same tree with its arrays on `device` and committed to it. JAX: `jax.device_put`.
@@ -42,8 +41,8 @@ use crate::tree::{self, Pytree};
 /// A deleted array; a device that belongs to another process. Later, where they meet: `add: received incompatible
 /// devices: argument 0 (f32[2]) is on cpu:0 and argument 1 (f32[2]) is on cpu:1`.
 #[track_caller]
-pub fn device_put<T: Pytree>(tree: &T, device: &Device) -> T {
-    let (device, loc) = (Some(DeviceRef::of(device)), caller());
+pub fn device_put<T: Pytree>(tree: &T, device: impl Into<Sharding>) -> T {
+    let (device, loc) = (Some(device.into()), caller());
     let put = |x: &Array| {
         let mut outs = bind_at(&DevicePut { device, src: device_of(x) }.into(), &[x], loc)?;
         Ok(outs.swap_remove(0))
@@ -52,9 +51,9 @@ pub fn device_put<T: Pytree>(tree: &T, device: &Device) -> T {
 }
 
 /// The device of an array, or of the value below a tracer of `grad`: where the gradient is to go.
-fn device_of(x: &Array) -> Option<DeviceRef> {
+fn device_of(x: &Array) -> Option<Sharding> {
     match &x.0 {
-        Repr::Device(x) => Some(x.device),
+        Repr::Device(x) => Some(x.sharding),
         Repr::Scalar(_) => None,
         Repr::Tracer(t) => match &t.0.kind {
             TracerKind::Dual { primal, .. } => device_of(primal),
@@ -66,17 +65,18 @@ fn device_of(x: &Array) -> Option<DeviceRef> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct DevicePut {
     /// `None`: stay.
-    device: Option<DeviceRef>,
+    device: Option<Sharding>,
     /// Where the array comes from, if that is known.
-    src: Option<DeviceRef>,
+    src: Option<Sharding>,
 }
 
-/// `CpuDevice(id=1)`, as JAX prints a device.
-fn repr(device: Option<DeviceRef>) -> String {
-    let Some(device) = device.map(DeviceRef::device) else { return "None".into() };
-    let platform = device.client().platform_name();
-    let (first, rest) = platform.split_at(platform.chars().next().map_or(0, char::len_utf8));
-    format!("{}{rest}Device(id={})", first.to_uppercase(), device.id())
+/// As JAX prints it: a device where that is all.
+fn repr(sharding: Option<Sharding>) -> String {
+    match sharding.map(Sharding::devices) {
+        None => "None".into(),
+        Some([device]) => device_repr(device),
+        Some(_) => sharding.map(|s| s.to_string()).unwrap_or_default(),
+    }
 }
 
 impl Primitive for DevicePut {
@@ -119,14 +119,14 @@ impl Primitive for DevicePut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::placement::default_device;
+    use crate::core::config;
     use crate::dtype::DType;
     use crate::lax::testing::{Draw, case, check_rules};
 
     #[test]
     fn rules_of_device_put() {
         let mut draw = Draw::new(35);
-        let device = default_device().unwrap().device();
+        let device = config::default_sharding(config::current()).unwrap();
         check_rules([DType::F32, DType::C64, DType::I32, DType::Bool].into_iter().flat_map(|d| {
             let xs = [draw.values(d, &[]), draw.values(d, &[2, 3]), draw.values(d, &[0, 2])];
             xs.map(|x| case("device_put", [x], |x| device_put(&x[0], device)))

@@ -25,11 +25,11 @@ pub(crate) use draw::{Draw, FLOATS, INEXACTS, INTEGERS};
 pub(crate) use host::{components, same};
 
 use crate::core::array::Array;
+use crate::core::array::Placement;
 use crate::core::aval::{Shape, ShapedArray};
-use crate::core::config::{with_most_optimizations_disabled, with_x64};
+use crate::core::config::{self, with_disable_most_optimizations, with_x64};
 use crate::core::eval;
 use crate::core::lowering::LoweringCtx;
-use crate::core::placement::{Placement, default_device};
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
 use crate::interpreters::jvp::{instantiate, jvp};
@@ -175,7 +175,7 @@ pub(crate) fn check_rules(cases: impl IntoIterator<Item = Case>) {
             let avals: Vec<String> = case.args.iter().map(|x| format!("{:?}", x.aval())).collect();
             let check = || check_case(&case, &mut done);
             // Rules are what XLA is given, not what it makes of them.
-            let error = with_most_optimizations_disabled(check).err()?;
+            let error = with_disable_most_optimizations(true, check).err()?;
             Some(format!("{} on ({}): {error}", case.name, avals.join(", ")))
         })
         .collect();
@@ -254,12 +254,12 @@ fn check_jit(case: &Case, eager: &[Array]) -> Result<String> {
 fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Array>> {
     let (jaxpr, consts) = convert_constvars(closed);
     let args: Vec<Array> = consts.into_iter().chain(args.iter().cloned()).collect();
-    let mut ctx = LoweringCtx::new("jit_check_rules", 1);
+    let mut ctx = LoweringCtx::new("jit_check_rules", None);
     ctx.write_function("main", true, &jaxpr)?;
     let text = ctx.finish();
-    let (device, committed) = (default_device()?, false);
-    let executable = eval::compile_text(&text, device).map_err(|e| e.context(&text))?;
-    let buffers = args.iter().map(|x| eval::buffer_on(x, device)).collect::<Result<Vec<_>>>()?;
+    let (sharding, committed) = (config::default_sharding(config::current())?, false);
+    let executable = eval::compile_text(&text, sharding, config::current()).map_err(|e| e.context(&text))?;
+    let buffers = args.iter().map(|x| eval::buffer_on(x, sharding)).collect::<Result<Vec<_>>>()?;
     let refs: Vec<_> = buffers.iter().map(|b| b.buffer()).collect();
     let outs = executable.execute(&refs, &[])?;
     let outs = outs.into_iter().zip(jaxpr.out_avals()).map(|(buffer, aval)| {
@@ -267,7 +267,7 @@ fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Ar
         if dtype != aval.dtype || dims.as_slice() != aval.shape.as_slice() {
             bail!(Internal, "aval {aval:?}, but executed: {dtype}{dims:?}");
         }
-        Ok(Array::on_device(buffer, aval, Placement { device, committed }))
+        Ok(Array::on_device(smallvec::smallvec![buffer], aval, Placement { sharding, committed }))
     });
     outs.collect()
 }

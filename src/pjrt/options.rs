@@ -131,9 +131,10 @@ impl CompileOptions {
         Self::default()
     }
 
-    /// For the one device with the given id.
-    pub fn for_device(id: i32) -> Self {
-        CompileOptions { device_assignment: Some(DeviceAssignment::partitions(&[id])), ..Self::default() }
+    /// For the devices with these ids: one runs it whole; over several it is partitioned by Shardy.
+    pub fn for_devices(ids: &[i32]) -> Self {
+        let options = if ids.len() == 1 { Self::default() } else { Self::partitioned(ids.len()) };
+        CompileOptions { device_assignment: Some(DeviceAssignment::partitions(ids)), ..options }
     }
 
     /// Partitioned by Shardy over `partitions` devices.

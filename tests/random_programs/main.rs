@@ -40,7 +40,8 @@ fn setting(name: &str) -> Option<u64> {
 fn outcome(check: usize, program: &Program, seed: u64) -> Outcome {
     let run = || config::with_x64(true, || (CHECKS[check].run)(program, seed));
     // Compiling takes most of the time, and it is not XLA's optimisations that are tested.
-    let run = || if seed.is_multiple_of(8) { run() } else { config::with_most_optimizations_disabled(run) };
+    let run =
+        || if seed.is_multiple_of(8) { run() } else { config::with_disable_most_optimizations(true, run) };
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => Outcome::Failed(error.to_string()),

@@ -66,7 +66,7 @@ fn a_miss_is_explained_by_what_differs_from_the_nearest_call() {
     let f = jit(apply);
     let x = Array::from([3.0f32, 4.0]);
     tracing::subscriber::with_default(warnings, || {
-        config::explain_cache_misses(true);
+        config::set_explain_cache_misses(true);
         let reason = |call: &dyn Fn() -> Result<Array>| {
             call().unwrap();
             let messages = std::mem::take(&mut *log.lock().unwrap());
@@ -103,6 +103,6 @@ fn a_miss_is_explained_by_what_differs_from_the_nearest_call() {
         let device = &devices().unwrap()[0];
         let moved = reason(&|| config::with_default_device(device, || f(&layer(1, 1), &x)));
         assert!(moved.starts_with("the default device was None and is "), "{moved}");
-        config::explain_cache_misses(false);
+        config::set_explain_cache_misses(false);
     });
 }

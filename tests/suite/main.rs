@@ -26,6 +26,7 @@ mod pjrt_programs;
 mod process;
 mod promotion;
 mod random;
+mod settings;
 mod signatures;
 mod transformations;
 mod tree;

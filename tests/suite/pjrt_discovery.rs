@@ -70,8 +70,9 @@ fn child() {
             );
         }
         Ok("fast") => {
-            let x =
-                raxla::config::with_most_optimizations_disabled(|| raxla::lax::sin(&raxla::Array::from(0.0)));
+            let x = raxla::config::with_disable_most_optimizations(true, || {
+                raxla::lax::sin(&raxla::Array::from(0.0))
+            });
             println!("sin is {x}");
         }
         Ok(platform) if !platform.is_empty() => match discovery::find_plugin(platform) {

@@ -196,7 +196,7 @@ fn a_program_runs_on_the_device_that_it_was_compiled_for() {
     let client = Client::cpu_with(&CpuOptions::with_device_count(3)).unwrap();
     let devices = client.addressable_devices();
     assert_eq!(devices.len(), 3);
-    let options = CompileOptions::for_device(devices[2].id());
+    let options = CompileOptions::for_devices(&[devices[2].id()]);
     let executable = client.compile(&Program::mlir_text(ADD), &options).unwrap();
     let ones = 1_f32.to_ne_bytes().repeat(4);
     let there = client.buffer_from_host(&ones, DType::F32, &[2, 2], &devices[2]).unwrap();

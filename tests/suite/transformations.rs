@@ -45,7 +45,7 @@ fn without_jit_side_effects_happen_at_each_call() {
     let counter = n.clone();
     let count = jit(move || Array::from(counter.fetch_add(1, Relaxed) + 1));
     let values: Vec<i32> =
-        config::with_jit_disabled(|| (0..3).map(|_| count().unwrap().item().unwrap()).collect());
+        config::with_disable_jit(true, || (0..3).map(|_| count().unwrap().item().unwrap()).collect());
     assert_eq!(values, [1, 2, 3]);
 }
 

@@ -24,14 +24,12 @@ pub(super) fn pairs(perm: &[(usize, usize)]) -> String {
     format!("({}{comma})", items.join(", "))
 }
 
-/// What the compiler would be asked for if no trace bound the axis.
-fn unbound(prim: &dyn Primitive) -> Lowered {
-    bail!(
-        UnboundAxisName,
-        "unbound axis name: {}. No enclosing vmap binds it, but {} refers to it",
-        prim.axis_names().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "),
-        prim.name()
-    )
+/// What is left over the axes of a mesh, once each `vmap` has replaced its own.
+fn lower(prim: &dyn Primitive, ctx: &LoweringCtx) -> Lowered {
+    for name in prim.axis_names() {
+        ctx.axis_size(name)?;
+    }
+    bail!(Unimplemented, "{}: collectives over the devices of a mesh are not lowered", prim.name())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,8 +64,8 @@ impl Primitive for AllReduce {
         let [x] = check::arity(self, ins)?;
         Ok(one(x.clone()))
     }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        lower(self, ctx)
     }
     /// d psum(x) = psum(dx)
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
@@ -120,8 +118,8 @@ impl Primitive for AxisIndex {
         let [] = check::arity(self, ins)?;
         Ok(one(ShapedArray::new(DType::I32, &[])))
     }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        lower(self, ctx)
     }
     /// no arguments, no tangents
     fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {
@@ -171,8 +169,8 @@ impl Primitive for AllGather {
         }
         Ok(one(x.with_axis(self.all_gather_dimension, self.axis_size)))
     }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        lower(self, ctx)
     }
     /// dy = dx of all examples
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
@@ -224,8 +222,8 @@ impl Primitive for PPermute {
         let [x] = check::arity(self, ins)?;
         Ok(one(x.clone()))
     }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
-        unbound(self)
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+        lower(self, ctx)
     }
     /// dy = dx sent along
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {

@@ -20,7 +20,7 @@ pub(crate) struct Expr<'e> {
 
 /// Runs `body`, which writes formulas to `ctx`.
 pub(crate) fn emit<R>(ctx: &mut LoweringCtx, body: impl FnOnce(&Emitter) -> R) -> R {
-    let emitter = Emitter(RefCell::new(std::mem::replace(ctx, LoweringCtx::new("", 1))));
+    let emitter = Emitter(RefCell::new(std::mem::replace(ctx, LoweringCtx::new("", None))));
     let out = body(&emitter);
     *ctx = emitter.0.into_inner();
     out

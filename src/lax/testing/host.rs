@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
-use crate::core::placement::Placement;
+
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -50,8 +50,8 @@ pub(crate) fn with_weak_type(x: Array, weak_type: bool) -> Array {
     match x.0 {
         Repr::Device(d) if weak_type => match std::sync::Arc::into_inner(d.array) {
             Some(d) => {
-                let placement = Placement { device: d.device, committed: false };
-                Array::on_device(d.buffer, d.aval.with_weak_type(true), placement)
+                let placement = Placement { sharding: d.sharding, committed: false };
+                Array::on_device(d.shards, d.aval.with_weak_type(true), placement)
             }
             None => unreachable!("a fresh array is not shared"),
         },
