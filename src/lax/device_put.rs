@@ -129,7 +129,7 @@ mod tests {
         let device = config::default_sharding(config::current()).unwrap();
         check_rules([DType::F32, DType::C64, DType::I32, DType::Bool].into_iter().flat_map(|d| {
             let xs = [draw.values(d, &[]), draw.values(d, &[2, 3]), draw.values(d, &[0, 2])];
-            xs.map(|x| case("device_put", [x], |x| device_put(&x[0], device)))
+            xs.map(|x| case("device_put", [x], move |x| device_put(&x[0], device)))
         }));
     }
 }

@@ -381,7 +381,7 @@ mod tests {
         assert!(message(on(2, &[1, 1])).contains("names device 1 twice"));
         assert!(message(on(2, &[0, 7])).contains("names device 7, and there are the devices [0, 1]"));
         on(2, &[1, 0]).check(&[0, 1]).unwrap();
-        CompileOptions::for_device(1).check(&[0, 1]).unwrap();
+        CompileOptions::for_devices(&[1]).check(&[0, 1]).unwrap();
     }
 
     #[test]

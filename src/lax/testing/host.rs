@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::core::array::{Array, Repr};
+use crate::core::array::{Array, Placement, Repr};
 
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
