@@ -61,7 +61,7 @@ extern crate self as raxla;
 pub mod api;
 #[allow(dead_code, reason = "the modules above are being converted")]
 pub mod arguments;
-mod checkpoint;
+mod calls;
 pub(crate) mod control_flow;
 pub mod core;
 pub mod custom_derivatives;
@@ -80,7 +80,7 @@ pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
 pub use arguments::{Axes, Axis, Dims, NewDims, OptAxis, ShapeDtype};
-pub use checkpoint::checkpoint;
+pub use calls::checkpoint::checkpoint;
 pub use core::array::{Array, Element};
 pub use core::aval::ShapedArray;
 pub use core::config;

@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::api::aot;
 use crate::api::program::{Lowering, Program, Traced, leaf_name, lower};
-use crate::control_flow::jit_call::JitCall;
+use crate::calls::jit_call::JitCall;
 use crate::core::array::{Array, Placement, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;

@@ -1,9 +1,8 @@
-//! Layer 5: primitives that hold jaxprs. JAX: `lax.control_flow`, `pjit`.
+//! Layer 5: loops and conditionals, primitives that hold jaxprs. JAX: `lax.control_flow`.
 
 mod common;
 mod cond;
 mod fixpoint;
-pub(crate) mod jit_call;
 mod map;
 mod reduce;
 mod reduce_window;

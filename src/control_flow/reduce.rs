@@ -5,14 +5,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::common::here;
-use super::jit_call::refs;
 use super::reducer::{Monoid, batch_operands, check_inits_constant, reduction};
+use crate::calls::refs;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{batch, move_batch_axis};
@@ -160,8 +160,8 @@ impl Primitive for Reduce {
         Ok((outs.into_iter().collect(), tangents.into_iter().collect()))
     }
     /// dimensions shift by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let moved = batch_operands("reduce", args, dims)?;
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let moved = batch_operands("reduce", axis, args, dims)?;
         let dimensions = self.dimensions.iter().map(|d| d + 1).collect();
         let outs = bind(Reduce { jaxpr: self.jaxpr.clone(), dimensions }, &refs(&moved))?;
         let dims = SmallVec::from_elem(Some(0), outs.len());

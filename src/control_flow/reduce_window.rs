@@ -6,13 +6,13 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::common::{here, old};
-use super::jit_call::refs;
 use super::reducer::{Monoid, batch_operands, check_inits_constant, reduction};
+use crate::calls::refs;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::jvp::{instantiate, jvp_jaxpr};
@@ -133,8 +133,8 @@ impl Primitive for ReduceWindow {
         Ok((outs, douts))
     }
     /// windows of one element along the mapped axis
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let moved = batch_operands("reduce_window", args, dims)?;
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let moved = batch_operands("reduce_window", axis, args, dims)?;
         let prim = ReduceWindow { jaxpr: self.jaxpr.clone(), window: self.window.with_axis(0) };
         let outs = bind(prim, &refs(&moved))?;
         let dims = SmallVec::from_elem(Some(0), outs.len());

@@ -8,11 +8,10 @@ use super::scan::unflatten;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, Jaxpr, Loc, eval_jaxpr};
-use crate::core::primitive::{BatchDim, Prim, Tangent};
+use crate::core::primitive::{BatchDim, MappedAxis, Prim, Tangent};
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
-use crate::interpreters::batching::mapped_size;
 use crate::lax::elementwise::tuple;
 use crate::lax::extremum::{highest, lowest};
 use crate::signature::{FlatOut, Output};
@@ -59,14 +58,18 @@ pub(super) fn check_inits_constant(what: &str, tangents: &[Tangent]) -> Result<(
 }
 
 /// The operands with the mapped axis in front, and the initial values as they are: they may not be mapped.
-pub(super) fn batch_operands(what: &str, args: &[Array], dims: &[BatchDim]) -> Result<Vec<Array>> {
+pub(super) fn batch_operands(
+    what: &str,
+    axis: &MappedAxis,
+    args: &[Array],
+    dims: &[BatchDim],
+) -> Result<Vec<Array>> {
     let n = args.len() / 2;
     if dims[n..].iter().any(Option::is_some) {
         bail!(Unimplemented, "{what}: initial values may not be mapped");
     }
-    let size = mapped_size(args, dims);
     let each = args.iter().zip(dims).enumerate();
-    Ok(each.map(|(i, (x, d))| to_front(x, *d, i < n, 0, size)).collect())
+    Ok(each.map(|(i, (x, d))| to_front(x, *d, i < n, 0, axis.size)).collect())
 }
 
 /// The jaxpr of `computation`: two times as many scalars in as there are initial values, and as many out.

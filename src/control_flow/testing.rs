@@ -1,6 +1,7 @@
 //! Transformations of functions over plain lists of arrays, for tests of these layers.
 
-use super::jit_call::{JitCall, refs};
+use crate::calls::jit_call::JitCall;
+use crate::calls::refs;
 use crate::core::array::Array;
 use crate::core::primitive::BatchDim;
 use crate::core::trace::bind;

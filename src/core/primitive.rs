@@ -28,6 +28,15 @@ pub type Ct = Option<Array>;
 /// Where an argument or result carries the mapped axis; `None` is not mapped. JAX: `batching.not_mapped`.
 pub type BatchDim = Option<usize>;
 
+/// An axis that `vmap` adds. JAX: `AxisData`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MappedAxis {
+    /// The name that collectives refer to it by. A primitive that doesn't sees none.
+    pub name: Option<AxisName>,
+    /// Its size.
+    pub size: usize,
+}
+
 /// What [`Primitive::jvp`] returns: the results and their tangents.
 pub type Jvp = Result<(Arrays, SmallVec<[Tangent; 2]>)>;
 
@@ -119,24 +128,13 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
         bail!(Differentiation, "{}: transpose is not defined, since it is not linear", self.name())
     }
 
-    /// The same over an extra axis, which argument `i` carries at `dims[i]`. At least one argument is mapped.
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched;
+    /// The same over an extra axis, which argument `i` carries at `dims[i]`. At least one argument is mapped, or the axis has a
+    /// name: it is one of [`axis_names`](Self::axis_names).
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched;
 
     /// Names of mapped axes that the primitive refers to: a collective its own, any other what its jaxprs refer to.
     fn axis_names(&self) -> Vec<AxisName> {
         self.sub_jaxprs().iter().flat_map(|jaxpr| jaxpr.axis_names()).copied().collect()
-    }
-
-    /// [`batch`](Self::batch) for the trace that binds `axis_name`, one of [`axis_names`](Self::axis_names).
-    fn batch_named(
-        &self,
-        axis_name: AxisName,
-        axis_size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
-        let _ = (axis_size, args, dims);
-        bail!(Internal, "{}: no rule for the named axis {axis_name}", self.name())
     }
 
     /// Linearisation, where it is not simply [`jvp`](Self::jvp) with the tangents unknown: primitives that hold jaxprs

@@ -9,7 +9,7 @@ use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
-use crate::core::primitive::{Arrays, BatchDim, Prim};
+use crate::core::primitive::{Arrays, BatchDim, MappedAxis, Prim};
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
     is_live, with_axis, with_location, with_trace,
@@ -19,18 +19,17 @@ use crate::interpreters::custom_call::BatchedCall;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 pub(crate) use crate::lax::move_batch_axis;
 
-/// The axis of a `vmap`. JAX: `AxisData`, and the tag of the trace.
+/// The axis of a `vmap`, for functions that are called later. JAX: `AxisData`, and the tag of the trace.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct MappedAxis {
-    pub name: Option<AxisName>,
-    pub size: usize,
-    /// The trace whose tracers carry the axis, while it runs: functions that are called later capture them.
+pub(crate) struct VmapAxis {
+    pub axis: MappedAxis,
+    /// The trace whose tracers carry the axis, while it runs: such functions capture them.
     trace: Option<TraceId>,
 }
 
-impl MappedAxis {
-    pub(crate) fn new(name: Option<AxisName>, size: usize) -> Self {
-        MappedAxis { name, size, trace: None }
+impl From<MappedAxis> for VmapAxis {
+    fn from(axis: MappedAxis) -> Self {
+        VmapAxis { axis, trace: None }
     }
 }
 
@@ -72,10 +71,8 @@ impl Trace for BatchTrace {
                 let refs: SmallVec<[&Array; 4]> = values.iter().collect();
                 return bind_at(prim, &refs, loc);
             }
-            let rule = || match named {
-                Some(name) => prim.batch_named(name, self.axis.size, &values, &dims),
-                None => prim.batch(&values, &dims),
-            };
+            let axis = MappedAxis { name: named, size: self.axis.size };
+            let rule = || prim.batch(&axis, &values, &dims);
             let (outs, out_dims) =
                 with_location(loc, || catch(rule)).map_err(|e| per_example(prim, args, e))?;
             Ok(outs.into_iter().zip(out_dims).map(|(x, dim)| batched(id, x, dim)).collect())
@@ -95,7 +92,7 @@ impl Trace for BatchTrace {
                 return bind_custom(call, &values);
             }
             // Without captures a call is the same in any trace.
-            let axis = MappedAxis { trace: may_capture.then_some(id), ..self.axis };
+            let axis = VmapAxis { axis: self.axis, trace: may_capture.then_some(id) };
             let over = BatchedCall::over(call.clone(), axis, dims);
             let outs = bind_custom(&over, &values)?;
             Ok(outs.into_iter().map(|x| batched(id, x, Some(0))).collect())
@@ -124,17 +121,17 @@ pub(crate) fn batch<T>(
     axis_name: Option<AxisName>,
     axis_size: usize,
 ) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
-    batch_over(MappedAxis::new(axis_name, axis_size), f, args, dims)
+    batch_over(MappedAxis { name: axis_name, size: axis_size }.into(), f, args, dims)
 }
 
 /// [`batch`] over an axis that tracers may carry already: those that `f` captured are mapped too. JAX: `batch_subtrace`.
 pub(crate) fn batch_over<T>(
-    axis: MappedAxis,
+    VmapAxis { axis, trace }: VmapAxis,
     f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
     args: &[Array],
     dims: &[BatchDim],
 ) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
-    let (id, _live) = match axis.trace.filter(|id| is_live(*id)) {
+    let (id, _live) = match trace.filter(|id| is_live(*id)) {
         Some(id) => (id, None),
         None => {
             let live = LiveTrace::new();
@@ -163,20 +160,15 @@ impl Transformed for BatchedJaxpr {
     }
 }
 
-/// The size of the mapped axis.
-pub(crate) fn mapped_size(args: &[Array], dims: &[BatchDim]) -> usize {
-    args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d])).unwrap_or(0)
-}
-
 /// Batches a jaxpr without constants: parameters marked in `mapped` carry the axis in front, and so do the mapped
 /// results; those marked in `force_out` are mapped in any case. Made once for each pattern. Binds a named axis if it has a name.
 pub(crate) fn batch_jaxpr(
     jaxpr: &Jaxpr,
-    axis_size: usize,
-    axis_name: Option<AxisName>,
+    axis: &MappedAxis,
     mapped: &[bool],
     force_out: &[bool],
 ) -> Result<Arc<BatchedJaxpr>> {
+    let MappedAxis { name: axis_name, size: axis_size } = *axis;
     let name_key = axis_name.map_or(0, AxisName::id);
     let key =
         [axis_size, name_key].into_iter().chain(mapped.iter().chain(force_out).map(|b| usize::from(*b)));

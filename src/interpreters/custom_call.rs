@@ -13,15 +13,15 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
-use crate::core::axis::AxisName;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
+    Tangent, Transposed,
 };
 use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind, without_location};
 use crate::error::{Result, bail};
-use crate::interpreters::batching::{MappedAxis, batch_jaxpr, batch_over, mapped_size, move_batch_axis};
+use crate::interpreters::batching::{VmapAxis, batch_jaxpr, batch_over, move_batch_axis};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::lax;
 use crate::mlir::Value;
@@ -125,25 +125,16 @@ impl Primitive for CustomDerivativeCall {
         }
         Ok(Some(split))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let size = mapped_size(args, dims);
-        self.batch_over(None, size, args, dims)
-    }
-    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(Some(name), size, args, dims)
-    }
-}
-
-impl CustomDerivativeCall {
-    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = axis.size;
         let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let outs = self.call_jaxpr.outvars.len();
-        let made = batch_jaxpr(&self.call_jaxpr, size, name, &mapped, &vec![true; outs])?;
+        let made = batch_jaxpr(&self.call_jaxpr, axis, &mapped, &vec![true; outs])?;
         let front: Vec<BatchDim> = mapped[self.num_consts..].iter().map(|m| m.then_some(0)).collect();
         let prim = CustomDerivativeCall {
             call_jaxpr: made.jaxpr.clone(),
             num_consts: made.consts.len() + self.num_consts,
-            call: BatchedCall::over(self.call.clone(), MappedAxis::new(name, size), front),
+            call: BatchedCall::over(self.call.clone(), VmapAxis::from(*axis), front),
         };
         let moved = args.iter().zip(dims);
         let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
@@ -156,21 +147,21 @@ impl CustomDerivativeCall {
 /// A call over a mapped axis, which all of its results carry in front.
 pub(crate) struct BatchedCall {
     inner: Arc<dyn CustomCall>,
-    axis: MappedAxis,
+    axis: VmapAxis,
     dims: Vec<BatchDim>,
 }
 
 impl BatchedCall {
     pub(crate) fn over(
         inner: Arc<dyn CustomCall>,
-        axis: MappedAxis,
+        axis: VmapAxis,
         dims: Vec<BatchDim>,
     ) -> Arc<dyn CustomCall> {
         Arc::new(BatchedCall { inner, axis, dims })
     }
 
     fn front(&self, outs: &[Array], dims: &[BatchDim]) -> Vec<Array> {
-        outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, *d, 0, self.axis.size)).collect()
+        outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, *d, 0, self.axis.axis.size)).collect()
     }
 }
 
@@ -253,7 +244,7 @@ impl CustomCall for BatchedCall {
 /// A backward rule over a mapped axis, which all cotangents of the results carry in front.
 struct BatchedBackward {
     inner: Arc<dyn CustomBackward>,
-    axis: MappedAxis,
+    axis: VmapAxis,
     residual_dims: Vec<BatchDim>,
     in_dims: Vec<BatchDim>,
 }
@@ -275,7 +266,7 @@ impl CustomBackward for BatchedBackward {
         let cts = nonzero.iter().zip(&self.in_dims).map(|(nz, in_dim)| {
             let (ct, dim) = if *nz { found.next()? } else { return None };
             Some(match (dim, in_dim) {
-                (_, Some(to)) => move_batch_axis(&ct, dim, *to, self.axis.size),
+                (_, Some(to)) => move_batch_axis(&ct, dim, *to, self.axis.axis.size),
                 (Some(dim), None) => lax::reduce_sum(&ct, &[dim]),
                 (None, None) => ct,
             })
@@ -392,11 +383,11 @@ impl Primitive for CustomLin {
         let known = std::iter::repeat_n(None, self.num_res);
         Ok(known.chain(wanted).collect())
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let size = mapped_size(args, dims);
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = axis.size;
         let backward = Arc::new(BatchedBackward {
             inner: self.backward.clone(),
-            axis: MappedAxis::new(None, size),
+            axis: VmapAxis::from(*axis),
             residual_dims: dims[..self.num_res].to_vec(),
             in_dims: vec![Some(0); self.primals.len()],
         });

@@ -6,7 +6,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -111,7 +111,7 @@ impl Primitive for ArgExtremum {
         zero_jvp(self.clone(), primals)
     }
     /// an axis at or after the mapped axis shifts by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         let axis = self.axis + usize::from(self.axis >= dim);
         let out = bind1(ArgExtremum { axis, ..self.clone() }, &[&args[0]]);

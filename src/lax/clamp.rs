@@ -4,7 +4,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::elementwise::{
@@ -65,7 +65,7 @@ impl Primitive for Clamp {
         let above = part(&tangents[2], &|| lt(max, x));
         Ok((one(y), one(add_tangents(add_tangents(below, within), above))))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let [min, x, max] = args else { bail!(Internal, "clamp: takes 3 operands") };
         let in_place = |bound: &Array, dim: BatchDim| match dim {
             None => bound.ndim() == 0,

@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::Result;
@@ -96,7 +96,7 @@ macro_rules! comparisons {
             fn jvp(&self, primals: &[Array], _: &[Tangent]) -> Jvp {
                 zero_jvp(*self, primals)
             }
-            fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+            fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
                 nary_batch(*self, args, dims)
             }
         }

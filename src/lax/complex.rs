@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -109,7 +109,7 @@ impl Primitive for Complex {
         .into_iter()
         .collect())
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }
@@ -134,7 +134,7 @@ impl Primitive for Real {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| complex(ct, &literal_like(ct, 0.0))))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }
@@ -159,7 +159,7 @@ impl Primitive for Imag {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| complex(&literal_like(ct, 0.0), &neg(ct))))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }
@@ -191,7 +191,7 @@ impl Primitive for Conj {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| if self.input_dtype.is_complex() { conj(ct) } else { real(ct) }))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }

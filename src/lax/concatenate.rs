@@ -9,7 +9,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{OrThrow, Result, bail, err};
@@ -164,7 +164,7 @@ impl Primitive for Concatenate {
         Ok(parts.into_iter().zip(ins).map(|(ct, x)| x.is_linear().then_some(ct)).collect())
     }
     /// the mapped axis goes in front
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d]));
         let Some(size) = size else { bail!(Internal, "concatenate: nothing is mapped") };
         let moved: SmallVec<[Array; 4]> =

@@ -9,7 +9,7 @@ use crate::core::check;
 use crate::core::config::{self, Precision};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -451,7 +451,7 @@ impl Primitive for ConvGeneralDilated {
         Ok(cts.into_iter().collect())
     }
     /// the mapped axis goes into the batch, the features or the groups
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let (lhs, rhs) = (&args[0], &args[1]);
         let ConvDimensionNumbers { lhs_spec, rhs_spec, out_spec } = &self.dims;
         let size = match (dims[0], dims[1]) {

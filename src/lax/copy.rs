@@ -6,7 +6,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::Result;
@@ -50,7 +50,7 @@ impl Primitive for Copy_ {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, copy))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }
@@ -70,7 +70,7 @@ impl Primitive for StopGradient {
     fn jvp(&self, primals: &[Array], _: &[Tangent]) -> Jvp {
         zero_jvp(*self, primals)
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }

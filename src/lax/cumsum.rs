@@ -6,7 +6,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -192,7 +192,7 @@ impl Primitive for Cumulative {
         Ok(linear_ct(cts, ins, |ct| cumsum(ct, self.axis, !self.reverse)))
     }
     /// an axis at or after the mapped axis shifts by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         let prim = Cumulative { axis: self.axis + usize::from(self.axis >= dim), ..self.clone() };
         one_batched(bind1(prim, &[&args[0]]), Some(dim))

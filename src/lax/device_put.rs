@@ -6,7 +6,8 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent,
+    Transposed,
 };
 use crate::core::sharding::{Sharding, device_repr};
 use crate::core::trace::{TracerKind, bind_at, bind1, caller};
@@ -111,7 +112,7 @@ impl Primitive for DevicePut {
         let back = DevicePut { device: self.src, src: self.device };
         Ok(linear_ct(cts, ins, |ct| bind1(back, &[ct])))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }

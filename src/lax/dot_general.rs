@@ -8,7 +8,7 @@ use crate::core::check;
 use crate::core::config::{self, Precision};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -392,7 +392,7 @@ impl Primitive for DotGeneral {
         Ok([x_ct, y_ct].into_iter().collect())
     }
     /// mapped on both sides: one more batch axis; on one side: one more axis that the result keeps
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let (x, y) = (&args[0], &args[1]);
         let Dims { lhs, rhs } = &self.dims;
         let (dims, out) = match (dims[0], dims[1]) {

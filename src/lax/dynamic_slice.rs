@@ -8,7 +8,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -200,7 +200,7 @@ impl Primitive for DynamicSlice {
         Ok(out)
     }
     /// whole along the mapped axis; mapped indices make it a gather
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         if let (Some(dim), true) = (dims[0], dims[1..].iter().all(Option::is_none)) {
             let mut sizes = self.slice_sizes.clone();
             sizes.insert(dim, args[0].shape()[dim]);

@@ -8,7 +8,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{OrThrow, Result, bail};
@@ -147,7 +147,7 @@ impl Primitive for DynamicUpdateSlice {
         Ok(out)
     }
     /// whole along the mapped axis; mapped indices make it a scatter
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d]));
         let Some(size) = size else { bail!(Internal, "dynamic_update_slice: nothing is mapped") };
         if dims[2..].iter().all(Option::is_none) {

@@ -7,7 +7,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -188,7 +188,7 @@ impl Primitive for Gather {
         let operand_ct = scatter_add(&zeros, indices, ct, &scatter_dims, options);
         Ok([Some(operand_ct), None].into_iter().collect())
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let [operand, indices] = args else { bail!(Internal, "gather: takes 2 operands") };
         batch_gather(
             operand,

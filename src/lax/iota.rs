@@ -5,7 +5,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -72,7 +72,7 @@ impl Primitive for Iota {
     fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {
         bail!(Internal, "iota: has no operand to differentiate by")
     }
-    fn batch(&self, _: &[Array], _: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, _: &[Array], _: &[BatchDim]) -> Batched {
         bail!(Internal, "iota: has no operand that could be mapped")
     }
 }

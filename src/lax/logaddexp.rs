@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::elementwise::{
@@ -104,7 +104,7 @@ impl Primitive for LogAddExp {
         let tangent = add_tangents(term(0), term(1));
         Ok((one(z), one(tangent)))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }

@@ -9,7 +9,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Primitive, Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind_all;
 use crate::error::Result;
@@ -58,7 +58,7 @@ impl Primitive for OptimizationBarrier {
         cts.iter_mut().zip(ins).filter(|(_, x)| !x.is_linear()).for_each(|(ct, _)| *ct = None);
         Ok(cts)
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         Ok((optimization_barrier(args).into(), dims.into()))
     }
 }

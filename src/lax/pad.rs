@@ -8,7 +8,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -136,7 +136,7 @@ impl Primitive for Pad {
         Ok([x.is_linear().then_some(x_ct), v_ct].into_iter().collect())
     }
     /// the mapped axis is not padded; mapped padding values are selected where the operand is not
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let [x, value] = args else { bail!(Internal, "pad: takes 2 operands") };
         let (x, dim) = match dims[0] {
             Some(dim) => (x.clone(), dim),

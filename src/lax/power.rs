@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::convert_element_type::convert;
@@ -174,7 +174,7 @@ impl Primitive for Pow {
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         d2(pow_left, pow_right)(*self, primals, tangents)
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }
@@ -241,7 +241,7 @@ impl Primitive for IntegerPow {
             y => mul(dx, &mul(&literal_like(x, y as f64), &integer_pow(x, y - 1))),
         })
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)
     }
 }

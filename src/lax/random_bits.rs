@@ -9,7 +9,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -162,7 +162,7 @@ impl Primitive for RandomBits {
         zero_jvp(self.clone(), primals)
     }
     /// the mapped axis is one more of an array of keys
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         one_batched(random_bits(&move_axis(&args[0], dim, 0), self.bit_width, &self.shape), Some(0))
     }
@@ -189,7 +189,7 @@ impl Primitive for RandomSplit {
         zero_jvp(self.clone(), primals)
     }
     /// the mapped axis is one more of an array of keys
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         one_batched(random_split(&move_axis(&args[0], dim, 0), &self.shape), Some(0))
     }
@@ -223,7 +223,7 @@ impl Primitive for RandomFoldIn {
         zero_jvp(*self, primals)
     }
     /// both operands get the mapped axis in front
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let size = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| x.shape()[d]));
         let Some(size) = size else { bail!(Internal, "random_fold_in: nothing is mapped") };
         let moved: SmallVec<[Array; 2]> = args

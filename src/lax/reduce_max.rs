@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::convert_element_type::convert;
@@ -75,7 +75,7 @@ impl Primitive for ReduceExtremum {
         unary_jvp(self.clone(), primals, tangents, |x, y, dx| chooser_tangent(x, y, dx, &self.axes))
     }
     /// axes at or after the mapped axis shift by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         let shifted = ReduceExtremum { max: self.max, axes: shift_axes(&self.axes, dim) };
         one_batched(bind1(shifted, &[&args[0]]), Some(dim_after_reduce(&self.axes, dim)))

@@ -4,7 +4,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::Result;
@@ -93,7 +93,7 @@ impl Primitive for ReduceProd {
         Ok((one(squeeze_axes(&x, &[0])), one(Some(squeeze_axes(&dx, &[0])))))
     }
     /// axes at or after the mapped axis shift by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         one_batched(
             reduce_prod(&args[0], &shift_axes(&self.axes, dim)),

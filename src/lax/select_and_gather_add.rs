@@ -9,7 +9,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -155,7 +155,7 @@ impl Primitive for SelectAndGatherAdd {
         Ok([Some(result).filter(|_| ins[0].is_linear()), None].into_iter().collect())
     }
     /// windows of one element along the mapped axis
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let [tangents, x] = both_in_front(args, dims);
         one_batched(select_and_gather_add(&tangents, &x, self.max, self.window.with_axis(0)), Some(0))
     }
@@ -250,7 +250,7 @@ impl Primitive for SelectAndScatterAdd {
         Ok([Some(gathered).filter(|_| ins[0].is_linear()), None].into_iter().collect())
     }
     /// windows of one element along the mapped axis
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let [source, x] = both_in_front(args, dims);
         let with_front =
             |sizes: &Shape| -> Shape { std::iter::once(1).chain(sizes.iter().copied()).collect() };

@@ -7,7 +7,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -135,7 +135,7 @@ impl Primitive for SelectN {
         };
         Ok(std::iter::once(None).chain(ins[1..].iter().enumerate().map(case)).collect())
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let first = dims[1];
         let same = first.is_some() && dims[1..].iter().all(|d| *d == first);
         let fits = match dims[0] {

@@ -8,7 +8,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, OrThrow, Result, bail, throw};
@@ -181,7 +181,7 @@ impl Primitive for Sort {
         Ok((outs, tangents.collect()))
     }
     /// what is not mapped is copied; a dimension at or after the mapped axis shifts by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let Some((like, dim)) = args.iter().zip(dims).find_map(|(x, d)| d.map(|d| (x, d))) else {
             bail!(Internal, "sort: nothing is mapped")
         };

@@ -7,7 +7,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind_all;
 use crate::error::{OrThrow, Result, bail};
@@ -107,7 +107,7 @@ impl Primitive for Split {
         Ok(one(Some(concatenate(&parts, self.axis))))
     }
     /// an axis at or after the mapped axis shifts by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         let axis = if self.axis >= dim { self.axis + 1 } else { self.axis };
         let outs = split(&args[0], &self.sizes, axis as i64);

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
@@ -140,7 +140,7 @@ impl Primitive for Threefry2x32 {
         Ok((bind_all(*self, &refs), SmallVec::from_elem(None, 2)))
     }
     /// elementwise: the mapped axis goes in front of every operand of rank above zero
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let ranks = args.iter().zip(dims).map(|(x, d)| if d.is_some() { x.ndim() } else { x.ndim() + 1 });
         let rank = ranks.max().unwrap_or(1);
         let moved: SmallVec<[Array; 4]> = args

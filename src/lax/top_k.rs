@@ -6,7 +6,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
 use crate::error::{OrThrow, Result, bail};
@@ -85,7 +85,7 @@ impl Primitive for TopK {
         Ok((outs, smallvec![tangent, None]))
     }
     /// an axis at or after the mapped axis shifts by one
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         let prim = TopK { k: self.k, axis: self.axis + usize::from(dim <= self.axis) };
         Ok((bind_all(prim, &[&args[0]]), SmallVec::from_elem(Some(dim), 2)))

@@ -1,6 +1,6 @@
 //! Functions over axes: softmax and its like, one-hot vectors, standardisation. JAX: `nn/functions.py`.
 
-use crate::control_flow::jit_call::jitted;
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
 use crate::dtype::DType;

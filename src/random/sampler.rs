@@ -1,7 +1,7 @@
 //! Samplers run as one compiled program, and stand as one equation in a jaxpr. JAX: the `jit` decorators of `random`.
 
 use crate::arguments::{Dims, ShapeDtype};
-use crate::control_flow::jit_call;
+use crate::calls::jit_call;
 use crate::core::array::Array;
 use crate::core::aval::Shape;
 use crate::core::config::{canonicalize, x64_enabled};

@@ -5,22 +5,21 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::calls::{refs, scatter_marked};
 use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
-use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
-use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
-    Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
+    Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
-use crate::interpreters::batching::{batch_jaxpr, mapped_size, move_batch_axis};
+use crate::interpreters::batching::{batch_jaxpr, move_batch_axis};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::{LinearizedJaxpr, ResidualSource, linearize_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
@@ -166,11 +165,20 @@ impl Primitive for Cond {
         Ok(std::iter::once(None).chain(cts).collect())
     }
 
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(None, mapped_size(args, dims), args, dims)
-    }
-    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(Some(name), size, args, dims)
+    /// The branches batched; with a mapped index all of them run, and a selection follows
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        if let Some(dim) = dims[0] {
+            return self.batch_select(axis, args, dims, dim);
+        }
+        let mapped: Vec<bool> = dims[1..].iter().map(Option::is_some).collect();
+        let make = |b: &Jaxpr, force: &[bool]| batch_jaxpr(b, axis, &mapped, force);
+        let (made, mapped_out) = self.agree(vec![false; self.num_outs()], make, |m| &m.mapped_out)?;
+        let (branches, consts) =
+            join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
+        let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| to_front(x, *d, d.is_some(), 0, axis.size));
+        let args: Vec<Array> = args[..1].iter().cloned().chain(consts).chain(moved).collect();
+        let outs = bind(Cond::of(branches), &refs(&args))?;
+        Ok((outs, mapped_out.iter().map(|m| m.then_some(0)).collect()))
     }
 
     fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
@@ -217,32 +225,9 @@ impl Cond {
         }
     }
 
-    /// The branches batched; with a mapped index all of them run, and a selection follows
-    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        if let Some(dim) = dims[0] {
-            return self.batch_select(name, size, args, dims, dim);
-        }
-        let mapped: Vec<bool> = dims[1..].iter().map(Option::is_some).collect();
-        let make = |b: &Jaxpr, force: &[bool]| batch_jaxpr(b, size, name, &mapped, force);
-        let (made, mapped_out) = self.agree(vec![false; self.num_outs()], make, |m| &m.mapped_out)?;
-        let (branches, consts) =
-            join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
-        let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| to_front(x, *d, d.is_some(), 0, size));
-        let args: Vec<Array> = args[..1].iter().cloned().chain(consts).chain(moved).collect();
-        let outs = bind(Cond::of(branches), &refs(&args))?;
-        Ok((outs, mapped_out.iter().map(|m| m.then_some(0)).collect()))
-    }
-
-    fn batch_select(
-        &self,
-        name: Option<AxisName>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-        dim: usize,
-    ) -> Batched {
+    fn batch_select(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim], dim: usize) -> Batched {
         let index = lax::move_axis(&args[0], dim, 0);
-        let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| move_batch_axis(x, *d, 0, size));
+        let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| move_batch_axis(x, *d, 0, axis.size));
         let operands: Vec<Array> = moved.collect();
         let mapped = vec![true; operands.len()];
         let force = vec![true; self.num_outs()];
@@ -256,7 +241,7 @@ impl Cond {
                 }
                 lax::select_n(&along(&taken, x), &[&lax::stop_gradient(x), x])
             });
-            let made = batch_jaxpr(branch, size, name, &mapped, &force)?;
+            let made = batch_jaxpr(branch, axis, &mapped, &force)?;
             let args: Vec<Array> = made.consts.iter().cloned().chain(guarded).collect();
             results.push(eval_jaxpr(&made.jaxpr, &[], &args)?);
         }

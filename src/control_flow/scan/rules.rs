@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::calls::{refs, scatter_marked};
 use crate::control_flow::common::{count, hoist, old, to_front};
 use crate::control_flow::fixpoint::{Body, Flow};
-use crate::control_flow::jit_call::{refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
-use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Atom, Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
+    Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
@@ -22,7 +22,7 @@ use crate::core::trace::bind;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
-use crate::interpreters::batching::{batch_jaxpr, mapped_size};
+use crate::interpreters::batching::batch_jaxpr;
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::{ResidualSource, linearize_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
@@ -356,11 +356,25 @@ impl Primitive for Scan {
         Ok(cts.collect())
     }
 
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(None, mapped_size(args, dims), args, dims)
-    }
-    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(Some(name), size, args, dims)
+    /// The scan of the batched body; arrays to scan over carry the mapped axis second
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
+        let mut carry = self.split(&given).1.to_vec();
+        let make = |carry: &[bool]| {
+            batch_jaxpr(&self.jaxpr, axis, &self.with_carry(&given, carry), &self.carries_only(carry))
+        };
+        let made = self.body().fixpoint(Flow::Mapped, &given, &mut carry, make, |m| &m.mapped_out)?;
+        let mapped = self.with_carry(&given, &carry);
+        let first_x = self.num_consts + self.num_carry;
+        let moved = args.iter().zip(dims).zip(&mapped).enumerate();
+        let moved =
+            moved.map(|(i, ((x, d), mapped))| to_front(x, *d, *mapped, usize::from(i >= first_x), axis.size));
+        let args: Vec<Array> = made.consts.iter().cloned().chain(moved).collect();
+        let prim = self.with(made.jaxpr.clone(), made.consts.len() + self.num_consts, self.num_carry);
+        let outs = bind(prim, &refs(&args))?;
+        let dims = made.mapped_out.iter().enumerate();
+        let dims = dims.map(|(i, m)| m.then_some(usize::from(i >= self.num_carry)));
+        Ok((outs, dims.collect::<SmallVec<[BatchDim; 2]>>()))
     }
 
     /// A carry is needed if it is used, or if another that is needed depends on it.
@@ -471,27 +485,6 @@ impl Scan {
         let mut marks = carry.to_vec();
         marks.resize(self.jaxpr.outvars.len(), false);
         marks
-    }
-
-    /// The scan of the batched body; arrays to scan over carry the mapped axis second
-    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
-        let mut carry = self.split(&given).1.to_vec();
-        let make = |carry: &[bool]| {
-            batch_jaxpr(&self.jaxpr, size, name, &self.with_carry(&given, carry), &self.carries_only(carry))
-        };
-        let made = self.body().fixpoint(Flow::Mapped, &given, &mut carry, make, |m| &m.mapped_out)?;
-        let mapped = self.with_carry(&given, &carry);
-        let first_x = self.num_consts + self.num_carry;
-        let moved = args.iter().zip(dims).zip(&mapped).enumerate();
-        let moved =
-            moved.map(|(i, ((x, d), mapped))| to_front(x, *d, *mapped, usize::from(i >= first_x), size));
-        let args: Vec<Array> = made.consts.iter().cloned().chain(moved).collect();
-        let prim = self.with(made.jaxpr.clone(), made.consts.len() + self.num_consts, self.num_carry);
-        let outs = bind(prim, &refs(&args))?;
-        let dims = made.mapped_out.iter().enumerate();
-        let dims = dims.map(|(i, m)| m.then_some(usize::from(i >= self.num_carry)));
-        Ok((outs, dims.collect::<SmallVec<[BatchDim; 2]>>()))
     }
 }
 

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
+use crate::calls::jit_call::JitCall;
+use crate::calls::{refs, scatter_marked};
 use crate::control_flow::common::{count, here, hoist, old, to_front, unite};
 use crate::control_flow::fixpoint::{Body, Flow};
-use crate::control_flow::jit_call::{JitCall, refs, scatter_marked};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
-use crate::core::axis::AxisName;
 use crate::core::jaxpr::{Jaxpr, Parameter};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent,
-    Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
+    Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
 use crate::core::trace::{bind, with_location};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr, mapped_size};
+use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
 use crate::lax;
@@ -164,11 +164,44 @@ impl Primitive for While {
         )
     }
 
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(None, mapped_size(args, dims), args, dims)
-    }
-    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        self.batch_over(Some(name), size, args, dims)
+    /// The loop over the batched body; with a mapped condition all carries are mapped
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
+        let (cond_given, body_given, carry_given) = self.split(&given);
+        let mut carry = carry_given.to_vec();
+        let make_cond =
+            |carry: &[bool]| batch_jaxpr(&self.cond_jaxpr, axis, &[cond_given, carry].concat(), &[false]);
+        let make_body =
+            |carry: &[bool]| batch_jaxpr(&self.body_jaxpr, axis, &[body_given, carry].concat(), carry);
+        let others = [body_given, &carry].concat();
+        let body = self.body().fixpoint(Flow::Mapped, &others, &mut carry, make_body, |m| &m.mapped_out)?;
+        let cond = make_cond(&carry)?;
+        let (cond, body) = match cond.mapped_out[0] && unite(&mut carry, &vec![true; carry_given.len()]) {
+            true => (make_cond(&carry)?, make_body(&carry)?),
+            false => (cond, body),
+        };
+        // A condition that is an array goes over leading axes of every carry, and so does its mapped version; but one that
+        // is not mapped needs the mapped axis behind its own.
+        let inner = self.cond_jaxpr.out_avals()[0].ndim();
+        if !cond.mapped_out[0] && inner > 0 && carry.contains(&true) {
+            return self.batch_with_mapped_condition(axis, args, dims);
+        }
+        let front = |values: &[Array], dims: &[BatchDim], mapped: &[bool]| -> Vec<Array> {
+            let each = values.iter().zip(dims).zip(mapped);
+            each.map(|((x, d), m)| to_front(x, *d, *m, 0, axis.size)).collect()
+        };
+        let (cond_consts, body_consts, init) = self.split(args);
+        let (cond_dims, body_dims, init_dims) = self.split(dims);
+        let args: Vec<Array> = [
+            cond.consts.clone(),
+            front(cond_consts, cond_dims, cond_given),
+            body.consts.clone(),
+            front(body_consts, body_dims, body_given),
+            front(init, init_dims, &carry),
+        ]
+        .concat();
+        let outs = bind(self.over(&cond, &body), &refs(&args))?;
+        Ok((outs, carry.iter().map(|m| m.then_some(0)).collect()))
     }
 
     /// A carry is needed if it is used, if the condition reads it, or if another that is needed depends on it.
@@ -239,61 +272,14 @@ impl While {
         }
     }
 
-    /// The loop over the batched body; with a mapped condition all carries are mapped
-    fn batch_over(&self, name: Option<AxisName>, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
-        let (cond_given, body_given, carry_given) = self.split(&given);
-        let mut carry = carry_given.to_vec();
-        let make_cond = |carry: &[bool]| {
-            batch_jaxpr(&self.cond_jaxpr, size, name, &[cond_given, carry].concat(), &[false])
-        };
-        let make_body =
-            |carry: &[bool]| batch_jaxpr(&self.body_jaxpr, size, name, &[body_given, carry].concat(), carry);
-        let others = [body_given, &carry].concat();
-        let body = self.body().fixpoint(Flow::Mapped, &others, &mut carry, make_body, |m| &m.mapped_out)?;
-        let cond = make_cond(&carry)?;
-        let (cond, body) = match cond.mapped_out[0] && unite(&mut carry, &vec![true; carry_given.len()]) {
-            true => (make_cond(&carry)?, make_body(&carry)?),
-            false => (cond, body),
-        };
-        // A condition that is an array goes over leading axes of every carry, and so does its mapped version; but one that
-        // is not mapped needs the mapped axis behind its own.
-        let inner = self.cond_jaxpr.out_avals()[0].ndim();
-        if !cond.mapped_out[0] && inner > 0 && carry.contains(&true) {
-            return self.batch_with_mapped_condition(name, size, args, dims);
-        }
-        let front = |values: &[Array], dims: &[BatchDim], mapped: &[bool]| -> Vec<Array> {
-            let each = values.iter().zip(dims).zip(mapped);
-            each.map(|((x, d), m)| to_front(x, *d, *m, 0, size)).collect()
-        };
-        let (cond_consts, body_consts, init) = self.split(args);
-        let (cond_dims, body_dims, init_dims) = self.split(dims);
-        let args: Vec<Array> = [
-            cond.consts.clone(),
-            front(cond_consts, cond_dims, cond_given),
-            body.consts.clone(),
-            front(body_consts, body_dims, body_given),
-            front(init, init_dims, &carry),
-        ]
-        .concat();
-        let outs = bind(self.over(&cond, &body), &refs(&args))?;
-        Ok((outs, carry.iter().map(|m| m.then_some(0)).collect()))
-    }
-
     /// A condition that is an array and not mapped becomes mapped, so that it goes over leading axes of the carries.
-    fn batch_with_mapped_condition(
-        &self,
-        name: Option<AxisName>,
-        size: usize,
-        args: &[Array],
-        dims: &[BatchDim],
-    ) -> Batched {
+    fn batch_with_mapped_condition(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let all = |n: usize| vec![true; n];
-        let cond = batch_jaxpr(&self.cond_jaxpr, size, name, &all(self.cond_jaxpr.invars.len()), &[true])?;
+        let cond = batch_jaxpr(&self.cond_jaxpr, axis, &all(self.cond_jaxpr.invars.len()), &[true])?;
         let carries = self.body_jaxpr.outvars.len();
-        let body =
-            batch_jaxpr(&self.body_jaxpr, size, name, &all(self.body_jaxpr.invars.len()), &all(carries))?;
-        let moved: Vec<Array> = args.iter().zip(dims).map(|(x, d)| to_front(x, *d, true, 0, size)).collect();
+        let body = batch_jaxpr(&self.body_jaxpr, axis, &all(self.body_jaxpr.invars.len()), &all(carries))?;
+        let moved: Vec<Array> =
+            args.iter().zip(dims).map(|(x, d)| to_front(x, *d, true, 0, axis.size)).collect();
         let (cond_consts, body_consts, init) = self.split(&moved);
         let args: Vec<Array> = [&cond.consts, cond_consts, &body.consts, body_consts, init].concat();
         let outs = bind(self.over(&cond, &body), &refs(&args))?;

@@ -8,7 +8,7 @@ use crate::core::axis::{AxisName, AxisNames};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -78,17 +78,15 @@ impl Primitive for AllReduce {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| bind1(self.clone(), &[ct])))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        one_batched(bind1(self.clone(), &[&args[0]]), dims[0])
-    }
     /// a reduction along the axis, then over the other names
-    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let x = &args[0];
+        let Some(name) = axis.name else { return one_batched(bind1(self.clone(), &[x]), dims[0]) };
         let out = match (dims[0], self.kind) {
             (Some(dim), Kind::Sum) => lax::reduce_sum(x, &[dim]),
             (Some(dim), Kind::Max) => lax::reduce_max(x, &[dim]),
             (Some(dim), Kind::Min) => lax::reduce_min(x, &[dim]),
-            (None, Kind::Sum) => lax::mul(x, &literal(x.dtype(), size as f64)),
+            (None, Kind::Sum) => lax::mul(x, &literal(x.dtype(), axis.size as f64)),
             (None, _) => x.clone(),
         };
         let axes: AxisNames = self.axes.iter().copied().filter(|other| *other != name).collect();
@@ -125,12 +123,12 @@ impl Primitive for AxisIndex {
     fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {
         Ok((one(bind1(self.clone(), &[])), one(None)))
     }
-    fn batch(&self, _: &[Array], _: &[BatchDim]) -> Batched {
-        one_batched(bind1(self.clone(), &[]), None)
-    }
     /// 0, 1, 2 … along the axis
-    fn batch_named(&self, _: AxisName, size: usize, _: &[Array], _: &[BatchDim]) -> Batched {
-        one_batched(lax::iota(DType::I32, size), Some(0))
+    fn batch(&self, axis: &MappedAxis, _: &[Array], _: &[BatchDim]) -> Batched {
+        match axis.name {
+            Some(_) => one_batched(lax::iota(DType::I32, axis.size), Some(0)),
+            None => one_batched(bind1(self.clone(), &[]), None),
+        }
     }
 }
 
@@ -186,16 +184,16 @@ impl Primitive for AllGather {
             lax::dynamic_index_in_dim(&bind1(sum, &[ct]), &index, axis, false)
         }))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
+    /// the axis itself, as an axis of the result
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        if axis.name.is_some() {
+            let to = self.all_gather_dimension;
+            return one_batched(lax::move_batch_axis(&args[0], dims[0], to, axis.size), None);
+        }
         let dim = check::mapped(self, dims)?;
         let x = lax::move_axis(&args[0], dim, 0);
         let prim = AllGather { all_gather_dimension: self.all_gather_dimension + 1, ..self.clone() };
         one_batched(bind1(prim, &[&x]), Some(0))
-    }
-    /// the axis itself, as an axis of the result
-    fn batch_named(&self, _: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let to = self.all_gather_dimension;
-        one_batched(lax::move_batch_axis(&args[0], dims[0], to, size), None)
     }
 }
 
@@ -235,11 +233,12 @@ impl Primitive for PPermute {
         let prim = PPermute { perm: back, ..self.clone() };
         Ok(linear_ct(cts, ins, |ct| bind1(prim, &[ct])))
     }
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        one_batched(bind1(self.clone(), &[&args[0]]), dims[0])
-    }
     /// slices along the axis in another order
-    fn batch_named(&self, _: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let size = axis.size;
+        if axis.name.is_none() {
+            return one_batched(bind1(self.clone(), &[&args[0]]), dims[0]);
+        }
         if dims[0].is_none() && self.perm.len() == size {
             return one_batched(args[0].clone(), None);
         }

@@ -272,6 +272,7 @@ macro_rules! elementwise {
             }
             fn batch(
                 &self,
+                _: &$crate::core::primitive::MappedAxis,
                 args: &[Array],
                 dims: &[$crate::core::primitive::BatchDim],
             ) -> $crate::core::primitive::Batched {

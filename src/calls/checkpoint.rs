@@ -6,18 +6,14 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::control_flow::jit_call::{batch_call, jvp_call, refs, transpose_call};
+use super::{CallPrimitive, refs};
 use crate::core::array::Array;
-use crate::core::aval::{Avals, ShapedArray};
-use crate::core::axis::AxisName;
-use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
+use crate::core::aval::ShapedArray;
+use crate::core::jaxpr::{Jaxpr, Transformed, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, Param, Prim, Primitive, Tangent, Transposed,
-};
+use crate::core::primitive::{Linearized, Lowered, Param, Prim};
 use crate::core::trace::{bind, bind_at};
 use crate::error::{Result, catch};
-use crate::interpreters::batching::mapped_size;
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::{Type, Value};
@@ -76,13 +72,7 @@ struct Remat {
     differentiated: bool,
 }
 
-impl Remat {
-    fn with(&self, jaxpr: &Arc<Jaxpr>) -> Remat {
-        Remat { jaxpr: jaxpr.clone(), differentiated: self.differentiated }
-    }
-}
-
-impl Primitive for Remat {
+impl CallPrimitive for Remat {
     fn name(&self) -> &'static str {
         "remat2"
     }
@@ -94,13 +84,13 @@ impl Primitive for Remat {
             ("prevent_cse", Param::from(true)),
         ]
     }
-    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
-        vec![&self.jaxpr]
+    fn jaxpr(&self) -> &Arc<Jaxpr> {
+        &self.jaxpr
     }
-    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
-        Ok(self.jaxpr.out_avals().into())
+    fn with(&self, jaxpr: Arc<Jaxpr>) -> Self {
+        Remat { jaxpr, differentiated: self.differentiated }
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> Lowered {
         if !self.differentiated || ins.is_empty() {
             return ctx.inline_jaxpr(&self.jaxpr, ins);
         }
@@ -110,20 +100,40 @@ impl Primitive for Remat {
         ctx.inline_jaxpr(&self.jaxpr, &ins)
     }
 
-    /// the call of the jaxpr's jvp
-    fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        jvp_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), primals, tangents)
-    }
-
-    /// the call now, and as linear part the whole linearisation, with the arguments as the only residuals
-    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
+    /// The call now, and as linear part the whole linearisation, with the arguments as the only residuals.
+    fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Linearized> {
         let primals_out = bind(self.clone(), &refs(primals))?;
-        let n = primals.len();
-        let mut avals = self.jaxpr.in_avals();
-        let tangents = self.jaxpr.in_avals().into_iter().zip(nonzero).filter(|(_, nz)| **nz);
+        let again = linearize_again(&self.jaxpr, nonzero)?;
+        let linear = Prim::from(Remat { jaxpr: again.jaxpr.clone(), differentiated: true });
+        let residuals = again.consts.iter().chain(primals).cloned().collect();
+        let (nonzero_out, order) = (again.nonzero_out.clone(), Some(again.kept.clone()));
+        Ok(Linearized { primals_out, linear, residuals, nonzero_out, order })
+    }
+}
+
+/// The linearisation of a jaxpr that computes again what it needs.
+struct LinearizedAgain {
+    /// Parameters: those that `kept` names among `consts`, the original's and the nonzero tangents; results: the nonzero tangents.
+    jaxpr: Arc<Jaxpr>,
+    kept: Vec<usize>,
+    consts: Vec<Array>,
+    nonzero_out: Vec<bool>,
+}
+
+impl Transformed for LinearizedAgain {
+    fn consts(&self) -> &[Array] {
+        &self.consts
+    }
+}
+
+fn linearize_again(jaxpr: &Jaxpr, nonzero: &[bool]) -> Result<Arc<LinearizedAgain>> {
+    jaxpr.memo("linearize again", nonzero.iter().map(|nz| usize::from(*nz)), || {
+        let mut avals = jaxpr.in_avals();
+        let n = avals.len();
+        let tangents = jaxpr.in_avals().into_iter().zip(nonzero).filter(|(_, nz)| **nz);
         avals.extend(tangents.map(|(a, _)| a.with_weak_type(false)));
         let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
-            let run = |args: &[Array]| Ok((eval_jaxpr(&self.jaxpr, &[], args)?, ()));
+            let run = |args: &[Array]| Ok((eval_jaxpr(jaxpr, &[], args)?, ()));
             let (linear, ()) = linearize(run, &args[..n], nonzero)?;
             let tangents = eval_jaxpr(&linear.jaxpr.jaxpr, &linear.jaxpr.consts, &args[n..])?;
             Ok((tangents, linear.nonzero_out))
@@ -131,29 +141,8 @@ impl Primitive for Remat {
         let (jaxpr, consts) = convert_constvars(closed);
         // The last results are of no use to it.
         let (jaxpr, kept) = jaxpr.dce(&vec![true; jaxpr.outvars.len()]);
-        let linear = Prim::from(Remat { jaxpr: jaxpr.into(), differentiated: true });
-        let residuals = consts.into_iter().chain(primals.iter().cloned()).collect();
-        Ok(Some(Linearized { primals_out, linear, residuals, nonzero_out, order: Some(kept) }))
-    }
-
-    /// the call of the transposed jaxpr, which computes first what is not linear
-    fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        transpose_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), cts, ins)
-    }
-
-    /// the call of the batched jaxpr
-    fn batch(&self, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let size = mapped_size(args, dims);
-        batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), None, size, args, dims)
-    }
-    fn batch_named(&self, name: AxisName, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
-        batch_call(&self.jaxpr, |jaxpr| self.with(jaxpr).into(), Some(name), size, args, dims)
-    }
-
-    fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
-        let (jaxpr, kept) = self.jaxpr.dce(used);
-        Some((Prim::from(self.with(&Arc::new(jaxpr))), kept))
-    }
+        Ok(LinearizedAgain { jaxpr: jaxpr.into(), kept, consts, nonzero_out })
+    })
 }
 
 #[cfg(test)]
