@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use raxla::api::value_and_grad_aux;
+use raxla::api::{GradOptions, value_and_grad_with};
 use raxla::numpy as jnp;
 use raxla::prelude::*;
 use table::Table;
@@ -61,7 +61,8 @@ fn train_loss(params: &Params, stats: &Stats, x: &Array, y: &Array) -> (Array, S
 }
 
 fn train_step(params: Params, stats: Stats, x: &Array, y: &Array) -> Result<(Array, Params, Stats)> {
-    let ((value, stats), grads) = value_and_grad_aux(train_loss)(&params, &stats, x, y)?;
+    let ((value, stats), grads) =
+        value_and_grad_with(train_loss, GradOptions::new().has_aux())(&params, &stats, x, y)?;
     let params = tree::map2(|p, g| p - g * LEARNING_RATE, &params, &grads);
     Ok((value, params, stats))
 }

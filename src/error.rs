@@ -2,10 +2,15 @@
 //!
 //! An [`Error`] is opaque: ask it for its [`kind`](Error::kind), its [`location`](Error::location) (the user's file
 //! and line, where one is known) and print it for the message.
+//!
+//! An operator on arrays panics outside of any transformation and is an `Err` inside of one; [`try_`] makes an `Err` of it
+//! outside too. An error of your own passes through every transformation: see [`Error::other`].
 
 use std::cell::Cell;
+use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
 /// `Result` with raxla's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -48,6 +53,8 @@ pub enum ErrorKind {
     Unimplemented,
     /// Reading or writing a file.
     Io,
+    /// An error of the program's own, which [`Error::other`] or `?` made of a `Box<dyn Error>`.
+    Other,
     /// A bug in raxla.
     Internal,
 }
@@ -61,12 +68,43 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     location: Option<&'static Location<'static>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error of the given kind, without a location.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), location: None }))
+        Error(Box::new(Inner { kind, message: message.into(), location: None, source: None }))
+    }
+
+    /// An error of any other type, which this one has as its [`source`](StdError::source): what a traced function fails with
+    /// comes back through every transformation.
+    ///
+    /// ```
+    /// use raxla::prelude::*;
+    ///
+    /// let f = |x: &Array| -> Result<Array> {
+    ///     let rate: f32 = "fast".parse().map_err(Error::other)?;
+    ///     Ok(x * rate)
+    /// };
+    /// let error = jit(grad(f))(&Array::from(1.0)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Other);
+    /// assert!(error.downcast_ref::<std::num::ParseFloatError>().is_some());
+    /// ```
+    #[track_caller]
+    pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let error = error.into();
+        Error::new(ErrorKind::Other, error.to_string()).with_source(error).at(Location::caller())
+    }
+
+    fn with_source(mut self, source: Box<dyn StdError + Send + Sync>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What the error was made of, if it is a `T`.
+    pub fn downcast_ref<T: StdError + 'static>(&self) -> Option<&T> {
+        self.0.source.as_deref().and_then(|source| source.downcast_ref())
     }
 
     /// The kind of failure.
@@ -120,11 +158,26 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
 
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
-        Error::new(ErrorKind::Io, e.to_string())
+        Error::new(ErrorKind::Io, e.to_string()).with_source(e.into())
+    }
+}
+
+/// [`Error::other`], unless the box holds an [`Error`], which comes out of it.
+impl From<Box<dyn StdError + Send + Sync>> for Error {
+    #[track_caller]
+    fn from(error: Box<dyn StdError + Send + Sync>) -> Self {
+        match error.downcast() {
+            Ok(error) => *error,
+            Err(error) => Error::other(error),
+        }
     }
 }
 
@@ -215,6 +268,23 @@ pub(crate) fn throw(error: Error) -> ! {
         panic!("{error}");
     }
     std::panic::resume_unwind(Box::new(Thrown(error)))
+}
+
+/// Runs eager code in which a failing operation is an `Err` rather than a panic, as it is inside of a transformation.
+///
+/// ```
+/// use raxla::prelude::*;
+///
+/// let (x, y) = (Array::from([1.0f32, 2.0]), Array::from([1.0f32, 2.0, 3.0]));
+/// let error = raxla::try_(|| &x + &y).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Shape);
+/// ```
+///
+/// # Errors
+/// What an operation in `f` fails with, at its line. A panic of another kind goes on. This needs unwinding: with
+/// `panic = "abort"` a failing operation ends the process, here and in transformations.
+pub fn try_<T>(f: impl FnOnce() -> T) -> Result<T> {
+    catch(|| Ok(f()))
 }
 
 /// Runs the body of a transformation: what it [`throw`]s comes back as `Err`. A panic of the user's own goes on.

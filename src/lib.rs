@@ -89,7 +89,7 @@ pub use core::scalar::Scalar;
 pub use core::sharding;
 pub use custom_derivatives::{custom_jvp, custom_vjp};
 pub use dtype::DType;
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, try_};
 pub use lax::device_put::device_put;
 /// `#[derive(Pytree)]`, and the trait of the same name.
 pub use raxla_derive::Pytree;

@@ -124,7 +124,7 @@ impl<S: Signature> fmt::Debug for Lowered<S> {
 /// A compiled function: called like the original, with arguments of the types that it was compiled for.
 pub struct Compiled<S: Signature> {
     program: Arc<Program>,
-    call: Call<S>,
+    call: Call<'static, S>,
 }
 
 impl<S: Signature> Compiled<S> {
@@ -135,7 +135,7 @@ impl<S: Signature> Compiled<S> {
 }
 
 impl<S: Signature> Deref for Compiled<S> {
-    type Target = S::Callee<S::Out>;
+    type Target = S::Callee<'static, S::Out>;
     #[track_caller]
     fn deref(&self) -> &Self::Target {
         &self.call

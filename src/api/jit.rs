@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +24,7 @@ use crate::core::config::{self, Config};
 use crate::core::sharding::Sharding;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
-use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Signature, Traceable};
+use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Fun, Function, Signature, Traceable, type_key};
 use crate::tree::{Token, first_difference};
 
 /// Compiles `f`: the first call with arguments of new types traces `f` and compiles the trace, later calls run it.
@@ -48,15 +49,22 @@ use crate::tree::{Token, first_difference};
 /// Calls fail with what `f` fails with while it is traced, at the line that failed; with `Compile` or `Runtime` errors
 /// of XLA; and with `InvalidArgument` for arguments on different devices.
 #[track_caller]
-pub fn jit<M, F: Traceable<M>>(f: F) -> Jit<F::Sig> {
+pub fn jit<F, M>(f: F) -> Jit<M::Sig>
+where
+    F: Function<M>,
+    M: Traceable<'static, F>,
+{
     jit_with(f, JitOptions::default())
 }
 
 /// [`jit`] with options.
 #[track_caller]
-pub fn jit_with<M, F: Traceable<M>>(f: F, options: JitOptions) -> Jit<F::Sig> {
-    let f = f.into_flat();
-    let cache = match f.type_key() {
+pub fn jit_with<F, M>(f: F, options: JitOptions) -> Jit<M::Sig>
+where
+    F: Function<M>,
+    M: Traceable<'static, F>,
+{
+    let cache = match type_key::<F>() {
         // The same code without captures is the same function.
         Some(key) => {
             let mut shared =
@@ -65,7 +73,7 @@ pub fn jit_with<M, F: Traceable<M>>(f: F, options: JitOptions) -> Jit<F::Sig> {
         }
         None => Arc::default(),
     };
-    let inner = Arc::new(JitFn { f, options, cache });
+    let inner = Arc::new(JitFn { f: M::into_flat(f), options, cache });
     Jit { fun: Fun::from_flat(inner.clone()), inner }
 }
 
@@ -89,7 +97,7 @@ impl Default for JitOptions {
 
 /// A jitted function: called like the function it came from.
 pub struct Jit<S: Signature> {
-    fun: Fun<S>,
+    fun: Fun<'static, S>,
     inner: Arc<JitFn>,
 }
 
@@ -110,7 +118,7 @@ impl<S: Signature> fmt::Debug for Jit<S> {
 }
 
 impl<S: Signature> Deref for Jit<S> {
-    type Target = S::Callee<S::Out>;
+    type Target = S::Callee<'static, S::Out>;
     #[inline]
     #[track_caller]
     fn deref(&self) -> &Self::Target {
@@ -118,27 +126,29 @@ impl<S: Signature> Deref for Jit<S> {
     }
 }
 
-/// The marker of the impls of [`Traceable`] for [`Jit`].
-pub struct Jitted;
+/// The marker of [`Jit`]s.
+pub struct Jitted<S>(PhantomData<S>);
 
-impl<S: Signature> Traceable<(Jitted, S)> for Jit<S> {
+impl<S: Signature> Function<Jitted<S>> for Jit<S> {}
+impl<S: Signature> Function<Jitted<S>> for &Jit<S> {}
+
+impl<'f, S: Signature> Traceable<'f, Jit<S>> for Jitted<S> {
     type Sig = S;
-    fn into_flat(self) -> Arc<dyn FlatFn> {
-        self.inner
+    fn into_flat(function: Jit<S>) -> Arc<dyn FlatFn + 'f> {
+        function.inner
     }
 }
-
-impl<S: Signature> Traceable<(Jitted, S)> for &Jit<S> {
+impl<'f, S: Signature> Traceable<'f, &Jit<S>> for Jitted<S> {
     type Sig = S;
-    fn into_flat(self) -> Arc<dyn FlatFn> {
-        self.inner.clone()
+    fn into_flat(function: &Jit<S>) -> Arc<dyn FlatFn + 'f> {
+        function.inner.clone()
     }
 }
 
 impl<S: Signature> Jit<S> {
     /// Traces without lowering: `f.trace()(&params, &x)?.jaxpr()`.
     #[track_caller]
-    pub fn trace(&self) -> Call<S, aot::Traced<S>> {
+    pub fn trace(&self) -> Call<'static, S, aot::Traced<S>> {
         let inner = self.inner.clone();
         Call::new(move |args| {
             let traced = inner.traced(&args).map_err(|e| e.at(args.caller))?;
@@ -148,7 +158,7 @@ impl<S: Signature> Jit<S> {
 
     /// Traces and lowers without compiling: `f.lower()(&params, &x)?.as_text()`.
     #[track_caller]
-    pub fn lower(&self) -> Call<S, aot::Lowered<S>> {
+    pub fn lower(&self) -> Call<'static, S, aot::Lowered<S>> {
         let inner = self.inner.clone();
         Call::new(move |args| {
             let traced = inner.traced(&args).map_err(|e| e.at(args.caller))?;

@@ -3,7 +3,7 @@
 use crate::api::program::trace;
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::ClosedJaxpr;
-use crate::signature::{Call, Traceable};
+use crate::signature::{Call, Function, Traceable};
 
 /// The jaxpr that `f` traces to for the arguments that the result is called with. It prints in JAX's syntax.
 ///
@@ -18,8 +18,12 @@ use crate::signature::{Call, Traceable};
 /// # Errors
 /// What `f` fails with while it is traced.
 #[track_caller]
-pub fn make_jaxpr<M, F: Traceable<M>>(f: F) -> Call<F::Sig, ClosedJaxpr> {
-    let f = f.into_flat();
+pub fn make_jaxpr<'f, F, M>(f: F) -> Call<'f, M::Sig, ClosedJaxpr>
+where
+    F: Function<M>,
+    M: Traceable<'f, F>,
+{
+    let f = M::into_flat(f);
     Call::new(move |args| Ok(trace(&*f, &args)?.0))
 }
 
@@ -28,7 +32,11 @@ pub fn make_jaxpr<M, F: Traceable<M>>(f: F) -> Call<F::Sig, ClosedJaxpr> {
 /// # Errors
 /// What `f` fails with while it is traced.
 #[track_caller]
-pub fn eval_shape<M, F: Traceable<M>>(f: F) -> Call<F::Sig, Vec<ShapedArray>> {
-    let f = f.into_flat();
+pub fn eval_shape<'f, F, M>(f: F) -> Call<'f, M::Sig, Vec<ShapedArray>>
+where
+    F: Function<M>,
+    M: Traceable<'f, F>,
+{
+    let f = M::into_flat(f);
     Call::new(move |args| Ok(trace(&*f, &args)?.0.jaxpr.out_avals()))
 }

@@ -8,9 +8,10 @@ mod program;
 mod vmap;
 
 pub use autodiff::{
-    grad, grad_argnum, grad_aux, grad_aux_argnum, hessian, jacfwd, jacrev, jvp, linearize, value_and_grad,
-    value_and_grad_argnum, value_and_grad_aux, value_and_grad_aux_argnum, vjp,
+    Argnum, Argnums, Aux, GradOptions, HasAux, JvpOptions, NoAux, Wrt, grad, grad_with, hessian,
+    hessian_with, jacfwd, jacfwd_with, jacrev, jacrev_with, jvp, jvp_with, linear_transpose, linearize,
+    linearize_with, value_and_grad, value_and_grad_with, vjp, vjp_with,
 };
 pub use jit::{CacheStats, Jit, JitOptions, jit, jit_with};
 pub use make_jaxpr::{eval_shape, make_jaxpr};
-pub use vmap::{InAxes, VmapOptions, vmap, vmap_with};
+pub use vmap::{MappedAxes, VmapOptions, vmap, vmap_with};

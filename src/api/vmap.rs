@@ -1,15 +1,17 @@
 //! `vmap`: maps a function over an axis of its arguments. JAX: `jax.vmap`.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
+use crate::arguments::{Integer, options};
 use crate::core::array::Array;
 use crate::core::axis::AxisName;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::lax::elementwise::tuple;
-use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
-use crate::tree::leaf_paths;
+use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Function, Traceable};
+use crate::tree::{Token, TreeDef, leaf_paths};
 
 /// Maps `f` over axis 0 of every leaf of every argument; each leaf of the result gets the mapped axis in front.
 ///
@@ -25,7 +27,11 @@ use crate::tree::leaf_paths;
 /// # Errors
 /// `vmap got inconsistent sizes for array axes to be mapped`; a leaf without the axis; what `f` fails with.
 #[track_caller]
-pub fn vmap<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
+pub fn vmap<'f, F, M>(f: F) -> Fun<'f, M::Sig>
+where
+    F: Function<M>,
+    M: Traceable<'f, F>,
+{
     vmap_with(f, VmapOptions::default())
 }
 
@@ -35,102 +41,146 @@ pub fn vmap<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
 /// use raxla::prelude::*;
 ///
 /// let scale = |x: &Array, factor: &Array| x * factor;
-/// let columns = vmap_with(scale, VmapOptions::new().in_axes([Some(1), None]).out_axis(1));
+/// let columns = vmap_with(scale, VmapOptions::new().in_axes((1, None)).out_axes(1));
 /// let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
 /// assert_eq!(columns(&x, &Array::from([10.0f32, 100.0]))?.to_vec::<f32>()?, [10.0, 20.0, 300.0, 400.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
+///
+/// # Errors
+/// As [`vmap`]; axes that do not have the form of the arguments or of the result.
 #[track_caller]
-pub fn vmap_with<M, F: Traceable<M>>(f: F, options: VmapOptions) -> Fun<F::Sig> {
-    Fun::from_flat(Arc::new(Vmap { f: f.into_flat(), options }))
+pub fn vmap_with<'f, F, M>(f: F, options: VmapOptions) -> Fun<'f, M::Sig>
+where
+    F: Function<M>,
+    M: Traceable<'f, F>,
+{
+    Fun::from_flat(Arc::new(Vmap { f: M::into_flat(f), options }))
 }
 
-/// Which axes of the arguments are mapped. Negative axes count from the end; `None` is not mapped.
+options! {
+    /// Options of [`vmap_with`].
+    pub struct VmapOptions {
+        /// Which axes of the arguments are mapped: one for all, or a tuple with an entry for each argument, `None` for one that
+        /// is not mapped: `in_axes((0, None))`.
+        in_axes: into MappedAxes = 0,
+        /// Where the mapped axis goes in the result: one for all leaves, or a tree of them; `None` where nothing is mapped.
+        out_axes: into MappedAxes = 0,
+        /// A name for the mapped axis, which collectives such as `lax::psum` refer to.
+        axis_name: optional_into AxisName,
+        /// The size of the mapped axis, needed if no argument is mapped.
+        axis_size: optional usize,
+    }
+}
+
+/// Mapped axes of a tree: one for all its leaves, or a tuple, array or `Vec` with an entry for each child, whatever kind of node
+/// the tree has there. `None` is not mapped; negative axes count from the end.
+///
+/// ```
+/// use raxla::prelude::*;
+///
+/// let f = |x: &Array, (y, z): &(Array, Array)| x * y + z;
+/// let rows = vmap_with(f, VmapOptions::new().in_axes((0, (None, 0))));
+/// let (x, y) = (Array::from([1.0f32, 2.0]), Array::from(10.0));
+/// assert_eq!(rows(&x, &(y, x.clone()))?.to_vec::<f32>()?, [11.0, 22.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InAxes {
-    /// One axis for every leaf of every argument.
-    All(Option<i64>),
-    /// One axis for all the leaves of each argument.
-    Args(Vec<Option<i64>>),
-    /// One axis for each leaf of all the arguments.
-    Leaves(Vec<Option<i64>>),
+pub struct MappedAxes(Repr);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Repr {
+    Axis(Option<i64>),
+    Node(Vec<MappedAxes>),
 }
 
-impl From<i64> for InAxes {
-    fn from(axis: i64) -> Self {
-        InAxes::All(Some(axis))
+impl<I: Integer> From<I> for MappedAxes {
+    fn from(axis: I) -> Self {
+        MappedAxes(Repr::Axis(Some(axis.to_i64())))
     }
 }
-impl<const N: usize> From<[Option<i64>; N]> for InAxes {
-    fn from(axes: [Option<i64>; N]) -> Self {
-        InAxes::Args(axes.to_vec())
+// Not of any integer, or else `None` would not say of which.
+impl From<Option<i64>> for MappedAxes {
+    fn from(axis: Option<i64>) -> Self {
+        MappedAxes(Repr::Axis(axis))
     }
 }
-impl From<Vec<Option<i64>>> for InAxes {
-    fn from(axes: Vec<Option<i64>>) -> Self {
-        InAxes::Args(axes)
+impl<A: Into<MappedAxes>, const N: usize> From<[A; N]> for MappedAxes {
+    fn from(axes: [A; N]) -> Self {
+        MappedAxes(Repr::Node(axes.map(Into::into).into()))
     }
+}
+impl<A: Into<MappedAxes>> From<Vec<A>> for MappedAxes {
+    fn from(axes: Vec<A>) -> Self {
+        MappedAxes(Repr::Node(axes.into_iter().map(Into::into).collect()))
+    }
+}
+impl From<()> for MappedAxes {
+    fn from((): ()) -> Self {
+        MappedAxes(Repr::Node(Vec::new()))
+    }
+}
+macro_rules! from_tuples {
+    ($($($A:ident)+;)*) => {$(
+        impl<$($A: Into<MappedAxes>),+> From<($($A,)+)> for MappedAxes {
+            #[allow(non_snake_case, reason = "the variables have the names of their types")]
+            fn from(($($A,)+): ($($A,)+)) -> Self {
+                MappedAxes(Repr::Node(vec![$($A.into()),+]))
+            }
+        }
+    )*};
+}
+from_tuples! {
+    A;
+    A B;
+    A B C;
+    A B C D;
+    A B C D E;
+    A B C D E F;
+    A B C D E F G;
+    A B C D E F G H;
 }
 
-/// Options of [`vmap_with`].
-#[derive(Clone, Debug)]
-pub struct VmapOptions {
-    in_axes: InAxes,
-    out_axes: Vec<Option<i64>>,
-    axis_name: Option<AxisName>,
-    axis_size: Option<usize>,
-}
-
-impl Default for VmapOptions {
-    fn default() -> Self {
-        VmapOptions {
-            in_axes: InAxes::All(Some(0)),
-            out_axes: vec![Some(0)],
-            axis_name: None,
-            axis_size: None,
+/// As JAX writes them: `(0, (None, 1))`.
+impl fmt::Display for MappedAxes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Axis(None) => f.write_str("None"),
+            Repr::Axis(Some(axis)) => axis.fmt(f),
+            Repr::Node(axes) => {
+                let list: Vec<String> = axes.iter().map(ToString::to_string).collect();
+                let comma = if list.len() == 1 { "," } else { "" };
+                write!(f, "({}{comma})", list.join(", "))
+            }
         }
     }
 }
 
-impl VmapOptions {
-    /// Axis 0 everywhere, without a name.
-    pub fn new() -> Self {
-        Self::default()
-    }
-    /// Which axes of the arguments are mapped.
-    #[must_use]
-    pub fn in_axes(mut self, axes: impl Into<InAxes>) -> Self {
-        self.in_axes = axes.into();
-        self
-    }
-    /// Where each leaf of the result gets the mapped axis.
-    #[must_use]
-    pub fn out_axis(mut self, axis: i64) -> Self {
-        self.out_axes = vec![Some(axis)];
-        self
-    }
-    /// Where the mapped axis goes, leaf by leaf of the result; `None` for a leaf that is the same for all.
-    #[must_use]
-    pub fn out_axes(mut self, axes: impl IntoIterator<Item = Option<i64>>) -> Self {
-        self.out_axes = axes.into_iter().collect();
-        self
-    }
-    /// A name for the mapped axis, which collectives such as `lax::psum` refer to.
-    #[must_use]
-    pub fn axis_name(mut self, name: impl Into<AxisName>) -> Self {
-        self.axis_name = Some(name.into());
-        self
-    }
-    /// The size of the mapped axis, needed if no argument is mapped.
-    #[must_use]
-    pub fn axis_size(mut self, size: usize) -> Self {
-        self.axis_size = Some(size);
-        self
+impl MappedAxes {
+    /// Appends the axis of each leaf of the tree at the front of `tokens`, which is taken off; false if the tree has another
+    /// form.
+    fn of_leaves(&self, tokens: &mut &[Token], out: &mut Vec<Option<i64>>) -> bool {
+        let Some((first, rest)) = tokens.split_first() else { return false };
+        *tokens = rest;
+        match &self.0 {
+            Repr::Axis(axis) => {
+                if *first == Token::Leaf {
+                    out.push(*axis);
+                }
+                (0..first.arity()).all(|_| self.of_leaves(tokens, out))
+            }
+            Repr::Node(axes) => {
+                // A list of no axes is no axis of a leaf.
+                *first != Token::Leaf
+                    && axes.len() == first.arity()
+                    && axes.iter().all(|axes| axes.of_leaves(tokens, out))
+            }
+        }
     }
 }
 
-struct Vmap {
-    f: Arc<dyn FlatFn>,
+struct Vmap<'f> {
+    f: Arc<dyn FlatFn + 'f>,
     options: VmapOptions,
 }
 
@@ -139,47 +189,54 @@ fn canonical(axis: i64, rank: usize) -> Option<usize> {
     usize::try_from(axis).ok().filter(|a| *a < rank)
 }
 
-impl Vmap {
+/// What leaf `i` is called in messages: `argument 0.weight`.
+fn leaf_name(args: &FlatArgs, i: usize) -> String {
+    let argument = args.args.iter().position(|span| span.leaves().contains(&i)).unwrap_or(0);
+    let path = leaf_paths(&args.tokens).get(i).cloned().unwrap_or_default();
+    path.with_root(format!("argument {argument}")).to_string()
+}
+
+impl Vmap<'_> {
     /// The mapped axis of each leaf.
     fn dims(&self, args: &FlatArgs) -> Result<Vec<Option<usize>>> {
-        let leaves = args.leaves.len();
-        let axes: Vec<Option<i64>> = match &self.options.in_axes {
-            InAxes::All(axis) => vec![*axis; leaves],
-            InAxes::Leaves(axes) if axes.len() == leaves => axes.clone(),
-            InAxes::Args(axes) if axes.len() == args.args.len() => axes
-                .iter()
-                .zip(&args.args)
-                .flat_map(|(axis, span)| vec![*axis; span.leaves().len()])
-                .collect(),
-            InAxes::Leaves(axes) => {
-                bail!(
-                    InvalidArgument,
-                    "vmap in_axes names {} leaves, but the arguments have {leaves}",
-                    axes.len()
-                )
-            }
-            InAxes::Args(axes) => bail!(
+        let given = &self.options.in_axes;
+        let mut axes = Vec::new();
+        let of_args: Vec<&MappedAxes> = match &given.0 {
+            Repr::Axis(_) => vec![given; args.args.len()],
+            Repr::Node(axes) if axes.len() == args.args.len() => axes.iter().collect(),
+            Repr::Node(axes) => bail!(
                 InvalidArgument,
-                "vmap in_axes must have one entry for each argument, got {} for {} arguments",
+                "vmap in_axes must be an integer, None, or a tuple with an entry for each argument, but {given} has {} \
+                 for {} arguments",
                 axes.len(),
                 args.args.len()
             ),
         };
-        let resolve = |(axis, x): (Option<i64>, &Array)| match axis {
+        for (i, axis) in of_args.into_iter().enumerate() {
+            if !axis.of_leaves(&mut args.arg_tokens(i), &mut axes) {
+                bail!(
+                    InvalidArgument,
+                    "vmap in_axes must be a tree prefix of the arguments, but argument {i} has {axis} for {}",
+                    TreeDef::from_tokens(args.arg_tokens(i))
+                );
+            }
+        }
+        let resolve = |(i, (axis, x)): (usize, (Option<i64>, &Array))| match axis {
             None => Ok(None),
             Some(axis) => match canonical(axis, x.ndim()) {
                 Some(axis) => Ok(Some(axis)),
                 None => bail!(
                     Shape,
-                    "vmap was requested to map its argument along axis {axis}, which implies that its rank should be \
-                     at least {}, but is only {} (its shape is {})",
+                    "vmap was requested to map {} along axis {axis}, which implies that its rank should be at least {}, \
+                     but is only {} (its shape is {})",
+                    leaf_name(args, i),
                     if axis < 0 { -axis } else { axis + 1 },
                     x.ndim(),
                     tuple(x.shape())
                 ),
             },
         };
-        axes.into_iter().zip(&args.leaves).map(resolve).collect()
+        axes.into_iter().zip(&args.leaves).enumerate().map(resolve).collect()
     }
 
     /// The size of the mapped axis, on which all mapped leaves must agree.
@@ -196,15 +253,12 @@ impl Vmap {
         if sizes.iter().all(|(_, n)| *n == expected) {
             return Ok(expected);
         }
-        let paths = leaf_paths(&args.tokens);
         let mut lines: Vec<String> = sizes
             .iter()
             .map(|(i, n)| {
-                let argument = args.args.iter().position(|span| span.leaves().contains(i)).unwrap_or(0);
-                let path = paths.get(*i).cloned().unwrap_or_default();
-                let path = path.with_root(format!("argument {argument}"));
                 let axis = dims[*i].unwrap_or(0);
-                format!("  * axis {axis} of {path} of type {} has size {n}", args.leaves[*i].aval())
+                let leaf = leaf_name(args, *i);
+                format!("  * axis {axis} of {leaf} of type {} has size {n}", args.leaves[*i].aval())
             })
             .collect();
         lines.extend(self.options.axis_size.map(|n| format!("  * axis_size is {n}")));
@@ -212,7 +266,7 @@ impl Vmap {
     }
 }
 
-impl FlatFn for Vmap {
+impl FlatFn for Vmap<'_> {
     fn call(&self, args: FlatArgs) -> Result<FlatOut> {
         let caller = args.caller;
         let run = || {
@@ -230,17 +284,17 @@ impl FlatFn for Vmap {
                 name,
                 size,
             )?;
-            let axes = &self.options.out_axes;
-            if axes.len() != 1 && axes.len() != outs.len() {
+            let mut axes = Vec::new();
+            let mut tokens = tree.tokens();
+            if !self.options.out_axes.of_leaves(&mut tokens, &mut axes) {
                 bail!(
                     InvalidArgument,
-                    "vmap out_axes names {} leaves, but the result has {}",
-                    axes.len(),
-                    outs.len()
+                    "vmap out_axes must be a tree prefix of the result, but it is {} for {tree}",
+                    self.options.out_axes
                 );
             }
             let place = |(i, (x, dim)): (usize, (&Array, Option<usize>))| {
-                let Some(axis) = axes[i.min(axes.len() - 1)] else {
+                let Some(axis) = axes[i] else {
                     if dim.is_some() {
                         bail!(
                             InvalidArgument,
@@ -269,5 +323,8 @@ impl FlatFn for Vmap {
 
     fn name(&self) -> Cow<'static, str> {
         format!("vmap_{}", self.f.name()).into()
+    }
+    fn describe(&self) -> String {
+        format!("vmap_{}", self.f.describe())
     }
 }

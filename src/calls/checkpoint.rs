@@ -17,7 +17,7 @@ use crate::error::{Result, catch};
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::{Type, Value};
-use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
+use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Function, Traceable};
 
 /// `f`, whose backward pass keeps nothing but the arguments and computes the rest again.
 ///
@@ -34,13 +34,17 @@ use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Traceable};
 /// # Errors
 /// Those of `f`. It is traced, so it cannot look at values.
 #[track_caller]
-pub fn checkpoint<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-    Fun::from_flat(Arc::new(Checkpoint(f.into_flat())))
+pub fn checkpoint<'f, F, M>(f: F) -> Fun<'f, M::Sig>
+where
+    F: Function<M>,
+    M: Traceable<'f, F>,
+{
+    Fun::from_flat(Arc::new(Checkpoint(M::into_flat(f))))
 }
 
-struct Checkpoint(Arc<dyn FlatFn>);
+struct Checkpoint<'f>(Arc<dyn FlatFn + 'f>);
 
-impl FlatFn for Checkpoint {
+impl FlatFn for Checkpoint<'_> {
     fn call(&self, mut args: FlatArgs) -> Result<FlatOut> {
         let caller = args.caller;
         let leaves = std::mem::take(&mut args.leaves);
@@ -155,10 +159,8 @@ mod tests {
 
     #[test]
     fn checkpoint_satisfies_the_rules() {
-        let f = |x: &[Array]| {
-            let w = x[1].clone();
-            checkpoint(move |x: &Array| lax::sin(&lax::mul(&lax::sin(x), &w)))(&x[0]).or_throw()
-        };
+        let f =
+            |x: &[Array]| checkpoint(|y: &Array| lax::sin(&lax::mul(&lax::sin(y), &x[1])))(&x[0]).or_throw();
         check_rules([case("checkpoint", [Array::from([0.5f32, -1.0]), Array::from([2.0f32, 0.7])], f)]);
     }
 

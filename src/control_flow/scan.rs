@@ -5,6 +5,7 @@ mod rules;
 use rules::Scan;
 
 use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::Loc;
@@ -12,20 +13,15 @@ use crate::error::{Result, bail, catch};
 use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef, Unflattener};
 
-/// How [`scan_with`] runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScanOptions {
-    /// The number of iterations; needed only if `xs` has no leaves.
-    pub length: Option<usize>,
-    /// Begin at the end of `xs`. Results are in the order of `xs` still.
-    pub reverse: bool,
-    /// Iterations in one turn of the compiled loop.
-    pub unroll: usize,
-}
-
-impl Default for ScanOptions {
-    fn default() -> Self {
-        ScanOptions { length: None, reverse: false, unroll: 1 }
+options! {
+    /// Options of [`scan_with`].
+    pub struct ScanOptions {
+        /// The number of iterations; needed only if `xs` has no leaves.
+        length: optional usize,
+        /// Begin at the end of `xs`. Results are in the order of `xs` still.
+        reverse: value bool = false,
+        /// Iterations in one turn of the compiled loop.
+        unroll: value usize = 1,
     }
 }
 
@@ -65,7 +61,16 @@ where
     scan_with(f, init, xs, ScanOptions::default())
 }
 
-/// [`scan`] with a length, in reverse, or unrolled.
+/// [`scan`] with a length, in reverse, or unrolled. Without arrays to go over, `xs` is `()`.
+///
+/// ```no_run
+/// use raxla::{lax, Array};
+///
+/// let double = |x: Array, ()| (&x + &x, x);
+/// let (_, powers) = lax::scan_with(double, Array::from(1.0f32), (), lax::ScanOptions::new().length(4))?;
+/// assert_eq!(powers.to_vec::<f32>()?, [1.0, 2.0, 4.0, 8.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`scan`]; ``scan got `length` argument of 4 which disagrees with leading axis sizes [3]``.
@@ -93,7 +98,7 @@ where
         let (carry, y) = f(carry, x).into_result()?;
         Ok((FlatOut::from_tree(&carry), FlatOut::from_tree(&y)))
     };
-    let run = catch(|| scan_flat("scan body", &mut body, init, &xs, options, loc));
+    let run = catch(|| scan_flat("scan body", &mut body, init, &xs, &options, loc));
     let (carry, ys) = run.map_err(|e| e.at(loc))?;
     Ok((carry.into_tree()?, ys.into_tree()?))
 }
@@ -110,7 +115,7 @@ pub(super) fn scan_flat(
     body: &mut Body<'_>,
     init: FlatOut,
     xs: &FlatOut,
-    options: ScanOptions,
+    options: &ScanOptions,
     loc: Loc,
 ) -> Result<(FlatOut, FlatOut)> {
     let length = scan_length(&xs.leaves, options.length)?;

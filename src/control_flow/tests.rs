@@ -29,12 +29,12 @@ fn scan_satisfies_the_rules() {
         let mut x = |shape: &[usize]| draw.uniform(F32, shape, -1.0, 1.0);
         [x(&[2]), x(&[3, 2]), x(&[2])]
     };
-    let run = |options| move |x: &[Array]| recurrence(&x[0], &x[1], &x[2], options);
-    let plain = ScanOptions::default();
+    let run = |options: ScanOptions| move |x: &[Array]| recurrence(&x[0], &x[1], &x[2], options.clone());
+    let plain = ScanOptions::new;
     check_rules([
-        case("scan", operands(), run(plain)),
-        case("scan in reverse", operands(), run(ScanOptions { reverse: true, ..plain })),
-        case("unrolled scan", operands(), run(ScanOptions { unroll: 2, ..plain })),
+        case("scan", operands(), run(plain())),
+        case("scan in reverse", operands(), run(plain().reverse(true))),
+        case("unrolled scan", operands(), run(plain().unroll(2))),
     ]);
 }
 
@@ -48,7 +48,7 @@ fn the_fixpoint_finds_carries_that_are_affected_later() {
             (next, c)
         };
         let one = || full_like(&x[0], 1.0);
-        let options = ScanOptions { length: Some(4), ..Default::default() };
+        let options = ScanOptions::new().length(4);
         let ((a, b, c), ys) = scan_with(body, (one(), one(), one()), (), options).or_throw();
         [a, b, c, ys]
     };
@@ -58,7 +58,7 @@ fn the_fixpoint_finds_carries_that_are_affected_later() {
 #[test]
 fn a_weakly_typed_carry_is_promoted() {
     // JAX: `scan(lambda c, _: (c + 1.5, c), 0, None, length=3)`.
-    let options = ScanOptions { length: Some(3), ..Default::default() };
+    let options = ScanOptions::new().length(3);
     let body = |c: Array, (): ()| {
         let c32 = lax::convert_element_type(&c, F32);
         (add(&c32, &Array::scalar(1.5f32)), c)

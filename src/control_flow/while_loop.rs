@@ -176,9 +176,9 @@ fn fori_flat(
             Ok((with_counters(&[next], carry), FlatOut::from_tree(&())))
         };
         let xs = FlatOut::from_tree(&());
-        let options = ScanOptions { length: Some(length), ..ScanOptions::default() };
+        let options = ScanOptions::new().length(length);
         let init = with_counters(&[Array::from(lower.to_scalar()?.with_weak_type(weak))], init);
-        let (mut carry, _) = scan_flat("fori_loop body", &mut body, init, &xs, options, loc)?;
+        let (mut carry, _) = scan_flat("fori_loop body", &mut body, init, &xs, &options, loc)?;
         carry.leaves.remove(0);
         return Ok(FlatOut { leaves: carry.leaves, tree });
     }

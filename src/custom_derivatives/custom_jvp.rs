@@ -8,7 +8,7 @@ use crate::core::primitive::Tangent;
 use crate::core::trace::without_location;
 use crate::error::{Result, bail};
 use crate::interpreters::jvp::instantiate;
-use crate::signature::{FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
+use crate::signature::{FlatFn, FlatOut, Fun, Function, Output, Signature, Traceable, describe, type_key};
 use crate::tree::{self, TreeDef};
 
 /// `f` with `rule` as its derivative, in forward and in reverse mode.
@@ -32,21 +32,22 @@ use crate::tree::{self, TreeDef};
 /// Those of `f` and `rule`. `Differentiation` if the results of `rule` have other types than that of `f`, or the
 /// tangents other types than the results.
 #[track_caller]
-pub fn custom_jvp<M, F, R, O>(f: F, rule: R) -> Fun<F::Sig>
+pub fn custom_jvp<F, M, R, O>(f: F, rule: R) -> Fun<'static, M::Sig>
 where
-    F: Traceable<M>,
-    R: Fn(<F::Sig as Signature>::Args, <F::Sig as Signature>::Args) -> O + Send + Sync + 'static,
-    O: Output<Tree = (<F::Sig as Signature>::Out, <F::Sig as Signature>::Out)>,
+    F: Function<M>,
+    M: Traceable<'static, F>,
+    R: Fn(<M::Sig as Signature>::Args, <M::Sig as Signature>::Args) -> O + Send + Sync + 'static,
+    O: Output<Tree = (<M::Sig as Signature>::Out, <M::Sig as Signature>::Out)>,
 {
-    let name = short_type_name::<R>();
+    let name = describe::<R>();
     let rule = move |in_tree: &TreeDef, primals: &[Array], tangents: &[Array]| {
         let primals = tree::unflatten(in_tree, primals.iter().cloned())?;
         let tangents = tree::unflatten(in_tree, tangents.iter().cloned())?;
         let (out, tangent) = rule(primals, tangents).into_result()?;
         Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&tangent)))
     };
-    let f = f.into_flat();
-    let may_capture = size_of_val(&rule) > 0 || f.type_key().is_none();
+    let may_capture = size_of_val(&rule) > 0 || type_key::<F>().is_none();
+    let f = M::into_flat(f);
     Fun::from_flat(Custom::of(CustomJvp { f, rule: Box::new(rule), may_capture, name }))
 }
 
@@ -59,7 +60,7 @@ struct CustomJvp {
     /// May the function or the rule have captured something?
     may_capture: bool,
     /// The rule's.
-    name: &'static str,
+    name: String,
 }
 
 impl Definition for CustomJvp {
@@ -90,7 +91,7 @@ impl Definition for CustomJvp {
 
 impl CustomJvp {
     fn check(&self, application: &Application, out: &OutType, tangent: &OutType) -> Result<()> {
-        let (rule, f) = (self.name, self.f.name());
+        let (rule, f) = (&self.name, self.f.describe());
         if let Some(primal) = application.primal_out() {
             if out.tree != primal.tree {
                 bail!(

@@ -10,7 +10,9 @@ use crate::core::trace::{CustomBackward, CustomForward, without_location};
 use crate::error::{Result, bail};
 use crate::interpreters::custom_call::NO_FORWARD_MODE;
 use crate::lax;
-use crate::signature::{FlatFn, FlatOut, Fun, Output, Signature, Traceable, short_type_name};
+use crate::signature::{
+    FlatFn, FlatOut, Fun, Function, Output, Signature, Traceable, describe, short_type_name, type_key,
+};
 use crate::tree::{self, Pytree, TreeDef};
 
 /// `f` with `fwd` and `bwd` as its derivative in reverse mode; forward mode is an error.
@@ -41,28 +43,30 @@ use crate::tree::{self, Pytree, TreeDef};
 /// Those of the functions. `Differentiation` if `fwd` gives a result of other type than `f`, or `bwd` a cotangent of
 /// other type than its argument.
 #[track_caller]
-pub fn custom_vjp<M, N, F, G, B, C, R>(f: F, fwd: G, bwd: B) -> Fun<F::Sig>
+pub fn custom_vjp<F, M, G, N, B, C, R>(f: F, fwd: G, bwd: B) -> Fun<'static, M::Sig>
 where
-    F: Traceable<M>,
-    G: Traceable<N>,
-    G::Sig: Signature<Args = <F::Sig as Signature>::Args, Out = (<F::Sig as Signature>::Out, R)>,
+    F: Function<M>,
+    M: Traceable<'static, F>,
+    G: Function<N>,
+    N: Traceable<'static, G>,
+    N::Sig: Signature<Args = <M::Sig as Signature>::Args, Out = (<M::Sig as Signature>::Out, R)>,
     R: Pytree,
-    B: Fn(R, <F::Sig as Signature>::Out) -> C + Send + Sync + 'static,
-    C: Output<Tree = <F::Sig as Signature>::Args>,
+    B: Fn(R, <M::Sig as Signature>::Out) -> C + Send + Sync + 'static,
+    C: Output<Tree = <M::Sig as Signature>::Args>,
 {
-    let bwd_name = short_type_name::<B>();
+    let (bwd_fn, bwd_name) = (short_type_name::<B>(), describe::<B>());
     let bwd = move |residual_tree: &TreeDef, out_tree: &TreeDef, residuals: &[Array], cts: &[Array]| {
         let residuals = tree::unflatten(residual_tree, residuals.iter().cloned())?;
         let cts = tree::unflatten(out_tree, cts.iter().cloned())?;
         Ok(FlatOut::from_tree(&bwd(residuals, cts).into_result()?))
     };
     let split = |out: FlatOut| -> Result<(FlatOut, FlatOut)> {
-        let (out, residuals): (<F::Sig as Signature>::Out, R) = out.into_tree()?;
+        let (out, residuals): (<M::Sig as Signature>::Out, R) = out.into_tree()?;
         Ok((FlatOut::from_tree(&out), FlatOut::from_tree(&residuals)))
     };
-    let (f, fwd) = (f.into_flat(), fwd.into_flat());
-    let may_capture = size_of_val(&bwd) > 0 || f.type_key().is_none() || fwd.type_key().is_none();
-    Fun::from_flat(Custom::of(CustomVjp { f, fwd, split, bwd: Box::new(bwd), bwd_name, may_capture }))
+    let may_capture = size_of_val(&bwd) > 0 || type_key::<F>().is_none() || type_key::<G>().is_none();
+    let (f, fwd) = (M::into_flat(f), N::into_flat(fwd));
+    Fun::from_flat(Custom::of(CustomVjp { f, fwd, split, bwd: Box::new(bwd), bwd_fn, bwd_name, may_capture }))
 }
 
 type Bwd = dyn Fn(&TreeDef, &TreeDef, &[Array], &[Array]) -> Result<FlatOut> + Send + Sync;
@@ -74,7 +78,9 @@ struct CustomVjp {
     /// Takes what `fwd` returns apart: result and residuals.
     split: fn(FlatOut) -> Result<(FlatOut, FlatOut)>,
     bwd: Box<Bwd>,
-    bwd_name: &'static str,
+    bwd_fn: &'static str,
+    /// The same for messages.
+    bwd_name: String,
     /// May one of the three have captured something?
     may_capture: bool,
 }
@@ -86,13 +92,13 @@ impl Definition for CustomVjp {
         &*self.f
     }
     fn reverse_rules(&self) -> Option<[String; 2]> {
-        Some([self.fwd.name().into_owned(), self.bwd_name.to_owned()])
+        Some([self.fwd.name().into_owned(), self.bwd_fn.to_owned()])
     }
     fn may_capture(&self) -> bool {
         self.may_capture
     }
     fn jvp(&self, _: &Application, _: &[Array], _: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
-        bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.f.name())
+        bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.f.describe())
     }
     fn fwd(self: &Arc<Self>, application: &Application, primals: &[Array]) -> Option<Result<CustomForward>> {
         Some(self.forward(application, primals))
@@ -103,7 +109,7 @@ impl CustomVjp {
     fn forward(self: &Arc<Self>, application: &Application, primals: &[Array]) -> Result<CustomForward> {
         let returned = application.call_rule(&*self.fwd, primals)?;
         let (out, residuals) = (self.split)(returned)?;
-        let (f, fwd) = (self.f.name(), self.fwd.name());
+        let (f, fwd) = (self.f.describe(), self.fwd.describe());
         if let Some(primal) = application.primal_out() {
             let found = OutType::of(&out);
             if found.tree != primal.tree || !found.matches(primal) {
@@ -143,7 +149,7 @@ impl CustomBackward for VjpBackward {
         let definition = &self.definition;
         let found =
             without_location(|| (definition.bwd)(&self.residual_tree, &self.out_tree, residuals, cts))?;
-        let (f, bwd) = (definition.f.name(), definition.bwd_name);
+        let (f, bwd) = (definition.f.describe(), &definition.bwd_name);
         if found.tree != self.in_tree {
             bail!(
                 Differentiation,

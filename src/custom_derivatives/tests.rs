@@ -6,7 +6,7 @@ use crate::interpreters::jvp::jvp;
 use crate::lax;
 use crate::signature::Fun;
 
-type Unary = Fun<fn(&'static Array) -> Array>;
+type Unary = Fun<'static, fn(&'static Array) -> Array>;
 
 /// sin, with the derivative `3 cos(x)`.
 fn steep_sin() -> Unary {

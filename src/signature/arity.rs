@@ -1,7 +1,6 @@
 //! The impls of the signature traits for each number of arguments.
 
-use std::any::TypeId;
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash};
@@ -10,11 +9,11 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::call_site::{self, CallKey};
-use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, short_type_name};
-use super::{Arg, Differentiable, DifferentiableAux, Output, Signature, Traceable, taken};
+use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, describe_at, short_type_name};
+use super::{Arg, ArgAt, Function, Output, Primals, Signature, Traceable, taken};
 use crate::core::array::Array;
 use crate::error::Result;
-use crate::tree::{Flattener, Key, Pytree, Static, Unflattener};
+use crate::tree::{Flattener, Key, Pytree, Static, Token, Unflattener};
 
 /// [`Arg`] for owned pytrees. `&T` has a blanket impl and rustc does not accept a second one, so each type gets its own.
 macro_rules! owned_arg {
@@ -37,7 +36,6 @@ macro_rules! owned_arg {
 owned_arg! {
     [] Array;
     [T: Pytree] Vec<T>;
-    [T: Pytree] Option<T>;
     [T: Pytree] Box<T>;
     [T: Pytree, const N: usize] [T; N];
     [T: 'static] PhantomData<T>;
@@ -55,18 +53,51 @@ owned_arg! {
     [A: Pytree, B: Pytree, C: Pytree, D: Pytree, E: Pytree, F: Pytree, G: Pytree, H: Pytree] (A, B, C, D, E, F, G, H);
 }
 
+/// `Option<T>` is donated, `Option<&T>` is borrowed.
+impl<A: Arg> Arg for Option<A> {
+    type Tree = Option<A::Tree>;
+    type Item<'a> = Option<A::Item<'a>>;
+    const DONATED: bool = A::DONATED;
+    #[inline]
+    fn flatten_into(item: &Option<A::Item<'_>>, out: &mut Flattener) {
+        match item {
+            None => out.token(Token::None),
+            Some(item) => {
+                out.token(Token::Some);
+                A::flatten_into(item, out);
+            }
+        }
+    }
+    #[inline]
+    fn lend(slot: &mut Option<Option<A::Tree>>) -> Result<Option<A::Item<'_>>> {
+        match slot.as_mut().ok_or_else(taken)? {
+            None => Ok(None),
+            slot => A::lend(slot).map(Some),
+        }
+    }
+}
+
 /// A user's function over flat arguments. `Sig` is its type, which says how to rebuild the arguments.
 struct User<F, Sig> {
     function: F,
+    /// Where it was given to a transformation, for a closure, which has no name.
+    location: &'static Location<'static>,
     signature: PhantomData<fn() -> Sig>,
 }
 
+impl<F, Sig> User<F, Sig> {
+    #[track_caller]
+    fn new(function: F) -> Self {
+        User { function, location: Location::caller(), signature: PhantomData }
+    }
+}
+
 /// How a function with the signature `Self` is called with flat arguments.
-trait CallFlat<F> {
+trait CallFlat<F: ?Sized> {
     fn call_flat(function: &F, src: &mut Unflattener<'_>) -> Result<FlatOut>;
 }
 
-impl<F: Send + Sync + 'static, Sig: CallFlat<F>> FlatFn for User<F, Sig> {
+impl<F: Send + Sync, Sig: CallFlat<F>> FlatFn for User<F, Sig> {
     fn call(&self, args: FlatArgs) -> Result<FlatOut> {
         let mut leaves = args.leaves.into_iter();
         Sig::call_flat(&self.function, &mut Unflattener::new(&args.tokens, &mut leaves))
@@ -74,23 +105,33 @@ impl<F: Send + Sync + 'static, Sig: CallFlat<F>> FlatFn for User<F, Sig> {
     fn name(&self) -> Cow<'static, str> {
         short_type_name::<F>().into()
     }
-    fn type_key(&self) -> Option<TypeId> {
-        (size_of::<F>() == 0).then(TypeId::of::<F>)
+    fn describe(&self) -> String {
+        describe_at::<F>(self.location)
+    }
+}
+
+/// The marker of `Arc<F>`, which is no `Fn` itself.
+pub struct Shared<M>(PhantomData<M>);
+
+impl<Func: ?Sized, Sig: CallFlat<Func>> CallFlat<Arc<Func>> for Shared<Sig> {
+    fn call_flat(function: &Arc<Func>, src: &mut Unflattener<'_>) -> Result<FlatOut> {
+        Sig::call_flat(function, src)
     }
 }
 
 macro_rules! arity {
-    ($($A:ident $a:ident)*) => {
+    ($($A:ident $a:ident $P:ident)*) => {
         impl<O: Pytree, $($A: Arg),*> Signature for fn($($A),*) -> O {
             type Args = ($($A::Tree,)*);
             type Out = O;
-            type Callee<R: 'static> = dyn for<'a> Fn($($A::Item<'a>),*) -> Result<R> + Send + Sync;
+            type Returning<R: Pytree> = fn($($A),*) -> R;
+            type Callee<'f, R: 'static> = dyn for<'a> Fn($($A::Item<'a>),*) -> Result<R> + Send + Sync + 'f;
 
-            fn callee<R: 'static>(
-                body: impl Fn(FlatArgs) -> Result<R> + Send + Sync + 'static,
+            fn callee<'f, R: 'static>(
+                body: impl Fn(FlatArgs) -> Result<R> + Send + Sync + 'f,
                 key: CallKey,
                 applied_at: &'static Location<'static>,
-            ) -> Arc<Self::Callee<R>> {
+            ) -> Arc<Self::Callee<'f, R>> {
                 Arc::new(move |$($a: $A::Item<'_>),*| {
                     let caller = call_site::take(key).unwrap_or(applied_at);
                     #[allow(unused_mut, reason = "a function of no arguments pushes none")]
@@ -101,7 +142,7 @@ macro_rules! arity {
             }
         }
 
-        impl<Func, O, $($A: Arg),*> CallFlat<Func> for fn($($A),*) -> O
+        impl<Func: ?Sized, O, $($A: Arg),*> CallFlat<Func> for fn($($A),*) -> O
         where
             O: Output,
             Func: for<'a> Fn($($A::Item<'a>),*) -> O,
@@ -115,45 +156,60 @@ macro_rules! arity {
             }
         }
 
-        // The second bound alone leaves the argument types unknown; the first fixes them.
-        impl<Func, O: Output + 'static, $($A: Arg),*> Traceable<fn($($A),*) -> O> for Func
+        impl<Func, O, $($A),*> Function<fn($($A),*) -> O> for Func where Func: Fn($($A),*) -> O {}
+
+        impl<'f, Func, O: Output + 'static, $($A: Arg),*> Traceable<'f, Func> for fn($($A),*) -> O
         where
-            Func: Fn($($A),*) -> O + for<'a> Fn($($A::Item<'a>),*) -> O + Send + Sync + 'static,
+            Func: for<'a> Fn($($A::Item<'a>),*) -> O + Send + Sync + 'f,
         {
             type Sig = fn($($A),*) -> O::Tree;
-            fn into_flat(self) -> Arc<dyn FlatFn> {
-                Arc::new(User { function: self, signature: PhantomData::<fn() -> fn($($A),*) -> O> })
+            fn into_flat(function: Func) -> Arc<dyn FlatFn + 'f> {
+                Arc::new(User::<Func, Self>::new(function))
+            }
+        }
+
+        impl<Func: ?Sized, O, $($A),*> Function<Shared<fn($($A),*) -> O>> for Arc<Func>
+        where
+            Func: Fn($($A),*) -> O
+        {}
+
+        impl<'f, Func, O: Output + 'static, $($A: Arg),*> Traceable<'f, Arc<Func>> for Shared<fn($($A),*) -> O>
+        where
+            Func: ?Sized + for<'a> Fn($($A::Item<'a>),*) -> O + Send + Sync + 'f,
+        {
+            type Sig = fn($($A),*) -> O::Tree;
+            fn into_flat(function: Arc<Func>) -> Arc<dyn FlatFn + 'f> {
+                Arc::new(User::<Arc<Func>, Self>::new(function))
+            }
+        }
+
+        impl<$($A: Pytree, $P: Borrow<$A>),*> Primals<($($A,)*)> for ($($P,)*) {
+            #[allow(unused_variables, reason = "a function of no arguments has none")]
+            fn push_into(&self, args: &mut ArgsBuilder) {
+                let ($($a,)*) = self;
+                $(args.push::<&'static $A>($a.borrow());)*
             }
         }
     };
 }
 arity!();
-arity!(A0 a0);
-arity!(A0 a0 A1 a1);
-arity!(A0 a0 A1 a1 A2 a2);
-arity!(A0 a0 A1 a1 A2 a2 A3 a3);
-arity!(A0 a0 A1 a1 A2 a2 A3 a3 A4 a4);
-arity!(A0 a0 A1 a1 A2 a2 A3 a3 A4 a4 A5 a5);
-arity!(A0 a0 A1 a1 A2 a2 A3 a3 A4 a4 A5 a5 A6 a6);
-arity!(A0 a0 A1 a1 A2 a2 A3 a3 A4 a4 A5 a5 A6 a6 A7 a7);
+arity!(A0 a0 P0);
+arity!(A0 a0 P0 A1 a1 P1);
+arity!(A0 a0 P0 A1 a1 P1 A2 a2 P2);
+arity!(A0 a0 P0 A1 a1 P1 A2 a2 P2 A3 a3 P3);
+arity!(A0 a0 P0 A1 a1 P1 A2 a2 P2 A3 a3 P3 A4 a4 P4);
+arity!(A0 a0 P0 A1 a1 P1 A2 a2 P2 A3 a3 P3 A4 a4 P4 A5 a5 P5);
+arity!(A0 a0 P0 A1 a1 P1 A2 a2 P2 A3 a3 P3 A4 a4 P4 A5 a5 P5 A6 a6 P6);
+arity!(A0 a0 P0 A1 a1 P1 A2 a2 P2 A3 a3 P3 A4 a4 P4 A5 a5 P5 A6 a6 P6 A7 a7 P7);
 
-macro_rules! differentiable {
-    ($($n:literal $Wrt:ident: $($A:ident)*;)*) => {$(
-        impl<O: Pytree, $($A: Arg),*> Differentiable<$n> for fn($($A),*) -> O {
-            type Wrt = $Wrt::Tree;
-            type Grad = fn($($A),*) -> $Wrt::Tree;
-            type ValueAndGrad = fn($($A),*) -> (O, $Wrt::Tree);
-        }
-        impl<V: Pytree, X: Pytree, $($A: Arg),*> DifferentiableAux<$n> for fn($($A),*) -> (V, X) {
-            type Wrt = $Wrt::Tree;
-            type Value = V;
-            type Aux = X;
-            type Grad = fn($($A),*) -> ($Wrt::Tree, X);
-            type ValueAndGrad = fn($($A),*) -> ((V, X), $Wrt::Tree);
+macro_rules! arg_at {
+    ($($n:literal $At:ident: $($A:ident)*;)*) => {$(
+        impl<O: Pytree, $($A: Arg),*> ArgAt<$n> for fn($($A),*) -> O {
+            type Tree = $At::Tree;
         }
     )*};
 }
-differentiable! {
+arg_at! {
     0 A0: A0;
     0 A0: A0 A1;
     0 A0: A0 A1 A2;
@@ -180,4 +236,14 @@ differentiable! {
     3 A3: A0 A1 A2 A3 A4 A5;
     3 A3: A0 A1 A2 A3 A4 A5 A6;
     3 A3: A0 A1 A2 A3 A4 A5 A6 A7;
+    4 A4: A0 A1 A2 A3 A4;
+    4 A4: A0 A1 A2 A3 A4 A5;
+    4 A4: A0 A1 A2 A3 A4 A5 A6;
+    4 A4: A0 A1 A2 A3 A4 A5 A6 A7;
+    5 A5: A0 A1 A2 A3 A4 A5;
+    5 A5: A0 A1 A2 A3 A4 A5 A6;
+    5 A5: A0 A1 A2 A3 A4 A5 A6 A7;
+    6 A6: A0 A1 A2 A3 A4 A5 A6;
+    6 A6: A0 A1 A2 A3 A4 A5 A6 A7;
+    7 A7: A0 A1 A2 A3 A4 A5 A6 A7;
 }

@@ -7,7 +7,7 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use super::Arg;
+use super::{Arg, Primals};
 use crate::core::array::Array;
 use crate::error::Result;
 use crate::tree::{Flattener, Leaves, Pytree, Token, Tokens, TreeDef, Unflattener};
@@ -55,24 +55,11 @@ impl FlatArgs {
         FlatArgs { leaves: Leaves::new(), tokens: Tokens::new(), args: SmallVec::new(), caller }
     }
 
-    /// The arguments that a tuple holds, none of which is donated.
-    pub(crate) fn from_tuple<A: Pytree>(args: &A, caller: &'static Location<'static>) -> Self {
-        let mut flat = Flattener::new();
-        args.flatten_into(&mut flat);
-        // The tuple around the arguments is not part of their structure.
-        let tokens: Tokens = flat.tokens.into_iter().skip(1).collect();
-        let mut spans = SmallVec::new();
-        let (mut leaves, mut begin) = ((0, 0), 0);
-        let mut missing = 0;
-        for (i, token) in tokens.iter().enumerate() {
-            missing = missing + token.arity() - usize::from(missing > 0);
-            leaves.1 += u32::from(*token == Token::Leaf);
-            if missing == 0 {
-                spans.push(ArgSpan { leaves, tokens: (begin, i as u32 + 1), donated: false });
-                (leaves.0, begin) = (leaves.1, i as u32 + 1);
-            }
-        }
-        FlatArgs { leaves: flat.leaves, tokens, args: spans, caller }
+    /// The arguments of a function as a tuple, none of which is donated.
+    pub(crate) fn from_tuple<A>(args: &impl Primals<A>, caller: &'static Location<'static>) -> Self {
+        let mut builder = ArgsBuilder::default();
+        args.push_into(&mut builder);
+        builder.finish(caller)
     }
 
     /// The leaves of argument `i`.
@@ -88,7 +75,7 @@ impl FlatArgs {
 
 /// Collects the arguments of one call.
 #[derive(Default)]
-pub(super) struct ArgsBuilder {
+pub struct ArgsBuilder {
     flat: Flattener,
     args: SmallVec<[ArgSpan; 4]>,
 }
@@ -160,20 +147,48 @@ pub trait FlatFn: Send + Sync {
         "<unnamed>".into()
     }
 
-    /// The function's identity, if its type is enough to tell it from others: a function item, or a closure that
-    /// captures nothing. Two such functions may share compiled code.
-    fn type_key(&self) -> Option<TypeId> {
-        None
+    /// The name for messages: with the line at which it was given to a transformation, if it is a closure.
+    fn describe(&self) -> String {
+        self.name().into()
     }
 }
 
-/// The last segment of a type's name: `update` of `model::update`; JAX's `<lambda>` for a closure.
-pub(crate) fn short_type_name<F>() -> &'static str {
-    let name = std::any::type_name::<F>();
-    if name.ends_with("{{closure}}") {
-        return "<lambda>";
+/// What JAX calls a function without a name.
+const LAMBDA: &str = "<lambda>";
+
+/// The name of a function's type for messages: `update`, or `<lambda> at src/main.rs:12`, which is the caller's line.
+#[track_caller]
+pub(crate) fn describe<F>() -> String {
+    describe_at::<F>(Location::caller())
+}
+
+/// The same for a function that was given to a transformation at a line.
+pub(super) fn describe_at<F>(at: &Location<'_>) -> String {
+    match short_type_name::<F>() {
+        LAMBDA => format!("{LAMBDA} at {}:{}", at.file(), at.line()),
+        name => name.into(),
     }
+}
+
+/// The last segment of a type's name: `update` of `model::update`. Closures and what hides its function (`Box<dyn Fn ..>`,
+/// `fn(..)`) have none.
+pub(crate) fn short_type_name<F>() -> &'static str {
+    let name = std::any::type_name::<F>().trim_start_matches('&');
     // Generic arguments follow the name of a function: `model::update<f32>`.
-    let name = name.split_once('<').map_or(name, |(name, _)| name);
-    name.rsplit("::").next().unwrap_or(name)
+    let path = name.split_once('<').map_or(name, |(path, _)| path);
+    if name.ends_with("{{closure}}") || path.contains([' ', '(']) {
+        return LAMBDA;
+    }
+    match path.rsplit("::").next() {
+        None | Some("Box" | "Arc") => LAMBDA,
+        Some(name) => name,
+    }
+}
+
+/// The identity of a function whose type is enough to tell it from others: a function item, or a closure that captures
+/// nothing. Two such functions may share compiled code.
+///
+/// `F` may be a reference, which has no `TypeId`; that of the type with all lifetimes `'static` tells as much.
+pub(crate) fn type_key<F>() -> Option<TypeId> {
+    (size_of::<F>() == 0).then(typeid::of::<F>)
 }

@@ -1,11 +1,6 @@
 use std::rc::Rc;
 
-use raxla::Array;
-use raxla::signature::{Fun, Traceable};
-
-fn jit<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-    Fun::from_flat(f.into_flat())
-}
+use raxla::{Array, jit};
 
 fn main() {
     let shared = Rc::new(1);

@@ -1,19 +1,25 @@
-use raxla::Array;
-use raxla::signature::{Fun, Traceable};
+use raxla::{Array, jit};
 
-fn jit<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-    Fun::from_flat(f.into_flat())
-}
+struct Config;
 
-fn scaled(x: &Array, _factor: f32) -> Array {
+fn number(x: &Array, _factor: f32) -> Array {
     x.clone()
 }
-
+fn no_tree(_: &Config, x: Array) -> Array {
+    x
+}
 fn length(_: &Array) -> usize {
     3
 }
+fn with_number(x: &Array) -> (Array, f32) {
+    (x.clone(), 1.0)
+}
 
 fn main() {
-    jit(scaled);
+    jit(number);
+    jit(no_tree);
     jit(length);
+    jit(with_number);
+    jit(|x| x);
+    jit(3);
 }

@@ -1,9 +1,4 @@
-use raxla::signature::{Fun, Traceable};
-use raxla::{Array, Result};
-
-fn jit<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-    Fun::from_flat(f.into_flat())
-}
+use raxla::{Array, Result, jit};
 
 fn main() -> Result<()> {
     let step = jit(|state: (Array, Array)| (state.0, state.1, Array::from(1.0)));

@@ -166,9 +166,9 @@ fn differentiate(case: &Case, row: &Row, grad: &Grad, args: Vec<Array>) -> Resul
             argnums.iter().zip(xs).for_each(|(i, x)| full[*i] = x);
             call(&full, &params)
         };
-        let (outs, pull) = vjp(f, (floats.clone(),))?;
+        let (outs, pull) = vjp(f, (floats,))?;
         let cts = outs.iter().zip(&cts).map(|(out, ct)| ct.clone().unwrap_or_else(|| lax::zeros_like(out)));
-        Ok(pull(cts.collect())?.0)
+        Ok(pull(&cts.collect())?.0)
     };
     let one =
         |way: &str, tol: Tolerance, found: &dyn Fn() -> raxla::Result<Vec<Array>>| -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use raxla::api::{InAxes, VmapOptions, vmap_with};
+use raxla::api::{VmapOptions, vmap_with};
 use raxla::lax::{self, ScanOptions};
 use raxla::{Array, DType, Result, jit, jvp, numpy as jnp};
 
@@ -20,7 +20,7 @@ fn transformed(body: fn(&[Array], &Params) -> Result<Vec<Array>>, x: &[Array], p
         f = match t.as_str().unwrap() {
             "vmap" => {
                 let axes = p.get("in_axes").as_array().unwrap().iter().map(serde_json::Value::as_i64);
-                let options = VmapOptions::new().in_axes(InAxes::Leaves(axes.collect()));
+                let options = VmapOptions::new().in_axes((axes.collect::<Vec<_>>(),));
                 let mapped = vmap_with(move |x: &Vec<Array>| f(x), options);
                 Arc::new(move |x| mapped(&x.to_vec()))
             }
@@ -39,7 +39,7 @@ fn push_forward(f: &Function, x: &[Array]) -> Result<Vec<Array>> {
     let dots =
         x.iter().map(|x| if x.dtype().is_inexact() { lax::full_like(x, 0.5) } else { lax::zeros_like(x) });
     let f = f.clone();
-    let (mut ys, dys) = jvp(move |x: Vec<Array>| f(&x), (x.to_vec(),), (dots.collect(),))?;
+    let (mut ys, dys) = jvp(move |x: Vec<Array>| f(&x), (x.to_vec(),), (dots.collect::<Vec<_>>(),))?;
     ys.extend(dys.into_iter().filter(|dy| dy.dtype().is_inexact()));
     Ok(ys)
 }
@@ -114,11 +114,11 @@ fn fori_loop(x: &[Array], p: &Params) -> Result<Vec<Array>> {
 
 fn scan(x: &[Array], p: &Params) -> Result<Vec<Array>> {
     type Pair = (Array, Array);
-    let options = ScanOptions {
-        length: p.size_or_none("length"),
-        reverse: p.bool("reverse"),
-        unroll: p.size_or_none("unroll").unwrap_or(1),
-    };
+    let mut options =
+        ScanOptions::new().reverse(p.bool("reverse")).unroll(p.size_or_none("unroll").unwrap_or(1));
+    if let Some(length) = p.size_or_none("length") {
+        options = options.length(length);
+    }
     match p.str("body") {
         "rnn" => {
             let step = |c: Array, v: Array| {

@@ -1,9 +1,9 @@
 //! What must hold of every program.
 
-use raxla::api::{InAxes, VmapOptions, vmap_with};
+use raxla::api::{VmapOptions, vmap_with};
 use raxla::lax;
 use raxla::prelude::*;
-use raxla::signature::{Fun, Traceable};
+use raxla::signature::Fun;
 
 use crate::generate::{Allow, Captures, Rng};
 use crate::program::{Block, Program};
@@ -161,7 +161,7 @@ fn jit_is_the_identity(program: &Program, seed: u64) -> Result<Outcome> {
 }
 
 /// `f` and its directional derivative, by forward mode.
-fn pushed(f: &Fun<Many>, xs: &[Array], dxs: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
+fn pushed(f: &Fun<'static, Many>, xs: &[Array], dxs: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
     jvp(f, (xs.to_vec(),), (dxs.to_vec(),))
 }
 
@@ -249,11 +249,11 @@ fn vjp_is_the_transpose(program: &Program, seed: u64) -> Result<Outcome> {
     let (ys, dys) = pushed(f, &xs, &dxs)?;
     let cts = cotangents(&ys, seed);
     let (value, pull) = vjp(f, (xs.clone(),))?;
-    let (pulled,) = pull(cts.clone())?;
+    let (pulled,) = pull(&cts)?;
     let (_, push) = linearize(f, (xs.clone(),))?;
     all([
         compare("value of vjp", &value, &ys),
-        compare("linearize", &push((dxs.clone(),))?, &dys),
+        compare("linearize", &push(&dxs)?, &dys),
         check_transpose(&cts, &dys, &pulled, &dxs),
         slope(&pulled),
     ])
@@ -267,15 +267,15 @@ fn jit_of_vjp(program: &Program, seed: u64) -> Result<Outcome> {
     let g = f.clone();
     let pulled = jit(move |xs: &Vec<Array>, cts: &Vec<Array>| -> Result<(Vec<Array>, Vec<Array>)> {
         let (ys, pull) = vjp(&g, (xs.clone(),))?;
-        Ok((ys, pull(cts.clone())?.0))
+        Ok((ys, pull(cts)?.0))
     });
     let (value, inside) = pulled(&xs, &cts)?;
     let (_, pull) = vjp(&program.jitted, (xs.clone(),))?;
-    let (outside,) = pull(cts.clone())?;
+    let (outside,) = pull(&cts)?;
     let (_, push) = linearize(&program.jitted, (xs.clone(),))?;
     all([
         compare("value of jit(vjp)", &value, &ys),
-        compare("linearize(jit)", &push((dxs.clone(),))?, &dys),
+        compare("linearize(jit)", &push(&dxs)?, &dys),
         check_transpose(&cts, &dys, &inside, &dxs),
         compare("vjp(jit)", &outside, &inside),
     ])
@@ -287,10 +287,10 @@ fn sum(arrays: &[Array]) -> Array {
 }
 
 /// The weighted sum of a function's results.
-fn scalar(f: &Fun<Many>) -> Fun<fn(&'static Vec<Array>) -> Array> {
+fn scalar(f: &Fun<'static, Many>) -> Fun<'static, fn(&'static Vec<Array>) -> Array> {
     let f = f.clone();
     let s = move |xs: &Vec<Array>| -> Result<Array> { Ok(lax::sin(&sum(&f(xs)?))) };
-    Fun::from_flat(s.into_flat())
+    Fun::new(s)
 }
 
 fn grad_is_the_derivative(program: &Program, seed: u64) -> Result<Outcome> {
@@ -340,7 +340,7 @@ fn stacked(rows: Vec<Vec<Array>>) -> Vec<Array> {
 }
 
 fn over(axes: &[Option<i64>]) -> VmapOptions {
-    VmapOptions::new().in_axes(InAxes::Leaves(axes.to_vec()))
+    VmapOptions::new().in_axes((axes.to_vec(),))
 }
 
 fn vmap_is_a_loop(program: &Program, seed: u64) -> Result<Outcome> {

@@ -3,17 +3,17 @@
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax;
 use raxla::prelude::*;
-use raxla::signature::{Fun, Traceable};
+use raxla::signature::Fun;
 
 use crate::program::{Many, Rule, Sub, number};
 
 /// The nested function, for a rule to differentiate.
-fn function(sub: &Sub, captured: &[Array], rule: Rule) -> Fun<Many> {
+fn function(sub: &Sub, captured: &[Array], rule: Rule) -> Fun<'static, Many> {
     let (sub, captured) = (sub.clone(), captured.to_vec());
     let f = move |xs: &Vec<Array>| sub.call(&captured, xs.iter().cloned());
-    let f: Fun<Many> = Fun::from_flat(f.into_flat());
+    let f: Fun<'static, Many> = Fun::new(f);
     match rule {
-        Rule::OfJit => Fun::from_flat(jit(&f).into_flat()),
+        Rule::OfJit => Fun::new(jit(&f)),
         _ => f,
     }
 }
@@ -55,7 +55,7 @@ pub fn by_vjp(sub: &Sub, rule: Rule, args: &[Array]) -> Result<Vec<Array>> {
     let of = sub.clone();
     let pull = move |(kept, xs): (Vec<Array>, Vec<Array>), cts: Vec<Array>| -> Result<Vec<Array>> {
         let (_, pull) = vjp(function(&of, &kept, rule), (xs,))?;
-        Ok(scaled(pull(scaled(cts, rule, 4.0))?.0, rule, 0.25))
+        Ok(scaled(pull(&scaled(cts, rule, 4.0))?.0, rule, 0.25))
     };
     let (sub, captured) = (sub.clone(), captured.to_vec());
     let again = function(&sub, &captured, rule);

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use raxla::api::{InAxes, VmapOptions, vmap_with};
+use raxla::api::{VmapOptions, vmap_with};
 use raxla::checkpoint;
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
-use raxla::signature::{Fun, Traceable};
+use raxla::signature::Fun;
 
 use crate::{custom, indexing};
 
@@ -336,7 +336,7 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Scan { body, carry, length, reverse, unroll } => {
             let (captured, rest) = a.split_at(body.captured);
             let (init, xs) = rest.split_at(*carry);
-            let options = ScanOptions { length: Some(*length), reverse: *reverse, unroll: *unroll };
+            let options = ScanOptions::new().length(*length).reverse(*reverse).unroll(*unroll);
             let step = |c: Vec<Array>, x: Vec<Array>| -> Result<(Vec<Array>, Vec<Array>)> {
                 let mut outs = body.call(captured, c.into_iter().chain(x))?;
                 let ys = outs.split_off(*carry);
@@ -391,10 +391,8 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Vmap { body, in_axes, out_axes, size, name } => {
             let (captured, args) = a.split_at(body.captured);
             let (body, captured) = (body.clone(), captured.to_vec());
-            let options = VmapOptions::new()
-                .in_axes(InAxes::Leaves(in_axes.clone()))
-                .out_axes(out_axes.iter().map(|i| Some(*i)))
-                .axis_size(*size);
+            let options =
+                VmapOptions::new().in_axes((in_axes.clone(),)).out_axes(out_axes.clone()).axis_size(*size);
             let options = name.iter().fold(options, |options, name| options.axis_name(name));
             let f = move |args: &Vec<Array>| body.call(&captured, args.iter().cloned());
             vmap_with(f, options)(&args.to_vec())?
@@ -422,7 +420,7 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
 /// A program as a function to transform, and that function compiled: once for all checks.
 pub struct Program {
     pub block: Arc<Block>,
-    pub f: Fun<Many>,
+    pub f: Fun<'static, Many>,
     pub jitted: Jit<Many>,
 }
 
@@ -431,7 +429,7 @@ impl Program {
         let block = Arc::new(block);
         let run_block = block.clone();
         let f = move |xs: &Vec<Array>| run(&run_block, xs);
-        let f: Fun<Many> = Fun::from_flat(f.into_flat());
+        let f: Fun<'static, Many> = Fun::new(f);
         Program { block, jitted: jit(&f), f }
     }
 }

@@ -63,7 +63,7 @@ fn a_recurrent_cell_learns_in_any_nesting_of_transformations() {
     check(jit(grad(loss))(&cell(), &xs()).unwrap());
     check(grad(jit(loss))(&cell(), &xs()).unwrap());
     let batch = lax::broadcast_in_dim(&xs(), &[3, 4], &[1]);
-    let many = vmap_with(grad(loss), VmapOptions::new().in_axes([None, Some(0)]));
+    let many = vmap_with(grad(loss), VmapOptions::new().in_axes((None, 0)));
     let g = jit(many)(&cell(), &batch).unwrap();
     assert_eq!(g.weight.shape(), [3]);
     g.weight.to_vec::<f32>().unwrap().iter().for_each(|w| close(*w, weight));
@@ -81,7 +81,7 @@ fn hessian_of_a_scan() {
     // f(w) = w⁴ x: f'' = 12 w² x.
     let f = |w: &Array| {
         let w = w.clone();
-        let options = lax::ScanOptions { length: Some(4), ..Default::default() };
+        let options = lax::ScanOptions::new().length(4);
         let (c, ()) =
             lax::scan_with(|c: Array, (): ()| (mul(&c, &w), ()), Array::scalar(3.0f32), (), options)?;
         Ok(c)
@@ -193,7 +193,7 @@ fn cond_and_switch_on_traced_values() {
     let pick = |i: &Array, x: &Array| {
         lax::switch(i, &[&|x: Array| add(&x, &x), &|x: Array| lax::exp(&x)], x.clone())
     };
-    let many = vmap_with(pick, VmapOptions::new().in_axes([Some(0), None]));
+    let many = vmap_with(pick, VmapOptions::new().in_axes((0, None)));
     let found = many(&Array::from([0i32, 1, 9]), &x).unwrap();
     assert_eq!(found.to_vec::<f32>().unwrap(), [6.0, 3f32.exp(), 3f32.exp()]);
 }

@@ -1,6 +1,6 @@
 //! Functions with custom derivatives that captured arrays of the function around them.
 
-use raxla::api::{InAxes, VmapOptions, vmap_with};
+use raxla::api::{VmapOptions, vmap_with};
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::{ErrorKind, jit, lax, numpy as jnp, prelude::*};
 
@@ -48,7 +48,7 @@ fn vmap_maps_what_was_captured_too() {
         assert_eq!(f32s(&jit(vmap(f))(&xs(), &ys()).unwrap()), [10.0, 40.0, 90.0]);
         assert_eq!(f32s(&vmap(jit(f))(&xs(), &ys()).unwrap()), [10.0, 40.0, 90.0]);
         // Only what was captured is mapped, or only the argument.
-        let over = |axes: [Option<i64>; 2]| VmapOptions::new().in_axes(InAxes::Leaves(axes.to_vec()));
+        let over = |axes: [Option<i64>; 2]| VmapOptions::new().in_axes(axes);
         let two = Array::scalar(2.0f32);
         assert_eq!(f32s(&vmap_with(f, over([None, Some(0)]))(&two, &ys()).unwrap()), [20.0, 40.0, 60.0]);
         assert_eq!(f32s(&vmap_with(f, over([Some(0), None]))(&xs(), &two).unwrap()), [2.0, 4.0, 6.0]);
@@ -72,7 +72,7 @@ fn the_derivative_over_a_mapped_axis_uses_what_was_captured() {
     let (_, dy) = jvp(move |x: &Array| vmap(f)(x, &ys()), (xs(),), (jnp::ones_like(xs(), None),)).unwrap();
     assert_eq!(f32s(&dy), [30.0, 60.0, 90.0]);
     // The argument is the same for all, so its cotangents add up.
-    let over = VmapOptions::new().in_axes(InAxes::Leaves(vec![None, Some(0)]));
+    let over = VmapOptions::new().in_axes((None, 0));
     let total =
         move |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(vmap_with(f, over.clone())(x, y)?, ..)) };
     assert_eq!(grad(total)(&Array::scalar(2.0f32), &ys()).unwrap().item::<f32>().unwrap(), 180.0);

@@ -179,9 +179,9 @@ fn generated_names_do_not_clash_with_the_users() {
 
 #[test]
 fn a_derived_type_is_an_argument_and_a_result() -> Result<()> {
-    use raxla::signature::{FlatArgs, Fun, Traceable};
-    fn identity<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-        Fun::from_flat(f.into_flat())
+    use raxla::signature::{FlatArgs, Fun, Function, Traceable};
+    fn identity<'f, F: Function<M>, M: Traceable<'f, F>>(f: F) -> Fun<'f, M::Sig> {
+        Fun::from_flat(M::into_flat(f))
     }
     let f = identity(|shape: Shape, n: &Named, _: Static<u8>, g: Generic<Array>| (shape, n.clone(), g));
     let named = Named { weight: a(1.0), stride: 2, r#type: None };

@@ -74,7 +74,7 @@ fn cases() -> Vec<(&'static str, String)> {
         lax::scan(|c: Array, x: Array| (lax::add(&c, &x), lax::mul(&c, &x)), c.clone(), xs.clone())
     });
     case!("scan_captures", (s()), |c: &Array| -> Result<Array> {
-        let options = lax::ScanOptions { length: Some(4), ..Default::default() };
+        let options = lax::ScanOptions::new().length(4);
         Ok(lax::scan_with(|a: Array, ()| (lax::mul(&a, c), ()), c.clone(), (), options)?.0)
     });
     case!("cond", (s()), |x: &Array| {
@@ -101,7 +101,7 @@ fn cases() -> Vec<(&'static str, String)> {
         with_jvp(f, |(x,): (Array,), (dx,): (Array,)| (lax::sin(&x), dx))(x)
     });
     case!("grad", (s()), |x: &Array| grad(|x: &Array| lax::mul(&lax::sin(x), x))(x));
-    case!("jvp", (x3(), x3()), |x: &Array, dx: &Array| jvp(f, (x.clone(),), (dx.clone(),)));
+    case!("jvp", (x3(), x3()), |x: &Array, dx: &Array| jvp(f, (x,), (dx,)));
     case!("vmap", (x23()), |x: &Array| vmap(double)(x));
     case!("relu", (x23()), |x: &Array| nn::relu(x));
     case!("relu6", (x3()), |x: &Array| nn::relu6(x));
@@ -202,11 +202,11 @@ fn more(all: &mut Vec<(&'static str, String)>) {
         let f = |x: &Array| {
             lax::while_loop(|x: &Array| lax::lt(x, &strong(10.0)), |x: Array| lax::mul(&x, &x), x.clone())
         };
-        jvp(f, (x.clone(),), (dx.clone(),))
+        jvp(f, (x,), (dx,))
     });
     case!("grad_of_dot", (x23(), x34()), |x: &Array, y: &Array| {
         let f = |x: &Array, y: &Array| lax::reduce_sum(&lax::dot(x, y, None, None), &[0, 1]);
-        raxla::vjp(f, (x.clone(), y.clone())).and_then(|(_, pull)| pull(strong(1.0)))
+        raxla::vjp(f, (x, y)).and_then(|(_, pull)| pull(&strong(1.0)))
     });
     let sine = || {
         let back = |x: Array, g: Array| (lax::mul(&x, &g),);

@@ -7,29 +7,29 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use raxla::signature::{
-    Arg, Call, Differentiable, DifferentiableAux, FlatArgs, FlatFn, FlatOut, Fun, OutLeaves, Traceable,
+    Arg, ArgAt, Call, FlatArgs, FlatFn, FlatOut, Fun, Function, OutLeaves, Signature, Traceable,
 };
 use raxla::tree::{Flattener, Static, TreeDef, Unflattener};
 use raxla::{Array, Pytree, Result};
 
-struct Through(Arc<dyn FlatFn>);
-impl FlatFn for Through {
+struct Through<'f>(Arc<dyn FlatFn + 'f>);
+impl FlatFn for Through<'_> {
     fn call(&self, args: FlatArgs) -> Result<FlatOut> {
         self.0.call(args)
     }
 }
 #[track_caller]
-fn jit<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-    Fun::from_flat(Arc::new(Through(f.into_flat())))
+fn jit<F: Function<M>, M: Traceable<'static, F>>(f: F) -> Fun<'static, M::Sig> {
+    Fun::from_flat(Arc::new(Through(M::into_flat(f))))
 }
 #[track_caller]
-fn vmap<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-    Fun::from_flat(Arc::new(Through(f.into_flat())))
+fn vmap<'f, F: Function<M>, M: Traceable<'f, F>>(f: F) -> Fun<'f, M::Sig> {
+    Fun::from_flat(Arc::new(Through(M::into_flat(f))))
 }
 
 /// Returns argument `n` as its own gradient.
-struct Grad(Arc<dyn FlatFn>, usize, bool);
-impl FlatFn for Grad {
+struct Grad<'f>(Arc<dyn FlatFn + 'f>, usize, bool);
+impl FlatFn for Grad<'_> {
     fn call(&self, args: FlatArgs) -> Result<FlatOut> {
         let mut tokens = args.arg_tokens(self.1).to_vec();
         let mut leaves = OutLeaves::from(args.arg_leaves(self.1));
@@ -42,32 +42,30 @@ impl FlatFn for Grad {
         Ok(FlatOut { leaves, tree: TreeDef::from_tokens(&tokens) })
     }
 }
-type GradOf<M, F, const N: usize = 0> = <<F as Traceable<M>>::Sig as Differentiable<N>>::Grad;
-type ValueAndGradOf<M, F, const N: usize = 0> = <<F as Traceable<M>>::Sig as Differentiable<N>>::ValueAndGrad;
+type Sig<'f, M, F> = <M as Traceable<'f, F>>::Sig;
+type Returning<'f, M, F, R> = Fun<'f, <Sig<'f, M, F> as Signature>::Returning<R>>;
+type Tree<'f, M, F, const N: usize> = <Sig<'f, M, F> as ArgAt<N>>::Tree;
+type Both<'f, M, F> = (<Sig<'f, M, F> as Signature>::Out, Tree<'f, M, F, 0>);
 
-fn grad<M, F: Traceable<M>>(f: F) -> Fun<GradOf<M, F>>
+fn grad<'f, F: Function<M>, M: Traceable<'f, F>>(f: F) -> Returning<'f, M, F, Tree<'f, M, F, 0>>
 where
-    F::Sig: Differentiable,
+    M::Sig: ArgAt<0>,
 {
-    Fun::from_flat(Arc::new(Grad(f.into_flat(), 0, false)))
+    Fun::from_flat(Arc::new(Grad(M::into_flat(f), 0, false)))
 }
-fn grad_argnum<const N: usize, M, F: Traceable<M>>(f: F) -> Fun<GradOf<M, F, N>>
+fn grad_of_1<'f, F: Function<M>, M: Traceable<'f, F>>(f: F) -> Returning<'f, M, F, Tree<'f, M, F, 1>>
 where
-    F::Sig: Differentiable<N>,
+    M::Sig: ArgAt<1>,
 {
-    Fun::from_flat(Arc::new(Grad(f.into_flat(), N, false)))
+    Fun::from_flat(Arc::new(Grad(M::into_flat(f), 1, false)))
 }
-fn value_and_grad<M, F: Traceable<M>>(f: F) -> Fun<ValueAndGradOf<M, F>>
+fn value_and_grad<'f, F, M>(f: F) -> Returning<'f, M, F, Both<'f, M, F>>
 where
-    F::Sig: Differentiable,
+    F: Function<M>,
+    M: Traceable<'f, F>,
+    M::Sig: ArgAt<0>,
 {
-    Fun::from_flat(Arc::new(Grad(f.into_flat(), 0, true)))
-}
-fn value_and_grad_aux<M, F: Traceable<M>>(f: F) -> Fun<<F::Sig as DifferentiableAux>::ValueAndGrad>
-where
-    F::Sig: DifferentiableAux,
-{
-    Fun::from_flat(Arc::new(Grad(f.into_flat(), 0, true)))
+    Fun::from_flat(Arc::new(Grad(M::into_flat(f), 0, true)))
 }
 
 #[derive(Pytree, Clone, Debug)]
@@ -100,6 +98,9 @@ impl Layer {
     fn apply(&self, p: &Params, x: &Array) -> Array {
         if self.scale > 1.0 { p.w.clone() } else { x.clone() }
     }
+    fn apply_to_none(x: &Array) -> Array {
+        x.clone()
+    }
 }
 
 #[test]
@@ -120,9 +121,8 @@ fn every_call_form_compiles() -> Result<()> {
     jit(vmap(grad(loss)))(&p, &x, &y)?; // composition
     grad(grad(loss))(&p, &x, &y)?;
     let (_value, _grads): (Array, Params) = jit(value_and_grad(loss))(&p, &x, &y)?;
-    let ((_value, _aux), _grads): ((Array, Vec<Array>), Params) =
-        jit(value_and_grad_aux(loss_with_aux))(&p, &x)?;
-    let dx: Array = grad_argnum::<1, _, _>(loss)(&p, &x, &y)?;
+    let ((_value, _aux), _grads): ((Array, Vec<Array>), Params) = jit(value_and_grad(loss_with_aux))(&p, &x)?;
+    let dx: Array = grad_of_1(loss)(&p, &x, &y)?;
     drop(dx);
     let layer = Layer { scale: 2.0 };
     jit(move |p: &Params, x: &Array| layer.apply(p, x))(&p, &x)?; // captured value
@@ -177,8 +177,8 @@ impl FlatFn for Spied {
     }
 }
 #[track_caller]
-fn spied<M, F: Traceable<M>>(spy: &Arc<Spy>, f: F) -> Fun<F::Sig> {
-    Fun::from_flat(Arc::new(Spied(f.into_flat(), spy.clone())))
+fn spied<F: Function<M>, M: Traceable<'static, F>>(spy: &Arc<Spy>, f: F) -> Fun<'static, M::Sig> {
+    Fun::from_flat(Arc::new(Spied(M::into_flat(f), spy.clone())))
 }
 
 #[test]
@@ -221,7 +221,7 @@ impl Arg for Probe {
 #[test]
 fn an_owned_argument_is_dropped_before_the_transformation_runs() -> Result<()> {
     let dropped = Arc::new(AtomicUsize::new(0));
-    let call: Call<fn(Probe, &'static Probe) -> Array, usize> = Call::new({
+    let call: Call<'_, fn(Probe, &'static Probe) -> Array, usize> = Call::new({
         let dropped = dropped.clone();
         move |_| Ok(dropped.load(Relaxed))
     });
@@ -253,25 +253,88 @@ fn a_transformation_learns_the_line_of_each_call() -> Result<()> {
 
 #[test]
 fn a_call_may_return_something_else() -> Result<()> {
-    let describe: Call<fn(Params, &'static Array) -> Array, String> =
+    let describe: Call<'_, fn(Params, &'static Array) -> Array, String> =
         Call::new(|args| Ok(format!("{} leaves in {} arguments", args.leaves.len(), args.args.len())));
     assert_eq!(describe(params(), &Array::from(1.0))?, "3 leaves in 2 arguments");
     Ok(())
 }
 
 #[test]
-fn functions_know_their_names_and_whether_their_type_is_their_identity() {
-    let flat = jit_less(update);
-    assert_eq!(flat.name(), "update");
-    assert_eq!(flat.type_key(), jit_less(update).type_key());
-    assert!(flat.type_key().is_some());
+fn functions_know_their_names_and_closures_their_lines() {
+    fn flat<F: Function<M>, M: Traceable<'static, F>>(f: F) -> Fun<'static, M::Sig> {
+        Fun::new(f)
+    }
+    assert_eq!(flat(update).flat().name(), "update");
+    assert_eq!(flat(update).flat().describe(), "update");
     let scale = 2.0;
-    let capturing = jit_less(move |x: &Array| if scale > 1.0 { x.clone() } else { Array::from(scale) });
-    assert_eq!(capturing.name(), "<lambda>");
-    assert_eq!(capturing.type_key(), None);
+    let line = line!() + 1;
+    let f = Fun::new(move |x: &Array| if scale > 1.0 { x.clone() } else { Array::from(scale) });
+    assert_eq!(f.flat().name(), "<lambda>");
+    assert_eq!(f.flat().describe(), format!("<lambda> at {}:{line}", file!()));
+    let hidden: Arc<dyn Fn(&Array) -> Array + Send + Sync> = Arc::new(|x| x.clone());
+    assert_eq!(flat(hidden).flat().name(), "<lambda>");
+    let pointer: fn(Array) -> (Array, Array) = count;
+    assert_eq!(flat(pointer).flat().name(), "<lambda>");
 }
-fn jit_less<M, F: Traceable<M>>(f: F) -> Arc<dyn FlatFn> {
-    f.into_flat()
+
+fn returned(factor: f32) -> impl Fn(&Array) -> Array {
+    move |x| if factor > 1.0 { x.clone() } else { Array::from(factor) }
+}
+fn handed_on<F: Fn(&Params, &Array) -> Result<Array> + Send + Sync>(f: F, x: &Array) -> Result<Params> {
+    grad(&f)(&params(), x)?;
+    grad(f)(&params(), x)
+}
+fn compiled<F: Fn(&Array) -> Array + Send + Sync + 'static>(
+    f: F,
+) -> Fun<'static, fn(&'static Array) -> Array> {
+    jit(f)
+}
+
+type Unary = dyn Fn(&Array) -> Array + Send + Sync;
+type Binary = dyn Fn(Array, &Array) -> Result<Array> + Send + Sync;
+
+#[test]
+fn functions_may_come_from_anywhere() -> Result<()> {
+    let x = Array::from(1.0);
+    jit(returned(2.0))(&x)?; // an opaque type
+    jit(vmap(returned(2.0)))(&x)?;
+    compiled(returned(2.0))(&x)?;
+    handed_on(|_: &Params, x: &Array| Ok(x.clone()), &x)?; // a parameter of a generic function
+    let boxed: Vec<Box<Unary>> = vec![Box::new(returned(2.0)), Box::new(|x| x.clone())];
+    for f in &boxed {
+        vmap(f)(&x)?;
+        grad(&**f)(&x)?;
+    }
+    for f in boxed {
+        jit(f)(&x)?;
+    }
+    let shared: Arc<Binary> = Arc::new(|x, _| Ok(x));
+    jit(shared.clone())(x.clone(), &x)?;
+    grad(shared)(x.clone(), &x)?;
+    jit(Arc::new(returned(2.0)))(&x)?;
+    let pointer: fn(Array) -> (Array, Array) = count;
+    jit(pointer)(x.clone())?;
+    let layer = Layer { scale: 2.0 };
+    let method = |p: &Params, x: &Array| layer.apply(p, x); // borrows
+    grad(method)(&params(), &x)?;
+    vmap(Layer::apply_to_none)(&x)?;
+    Ok(())
+}
+
+#[test]
+fn an_optional_argument_may_be_borrowed() -> Result<()> {
+    let f = |x: &Array, other: Option<&Array>, owned: Option<Array>| {
+        owned.or(other.cloned()).unwrap_or(x.clone())
+    };
+    let spy = Arc::default();
+    let f = spied(&spy, f);
+    let x = |n: i32| Array::from(n);
+    let shown = |x: Array| format!("{x:?}");
+    assert_eq!(shown(f(&x(1), None, None)?), shown(x(1)));
+    assert_eq!(shown(f(&x(1), Some(&x(2)), None)?), shown(x(2)));
+    assert_eq!(shown(f(&x(1), Some(&x(2)), Some(x(3)))?), shown(x(3)));
+    assert_eq!(spy.0.lock().unwrap()[0].0, [false, false, true]);
+    Ok(())
 }
 
 #[test]

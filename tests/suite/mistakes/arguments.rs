@@ -32,7 +32,7 @@ fn mapped_axes_agree_in_size() {
         at!(vmap(f)(&x, &(Array::from(1.0), x.clone()))),
         ErrorKind::Shape,
         expect![
-            "vmap was requested to map its argument along axis 0, which implies that its rank should be at least 1, but is only 0 (its shape is ())"
+            "vmap was requested to map argument 1.0 along axis 0, which implies that its rank should be at least 1, but is only 0 (its shape is ())"
         ],
     );
     let over = |axes: [Option<i64>; 2]| vmap_with(f, VmapOptions::new().in_axes(axes));
@@ -45,22 +45,24 @@ fn mapped_axes_agree_in_size() {
         at!(over([Some(2), None])(&x, &(y.clone(), y.clone()))),
         ErrorKind::Shape,
         expect![
-            "vmap was requested to map its argument along axis 2, which implies that its rank should be at least 3, but is only 2 (its shape is (3, 2))"
+            "vmap was requested to map argument 0 along axis 2, which implies that its rank should be at least 3, but is only 2 (its shape is (3, 2))"
         ],
     );
-    let one = vmap_with(f, VmapOptions::new().in_axes([Some(0)]));
+    let one = vmap_with(f, VmapOptions::new().in_axes((0,)));
     check(
         at!(one(&x, &(y.clone(), y.clone()))),
         ErrorKind::InvalidArgument,
-        expect!["vmap in_axes must have one entry for each argument, got 1 for 2 arguments"],
+        expect![
+            "vmap in_axes must be an integer, None, or a tuple with an entry for each argument, but (0,) has 1 for 2 arguments"
+        ],
     );
-    let out = vmap_with(f, VmapOptions::new().out_axis(3));
+    let out = vmap_with(f, VmapOptions::new().out_axes(3));
     check(
         at!(out(&x, &(x.clone(), x.clone()))),
         ErrorKind::InvalidArgument,
         expect!["vmap out_axes: axis 3 is out of range for a result of rank 2"],
     );
-    let out = vmap_with(f, VmapOptions::new().out_axes([None]));
+    let out = vmap_with(f, VmapOptions::new().out_axes(None));
     check(
         at!(out(&x, &(x.clone(), x.clone()))),
         ErrorKind::InvalidArgument,

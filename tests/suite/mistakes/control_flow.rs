@@ -80,13 +80,13 @@ fn arrays_to_scan_over_agree_in_length() {
         ErrorKind::InvalidArgument,
         expect!["scan got no values to scan over and `length` not provided (see scan_with)"],
     );
-    let options = ScanOptions { length: Some(4), ..ScanOptions::default() };
+    let options = ScanOptions::new().length(4);
     check(
         at!(lax::scan_with(|c: Array, _: Array| (c, ()), zero(), two(), options)),
         ErrorKind::Shape,
         expect!["scan got `length` argument of 4 which disagrees with leading axis sizes [2]"],
     );
-    let options = ScanOptions { unroll: 0, ..ScanOptions::default() };
+    let options = ScanOptions::new().unroll(0);
     check(
         at!(lax::scan_with(|c: Array, _: Array| (c, ()), zero(), two(), options)),
         ErrorKind::InvalidArgument,

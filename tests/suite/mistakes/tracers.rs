@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use expect_test::expect;
 use raxla::lax;
 use raxla::prelude::*;
-use raxla::signature::{Fun, Traceable};
+use raxla::signature::Fun;
 
 use super::support::{at, check, check_panic, f32s, same, two};
 
@@ -114,24 +114,19 @@ fn printing_a_tracer_is_no_mistake() {
     .assert_eq(&seen.join("\n"));
 }
 
-/// The function itself, as a transformed function.
-fn transparent<M, F: Traceable<M>>(f: F) -> Fun<F::Sig> {
-    Fun::from_flat(f.into_flat())
-}
-
 type Store = Arc<Mutex<Option<Array>>>;
 
 type Unary = fn(&'static Array) -> Array;
 
 /// A function that stores its argument, and where it stores it.
-fn leak() -> (Fun<Unary>, Store) {
+fn leak() -> (Fun<'static, Unary>, Store) {
     let store = Arc::new(Mutex::new(None));
     let inner = store.clone();
     let f = move |x: &Array| {
         *inner.lock().unwrap() = Some(x.clone());
         lax::mul(x, x)
     };
-    (transparent(f), store)
+    (Fun::new(f), store)
 }
 
 #[test]

@@ -1,0 +1,5 @@
+use raxla::jit;
+
+fn main() {
+    jit(|x| x);
+}
