@@ -96,7 +96,7 @@ fn shifting_scan(x: &Array, n: usize) -> Result<Array> {
 }
 
 fn of_length(length: usize) -> ScanOptions {
-    ScanOptions { length: Some(length), ..ScanOptions::default() }
+    ScanOptions::new().length(length)
 }
 
 fn branches(x: &Array, n: usize) -> Result<Array> {
