@@ -13,7 +13,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::axis::AxisName;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
-use crate::error::{Result, bail};
+use crate::error::{Error, Result, err};
 use crate::mlir::{Value, Values};
 
 /// A primitive's arguments or results.
@@ -125,7 +125,7 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     /// Cotangents of the linear arguments. `cts` has one entry per result, not all of them symbolic zeros.
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let _ = (cts, ins);
-        bail!(Differentiation, "{}: transpose is not defined, since it is not linear", self.name())
+        Err(not_linear(self.name()))
     }
 
     /// The same over an extra axis, which argument `i` carries at `dims[i]`. At least one argument is mapped, or the axis has a
@@ -134,7 +134,7 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
 
     /// Names of mapped axes that the primitive refers to: a collective its own, any other what its jaxprs refer to.
     fn axis_names(&self) -> Vec<AxisName> {
-        self.sub_jaxprs().iter().flat_map(|jaxpr| jaxpr.axis_names()).copied().collect()
+        axis_names_of(&self.sub_jaxprs())
     }
 
     /// Linearisation, where it is not simply [`jvp`](Self::jvp) with the tangents unknown: primitives that hold jaxprs
@@ -166,8 +166,22 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
 
     /// Must it stay although nobody uses its results?
     fn has_effects(&self) -> bool {
-        self.sub_jaxprs().iter().any(|jaxpr| jaxpr.has_effects())
+        any_has_effects(&self.sub_jaxprs())
     }
+}
+
+// What the defaults above do is here, where the compiler makes it once and not for each primitive.
+
+fn not_linear(name: &str) -> Error {
+    err!(Differentiation, "{name}: transpose is not defined, since it is not linear")
+}
+
+fn axis_names_of(jaxprs: &[&Arc<Jaxpr>]) -> Vec<AxisName> {
+    jaxprs.iter().flat_map(|jaxpr| jaxpr.axis_names()).copied().collect()
+}
+
+fn any_has_effects(jaxprs: &[&Arc<Jaxpr>]) -> bool {
+    jaxprs.iter().any(|jaxpr| jaxpr.has_effects())
 }
 
 /// A linearised application of a primitive: the results, and a linear primitive that maps `residuals` followed by the

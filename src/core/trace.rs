@@ -291,12 +291,17 @@ pub(crate) fn bind(prim: impl Into<Prim>, args: &[&Array]) -> Result<Arrays> {
 /// Applies a primitive with one result. Fails at the caller's line (see [`crate::error`]).
 #[track_caller]
 pub(crate) fn bind1(prim: impl Into<Prim>, args: &[&Array]) -> Array {
-    let mut outs = bind(prim, args).or_throw();
+    bind1_of(&prim.into(), args)
+}
+
+#[track_caller]
+fn bind1_of(prim: &Prim, args: &[&Array]) -> Array {
+    let mut outs = bind_at(prim, args, Location::caller()).or_throw();
     outs.swap_remove(0)
 }
 
 /// Applies a primitive with several results. Fails at the caller's line.
 #[track_caller]
 pub(crate) fn bind_all(prim: impl Into<Prim>, args: &[&Array]) -> Arrays {
-    bind(prim, args).or_throw()
+    bind_at(&prim.into(), args, Location::caller()).or_throw()
 }

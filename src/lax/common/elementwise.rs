@@ -8,7 +8,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Primitive, Tangent};
+use crate::core::primitive::{Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Prim, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -138,9 +138,24 @@ pub(crate) fn nary_lower(
     Ok(Values::from_slice(&[ctx.elementwise(op, &ins, ty)]))
 }
 
+/// Lowers to one operation in generic form.
+fn nary_lower_generic(
+    ctx: &mut LoweringCtx,
+    op: &str,
+    ins: &[Value],
+    outs: &[ShapedArray],
+) -> Result<Values> {
+    let ins = broadcast_values(ctx, ins, &outs[0].shape);
+    Ok(one(ctx.op_aval(op, &ins, "", &outs[0])))
+}
+
 /// The batching rule of elementwise operations: mapped operands get the mapped axis in one place, or in front if they
 /// differ in rank.
-pub(crate) fn nary_batch(prim: impl Primitive, args: &[Array], dims: &[BatchDim]) -> Batched {
+pub(crate) fn nary_batch(prim: impl Into<Prim>, args: &[Array], dims: &[BatchDim]) -> Batched {
+    nary_batch_of(prim.into(), args, dims)
+}
+
+fn nary_batch_of(prim: Prim, args: &[Array], dims: &[BatchDim]) -> Batched {
     let mapped = args.iter().zip(dims).filter_map(|(x, d)| d.map(|d| (x, d)));
     let (rank, first) =
         mapped.clone().map(|(x, d)| (x.ndim(), d)).max_by_key(|(rank, _)| *rank).unwrap_or((0, 0));
@@ -207,11 +222,12 @@ pub(crate) fn add_tangents(a: Tangent, b: Tangent) -> Tangent {
 
 /// The jvp of an operation with one operand: `dy = f'(x) dx`, given as a function of `x`, `y` and `dx`.
 pub(crate) fn unary_jvp(
-    prim: impl Primitive,
+    prim: impl Into<Prim>,
     primals: &[Array],
     tangents: &[Tangent],
     rule: impl FnOnce(&Array, &Array, &Array) -> Array,
 ) -> Jvp {
+    let prim = prim.into();
     let x = &primals[0];
     let y = bind1(prim, &[x]);
     let dy = tangents[0].as_ref().map(|dx| rule(x, &y, dx));
@@ -232,7 +248,11 @@ pub(crate) fn bilinear_jvp(
 }
 
 /// The jvp of an operation with a zero derivative (`sign`, `floor`, comparisons).
-pub(crate) fn zero_jvp(prim: impl Primitive, primals: &[Array]) -> Jvp {
+pub(crate) fn zero_jvp(prim: impl Into<Prim>, primals: &[Array]) -> Jvp {
+    zero_jvp_of(prim.into(), primals)
+}
+
+fn zero_jvp_of(prim: Prim, primals: &[Array]) -> Jvp {
     let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
     let y = bind1(prim, &refs);
     Ok((SmallVec::from_elem(y, 1), SmallVec::from_elem(None, 1)))
@@ -294,17 +314,14 @@ pub(crate) fn op(
 pub(crate) fn chlo(
     name: &'static str,
 ) -> impl Fn(&mut LoweringCtx, &[Value], &[ShapedArray]) -> Result<Values> {
-    move |ctx, ins, outs| {
-        let ins = broadcast_values(ctx, ins, &outs[0].shape);
-        Ok(one(ctx.op_aval(name, &ins, "", &outs[0])))
-    }
+    move |ctx, ins, outs| nary_lower_generic(ctx, name, ins, outs)
 }
 
 /// The derivative of an operation with one operand: the tangent as a function of `x`, `y` and `dx`.
 pub(crate) fn d1<P: Primitive>(
     rule: fn(&Array, &Array, &Array) -> Array,
 ) -> impl FnOnce(P, &[Array], &[Tangent]) -> Jvp {
-    move |prim, primals, tangents| unary_jvp(prim, primals, tangents, rule)
+    move |prim, primals, tangents| unary_jvp(Prim::from(prim), primals, tangents, rule)
 }
 
 /// What an operand's tangent contributes, as a function of the tangent, the result and both operands.
@@ -312,13 +329,15 @@ pub(crate) type Partial = fn(&Array, &Array, &Array, &Array) -> Array;
 
 /// The derivative of an operation with two operands: the sum of what their tangents contribute.
 pub(crate) fn d2<P: Primitive>(lhs: Partial, rhs: Partial) -> impl FnOnce(P, &[Array], &[Tangent]) -> Jvp {
-    move |prim, primals, tangents| {
-        let (x, y) = (&primals[0], &primals[1]);
-        let z = bind1(prim, &[x, y]);
-        let part = |rule: Partial, g: &Tangent| g.as_ref().map(|g| broadcast_tangent(rule(g, &z, x, y), &z));
-        let dz = add_tangents(part(lhs, &tangents[0]), part(rhs, &tangents[1]));
-        Ok((one(z), one(dz)))
-    }
+    move |prim, primals, tangents| binary_jvp(prim.into(), primals, tangents, lhs, rhs)
+}
+
+fn binary_jvp(prim: Prim, primals: &[Array], tangents: &[Tangent], lhs: Partial, rhs: Partial) -> Jvp {
+    let (x, y) = (&primals[0], &primals[1]);
+    let z = bind1(prim, &[x, y]);
+    let part = |rule: Partial, g: &Tangent| g.as_ref().map(|g| broadcast_tangent(rule(g, &z, x, y), &z));
+    let dz = add_tangents(part(lhs, &tangents[0]), part(rhs, &tangents[1]));
+    Ok((one(z), one(dz)))
 }
 
 /// The derivative of an operation that is constant almost everywhere, or whose results have no derivative.
