@@ -5,10 +5,13 @@
 //! (`python3` if unset). Arguments that are names of cases run just these; `--write` puts the table into README.md;
 //! `--alone` runs no Python, and each case for a while, for a profiler.
 
+mod models;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use models::{ResNet, Rnn, resnet_args, resnet_loss, rnn_args, rnn_loss};
 use raxla::prelude::*;
 use raxla::{numpy as jnp, random};
 
@@ -265,6 +268,34 @@ fn cases() -> Result<Vec<Case>> {
             2,
             50.0,
             stages!(transformer_loss, transformer_args, (params, x), (Vec<Block>, Array), true),
+        ),
+        case(
+            "resnet_trace",
+            "trace the gradient of ResNet-18 with batch normalisation",
+            2,
+            50.0,
+            stages!(resnet_loss, resnet_args, (params, x, y), (ResNet, Array, Array), false),
+        ),
+        case(
+            "resnet_lower",
+            "lower the gradient of ResNet-18 with batch normalisation",
+            2,
+            50.0,
+            stages!(resnet_loss, resnet_args, (params, x, y), (ResNet, Array, Array), true),
+        ),
+        case(
+            "rnn_trace",
+            "trace the gradient of a scan of an RNN",
+            50,
+            50.0,
+            stages!(rnn_loss, rnn_args, (params, x, y), (Rnn, Array, Array), false),
+        ),
+        case(
+            "rnn_lower",
+            "lower the gradient of a scan of an RNN",
+            50,
+            50.0,
+            stages!(rnn_loss, rnn_args, (params, x, y), (Rnn, Array, Array), true),
         ),
         case("tutorial", "the tutorial's update, a step", 5000, 2.0, tutorial()?),
     ])

@@ -89,6 +89,62 @@ def transformer():
     return loss, (params, x)
 
 
+def resnet():
+    """ResNet-18 with batch normalisation, as models.rs has it."""
+    classes = 10
+
+    def conv_norm_params(size, m, n):
+        return {"kernel": jnp.ones((size, size, m, n)), "scale": jnp.ones((n,)), "shift": jnp.ones((n,))}
+
+    blocks, width = [], 8
+    for stage in range(4):
+        to = 8 << stage
+        for block in range(2):
+            shortcut = conv_norm_params(1, width, to) if block == 0 and stage > 0 else None
+            first, second = conv_norm_params(3, width, to), conv_norm_params(3, to, to)
+            blocks.append({"first": first, "second": second, "shortcut": shortcut})
+            width = to
+    params = {
+        "stem": conv_norm_params(3, 3, 8), "blocks": blocks,
+        "weight": jnp.ones((width, classes)), "bias": jnp.ones((classes,)),
+    }
+
+    def conv_norm(x, p, stride):
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        x = jax.lax.conv_general_dilated(x, p["kernel"], (stride, stride), "SAME", dimension_numbers=dimensions)
+        mean = jnp.mean(x, axis=(0, 1, 2))
+        var = jnp.mean(jnp.square(x - mean), axis=(0, 1, 2))
+        return (x - mean) * jax.lax.rsqrt(var + 1e-5) * p["scale"] + p["shift"]
+
+    def loss(params, x, labels):
+        x = jax.nn.relu(conv_norm(x, params["stem"], 1))
+        for i, p in enumerate(params["blocks"]):
+            stride = 2 if p["shortcut"] is not None and i > 0 else 1
+            y = jax.nn.relu(conv_norm(x, p["first"], stride))
+            y = conv_norm(y, p["second"], 1)
+            if p["shortcut"] is not None:
+                x = conv_norm(x, p["shortcut"], stride)
+            x = jax.nn.relu(x + y)
+        logits = jnp.matmul(jnp.mean(x, axis=(1, 2)), params["weight"]) + params["bias"]
+        return -jnp.mean(jnp.sum(jax.nn.log_softmax(logits, -1) * labels, -1))
+
+    return loss, (params, jnp.ones((2, 32, 32, 3)), jnp.ones((2, classes)))
+
+
+def rnn():
+    params = {"from_input": jnp.ones((16, 32)), "from_state": jnp.ones((32, 32)), "bias": jnp.ones((32,))}
+
+    def loss(p, xs, ys):
+        def step(h, x):
+            h = jnp.tanh(jnp.matmul(x, p["from_input"]) + jnp.matmul(h, p["from_state"]) + p["bias"])
+            return h, h
+
+        _, hs = jax.lax.scan(step, jnp.zeros((8, 32)), xs)
+        return jnp.mean(jnp.square(hs - ys))
+
+    return loss, (params, jnp.ones((20, 8, 16)), jnp.ones((20, 8, 32)))
+
+
 def tracing(make):
     loss, args = make()
 
@@ -144,6 +200,10 @@ CASES = {
     "mlp_lower": lambda: Lowering(mlp),
     "transformer_trace": lambda: tracing(transformer),
     "transformer_lower": lambda: Lowering(transformer),
+    "resnet_trace": lambda: tracing(resnet),
+    "resnet_lower": lambda: Lowering(resnet),
+    "rnn_trace": lambda: tracing(rnn),
+    "rnn_lower": lambda: Lowering(rnn),
     "tutorial": tutorial,
 }
 
