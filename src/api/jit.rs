@@ -223,8 +223,8 @@ impl TraceKey {
             a.len().abs_diff(b.len()) + a.iter().zip(b).filter(|(a, b)| a != b).count()
         }
         // Of two arguments that differ, the one of the same dtype or shape is nearer.
-        let dtypes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.dtype != b.dtype).count();
-        let shapes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.shape != b.shape).count();
+        let dtypes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.dtype() != b.dtype()).count();
+        let shapes = self.avals.iter().zip(&*other.avals).filter(|(a, b)| a.shape() != b.shape()).count();
         unequal(&self.tokens, &other.tokens)
             + unequal(&self.avals, &other.avals)
             + dtypes
@@ -488,7 +488,7 @@ fn differences(old: &TraceKey, new: &TraceKey, args: &FlatArgs) -> Vec<String> {
         found.push(format!("the structure of the arguments differs: {difference}"));
     } else {
         let typed =
-            |aval: &ShapedArray| format!("{}{aval}", if aval.weak_type { "weakly typed " } else { "" });
+            |aval: &ShapedArray| format!("{}{aval}", if aval.weak_type() { "weakly typed " } else { "" });
         for (i, (a, b)) in old.avals.iter().zip(&*new.avals).enumerate().filter(|(_, (a, b))| a != b) {
             found.push(format!("{} was {} and is {}", leaf_name(args, i), typed(a), typed(b)));
         }

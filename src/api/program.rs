@@ -193,18 +193,18 @@ impl<'a> FreeResults<'a> {
         let (mut of_type, mut of_size): (FxHashMap<_, VecDeque<_>>, FxHashMap<_, VecDeque<_>>) =
             Default::default();
         for (i, aval) in avals.iter().enumerate() {
-            of_type.entry((aval.dtype, &*aval.shape)).or_default().push_back(i);
+            of_type.entry((aval.dtype(), aval.shape())).or_default().push_back(i);
             of_size.entry(Self::bytes(aval)).or_default().push_back(i);
         }
         FreeResults { of_type, of_size, taken: vec![false; avals.len()] }
     }
 
     fn bytes(aval: &ShapedArray) -> usize {
-        aval.size() * aval.dtype.size()
+        aval.size() * aval.dtype().size()
     }
 
     fn take_of_type(&mut self, aval: &'a ShapedArray) -> Option<usize> {
-        let results = self.of_type.get_mut(&(aval.dtype, &*aval.shape))?;
+        let results = self.of_type.get_mut(&(aval.dtype(), aval.shape()))?;
         Self::take(results, &mut self.taken)
     }
 
@@ -261,9 +261,7 @@ impl Program {
         }
         let outs = outs.into_iter().zip(&self.out_avals);
         Ok(outs
-            .map(|(buffer, aval)| {
-                Array::on_device(SmallVec::from_buf([buffer]), aval.clone(), self.placement)
-            })
+            .map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), *aval, self.placement))
             .collect())
     }
 }

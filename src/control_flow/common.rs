@@ -94,10 +94,10 @@ pub(super) fn to_front(x: &Array, dim: BatchDim, mapped: bool, to: usize, size: 
 /// How two types differ, in JAX's words: `the shapes do not match`.
 pub(crate) fn difference(a: &ShapedArray, b: &ShapedArray) -> String {
     let mut found = Vec::new();
-    if a.dtype != b.dtype {
+    if a.dtype() != b.dtype() {
         found.push("the dtypes do not match");
     }
-    if a.shape != b.shape {
+    if a.shape() != b.shape() {
         found.push("the shapes do not match");
     }
     found.join(", and ")
@@ -113,7 +113,7 @@ pub(super) fn promote_weak(init: &mut [Array], outs: &[ShapedArray]) -> bool {
     for (x, out) in init.iter_mut().zip(outs) {
         if x.weak_type() && !x.aval().matches(out) {
             let of = (x.dtype(), true);
-            let (dtype, _) = promote_types(of, (out.dtype, out.weak_type), x64_enabled());
+            let (dtype, _) = promote_types(of, (out.dtype(), out.weak_type()), x64_enabled());
             if dtype != x.dtype() {
                 *x = lax::convert_element_type(x, dtype);
                 changed = true;

@@ -27,7 +27,7 @@ impl Flow {
         matches!(self, Flow::Cotangents | Flow::Needed)
     }
     fn passes(self, aval: &ShapedArray) -> bool {
-        matches!(self, Flow::Mapped | Flow::Needed) || aval.dtype.is_inexact()
+        matches!(self, Flow::Mapped | Flow::Needed) || aval.dtype().is_inexact()
     }
 }
 

@@ -133,13 +133,14 @@ impl Primitive for Reduce {
         let (xs, inits) = ins.split_at(ins.len() / 2);
         for (x, init) in xs.iter().zip(inits) {
             check::axes(self, "dimensions", &self.dimensions, x)?;
-            if !init.shape.is_empty() || init.dtype != x.dtype || x.shape != xs[0].shape {
+            if !init.shape().is_empty() || init.dtype() != x.dtype() || x.shape() != xs[0].shape() {
                 bail!(Internal, "reduce: operands {xs:?} do not fit initial values {inits:?}");
             }
         }
         let outs = xs.iter().zip(inits);
-        let outs = outs
-            .map(|(x, init)| x.without_axes(&self.dimensions).with_weak_type(x.weak_type && init.weak_type));
+        let outs = outs.map(|(x, init)| {
+            x.without_axes(&self.dimensions).with_weak_type(x.weak_type() && init.weak_type())
+        });
         Ok(outs.collect())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {

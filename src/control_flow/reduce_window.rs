@@ -97,10 +97,10 @@ impl Primitive for ReduceWindow {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let (xs, inits) = ins.split_at(ins.len() / 2);
-        if xs.iter().zip(inits).any(|(x, init)| !init.shape.is_empty() || init.dtype != x.dtype) {
+        if xs.iter().zip(inits).any(|(x, init)| !init.shape().is_empty() || init.dtype() != x.dtype()) {
             bail!(Internal, "reduce_window: operands {xs:?} do not fit initial values {inits:?}");
         }
-        xs.iter().map(|x| Ok(ShapedArray::new(x.dtype, &self.window.out_shape(x)?))).collect()
+        xs.iter().map(|x| Ok(ShapedArray::new(x.dtype(), &self.window.out_shape(x)?))).collect()
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let results: SmallVec<[Type; 4]> = outs.iter().map(|aval| ctx.ty(aval)).collect();

@@ -96,10 +96,10 @@ where
     }
     let scalars: Vec<ShapedArray> = inits.leaves.iter().map(Array::aval).collect();
     for (x, init) in operands.leaves.iter().zip(&scalars) {
-        if !init.shape.is_empty() {
+        if !init.shape().is_empty() {
             bail!(Shape, "{what} found non-scalar initial value: {init}");
         }
-        if x.dtype() != init.dtype {
+        if x.dtype() != init.dtype() {
             bail!(
                 DType,
                 "{what}: operand dtypes should match corresponding initial value dtypes, got {} and {init}",

@@ -119,7 +119,7 @@ fn while_flat(
             continue;
         }
         let preds = traced_cond.jaxpr.out_avals();
-        if !matches!(&preds[..], [p] if p.dtype.is_bool() && p.shape.is_empty()) {
+        if !matches!(&preds[..], [p] if p.dtype().is_bool() && p.shape().is_empty()) {
             let found: Vec<String> = preds.iter().map(ShapedArray::to_string).collect();
             bail!(
                 Carry,

@@ -82,7 +82,7 @@ impl DeviceArray {
 
     /// The elements in row-major order.
     fn read(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.aval.size() * self.aval.dtype.size()];
+        let mut bytes = vec![0; self.aval.size() * self.aval.dtype().size()];
         if !self.sharding.is_fully_replicated() {
             bail!(
                 Unimplemented,
@@ -172,9 +172,9 @@ impl Array {
     pub fn aval(&self) -> ShapedArray {
         work::count(1);
         match &self.0 {
-            Repr::Device(x) => x.aval.clone(),
+            Repr::Device(x) => x.aval,
             Repr::Scalar(x) => x.aval(),
-            Repr::Tracer(t) => t.0.aval.clone(),
+            Repr::Tracer(t) => t.0.aval,
         }
     }
 
@@ -183,7 +183,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval == *aval,
             Repr::Scalar(x) => {
-                aval.shape.is_empty() && aval.dtype == x.dtype() && aval.weak_type == x.weak_type()
+                aval.shape().is_empty() && aval.dtype() == x.dtype() && aval.weak_type() == x.weak_type()
             }
             Repr::Tracer(t) => t.0.aval == *aval,
         }
@@ -192,27 +192,27 @@ impl Array {
     /// Sizes along each axis.
     pub fn shape(&self) -> &[usize] {
         match &self.0 {
-            Repr::Device(x) => &x.aval.shape,
+            Repr::Device(x) => x.aval.shape(),
             Repr::Scalar(_) => &[],
-            Repr::Tracer(t) => &t.0.aval.shape,
+            Repr::Tracer(t) => t.0.aval.shape(),
         }
     }
 
     /// Element type.
     pub fn dtype(&self) -> DType {
         match &self.0 {
-            Repr::Device(x) => x.aval.dtype,
+            Repr::Device(x) => x.aval.dtype(),
             Repr::Scalar(x) => x.dtype(),
-            Repr::Tracer(t) => t.0.aval.dtype,
+            Repr::Tracer(t) => t.0.aval.dtype(),
         }
     }
 
     /// Does the dtype yield to strong dtypes in promotion? True of Rust numbers and what is computed from them alone.
     pub fn weak_type(&self) -> bool {
         match &self.0 {
-            Repr::Device(x) => x.aval.weak_type,
+            Repr::Device(x) => x.aval.weak_type(),
             Repr::Scalar(x) => x.weak_type(),
-            Repr::Tracer(t) => t.0.aval.weak_type,
+            Repr::Tracer(t) => t.0.aval.weak_type(),
         }
     }
 
@@ -310,7 +310,7 @@ impl Array {
                 bail!(Shape, "only an array of one element can be read as a number, got {}", x.aval)
             }
             Repr::Device(x) => {
-                Ok(Scalar::from_bytes(x.aval.dtype, &self.to_bytes()?).with_weak_type(x.aval.weak_type))
+                Ok(Scalar::from_bytes(x.aval.dtype(), &self.to_bytes()?).with_weak_type(x.aval.weak_type()))
             }
         }
     }
@@ -499,8 +499,8 @@ impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Repr::Tracer(t) = &self.0 {
             let aval = &t.0.aval;
-            let sizes: Vec<String> = aval.shape.iter().map(usize::to_string).collect();
-            return write!(f, "{}({}[{}])", t.kind_name(), aval.dtype.name(), sizes.join(","));
+            let sizes: Vec<String> = aval.shape().iter().map(usize::to_string).collect();
+            return write!(f, "{}({}[{}])", t.kind_name(), aval.dtype().name(), sizes.join(","));
         }
         let bytes = match self.to_bytes() {
             Ok(bytes) => bytes,

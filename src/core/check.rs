@@ -54,7 +54,7 @@ pub(crate) fn canonicalize_axis(name: &str, axis: i64, ndim: usize) -> Result<us
 
 /// Are all of these weakly typed?
 pub(crate) fn all_weak(ins: &[&ShapedArray]) -> bool {
-    ins.iter().all(|a| a.weak_type)
+    ins.iter().all(|a| a.weak_type())
 }
 
 /// Is every variable defined once and before its use, and does every equation's type follow from its operands'?

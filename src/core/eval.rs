@@ -160,9 +160,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
     let outs = compiled.executable.execute(&refs, &[])?;
     let outs = outs.into_iter().zip(&compiled.outs);
-    Ok(outs
-        .map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), aval.clone(), placement))
-        .collect())
+    Ok(outs.map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), *aval, placement)).collect())
 }
 
 fn compile(entry: &Entry) -> Result<Compiled> {

@@ -118,14 +118,14 @@ impl Jaxpr {
     /// The aval of an operand.
     pub fn atom_aval(&self, atom: &Atom) -> ShapedArray {
         match atom {
-            Atom::Var(v) => self.aval(*v).clone(),
+            Atom::Var(v) => *self.aval(*v),
             Atom::Literal(x) => x.aval(),
         }
     }
 
     /// Avals of the parameters.
     pub fn in_avals(&self) -> Vec<ShapedArray> {
-        self.invars.iter().map(|v| self.aval(*v).clone()).collect()
+        self.invars.iter().map(|v| *self.aval(*v)).collect()
     }
 
     /// Avals of the results.
@@ -437,7 +437,7 @@ fn renumber(
     let mut new: Vec<Var> = (0..old_avals.len() as u32).map(Var).collect();
     let mut avals = Vec::with_capacity(old_avals.len());
     let mut define = |v: Var| {
-        avals.push(old_avals[v.0 as usize].clone());
+        avals.push(old_avals[v.0 as usize]);
         let var = Var(avals.len() as u32 - 1);
         new[v.0 as usize] = var;
         var

@@ -91,7 +91,7 @@ impl LoweringCtx {
 
     /// The type of an aval.
     pub fn ty(&mut self, aval: &ShapedArray) -> Type {
-        self.builder.tensor(aval.dtype, &aval.shape)
+        self.builder.tensor(aval.dtype(), aval.shape())
     }
 
     /// The aval of a value (strongly typed).
@@ -269,7 +269,7 @@ impl LoweringCtx {
             }
             outs.clear();
             for var in &eqn.outputs {
-                outs.push(jaxpr.aval(*var).clone());
+                outs.push(*jaxpr.aval(*var));
             }
             let values = eqn.prim.lower(self, &ins, &outs).map_err(|e| e.at(eqn.loc))?;
             for (var, value) in eqn.outputs.iter().zip(values) {

@@ -90,7 +90,7 @@ impl Array {
             }
             Repr::Device(x) => {
                 self.check_alive()?;
-                Ok(Array::on_device(copy_to(&x.shards, self, sharding)?, x.aval.clone(), placement))
+                Ok(Array::on_device(copy_to(&x.shards, self, sharding)?, x.aval, placement))
             }
             Repr::Scalar(x) => {
                 let aval = x.aval();

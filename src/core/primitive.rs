@@ -68,7 +68,7 @@ impl LinearInput {
     pub fn aval(&self) -> ShapedArray {
         match self {
             LinearInput::Known(x) => x.aval(),
-            LinearInput::Linear(aval) => aval.clone(),
+            LinearInput::Linear(aval) => *aval,
         }
     }
 

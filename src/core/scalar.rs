@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use num_complex::Complex;
 
 use crate::core::array::Element;
-use crate::core::aval::{Shape, ShapedArray};
+use crate::core::aval::ShapedArray;
 use crate::dtype::DType;
 
 /// One element of any dtype, by its bits.
@@ -81,7 +81,7 @@ impl Scalar {
 
     /// The aval: rank 0.
     pub fn aval(&self) -> ShapedArray {
-        ShapedArray { shape: Shape::new(), dtype: self.dtype, weak_type: self.weak_type }
+        ShapedArray::new(self.dtype, &[]).with_weak_type(self.weak_type)
     }
 
     /// All sixteen bytes; the first `dtype().size()` are the element, little-endian.

@@ -122,7 +122,7 @@ impl CustomJvp {
             );
         }
         for (x, dx) in out.avals.iter().zip(&tangent.avals) {
-            if x.dtype.is_inexact() && !x.matches(dx) {
+            if x.dtype().is_inexact() && !x.matches(dx) {
                 bail!(
                     Differentiation,
                     "custom JVP rule {rule} for function {f} must produce primal and tangent outputs with \

@@ -161,11 +161,11 @@ impl CustomBackward for VjpBackward {
         }
         let leaves = found.leaves.into_iter().zip(&self.primals).enumerate();
         let cts = leaves.map(|(i, (ct, primal))| {
-            if !primal.dtype.is_inexact() {
+            if !primal.dtype().is_inexact() {
                 return Ok(None);
             }
-            let ct = match ct.weak_type() && ct.dtype() != primal.dtype {
-                true => lax::convert_element_type(&ct, primal.dtype),
+            let ct = match ct.weak_type() && ct.dtype() != primal.dtype() {
+                true => lax::convert_element_type(&ct, primal.dtype()),
                 false => ct,
             };
             if !ct.aval().matches(primal) {

@@ -76,7 +76,7 @@ fn backward(
             continue;
         }
         let ins = eqn.inputs.iter().map(|atom| match atom {
-            Atom::Var(v) if is_linear[v.0 as usize] => Ok(LinearInput::Linear(jaxpr.aval(*v).clone())),
+            Atom::Var(v) if is_linear[v.0 as usize] => Ok(LinearInput::Linear(*jaxpr.aval(*v))),
             _ => read(&known, atom).map(LinearInput::Known),
         });
         let ins = ins.collect::<Result<SmallVec<[LinearInput; 2]>>>()?;
@@ -95,12 +95,7 @@ fn backward(
                 if let (Atom::Var(v), Some(ct)) = (atom, ct)
                     && is_linear[v.0 as usize]
                 {
-                    debug_assert_eq!(
-                        ct.shape(),
-                        jaxpr.aval(*v).shape.as_slice(),
-                        "transpose of {}",
-                        eqn.prim.name()
-                    );
+                    debug_assert_eq!(ct.shape(), jaxpr.aval(*v).shape(), "transpose of {}", eqn.prim.name());
                     accumulate(&mut cts, *v, ct);
                 }
             }
@@ -156,7 +151,7 @@ pub(crate) fn transpose_jaxpr(
     jaxpr.memo("transpose", key, || {
         let avals = jaxpr.in_avals();
         let mut ins: Vec<_> =
-            avals.iter().zip(linear).filter(|(_, linear)| !**linear).map(|(a, _)| a.clone()).collect();
+            avals.iter().zip(linear).filter(|(_, linear)| !**linear).map(|(a, _)| *a).collect();
         let n = ins.len();
         ins.extend(jaxpr.out_avals().into_iter().zip(nonzero_ct).filter(|(_, nz)| **nz).map(|(a, _)| a));
         let (closed, nonzero_in) = trace_to_jaxpr_with(&ins, |args| {

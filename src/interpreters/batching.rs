@@ -54,9 +54,7 @@ fn batched(id: TraceId, value: Array, dim: BatchDim) -> Array {
     match dim {
         None => value,
         Some(axis) => {
-            let mut aval = value.aval();
-            aval.shape.remove(axis);
-            Tracer::new(id, aval, TracerKind::Batched { value, axis })
+            Tracer::new(id, value.aval().without_axes(&[axis]), TracerKind::Batched { value, axis })
         }
     }
 }

@@ -293,7 +293,7 @@ fn linearized(
     nonzero: Vec<bool>,
 ) -> Linearized {
     let out_avals: Vec<ShapedArray> = forward.outs.iter().map(Array::aval).collect();
-    let nonzero_out = out_avals.iter().map(|a| a.dtype.is_inexact()).collect();
+    let nonzero_out = out_avals.iter().map(|a| a.dtype().is_inexact()).collect();
     let linear = CustomLin {
         name: call.function_name().into_owned(),
         backward: forward.backward,
@@ -354,7 +354,7 @@ impl Primitive for CustomLin {
         vec![("bwd", Param::Text(self.name.clone())), ("num_res", Param::Text(self.num_res.to_string()))]
     }
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
-        Ok(self.out_avals.iter().filter(|a| a.dtype.is_inexact()).cloned().collect())
+        Ok(self.out_avals.iter().filter(|a| a.dtype().is_inexact()).cloned().collect())
     }
     fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
         bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.name)
@@ -374,7 +374,7 @@ impl Primitive for CustomLin {
             .out_avals
             .iter()
             .map(|a| {
-                let ct = if a.dtype.is_inexact() { given.next().cloned().flatten() } else { None };
+                let ct = if a.dtype().is_inexact() { given.next().cloned().flatten() } else { None };
                 ct.unwrap_or_else(|| lax::zeros_like_aval(a))
             })
             .collect();

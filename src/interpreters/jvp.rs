@@ -114,8 +114,7 @@ pub(crate) fn jvp_jaxpr(jaxpr: &Jaxpr, nonzero: &[bool], instantiate_out: &[bool
     let key = nonzero.iter().chain(instantiate_out).map(|b| usize::from(*b));
     jaxpr.memo("jvp", key, || {
         let mut avals = jaxpr.in_avals();
-        let tangents: Vec<_> =
-            avals.iter().zip(nonzero).filter(|(_, nz)| **nz).map(|(a, _)| a.clone()).collect();
+        let tangents: Vec<_> = avals.iter().zip(nonzero).filter(|(_, nz)| **nz).map(|(a, _)| *a).collect();
         let n = avals.len();
         avals.extend(tangents);
         let mut nonzero_out = Vec::new();

@@ -40,7 +40,7 @@ impl JaxprTrace {
     /// A new parameter.
     pub(crate) fn new_arg(&self, aval: ShapedArray) -> Array {
         let mut b = self.builder.borrow_mut();
-        let var = b.new_var(aval.clone());
+        let var = b.new_var(aval);
         b.invars.push(var);
         Tracer::new(self.live.0, aval, TracerKind::Var(var))
     }
@@ -85,7 +85,7 @@ impl JaxprTrace {
         let mut outputs = SmallVec::new();
         let mut tracers = Arrays::new();
         for aval in outs {
-            let var = b.new_var(aval.clone());
+            let var = b.new_var(aval);
             outputs.push(var);
             tracers.push(Tracer::new(self.live.0, aval, TracerKind::Var(var)));
         }
@@ -136,7 +136,7 @@ pub(crate) fn trace_to_jaxpr_with<T>(
     f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
 ) -> Result<(ClosedJaxpr, T)> {
     let trace = JaxprTrace::new();
-    let args: Vec<Array> = avals.iter().map(|aval| trace.new_arg(aval.clone())).collect();
+    let args: Vec<Array> = avals.iter().map(|aval| trace.new_arg(*aval)).collect();
     let (outs, extra) = with_trace(Some(trace.clone()), || without_location(|| catch(|| f(&args))))?;
     let closed = trace.finish(&outs)?;
     #[cfg(debug_assertions)]

@@ -69,14 +69,14 @@ impl Primitive for ArgExtremum {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        let Some(n) = x.shape.get(self.axis) else {
-            bail!(Shape, "{}: invalid axis {} for operand shape {}", self.name(), self.axis, tuple(&x.shape))
+        let Some(n) = x.shape().get(self.axis) else {
+            bail!(Shape, "{}: invalid axis {} for operand shape {}", self.name(), self.axis, tuple(x.shape()))
         };
         if *n == 0 {
             bail!(
                 Shape,
                 "argmin and argmax require non-empty reduced dimension, got operand.shape={} axis={}",
-                tuple(&x.shape),
+                tuple(x.shape()),
                 self.axis
             );
         }
@@ -93,7 +93,7 @@ impl Primitive for ArgExtremum {
         let indices = ctx.iota(self.index_dtype, &shape, self.axis);
         let identity = ctx.constant(if self.max { lowest(dtype) } else { highest(dtype) });
         let zero = ctx.constant(Scalar::from_i128(self.index_dtype, 0));
-        let values_ty = ctx.tensor(dtype, &outs[0].shape);
+        let values_ty = ctx.tensor(dtype, outs[0].shape());
         let indices_ty = ctx.ty(&outs[0]);
         let (value, index) = (identity.ty(), zero.ty());
         let results = ctx.op_with_region(

@@ -70,7 +70,7 @@ fn chebyshev<'e>(x: Expr<'e>, coefficients: &[f64]) -> Expr<'e> {
 
 /// Cephes `i0e`: one series up to 8, another in 1/x beyond.
 fn lower_i0e(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    let dtype = outs[0].dtype;
+    let dtype = outs[0].dtype();
     Ok(one(emit(ctx, |e| {
         // 16 bits are too few for the coefficients.
         let x = e.expr(ins[0]);

@@ -81,8 +81,8 @@ fn fraction<'e>(e: &'e Emitter, a: Expr<'e>, b: Expr<'e>, x: Expr<'e>) -> Expr<'
 }
 
 fn lower_betainc(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    let ins = broadcast_values(ctx, ins, &outs[0].shape);
-    let dtype = outs[0].dtype;
+    let ins = broadcast_values(ctx, ins, outs[0].shape());
+    let dtype = outs[0].dtype();
     let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
     Ok(one(emit(ctx, |e| {
         let [a, b, x] = [ins[0], ins[1], ins[2]].map(|x| e.expr(x).convert(wide));

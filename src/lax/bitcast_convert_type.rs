@@ -37,7 +37,7 @@ impl Primitive for BitcastConvertType {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        let (old, new) = (x.dtype, self.new_dtype);
+        let (old, new) = (x.dtype(), self.new_dtype);
         let unsupported = |d: DType| d.is_bool() || d.is_complex();
         if old != new && (unsupported(old) || unsupported(new)) {
             bail!(
@@ -47,7 +47,7 @@ impl Primitive for BitcastConvertType {
                 new.name()
             );
         }
-        let mut shape: Shape = x.shape.clone();
+        let mut shape = Shape::from_slice(x.shape());
         if old.size() > new.size() {
             shape.push(old.size() / new.size());
         } else if old.size() < new.size() {
@@ -57,7 +57,7 @@ impl Primitive for BitcastConvertType {
                     Shape,
                     "bitcast_convert_type: attempting to convert array of shape {} from {} of {} bits to {} of {} bits, \
                      but {last} * {} != {}",
-                    tuple(&x.shape),
+                    tuple(x.shape()),
                     old.name(),
                     old.size() * 8,
                     new.name(),
@@ -67,7 +67,7 @@ impl Primitive for BitcastConvertType {
                 );
             }
         }
-        Ok(one(ShapedArray { shape, dtype: new, weak_type: false }))
+        Ok(one(ShapedArray::new(new, &shape)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         Ok(one(ctx.op_aval("stablehlo.bitcast_convert", ins, "", &outs[0])))

@@ -59,7 +59,7 @@ impl Primitive for BroadcastInDim {
                 tuple(dims)
             );
         }
-        for (i, (d, n)) in dims.iter().zip(&x.shape).enumerate() {
+        for (i, (d, n)) in dims.iter().zip(x.shape()).enumerate() {
             if dims[..i].contains(d) {
                 bail!(
                     Shape,
@@ -90,7 +90,7 @@ impl Primitive for BroadcastInDim {
     /// x̄ = ȳ summed over the axes that were copied along, the others in the operand's order
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| {
-            let operand = ins[0].aval().shape;
+            let operand = ins[0].aval().shape();
             let dims = &self.broadcast_dimensions;
             let copied = |axis: &usize| match dims.iter().position(|d| d == axis) {
                 None => true,
@@ -101,7 +101,7 @@ impl Primitive for BroadcastInDim {
             let kept: Vec<usize> = dims.iter().copied().filter(|d| !copied(d)).collect();
             let order: Vec<usize> =
                 kept.iter().map(|d| kept.iter().filter(|other| *other < d).count()).collect();
-            reshape(&transpose(&reduce_sum(ct, &axes), &order), &operand)
+            reshape(&transpose(&reduce_sum(ct, &axes), &order), operand)
         }))
     }
     /// the mapped axis goes in front of the result

@@ -35,17 +35,17 @@ impl Primitive for Clamp {
         let [min, x, max] = check::arity(self, ins)?;
         let dtype = one_dtype(self, ins, ANY)?;
         for (name, bound) in [("min", min), ("max", max)] {
-            if bound.ndim() > 0 && bound.shape != x.shape {
+            if bound.ndim() > 0 && bound.shape() != x.shape() {
                 bail!(
                     Shape,
                     "clamp requires {name}.shape == operand.shape or {name}.shape == (), got {name}.shape={}, \
                      operand.shape={}",
-                    tuple(&bound.shape),
-                    tuple(&x.shape)
+                    tuple(bound.shape()),
+                    tuple(x.shape())
                 );
             }
         }
-        Ok(one(ShapedArray { shape: x.shape.clone(), dtype, weak_type: check::all_weak(ins) }))
+        Ok(one(ShapedArray::result(ins, x.shape(), dtype)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         nary_lower(ctx, "stablehlo.clamp", ins, outs)

@@ -82,11 +82,11 @@ macro_rules! comparisons {
             }
             fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
                 let mut outs = nary_aval(self, ins, 2, $accepts)?;
-                outs[0].dtype = DType::Bool;
+                outs[0] = outs[0].with_dtype(DType::Bool);
                 Ok(outs)
             }
             fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-                let ins = broadcast_values(ctx, ins, &outs[0].shape);
+                let ins = broadcast_values(ctx, ins, outs[0].shape());
                 Ok(one(if $total && ctx.dtype(ins[0]).is_inexact() {
                     ctx.compare_as($direction, "TOTALORDER", ins[0], ins[1])
                 } else {

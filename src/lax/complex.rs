@@ -79,7 +79,7 @@ impl Primitive for Complex {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 2, COMPLEX_PART)?;
-        outs[0].dtype = complex_of(outs[0].dtype);
+        outs[0] = outs[0].with_dtype(complex_of(outs[0].dtype()));
         Ok(outs)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
@@ -120,7 +120,7 @@ impl Primitive for Real {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, COMPLEX)?;
-        outs[0].dtype = outs[0].dtype.real();
+        outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
@@ -145,7 +145,7 @@ impl Primitive for Imag {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, COMPLEX)?;
-        outs[0].dtype = outs[0].dtype.real();
+        outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
@@ -173,7 +173,7 @@ impl Primitive for Conj {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, |d| COMPLEX(d) || COMPLEX_PART(d))?;
-        outs[0].dtype = complex_of(outs[0].dtype.real());
+        outs[0] = outs[0].with_dtype(complex_of(outs[0].dtype().real()));
         Ok(outs)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {

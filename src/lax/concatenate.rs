@@ -80,7 +80,7 @@ struct Concatenate {
 }
 
 fn shapes(ins: &[&ShapedArray]) -> String {
-    ins.iter().map(|a| tuple(&a.shape)).collect::<Vec<_>>().join(", ")
+    ins.iter().map(|a| tuple(a.shape())).collect::<Vec<_>>().join(", ")
 }
 
 impl Primitive for Concatenate {
@@ -109,9 +109,9 @@ impl Primitive for Concatenate {
                 shapes(ins)
             );
         }
-        let mut shape = first.shape.clone();
+        let mut shape = Shape::from_slice(first.shape());
         for a in &ins[1..] {
-            let differs = (0..shape.len()).any(|i| i != self.dimension && a.shape[i] != shape[i]);
+            let differs = (0..shape.len()).any(|i| i != self.dimension && a.shape()[i] != shape[i]);
             if differs {
                 bail!(
                     Shape,
@@ -121,10 +121,10 @@ impl Primitive for Concatenate {
                     shapes(ins)
                 );
             }
-            shape[self.dimension] += a.shape[self.dimension];
+            shape[self.dimension] += a.shape()[self.dimension];
         }
         let dtype = one_dtype(self, ins, ANY)?;
-        Ok(one(ShapedArray { shape, dtype, weak_type: check::all_weak(ins) }))
+        Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
         // XLA is slow to compile wide concatenations, so they become a tree.
@@ -159,7 +159,7 @@ impl Primitive for Concatenate {
     /// each operand gets its part of the cotangent
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
-        let sizes: Shape = ins.iter().map(|x| x.aval().shape[self.dimension]).collect();
+        let sizes: Shape = ins.iter().map(|x| x.aval().shape()[self.dimension]).collect();
         let parts = split(ct, &sizes, self.dimension as i64);
         Ok(parts.into_iter().zip(ins).map(|(ct, x)| x.is_linear().then_some(ct)).collect())
     }

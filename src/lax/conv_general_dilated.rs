@@ -178,7 +178,7 @@ impl ConvGeneralDilated {
         if groups > 1 {
             kernel = merge_axis(rhs_spec[0], rhs_spec[1], &split_axis(rhs_spec[0], groups, &kernel));
         }
-        let [input, window, out] = self.dilated(&lhs.shape, rhs.shape(), ct.shape());
+        let [input, window, out] = self.dilated(lhs.shape(), rhs.shape(), ct.shape());
         let padding = (0..window.len()).map(|i| {
             let before = window[i] - self.padding[i].0 - 1;
             (before, input[i] + window[i] - 1 - out[i] - before)
@@ -199,7 +199,7 @@ impl ConvGeneralDilated {
             preferred_element_type: self.preferred_element_type,
         };
         let kernel = convert(&rev(&kernel, &rhs_spec[2..]), ct.dtype(), false);
-        let out = convert(&prim.apply(ct, &kernel), lhs.dtype, false);
+        let out = convert(&prim.apply(ct, &kernel), lhs.dtype(), false);
         if self.batch_group_count > 1 {
             return merge_axis(lhs_spec[1], lhs_spec[0], &split_axis(lhs_spec[1], groups, &out));
         }
@@ -213,7 +213,7 @@ impl ConvGeneralDilated {
             return None;
         }
         let ConvDimensionNumbers { lhs_spec, rhs_spec, out_spec } = &self.dims;
-        let [input, window, out] = self.dilated(lhs.shape(), &rhs.shape, ct.shape());
+        let [input, window, out] = self.dilated(lhs.shape(), rhs.shape(), ct.shape());
         let padding = (0..window.len()).map(|i| {
             let low = self.padding[i].0;
             (low, out[i] - input[i] + window[i] - low - 1)
@@ -234,7 +234,7 @@ impl ConvGeneralDilated {
             preferred_element_type: self.preferred_element_type,
         };
         let lhs = convert(lhs, ct.dtype(), false);
-        Some(convert(&prim.apply(&lhs, ct), rhs.dtype, false))
+        Some(convert(&prim.apply(&lhs, ct), rhs.dtype(), false))
     }
 
     fn check_groups(&self, lhs: &ShapedArray, rhs: &ShapedArray) -> Result<()> {
@@ -245,8 +245,8 @@ impl ConvGeneralDilated {
             }
         }
         let ConvDimensionNumbers { lhs_spec, rhs_spec, .. } = &self.dims;
-        let (inputs, outputs) = (lhs.shape[lhs_spec[1]], rhs.shape[rhs_spec[0]]);
-        let kernel_inputs = rhs.shape[rhs_spec[1]];
+        let (inputs, outputs) = (lhs.shape()[lhs_spec[1]], rhs.shape()[rhs_spec[0]]);
+        let kernel_inputs = rhs.shape()[rhs_spec[1]];
         if !inputs.is_multiple_of(features) {
             bail!(
                 Shape,
@@ -261,7 +261,7 @@ impl ConvGeneralDilated {
                  input feature dimension size, but {inputs} // {features} != {kernel_inputs}"
             );
         }
-        let batch = lhs.shape[lhs_spec[0]];
+        let batch = lhs.shape()[lhs_spec[0]];
         if !batch.is_multiple_of(batches) {
             bail!(
                 Shape,
@@ -316,10 +316,10 @@ impl ConvGeneralDilated {
             }
         }
         let mut shape = Shape::from_elem(0, spatial + 2);
-        shape[out_spec[0]] = lhs.shape[lhs_spec[0]] / self.batch_group_count;
-        shape[out_spec[1]] = rhs.shape[rhs_spec[0]];
+        shape[out_spec[0]] = lhs.shape()[lhs_spec[0]] / self.batch_group_count;
+        shape[out_spec[1]] = rhs.shape()[rhs_spec[0]];
         for i in 0..spatial {
-            let size = dilate(lhs.shape[lhs_spec[i + 2]], self.lhs_dilation[i]);
+            let size = dilate(lhs.shape()[lhs_spec[i + 2]], self.lhs_dilation[i]);
             let size = padded(size, self.padding[i]).ok_or_else(|| {
                 err!(
                     Shape,
@@ -328,7 +328,7 @@ impl ConvGeneralDilated {
                     pairs(&self.padding)
                 )
             })?;
-            let window = dilate(rhs.shape[rhs_spec[i + 2]], self.rhs_dilation[i]);
+            let window = dilate(rhs.shape()[rhs_spec[i + 2]], self.rhs_dilation[i]);
             shape[out_spec[i + 2]] = windows(size, window, self.window_strides[i]);
         }
         Ok(shape)
@@ -368,15 +368,15 @@ impl Primitive for ConvGeneralDilated {
                 Shape,
                 "conv_general_dilated lhs and rhs must have the same number of dimensions, two or more, but got {} and \
                  {}",
-                tuple(&lhs.shape),
-                tuple(&rhs.shape)
+                tuple(lhs.shape()),
+                tuple(rhs.shape())
             );
         }
         let dtype = one_dtype(self, ins, ANY)?;
         self.check_groups(lhs, rhs)?;
         let shape = self.out_shape(lhs, rhs)?;
         let dtype = contraction_dtype("conv_general_dilated", dtype, dtype, self.preferred_element_type)?;
-        Ok(one(ShapedArray { shape, dtype, weak_type: check::all_weak(ins) }))
+        Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let ConvDimensionNumbers { lhs_spec, rhs_spec, out_spec } = &self.dims;
@@ -410,7 +410,7 @@ impl Primitive for ConvGeneralDilated {
         let convolve = |ctx: &mut LoweringCtx, x: Value, y: Value, dtype: DType| {
             ctx.op_aval("stablehlo.convolution", &[x, y], &attrs, &outs[0].with_dtype(dtype))
         };
-        let (x, y, dtype) = (ins[0], ins[1], outs[0].dtype);
+        let (x, y, dtype) = (ins[0], ins[1], outs[0].dtype());
         if !ctx.dtype(x).is_complex() {
             return Ok(one(convolve(ctx, x, y, dtype)));
         }
@@ -463,7 +463,7 @@ impl Primitive for ConvGeneralDilated {
             let unbatched = |x: &Array, d: BatchDim| d.map_or(x.aval(), |d| x.aval().without_axes(&[d]));
             let (x, y) = (unbatched(lhs, dims[0]), unbatched(rhs, dims[1]));
             let aval = self.abstract_eval(&[&x, &y])?.swap_remove(0).with_axis(0, 0);
-            return one_batched(zeros(aval.dtype, &aval.shape), Some(0));
+            return one_batched(zeros(aval.dtype(), aval.shape()), Some(0));
         }
         let groups = self.feature_group_count.max(self.batch_group_count);
         let (out, dim) = match (dims[0], dims[1]) {

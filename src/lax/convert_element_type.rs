@@ -81,7 +81,7 @@ impl Primitive for ConvertElementType {
     /// x̄ = ȳ in the old dtype, and weakly typed if x is
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let x = ins[0].aval();
-        Ok(linear_ct(cts, ins, |ct| convert(ct, x.dtype, x.weak_type)))
+        Ok(linear_ct(cts, ins, |ct| convert(ct, x.dtype(), x.weak_type())))
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)

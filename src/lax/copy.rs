@@ -37,7 +37,7 @@ impl Primitive for Copy_ {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        Ok(one(x.clone()))
+        Ok(one(*x))
     }
     fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
         Ok(one(ins[0]))
@@ -61,7 +61,7 @@ impl Primitive for StopGradient {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        Ok(one(x.clone()))
+        Ok(one(*x))
     }
     fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
         Ok(one(ins[0]))

@@ -128,13 +128,13 @@ impl Primitive for Cumulative {
                 "{}: axis {} is out of bounds for array of shape {}",
                 self.name(),
                 self.axis,
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
-        Ok(one(x.clone()))
+        Ok(one(*x))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let (dtype, rank, size) = (outs[0].dtype, outs[0].ndim(), outs[0].shape[self.axis]);
+        let (dtype, rank, size) = (outs[0].dtype(), outs[0].ndim(), outs[0].shape()[self.axis]);
         if size == 0 {
             return Ok(one(ins[0]));
         }

@@ -93,7 +93,7 @@ impl Primitive for DevicePut {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        Ok(one(x.clone()))
+        Ok(one(*x))
     }
     fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
         let x = *args.first()?;

@@ -275,7 +275,7 @@ impl DotGeneral {
         let axes = x_side.batch.iter().copied().chain(x_kept).chain(pairs.iter().map(|(_, x)| *x));
         let mut permutation: Shape = SmallVec::from_elem(0, x.ndim());
         axes.enumerate().for_each(|(i, axis)| permutation[axis] = i);
-        convert(&transpose(&product, &permutation), x.dtype, false)
+        convert(&transpose(&product, &permutation), x.dtype(), false)
     }
 }
 
@@ -313,7 +313,7 @@ impl Primitive for DotGeneral {
         }
         lhs.check("lhs", x)?;
         rhs.check("rhs", y)?;
-        let (l, r) = (pick(&x.shape, &lhs.batch), pick(&y.shape, &rhs.batch));
+        let (l, r) = (pick(x.shape(), &lhs.batch), pick(y.shape(), &rhs.batch));
         if l != r {
             bail!(
                 Shape,
@@ -324,7 +324,7 @@ impl Primitive for DotGeneral {
             );
         }
         let mut shape = l;
-        let (l, r) = (pick(&x.shape, &lhs.contracting), pick(&y.shape, &rhs.contracting));
+        let (l, r) = (pick(x.shape(), &lhs.contracting), pick(y.shape(), &rhs.contracting));
         if l != r {
             bail!(
                 Shape,
@@ -334,17 +334,17 @@ impl Primitive for DotGeneral {
                 tuple(&r)
             );
         }
-        shape.extend(lhs.kept(x.ndim()).map(|a| x.shape[a]));
-        shape.extend(rhs.kept(y.ndim()).map(|a| y.shape[a]));
-        let dtype = contraction_dtype("dot_general", x.dtype, y.dtype, self.preferred_element_type)?;
-        Ok(one(ShapedArray { shape, dtype, weak_type: check::all_weak(ins) }))
+        shape.extend(lhs.kept(x.ndim()).map(|a| x.shape()[a]));
+        shape.extend(rhs.kept(y.ndim()).map(|a| y.shape()[a]));
+        let dtype = contraction_dtype("dot_general", x.dtype(), y.dtype(), self.preferred_element_type)?;
+        Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let (mut lhs, mut rhs) = (ins[0], ins[1]);
         if ctx.dtype(lhs) != ctx.dtype(rhs) {
             // Backends accept few mixtures of dtypes.
-            lhs = ctx.convert(lhs, outs[0].dtype);
-            rhs = ctx.convert(rhs, outs[0].dtype);
+            lhs = ctx.convert(lhs, outs[0].dtype());
+            rhs = ctx.convert(rhs, outs[0].dtype());
         }
         let Dims { lhs: l, rhs: r } = &self.dims;
         let middle = |out: &mut String| {

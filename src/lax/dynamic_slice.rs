@@ -119,8 +119,8 @@ pub(crate) fn check_indices(prim: &dyn Primitive, indices: &[&ShapedArray]) -> R
     if let Some(index) = indices.iter().find(|i| i.ndim() != 0) {
         bail!(Shape, "start_indices arguments to {} must be scalars, got {index}", prim.name());
     }
-    if indices.iter().any(|i| !i.dtype.is_integer() || i.dtype != indices[0].dtype) {
-        let names: Vec<&str> = indices.iter().map(|i| i.dtype.name()).collect();
+    if indices.iter().any(|i| !i.dtype().is_integer() || i.dtype() != indices[0].dtype()) {
+        let names: Vec<&str> = indices.iter().map(|i| i.dtype().name()).collect();
         bail!(
             DType,
             "index arguments to {} must be integers of the same type, got: {}",
@@ -169,12 +169,12 @@ impl Primitive for DynamicSlice {
                 x.ndim()
             );
         }
-        if self.slice_sizes.iter().zip(&x.shape).any(|(size, n)| size > n) {
+        if self.slice_sizes.iter().zip(x.shape()).any(|(size, n)| size > n) {
             bail!(
                 Shape,
                 "slice slice_sizes must be less than or equal to operand shape, got slice_sizes {} for operand shape {}",
                 tuple(&self.slice_sizes),
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
         check_indices(self, indices)?;
@@ -195,7 +195,7 @@ impl Primitive for DynamicSlice {
         let mut out: SmallVec<[Ct; 2]> = smallvec![None; ins.len()];
         if let (Some(ct), LinearInput::Linear(operand)) = (&cts[0], &ins[0]) {
             let indices: Indices = ins[1..].iter().filter_map(LinearInput::known).cloned().collect();
-            out[0] = Some(update_at(&zeros(ct.dtype(), &operand.shape), ct, &indices));
+            out[0] = Some(update_at(&zeros(ct.dtype(), operand.shape()), ct, &indices));
         }
         Ok(out)
     }

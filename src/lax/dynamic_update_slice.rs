@@ -96,8 +96,8 @@ impl Primitive for DynamicUpdateSlice {
             bail!(
                 Shape,
                 "dynamic_update_slice update must have the same rank as operand, got update shape {} for operand shape {}",
-                tuple(&update.shape),
-                tuple(&x.shape)
+                tuple(update.shape()),
+                tuple(x.shape())
             );
         }
         if indices.len() != x.ndim() {
@@ -106,16 +106,16 @@ impl Primitive for DynamicUpdateSlice {
                 "dynamic_update_slice start_indices must have length equal to the rank of operand, got {} indices for \
                  operand shape {}",
                 indices.len(),
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
-        if update.shape.iter().zip(&x.shape).any(|(size, n)| size > n) {
+        if update.shape().iter().zip(x.shape()).any(|(size, n)| size > n) {
             bail!(
                 Shape,
                 "dynamic_update_slice update shape must be smaller than operand shape, got update shape {} for operand \
                  shape {}",
-                tuple(&update.shape),
-                tuple(&x.shape)
+                tuple(update.shape()),
+                tuple(x.shape())
             );
         }
         one_dtype(self, &ins[..2], ANY)?;
@@ -137,12 +137,12 @@ impl Primitive for DynamicUpdateSlice {
         let mut out: SmallVec<[Ct; 2]> = smallvec![None; ins.len()];
         let Some(ct) = &cts[0] else { return Ok(out) };
         let indices: Indices = ins[2..].iter().filter_map(LinearInput::known).cloned().collect();
-        let update = ins[1].aval().shape;
+        let update = ins[1].aval().shape();
         if ins[0].is_linear() {
-            out[0] = Some(update_at(ct, &zeros(ct.dtype(), &update), &indices));
+            out[0] = Some(update_at(ct, &zeros(ct.dtype(), update), &indices));
         }
         if ins[1].is_linear() {
-            out[1] = Some(slice_at(ct, &indices, &update));
+            out[1] = Some(slice_at(ct, &indices, update));
         }
         Ok(out)
     }

@@ -121,29 +121,29 @@ impl Primitive for Fft {
             bail!(
                 Shape,
                 "FFT input shape {} must have at least as many input dimensions as fft_lengths {}",
-                tuple(&x.shape),
+                tuple(x.shape()),
                 tuple(lengths)
             );
         }
-        let last = &x.shape[x.ndim() - n..];
-        let mut shape = x.shape.clone();
+        let last = &x.shape()[x.ndim() - n..];
+        let mut shape = Shape::from_slice(x.shape());
         let end = shape.len() - 1;
         let dtype = match self.fft_type {
             FftType::Rfft => {
-                if !matches!(x.dtype, DType::F32 | DType::F64) {
-                    bail!(DType, "RFFT input must be float32 or float64, got {}", x.dtype);
+                if !matches!(x.dtype(), DType::F32 | DType::F64) {
+                    bail!(DType, "RFFT input must be float32 or float64, got {}", x.dtype());
                 }
                 shape[end] = self.last() / 2 + 1;
-                if x.dtype == DType::F32 { DType::C64 } else { DType::C128 }
+                if x.dtype() == DType::F32 { DType::C64 } else { DType::C128 }
             }
-            _ if !x.dtype.is_complex() => {
-                bail!(DType, "{kind} input must be complex64 or complex128, got {}", x.dtype)
+            _ if !x.dtype().is_complex() => {
+                bail!(DType, "{kind} input must be complex64 or complex128, got {}", x.dtype())
             }
             FftType::Irfft => {
                 shape[end] = self.last();
-                x.dtype.real()
+                x.dtype().real()
             }
-            _ => x.dtype,
+            _ => x.dtype(),
         };
         // The last axis of an inverse real transform is what it is: the rest follows by symmetry.
         let checked = if self.fft_type == FftType::Irfft { n - 1 } else { n };
@@ -151,7 +151,7 @@ impl Primitive for Fft {
             bail!(
                 Shape,
                 "{kind} input shape {} minor dimensions must be equal to fft_lengths {}",
-                tuple(&x.shape),
+                tuple(x.shape()),
                 tuple(lengths)
             );
         }

@@ -102,7 +102,7 @@ impl Primitive for IsFinite {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, FLOAT)?;
-        outs[0].dtype = DType::Bool;
+        outs[0] = outs[0].with_dtype(DType::Bool);
         Ok(outs)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {

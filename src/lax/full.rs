@@ -43,8 +43,8 @@ pub fn empty(shape: &[usize], dtype: DType) -> Array {
 /// Zeros of this type. JAX: `zeros_like_aval`.
 #[track_caller]
 pub(crate) fn zeros_like_aval(aval: &ShapedArray) -> Array {
-    let zero = Scalar::from_f64(aval.dtype, 0.0).with_weak_type(aval.weak_type);
-    broadcast_in_dim(&Array::from(zero), &aval.shape, &[])
+    let zero = Scalar::from_f64(aval.dtype(), 0.0).with_weak_type(aval.weak_type());
+    broadcast_in_dim(&Array::from(zero), aval.shape(), &[])
 }
 
 /// Zeros of `x`'s dtype, weak type and shape.

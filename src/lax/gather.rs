@@ -130,13 +130,13 @@ impl Primitive for Gather {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [operand, indices] = check::arity(self, ins)?;
         self.dimension_numbers.check(operand, indices, &self.slice_sizes)?;
-        let shape = self.dimension_numbers.out_shape(&indices.shape, &self.slice_sizes);
-        Ok(one(ShapedArray { shape, dtype: operand.dtype, weak_type: operand.weak_type }))
+        let shape = self.dimension_numbers.out_shape(indices.shape(), &self.slice_sizes);
+        Ok(one(ShapedArray::result(&[operand], &shape, operand.dtype())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let (operand, indices, out) = (ins[0], ins[1], &outs[0]);
         if out.size() == 0 {
-            return Ok(one(ctx.full(Scalar::from_i128(out.dtype, 0), &out.shape)));
+            return Ok(one(ctx.full(Scalar::from_i128(out.dtype(), 0), out.shape())));
         }
         let Some(fill) = self.options.fill_value else {
             return Ok(one(self.emit(ctx, operand, indices, out)));
@@ -153,9 +153,9 @@ impl Primitive for Gather {
         let vectors = ctx.shape(indices).len() - 1;
         let inside = ctx.reduce("stablehlo.and", inside, Scalar::from_i128(DType::Bool, 1), &[vectors]);
         let batch: Shape = (0..out.ndim()).filter(|i| !dims.offset_dims.contains(i)).collect();
-        let inside = ctx.broadcast_in_dim(inside, &out.shape, &batch);
+        let inside = ctx.broadcast_in_dim(inside, out.shape(), &batch);
         let found = self.emit(ctx, operand, indices, out);
-        let fill = ctx.full(fill, &out.shape);
+        let fill = ctx.full(fill, out.shape());
         Ok(one(ctx.select(inside, found, fill)))
     }
     /// dy = dx gathered, zero where y is filled
@@ -184,7 +184,7 @@ impl Primitive for Gather {
             unique_indices: self.options.unique_indices,
             mode: self.options.mode,
         };
-        let zeros = zeros(ct.dtype(), &operand.shape);
+        let zeros = zeros(ct.dtype(), operand.shape());
         let operand_ct = scatter_add(&zeros, indices, ct, &scatter_dims, options);
         Ok([Some(operand_ct), None].into_iter().collect())
     }

@@ -198,8 +198,8 @@ fn widened(
     outs: &[ShapedArray],
     body: impl for<'e> FnOnce(&'e Emitter, Expr<'e>, Expr<'e>) -> Expr<'e>,
 ) -> Lowered {
-    let ins = broadcast_values(ctx, ins, &outs[0].shape);
-    let dtype = outs[0].dtype;
+    let ins = broadcast_values(ctx, ins, outs[0].shape());
+    let dtype = outs[0].dtype();
     let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
     Ok(one(emit(ctx, |e| {
         body(e, e.expr(ins[0]).convert(wide), e.expr(ins[1]).convert(wide)).convert(dtype).value()

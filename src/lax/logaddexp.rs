@@ -91,7 +91,7 @@ impl Primitive for LogAddExp {
         nary_aval(self, ins, 2, INEXACT)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let ins = broadcast_values(ctx, ins, &outs[0].shape);
+        let ins = broadcast_values(ctx, ins, outs[0].shape());
         Ok(one(logaddexp_value(ctx, ins[0], ins[1])))
     }
     /// dz = eˣ⁻ᶻ dx + eʸ⁻ᶻ dy

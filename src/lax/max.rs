@@ -51,7 +51,7 @@ fn right(dy: &Array, z: &Array, x: &Array, y: &Array) -> Array {
 }
 
 fn lower_max(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    if outs[0].dtype.is_complex() {
+    if outs[0].dtype().is_complex() {
         lexicographic(ctx, ins, outs, true)
     } else {
         nary_lower(ctx, "stablehlo.maximum", ins, outs)
@@ -59,7 +59,7 @@ fn lower_max(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowe
 }
 
 fn lower_min(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    if outs[0].dtype.is_complex() {
+    if outs[0].dtype().is_complex() {
         lexicographic(ctx, ins, outs, false)
     } else {
         nary_lower(ctx, "stablehlo.minimum", ins, outs)
@@ -68,7 +68,7 @@ fn lower_min(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowe
 
 /// By the real parts, and by the imaginary parts where these are equal.
 fn lexicographic(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray], greater: bool) -> Lowered {
-    let ins = broadcast_values(ctx, ins, &outs[0].shape);
+    let ins = broadcast_values(ctx, ins, outs[0].shape());
     Ok(one(emit(ctx, |e| {
         let (x, y) = (e.expr(ins[0]), e.expr(ins[1]));
         let (re, im) = ((x.real(), y.real()), (x.imag(), y.imag()));

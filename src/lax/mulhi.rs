@@ -37,8 +37,8 @@ fn doubled(dtype: DType) -> Option<DType> {
 }
 
 fn lower_mulhi(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    let ins = broadcast_values(ctx, ins, &outs[0].shape);
-    let dtype = outs[0].dtype;
+    let ins = broadcast_values(ctx, ins, outs[0].shape());
+    let dtype = outs[0].dtype();
     Ok(one(emit(ctx, |e| {
         let (x, y) = (e.expr(ins[0]), e.expr(ins[1]));
         if let Some(wide) = doubled(dtype) {

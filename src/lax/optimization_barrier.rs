@@ -41,7 +41,7 @@ impl Primitive for OptimizationBarrier {
         "optimization_barrier"
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        Ok(ins.iter().map(|a| (*a).clone()).collect())
+        Ok(ins.iter().map(|a| *(*a)).collect())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
         let types: Vec<Type> = ins.iter().map(|x| x.ty()).collect();

@@ -58,16 +58,16 @@ impl Primitive for Pad {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x, value] = check::arity(self, ins)?;
         let config = &self.padding_config;
-        if x.dtype != value.dtype {
+        if x.dtype() != value.dtype() {
             bail!(
                 DType,
                 "pad operand and padding_value must be same dtype: got {} and {}",
-                x.dtype.name(),
-                value.dtype.name()
+                x.dtype().name(),
+                value.dtype().name()
             );
         }
         if value.ndim() != 0 {
-            bail!(Shape, "pad: padding_value must be a scalar; got shape {}", tuple(&value.shape));
+            bail!(Shape, "pad: padding_value must be a scalar; got shape {}", tuple(value.shape()));
         }
         if config.len() != x.ndim() {
             bail!(
@@ -75,7 +75,7 @@ impl Primitive for Pad {
                 "pad: length of padding_config must equal the number of axes of operand, got padding_config {} for \
                  operand shape {}",
                 config_text(config),
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
         if config.iter().any(|(_, _, interior)| *interior < 0) {
@@ -89,7 +89,7 @@ impl Primitive for Pad {
             let n = *n as i64;
             low + high + if n == 0 { 0 } else { n + (n - 1) * interior }
         };
-        let sizes: SmallVec<[i64; 4]> = x.shape.iter().zip(config).map(size).collect();
+        let sizes: SmallVec<[i64; 4]> = x.shape().iter().zip(config).map(size).collect();
         if sizes.iter().any(|n| *n < 0) {
             let sizes: Vec<String> = sizes.iter().map(i64::to_string).collect();
             bail!(
@@ -98,11 +98,11 @@ impl Primitive for Pad {
                  operand shape {}",
                 sizes.join(", "),
                 config_text(config),
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
-        let shape = sizes.iter().map(|n| *n as usize).collect();
-        Ok(one(ShapedArray { shape, dtype: x.dtype, weak_type: check::all_weak(ins) }))
+        let shape: Shape = sizes.iter().map(|n| *n as usize).collect();
+        Ok(one(ShapedArray::result(ins, &shape, x.dtype())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let config = &self.padding_config;

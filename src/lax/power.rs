@@ -149,24 +149,24 @@ impl Primitive for Pow {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x, y] = check::arity(self, ins)?;
-        if !x.dtype.is_inexact() {
-            bail!(DType, "pow does not accept dtype {} at position 0: it must be inexact", x.dtype.name());
+        if !x.dtype().is_inexact() {
+            bail!(DType, "pow does not accept dtype {} at position 0: it must be inexact", x.dtype().name());
         }
-        if x.dtype != y.dtype && !y.dtype.is_integer() {
+        if x.dtype() != y.dtype() && !y.dtype().is_integer() {
             bail!(
                 DType,
                 "the first argument to pow must have an inexact dtype (float or complex), and the second argument must \
                  have an inexact or integer dtype, and two inexact dtypes must match, but got {} and {} respectively",
-                x.dtype.name(),
-                y.dtype.name()
+                x.dtype().name(),
+                y.dtype().name()
             );
         }
         let shape = broadcast_shape(self, ins)?;
-        Ok(one(ShapedArray { shape, dtype: x.dtype, weak_type: check::all_weak(ins) }))
+        Ok(one(ShapedArray::result(ins, &shape, x.dtype())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let ins = [ins[0], ctx.convert(ins[1], outs[0].dtype)];
-        let ins = broadcast_values(ctx, &ins, &outs[0].shape);
+        let ins = [ins[0], ctx.convert(ins[1], outs[0].dtype())];
+        let ins = broadcast_values(ctx, &ins, outs[0].shape());
         let ty = ctx.ty(&outs[0]);
         Ok(one(ctx.elementwise("stablehlo.power", &ins, ty)))
     }
@@ -193,7 +193,7 @@ impl Primitive for IntegerPow {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let outs = nary_aval(self, ins, 1, NUMBER)?;
-        if self.y < 0 && outs[0].dtype.is_integer() {
+        if self.y < 0 && outs[0].dtype().is_integer() {
             bail!(
                 DType,
                 "integers cannot be raised to negative powers, got integer_pow({}, {})",

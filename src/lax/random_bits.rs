@@ -53,8 +53,8 @@ struct RandomFoldIn;
 
 /// The shape of an array of keys.
 fn keys_shape<'a>(prim: &dyn Primitive, keys: &'a ShapedArray) -> Result<&'a [usize]> {
-    match keys.shape.as_slice() {
-        [shape @ .., 2] if keys.dtype == DType::U32 => Ok(shape),
+    match keys.shape() {
+        [shape @ .., 2] if keys.dtype() == DType::U32 => Ok(shape),
         _ => bail!(DType, "{}: a key is two words of uint32 along the last axis, got {keys}", prim.name()),
     }
 }
@@ -119,7 +119,7 @@ fn draw(ctx: &mut LoweringCtx, keys: Value, shape: &[usize]) -> Result<Values> {
 
 /// Pairs of words as keys: along a new last axis.
 fn keys(ctx: &mut LoweringCtx, words: &[Value], out: &ShapedArray) -> Value {
-    let mut shape = out.shape.clone();
+    let mut shape = Shape::from_slice(out.shape());
     let axis = shape.len() - 1;
     shape[axis] = 1;
     let words: Values = words.iter().map(|x| ctx.reshape(*x, &shape)).collect();
@@ -143,19 +143,19 @@ impl Primitive for RandomBits {
             bail!(DType, "random_bits: requires 8-, 16-, 32- or 64-bit field width, got {}", self.bit_width)
         };
         let shape: Shape = keys_shape(self, key)?.iter().chain(&self.shape).copied().collect();
-        Ok(one(ShapedArray { shape, dtype, weak_type: false }))
+        Ok(one(ShapedArray::new(dtype, &shape)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let [x, y] = <[Value; 2]>::try_from(draw(ctx, ins[0], &self.shape)?.as_slice())
             .map_err(|_| crate::error::err!(Internal, "random_bits: two words are drawn"))?;
-        if outs[0].dtype == DType::U64 {
+        if outs[0].dtype() == DType::U64 {
             let (high, low) = (ctx.convert(x, DType::U64), ctx.convert(y, DType::U64));
             let by = ctx.full_like(high, 32.0);
             let high = ctx.elementwise("stablehlo.shift_left", &[high, by], high.ty());
             return Ok(one(ctx.elementwise("stablehlo.or", &[high, low], high.ty())));
         }
         let bits = ctx.elementwise("stablehlo.xor", &[x, y], x.ty());
-        Ok(one(ctx.convert(bits, outs[0].dtype)))
+        Ok(one(ctx.convert(bits, outs[0].dtype())))
     }
     /// Bits have no tangent.
     fn jvp(&self, primals: &[Array], _: &[Tangent]) -> Jvp {
@@ -178,7 +178,7 @@ impl Primitive for RandomSplit {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [key] = check::arity(self, ins)?;
         let shape: Shape = keys_shape(self, key)?.iter().chain(&self.shape).chain(&[2]).copied().collect();
-        Ok(one(ShapedArray { shape, dtype: DType::U32, weak_type: false }))
+        Ok(one(ShapedArray::new(DType::U32, &shape)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let words = draw(ctx, ins[0], &self.shape)?;
@@ -202,14 +202,14 @@ impl Primitive for RandomFoldIn {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [key, data] = check::arity(self, ins)?;
         let shape = keys_shape(self, key)?;
-        if data.dtype != DType::U32 || data.shape.as_slice() != shape {
+        if data.dtype() != DType::U32 || data.shape() != shape {
             bail!(
                 Shape,
                 "random_fold_in: data must be uint32 of the keys' shape {}, got {data}",
                 tuple(shape)
             );
         }
-        Ok(one(ShapedArray::new(DType::U32, &key.shape)))
+        Ok(one(ShapedArray::new(DType::U32, key.shape())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let key = [word(ctx, ins[0], 0, 0), word(ctx, ins[0], 1, 0)];

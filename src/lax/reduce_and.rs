@@ -66,8 +66,8 @@ impl Primitive for ReduceLogical {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        if x.dtype.is_inexact() {
-            bail!(DType, "logical reduction requires operand dtype bool or int, got {}", x.dtype.name());
+        if x.dtype().is_inexact() {
+            bail!(DType, "logical reduction requires operand dtype bool or int, got {}", x.dtype().name());
         }
         check::axes(self, "axes", &self.axes, x)?;
         Ok(one(x.without_axes(&self.axes).with_weak_type(false)))
@@ -78,7 +78,7 @@ impl Primitive for ReduceLogical {
             Op::Or => ("stablehlo.or", 0),
             Op::Xor => ("stablehlo.xor", 0),
         };
-        Ok(one(ctx.reduce(body, ins[0], Scalar::from_i128(outs[0].dtype, init), &self.axes)))
+        Ok(one(ctx.reduce(body, ins[0], Scalar::from_i128(outs[0].dtype(), init), &self.axes)))
     }
     /// Integers have no tangent.
     fn jvp(&self, primals: &[Array], _: &[Tangent]) -> Jvp {

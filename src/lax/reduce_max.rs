@@ -62,7 +62,7 @@ impl Primitive for ReduceExtremum {
         Ok(one(x.without_axes(&self.axes)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let init = if self.max { lowest(outs[0].dtype) } else { highest(outs[0].dtype) };
+        let init = if self.max { lowest(outs[0].dtype()) } else { highest(outs[0].dtype()) };
         let (init, ty) = (ctx.constant(init), ctx.ty(&outs[0]));
         let attrs = format!("dimensions = {}", usize_array(&self.axes));
         let types = [init.ty(), init.ty()];

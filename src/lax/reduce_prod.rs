@@ -66,7 +66,7 @@ impl Primitive for ReduceProd {
         Ok(one(x.without_axes(&self.axes)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let init = Scalar::from_f64(outs[0].dtype, 1.0);
+        let init = Scalar::from_f64(outs[0].dtype(), 1.0);
         Ok(one(ctx.reduce("stablehlo.multiply", ins[0], init, &self.axes)))
     }
     /// dy = Σᵢ dxᵢ Πⱼ≠ᵢ xⱼ, by halves so that no factor is divided by: d(ab) = da b + a db

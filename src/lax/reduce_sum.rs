@@ -51,13 +51,13 @@ impl Primitive for ReduceSum {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axes", &self.axes, x)?;
-        if x.dtype.is_bool() {
+        if x.dtype().is_bool() {
             bail!(DType, "reduce_sum does not accept dtype bool: convert to an integer dtype first");
         }
         Ok(one(x.without_axes(&self.axes)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        Ok(one(ctx.reduce("stablehlo.add", ins[0], Scalar::from_f64(outs[0].dtype, 0.0), &self.axes)))
+        Ok(one(ctx.reduce("stablehlo.add", ins[0], Scalar::from_f64(outs[0].dtype(), 0.0), &self.axes)))
     }
     /// dy = sum(dx)
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
@@ -66,9 +66,9 @@ impl Primitive for ReduceSum {
     /// x̄ = ȳ copied along the summed axes
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| {
-            let shape = ins[0].aval().shape;
+            let shape = ins[0].aval().shape();
             let kept: Vec<usize> = (0..shape.len()).filter(|i| !self.axes.contains(i)).collect();
-            broadcast_in_dim(ct, &shape, &kept)
+            broadcast_in_dim(ct, shape, &kept)
         }))
     }
     /// axes at or after the mapped axis shift by one

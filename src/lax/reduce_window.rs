@@ -115,7 +115,7 @@ impl Primitive for ReduceWindow {
         Ok(one(x.with_shape(&self.window.out_shape(x)?)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        let dtype = outs[0].dtype;
+        let dtype = outs[0].dtype();
         let init = match self.op {
             Op::Sum => Scalar::from_f64(dtype, 0.0),
             Op::Max => lowest(dtype),
@@ -144,7 +144,7 @@ impl Primitive for ReduceWindow {
         }
         Ok(linear_ct(cts, ins, |ct| {
             let window = &self.window;
-            let pads = window.transposed_padding(&ins[0].aval().shape, ct.shape());
+            let pads = window.transposed_padding(ins[0].aval().shape(), ct.shape());
             let config: Vec<(i64, i64, i64)> = (pads.iter().zip(&window.strides))
                 .map(|((low, high), stride)| (*low, *high, *stride as i64 - 1))
                 .collect();

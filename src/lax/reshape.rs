@@ -78,7 +78,7 @@ impl Primitive for Reshape {
     }
     /// x̄ = ȳ reshaped back
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        Ok(linear_ct(cts, ins, |ct| reshape(ct, &ins[0].aval().shape)))
+        Ok(linear_ct(cts, ins, |ct| reshape(ct, ins[0].aval().shape())))
     }
     /// the mapped axis goes in front
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {

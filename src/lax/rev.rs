@@ -37,7 +37,7 @@ impl Primitive for Rev {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "dimensions", &self.dimensions, x)?;
-        Ok(one(x.clone()))
+        Ok(one(*x))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let attrs = format!("dimensions = {}", usize_array(&self.dimensions));

@@ -129,7 +129,7 @@ impl Scatter {
     /// The cotangent of the updates: `ct` where they were written.
     fn read_ct(&self, ct: &Array, indices: &Array, updates: &ShapedArray) -> Array {
         let zero = Scalar::from_i128(ct.dtype(), 0);
-        self.read(ct, indices, &updates.shape, self.options.mode, Some(zero))
+        self.read(ct, indices, updates.shape(), self.options.mode, Some(zero))
     }
 
     /// What becomes of an element and its update.
@@ -192,7 +192,7 @@ impl Primitive for Scatter {
         let [operand, indices, updates] = check::arity(self, ins)?;
         one_dtype(self, &[operand, updates], self.accepts())?;
         self.dimension_numbers.check(operand, indices, updates)?;
-        Ok(one(operand.clone()))
+        Ok(one(*operand))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let (operand, mut indices, updates) = (ins[0], ins[1], ins[2]);
@@ -207,7 +207,7 @@ impl Primitive for Scatter {
             self.options.unique_indices
         );
         let out = ctx.ty(&outs[0]);
-        let scalar = ctx.tensor(outs[0].dtype, &[]);
+        let scalar = ctx.tensor(outs[0].dtype(), &[]);
         let body = |ctx: &mut LoweringCtx, args: &[Value]| Ok(Values::from_slice(&[self.body(ctx, args)]));
         let operands = [operand, indices, updates];
         ctx.op_with_region("stablehlo.scatter", &operands, &attrs, &[out], &[scalar, scalar], body)
@@ -240,7 +240,7 @@ impl Primitive for Scatter {
                 (Combine::Add | Combine::Sub, _) => ct.clone(),
                 (Combine::Replace, _) => {
                     unique("transpose")?;
-                    self.apply(ct, indices, &zeros(ct.dtype(), &updates_aval.shape))
+                    self.apply(ct, indices, &zeros(ct.dtype(), updates_aval.shape()))
                 }
                 (Combine::Mul, Some(updates)) => self.apply(ct, indices, updates),
                 _ => bail!(

@@ -102,12 +102,12 @@ impl Primitive for SelectAndGatherAdd {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [tangents, x] = check::arity(self, ins)?;
-        if tangents.shape != x.shape {
+        if tangents.shape() != x.shape() {
             bail!(
                 Shape,
                 "select_and_gather_add tangents and operand shapes must match, got {} and {}",
-                tuple(&tangents.shape),
-                tuple(&x.shape)
+                tuple(tangents.shape()),
+                tuple(x.shape())
             );
         }
         Ok(one(tangents.with_shape(&self.window.out_shape(x)?).with_weak_type(check::all_weak(ins))))
@@ -116,8 +116,8 @@ impl Primitive for SelectAndGatherAdd {
         let [tangents, x] = *ins else { bail!(Internal, "select_and_gather_add: takes 2 operands") };
         let dtype = ctx.dtype(x);
         let init = ctx.constant(identity(self.max, dtype));
-        let zero = ctx.constant(Scalar::from_f64(outs[0].dtype, 0.0));
-        let tys = [ctx.tensor(dtype, &outs[0].shape), ctx.ty(&outs[0])];
+        let zero = ctx.constant(Scalar::from_f64(outs[0].dtype(), 0.0));
+        let tys = [ctx.tensor(dtype, outs[0].shape()), ctx.ty(&outs[0])];
         let direction = if self.max { "GE" } else { "LE" };
         let results = self.window.reduce(ctx, &[x, tangents], &[init, zero], &tys, |ctx, args| {
             let [x, dx, y, dy] = *args else { bail!(Internal, "select_and_gather_add: reduces pairs") };
@@ -175,7 +175,7 @@ impl Primitive for SelectAndScatterAdd {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [source, x] = check::arity(self, ins)?;
-        Ok(one(source.with_shape(&x.shape).with_weak_type(check::all_weak(ins))))
+        Ok(one(source.with_shape(x.shape()).with_weak_type(check::all_weak(ins))))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let [source, x] = *ins else { bail!(Internal, "select_and_scatter_add: takes 2 operands") };
@@ -185,7 +185,7 @@ impl Primitive for SelectAndScatterAdd {
             shape.iter().zip(&self.padding).map(|(n, (l, h))| (*n as i64 + l + h).max(0) as usize).collect();
         let is_padded = self.padding.iter().any(|p| *p != (0, 0));
         let list = |f: fn(&(i64, i64)) -> i64| crate::mlir::i64_array(self.padding.iter().map(f));
-        let zero = Scalar::from_f64(outs[0].dtype, 0.0);
+        let zero = Scalar::from_f64(outs[0].dtype(), 0.0);
         let mut operand = x;
         if is_padded {
             let init = ctx.constant(identity(self.max, dtype));
@@ -199,7 +199,7 @@ impl Primitive for SelectAndScatterAdd {
             operand = ctx.op1("stablehlo.pad", &[x, init], &attrs, ty);
         }
         let zero = ctx.constant(zero);
-        let ty = ctx.tensor(outs[0].dtype, &padded_shape);
+        let ty = ctx.tensor(outs[0].dtype(), &padded_shape);
         let operands = [operand, source, zero];
         let attrs = format!(
             "padding = {}, window_dimensions = {}, window_strides = {}",

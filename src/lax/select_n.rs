@@ -68,30 +68,30 @@ impl Primitive for SelectN {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [which, cases @ ..] = ins else { bail!(Internal, "select_n: takes operands") };
         let [first, others @ ..] = cases else { bail!(Internal, "select_n: takes a case") };
-        if let Some(other) = others.iter().find(|a| a.dtype != first.dtype) {
+        if let Some(other) = others.iter().find(|a| a.dtype() != first.dtype()) {
             bail!(
                 DType,
                 "select requires arguments to have the same dtypes, got {}, {}",
-                first.dtype.name(),
-                other.dtype.name()
+                first.dtype().name(),
+                other.dtype().name()
             );
         }
-        if others.iter().any(|a| a.shape != first.shape) {
-            let shapes: Vec<String> = cases.iter().map(|a| tuple(&a.shape)).collect();
+        if others.iter().any(|a| a.shape() != first.shape()) {
+            let shapes: Vec<String> = cases.iter().map(|a| tuple(a.shape())).collect();
             bail!(Shape, "select cases must have the same shapes, got [{}]", shapes.join(", "));
         }
-        if which.ndim() > 0 && which.shape != first.shape {
+        if which.ndim() > 0 && which.shape() != first.shape() {
             bail!(
                 Shape,
                 "select `which` must be scalar or have the same shape as cases, got `which` shape {} but case shape {}",
-                tuple(&which.shape),
-                tuple(&first.shape)
+                tuple(which.shape()),
+                tuple(first.shape())
             );
         }
-        if which.dtype.is_inexact() {
-            bail!(DType, "select `which` must be boolean or integer type, got {}", which.dtype.name());
+        if which.dtype().is_inexact() {
+            bail!(DType, "select `which` must be boolean or integer type, got {}", which.dtype().name());
         }
-        if which.dtype.is_bool() && cases.len() > 2 {
+        if which.dtype().is_bool() && cases.len() > 2 {
             bail!(InvalidArgument, "select with boolean `which` cannot have > 2 cases");
         }
         Ok(one((*first).clone().with_weak_type(check::all_weak(cases))))

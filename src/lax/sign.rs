@@ -38,7 +38,7 @@ elementwise! {
 }
 
 fn lower_sign(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    if outs[0].dtype.is_unsigned() {
+    if outs[0].dtype().is_unsigned() {
         return Ok(one(emit(ctx, |e| {
             let x = e.expr(ins[0]);
             x.eq(0.0).select(0.0, x.constant(1.0)).value()
@@ -65,7 +65,7 @@ impl Primitive for Abs {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, SIGNED)?;
-        outs[0].dtype = outs[0].dtype.real();
+        outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {

@@ -61,7 +61,7 @@ fn twice_sinh_cosh<'e>(b: Expr<'e>) -> (Expr<'e>, Expr<'e>) {
 
 /// sin(a + ib) = sin(a) cosh(b) + i cos(a) sinh(b)
 fn lower_sin(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    if !outs[0].dtype.is_complex() {
+    if !outs[0].dtype().is_complex() {
         return nary_lower(ctx, "stablehlo.sine", ins, outs);
     }
     Ok(one(emit(ctx, |e| {
@@ -75,7 +75,7 @@ fn lower_sin(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowe
 
 /// cos(a + ib) = cos(a) cosh(b) - i sin(a) sinh(b)
 fn lower_cos(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-    if !outs[0].dtype.is_complex() {
+    if !outs[0].dtype().is_complex() {
         return nary_lower(ctx, "stablehlo.cosine", ins, outs);
     }
     Ok(one(emit(ctx, |e| {

@@ -49,7 +49,7 @@ fn eager_slice(operand: &Array, prim: &Slice) -> Result<Array> {
     let dtype = index_dtype(operand.shape());
     let starts = prim.start_indices.iter().map(|n| Array::from(Scalar::from_i128(dtype, *n as i128)));
     let starts: Indices = starts.collect();
-    Ok(slice_at(operand, &starts, &outs[0].shape))
+    Ok(slice_at(operand, &starts, outs[0].shape()))
 }
 
 /// [`slice()`] along one axis; `None` is the axis' end, and negative indices count from it, as in `x[start:limit:stride]`.
@@ -161,7 +161,7 @@ impl Primitive for Slice {
                 "slice start_indices must have length equal to the number of dimensions of the operand, got indices {} \
                  for operand shape {}",
                 tuple(starts),
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
         if limits.len() != starts.len() {
@@ -173,13 +173,13 @@ impl Primitive for Slice {
                 tuple(limits)
             );
         }
-        if limits.iter().zip(&x.shape).any(|(limit, n)| limit > n) {
+        if limits.iter().zip(x.shape()).any(|(limit, n)| limit > n) {
             bail!(
                 Shape,
                 "slice limit_indices must be less than or equal to operand shape, got limit_indices {} for operand \
                  shape {}",
                 tuple(limits),
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
         if limits.iter().zip(starts).any(|(limit, start)| limit < start) {
@@ -198,15 +198,15 @@ impl Primitive for Slice {
                     "slice strides must have length equal to the number of dimensions of the operand, got strides {} \
                      for operand shape {}",
                     tuple(strides),
-                    tuple(&x.shape)
+                    tuple(x.shape())
                 );
             }
             if strides.contains(&0) {
                 bail!(Shape, "slice strides must be positive, got {}", tuple(strides));
             }
         }
-        let shape = (0..x.ndim()).map(|i| (limits[i] - starts[i]).div_ceil(self.stride(i))).collect();
-        Ok(one(ShapedArray { shape, dtype: x.dtype, weak_type: x.weak_type }))
+        let shape: Shape = (0..x.ndim()).map(|i| (limits[i] - starts[i]).div_ceil(self.stride(i))).collect();
+        Ok(one(ShapedArray::result(&[x], &shape, x.dtype())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
         let strides: Shape = (0..self.start_indices.len()).map(|i| self.stride(i)).collect();
@@ -219,7 +219,7 @@ impl Primitive for Slice {
     /// x̄ = ȳ with zeros around and between
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| {
-            let operand = ins[0].aval().shape;
+            let operand = ins[0].aval().shape();
             let config: Vec<(i64, i64, i64)> = (0..operand.len())
                 .map(|i| {
                     let (start, stride, n) = (self.start_indices[i], self.stride(i), ct.shape()[i]);

@@ -153,16 +153,16 @@ impl Primitive for Sort {
                 ins.len()
             );
         }
-        if ins.iter().any(|a| a.shape != first.shape) {
-            let shapes: Vec<String> = ins.iter().map(|a| tuple(&a.shape)).collect();
+        if ins.iter().any(|a| a.shape() != first.shape()) {
+            let shapes: Vec<String> = ins.iter().map(|a| tuple(a.shape())).collect();
             bail!(Shape, "arguments to sort must have equal shapes, got: {}", shapes.join(" "));
         }
-        Ok(ins.iter().map(|a| (*a).clone()).collect())
+        Ok(ins.iter().map(|a| *(*a)).collect())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let attrs = format!("dimension = {} : i64, is_stable = {}", self.dimension, self.is_stable);
         let results: SmallVec<[Type; 2]> = ins.iter().map(|x| x.ty()).collect();
-        let pairs = outs.iter().flat_map(|a| [a.dtype, a.dtype]);
+        let pairs = outs.iter().flat_map(|a| [a.dtype(), a.dtype()]);
         let args: SmallVec<[Type; 4]> = pairs.map(|dtype| ctx.tensor(dtype, &[])).collect();
         ctx.op_with_region("stablehlo.sort", ins, &attrs, &results, &args, |ctx, args| {
             in_front(ctx, args, self.num_keys)

@@ -44,23 +44,15 @@ impl Primitive for Split {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axis", &[self.axis], x)?;
         let sum: usize = self.sizes.iter().sum();
-        if sum != x.shape[self.axis] {
+        if sum != x.shape()[self.axis] {
             bail!(
                 Shape,
                 "split: Sum of sizes {sum} must be equal to dimension {} of the operand shape {}",
                 self.axis,
-                tuple(&x.shape)
+                tuple(x.shape())
             );
         }
-        Ok(self
-            .sizes
-            .iter()
-            .map(|n| {
-                let mut out = x.clone();
-                out.shape[self.axis] = *n;
-                out
-            })
-            .collect())
+        Ok(self.sizes.iter().map(|n| x.with_size(self.axis, *n)).collect())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
         let mut limits = ctx.shape(ins[0]);
@@ -96,13 +88,7 @@ impl Primitive for Split {
         let parts: SmallVec<[Array; 4]> = cts
             .iter()
             .zip(&self.sizes)
-            .map(|(ct, n)| {
-                ct.clone().unwrap_or_else(|| {
-                    let mut part = operand.clone();
-                    part.shape[self.axis] = *n;
-                    zeros_like_aval(&part)
-                })
-            })
+            .map(|(ct, n)| ct.clone().unwrap_or_else(|| zeros_like_aval(&operand.with_size(self.axis, *n))))
             .collect();
         Ok(one(Some(concatenate(&parts, self.axis))))
     }

@@ -55,18 +55,18 @@ impl Primitive for Squeeze {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "dimensions", &self.dimensions, x)?;
-        if self.dimensions.iter().any(|d| x.shape[*d] != 1) {
+        if self.dimensions.iter().any(|d| x.shape()[*d] != 1) {
             bail!(
                 Shape,
                 "cannot select an axis to squeeze out which has size not equal to one, got shape={} and dimensions={}",
-                tuple(&x.shape),
+                tuple(x.shape()),
                 tuple(&self.dimensions)
             );
         }
         Ok(one(x.without_axes(&self.dimensions)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
-        Ok(one(ctx.reshape(ins[0], &outs[0].shape)))
+        Ok(one(ctx.reshape(ins[0], outs[0].shape())))
     }
     /// dy = dx squeezed
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {

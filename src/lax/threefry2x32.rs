@@ -124,15 +124,15 @@ impl Primitive for Threefry2x32 {
         "threefry2x32"
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        if ins.len() != 4 || ins.iter().any(|a| a.dtype != DType::U32) {
+        if ins.len() != 4 || ins.iter().any(|a| a.dtype() != DType::U32) {
             bail!(DType, "arguments to threefry2x32 must have uint32 type, got {ins:?}");
         }
-        let aval = ShapedArray { shape: broadcast_shape(self, ins)?, dtype: DType::U32, weak_type: false };
+        let aval = ShapedArray::new(DType::U32, &broadcast_shape(self, ins)?);
         Ok(SmallVec::from_elem(aval, 2))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let [k1, k2, x1, x2] = *ins else { bail!(Internal, "threefry2x32: takes 4 operands") };
-        hash_values(ctx, [k1, k2], [x1, x2], &outs[0].shape)
+        hash_values(ctx, [k1, k2], [x1, x2], outs[0].shape())
     }
     /// Bits have no tangent.
     fn jvp(&self, primals: &[Array], _: &[Tangent]) -> Jvp {

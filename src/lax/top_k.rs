@@ -43,20 +43,19 @@ impl Primitive for TopK {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        if x.dtype.is_complex() {
+        if x.dtype().is_complex() {
             bail!(DType, "top_k is not compatible with complex inputs");
         }
-        if x.shape.get(self.axis).is_none_or(|n| *n < self.k) {
+        if x.shape().get(self.axis).is_none_or(|n| *n < self.k) {
             bail!(
                 Shape,
                 "k argument to top_k must be no larger than size along axis; got k={} with shape={} and axis={}",
                 self.k,
-                tuple(&x.shape),
+                tuple(x.shape()),
                 self.axis
             );
         }
-        let mut values = x.clone();
-        values.shape[self.axis] = self.k;
+        let values = x.with_size(self.axis, self.k);
         let indices = values.with_dtype(DType::I32);
         Ok([values, indices].into_iter().collect())
     }
@@ -67,9 +66,9 @@ impl Primitive for TopK {
         permutation.swap(self.axis, last);
         let moved = self.axis != last;
         let x = if moved { ctx.transpose(ins[0], &permutation) } else { ins[0] };
-        let mut shape = outs[0].shape.clone();
+        let mut shape = Shape::from_slice(outs[0].shape());
         shape.swap(self.axis, last);
-        let types = [ctx.tensor(outs[0].dtype, &shape), ctx.tensor(DType::I32, &shape)];
+        let types = [ctx.tensor(outs[0].dtype(), &shape), ctx.tensor(DType::I32, &shape)];
         let found = ctx.op("chlo.top_k", &[x], &format!("k = {} : i64", self.k), &types);
         if !moved {
             return Ok(found);

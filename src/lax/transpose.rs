@@ -70,7 +70,7 @@ impl Primitive for Transpose {
                 tuple(p)
             );
         }
-        let shape: Shape = p.iter().map(|i| x.shape[*i]).collect();
+        let shape: Shape = p.iter().map(|i| x.shape()[*i]).collect();
         Ok(one(x.with_shape(&shape)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {

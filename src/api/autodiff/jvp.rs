@@ -387,7 +387,7 @@ impl Transposed {
             Ok((out.leaves.into_vec(), out.tree))
         })?;
         let outs = jaxpr.jaxpr.out_avals();
-        if let Some(aval) = primals.iter().chain(&outs).find(|aval| !aval.dtype.is_inexact()) {
+        if let Some(aval) = primals.iter().chain(&outs).find(|aval| !aval.dtype().is_inexact()) {
             bail!(
                 Differentiation,
                 "linear_transpose only supports functions from floating-point or complex numbers to such, but {} has \

@@ -55,7 +55,7 @@ impl Primitive for Cond {
                 bail!(Internal, "cond: a branch gives {aval}, another {}", other[i]);
             }
             // The weak type is that of the first branch, as in JAX.
-            Ok(aval.clone())
+            Ok(*aval)
         });
         outs.collect()
     }
@@ -189,7 +189,7 @@ impl Primitive for Cond {
         let wanted: Vec<usize> = (0..avals.len()).filter(|i| reads[*i]).collect();
         let branches = thinned.into_iter().map(|(jaxpr, kept)| {
             let kept: Remap<usize> = kept.into_iter().collect();
-            let params = wanted.iter().map(|i| kept.parameter(*i, || avals[*i].clone()));
+            let params = wanted.iter().map(|i| kept.parameter(*i, || avals[*i]));
             jaxpr.rearrange(params, jaxpr.outvars.clone())
         });
         let prim = Prim::from(Cond::of(branches.collect()));
@@ -294,11 +294,11 @@ impl Slots {
             ResidualSource::Result(i) => Residual::Result(i),
             ResidualSource::Computed(i) => {
                 let aval = &out_avals[results + i];
-                let slots = self.of_type.entry(aval.clone()).or_default();
-                let taken = taken.entry(aval.clone()).or_default();
+                let slots = self.of_type.entry(*aval).or_default();
+                let taken = taken.entry(*aval).or_default();
                 if *taken == slots.len() {
                     slots.push(self.avals.len());
-                    self.avals.push(aval.clone());
+                    self.avals.push(*aval);
                 }
                 *taken += 1;
                 Residual::Slot(slots[*taken - 1])

@@ -82,7 +82,7 @@ impl Primitive for Scan {
         let (init, xs) = rest.split_at(self.num_carry);
         let mut state: Values = init.into();
         for aval in &outs[self.num_carry..] {
-            state.push(ctx.full(Scalar::from_f64(aval.dtype, 0.0), &aval.shape));
+            state.push(ctx.full(Scalar::from_f64(aval.dtype(), 0.0), aval.shape()));
         }
         let unroll = self.unroll.min(self.length.max(1));
         let (turns, rest) = (self.length / unroll, self.length % unroll);
@@ -216,7 +216,7 @@ impl Primitive for Scan {
         let in_avals = split.primal.in_avals();
         let kept: Remap<usize> = kept.into_iter().collect();
         let params = kept_consts.iter().copied().chain(consts..in_avals.len());
-        let params = params.map(|i| kept.parameter(i, || in_avals[i].clone()));
+        let params = params.map(|i| kept.parameter(i, || in_avals[i]));
         let jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
         let prim = self.with(jaxpr, kept_consts.len(), nk);
         let all_consts: Vec<Array> =
@@ -285,7 +285,7 @@ impl Primitive for Scan {
         let given: Vec<bool> = ins.iter().map(LinearInput::is_linear).collect();
         // A carry that begins with a known zero may get a tangent later: its cotangent is dropped in the end.
         let (_, carry_ins, _) = self.split(ins);
-        if let Some(i) = carry_ins.iter().position(|x| !x.is_linear() && !x.aval().dtype.is_inexact()) {
+        if let Some(i) = carry_ins.iter().position(|x| !x.is_linear() && !x.aval().dtype().is_inexact()) {
             bail!(
                 Unimplemented,
                 "scan: transpose of a scan whose carry {i} of type {} does not depend on what it is transposed with \
@@ -401,7 +401,7 @@ impl Primitive for Scan {
                 _ => kept.get(i).is_some(),
             })
             .collect();
-        let params = wanted.iter().map(|i| kept.parameter(*i, || avals[*i].clone()));
+        let params = wanted.iter().map(|i| kept.parameter(*i, || avals[*i]));
         let jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
         let num_consts = wanted.iter().filter(|i| **i < self.num_consts).count();
         Some((Prim::from(self.with(jaxpr, num_consts, count(&used[..nk]))), wanted))

@@ -110,7 +110,7 @@ impl Primitive for While {
             .chain(old(nc + nb + nk + db..nc + nb + nk + db + dk));
         let body_jaxpr = made.jaxpr.rearrange(params, made.jaxpr.outvars.clone());
         let avals = self.body_jaxpr.out_avals();
-        let tangent_avals = avals.iter().zip(&carry).filter(|(_, nz)| **nz).map(|(a, _)| a.clone());
+        let tangent_avals = avals.iter().zip(&carry).filter(|(_, nz)| **nz).map(|(a, _)| *a);
         let cond_params = old(0..self.cond_nconsts + nk).chain(tangent_avals.map(Parameter::Unused));
         let cond_jaxpr = self.cond_jaxpr.rearrange(cond_params, self.cond_jaxpr.outvars.clone());
         let prim =
@@ -141,7 +141,7 @@ impl Primitive for While {
         let n = primals.len();
         let mut avals: Vec<ShapedArray> = primals.iter().map(Array::aval).collect();
         let tangents = avals.iter().zip(given).filter(|(_, nz)| **nz);
-        let tangents: Vec<ShapedArray> = tangents.map(|(a, _)| a.clone()).collect();
+        let tangents: Vec<ShapedArray> = tangents.map(|(a, _)| *a).collect();
         avals.extend(tangents);
         let loc = here();
         let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
@@ -227,7 +227,7 @@ impl Primitive for While {
             let leading = old(0..kept.iter().filter(|i| **i < consts).count());
             let kept: Remap<usize> = kept.iter().copied().collect();
             let carry = (0..carries).filter(|k| used[*k]);
-            let carry = carry.map(|k| kept.parameter(consts + k, || avals[k].clone()));
+            let carry = carry.map(|k| kept.parameter(consts + k, || avals[k]));
             jaxpr.rearrange(leading.chain(carry), jaxpr.outvars.clone())
         };
         let cond_consts: Vec<usize> = cond_kept.iter().copied().filter(|i| *i < self.cond_nconsts).collect();

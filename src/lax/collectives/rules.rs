@@ -62,7 +62,7 @@ impl Primitive for AllReduce {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        Ok(one(x.clone()))
+        Ok(one(*x))
     }
     fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
         lower(self, ctx)
@@ -218,7 +218,7 @@ impl Primitive for PPermute {
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
-        Ok(one(x.clone()))
+        Ok(one(*x))
     }
     fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
         lower(self, ctx)

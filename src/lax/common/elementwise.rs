@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
-use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Prim, Primitive, Tangent};
 use crate::core::trace::bind1;
@@ -43,25 +42,25 @@ pub(crate) fn one_dtype(
     accepts: fn(DType) -> bool,
 ) -> Result<DType> {
     let Some(first) = ins.first() else { bail!(Internal, "{}: takes operands", prim.name()) };
-    if let Some(other) = ins.iter().find(|a| a.dtype != first.dtype) {
+    if let Some(other) = ins.iter().find(|a| a.dtype() != first.dtype()) {
         bail!(
             DType,
             "{} requires arguments to have the same dtypes, got {}, {} (numpy functions promote)",
             prim.name(),
-            first.dtype.name(),
-            other.dtype.name()
+            first.dtype().name(),
+            other.dtype().name()
         );
     }
-    if !accepts(first.dtype) {
+    if !accepts(first.dtype()) {
         bail!(
             DType,
             "{} does not accept dtype {}. Accepted dtypes are {}",
             prim.name(),
-            first.dtype.name(),
+            first.dtype().name(),
             domain_name(accepts)
         );
     }
-    Ok(first.dtype)
+    Ok(first.dtype())
 }
 
 /// `(3,)`, `(2, 3)`: a shape as Python prints it, for messages.
@@ -75,21 +74,21 @@ pub(crate) fn tuple(shape: &[usize]) -> String {
 /// The common shape of operands: equal, up to scalars and axes of size one.
 pub(crate) fn broadcast_shape(prim: &dyn Primitive, ins: &[&ShapedArray]) -> Result<Shape> {
     let mut out: Option<Shape> = None;
-    for a in ins.iter().filter(|a| !a.shape.is_empty()) {
+    for a in ins.iter().filter(|a| !a.shape().is_empty()) {
         let Some(shape) = &mut out else {
-            out = Some(a.shape.clone());
+            out = Some(Shape::from_slice(a.shape()));
             continue;
         };
-        if *shape == a.shape {
+        if shape.as_slice() == a.shape() {
             continue;
         }
-        let fits = shape.len() == a.shape.len()
-            && shape.iter().zip(&a.shape).all(|(m, n)| m == n || *m == 1 || *n == 1);
+        let fits = shape.len() == a.shape().len()
+            && shape.iter().zip(a.shape()).all(|(m, n)| m == n || *m == 1 || *n == 1);
         if !fits {
-            let shapes: Vec<String> = ins.iter().map(|a| tuple(&a.shape)).collect();
+            let shapes: Vec<String> = ins.iter().map(|a| tuple(a.shape())).collect();
             bail!(Shape, "{} got incompatible shapes for broadcasting: {}", prim.name(), shapes.join(", "));
         }
-        for (m, n) in shape.iter_mut().zip(&a.shape) {
+        for (m, n) in shape.iter_mut().zip(a.shape()) {
             if *m == 1 {
                 *m = *n;
             }
@@ -110,7 +109,7 @@ pub(crate) fn nary_aval(
     }
     let dtype = one_dtype(prim, ins, accepts)?;
     let shape = broadcast_shape(prim, ins)?;
-    Ok(SmallVec::from_elem(ShapedArray { shape, dtype, weak_type: check::all_weak(ins) }, 1))
+    Ok(SmallVec::from_elem(ShapedArray::result(ins, &shape, dtype), 1))
 }
 
 /// The operands broadcast to a common shape.
@@ -133,7 +132,7 @@ pub(crate) fn nary_lower(
     ins: &[Value],
     outs: &[ShapedArray],
 ) -> Result<Values> {
-    let ins = broadcast_values(ctx, ins, &outs[0].shape);
+    let ins = broadcast_values(ctx, ins, outs[0].shape());
     let ty = ctx.ty(&outs[0]);
     Ok(Values::from_slice(&[ctx.elementwise(op, &ins, ty)]))
 }
@@ -192,15 +191,16 @@ fn nary_batch_of(prim: Prim, args: &[Array], dims: &[BatchDim]) -> Batched {
 
 /// The cotangent of an operand that was broadcast: summed over the axes that it was stretched along.
 pub(crate) fn unbroadcast(ct: &Array, operand: &ShapedArray) -> Array {
-    if ct.shape() == operand.shape.as_slice() {
+    if ct.shape() == operand.shape() {
         return ct.clone();
     }
-    if operand.shape.is_empty() {
+    if operand.shape().is_empty() {
         let axes: Vec<usize> = (0..ct.ndim()).collect();
         return lax::reduce_sum(ct, &axes);
     }
-    let axes: Vec<usize> = (0..ct.ndim()).filter(|i| operand.shape[*i] == 1 && ct.shape()[*i] != 1).collect();
-    lax::reshape(&lax::reduce_sum(ct, &axes), &operand.shape)
+    let axes: Vec<usize> =
+        (0..ct.ndim()).filter(|i| operand.shape()[*i] == 1 && ct.shape()[*i] != 1).collect();
+    lax::reshape(&lax::reduce_sum(ct, &axes), operand.shape())
 }
 
 /// A tangent of one operand, broadcast to the shape of the result.

@@ -159,7 +159,7 @@ impl GatherDimensionNumbers {
                 tuple(&self.operand_batching_dims)
             );
         }
-        for (i, (n, size)) in operand.shape.iter().zip(slice_sizes).enumerate() {
+        for (i, (n, size)) in operand.shape().iter().zip(slice_sizes).enumerate() {
             if size > n && indices.size() > 0 {
                 bail!(
                     Shape,
@@ -276,26 +276,26 @@ impl ScatterDimensionNumbers {
         check.index_map("scatter_dims_to_operand_dims", &self.scatter_dims_to_operand_dims)?;
         let window_axes = (0..rank).filter(|i| !self.dropped(*i));
         for (axis, d) in window_axes.zip(&self.update_window_dims) {
-            if updates.shape[*d] > operand.shape[axis] {
+            if updates.shape()[*d] > operand.shape()[axis] {
                 bail!(
                     Shape,
                     "scatter: bounds of the window dimensions of updates must not exceed the bounds of the corresponding \
                      dimensions of operand. For dimension {d}, updates bound is {}, operand bound is {}",
-                    updates.shape[*d],
-                    operand.shape[axis]
+                    updates.shape()[*d],
+                    operand.shape()[axis]
                 );
             }
         }
         let scatter_axes = (0..updates.ndim()).filter(|d| !self.update_window_dims.contains(d));
         for (i, d) in scatter_axes.enumerate() {
-            if updates.shape[d] != indices.shape[i] {
+            if updates.shape()[d] != indices.shape()[i] {
                 bail!(
                     Shape,
                     "scatter: bounds of the scatter dimensions of updates must be the same as the bounds of the \
                      corresponding dimensions of scatter indices. For scatter dimension {d}, updates bound is {}, \
                      indices bound is {}",
-                    updates.shape[d],
-                    indices.shape[i]
+                    updates.shape()[d],
+                    indices.shape()[i]
                 );
             }
         }
@@ -314,7 +314,7 @@ type Named<'a> = (&'static str, &'a [usize]);
 
 impl Check<'_> {
     fn indices(&self) -> Result<()> {
-        if !self.indices.dtype.is_integer() {
+        if !self.indices.dtype().is_integer() {
             bail!(DType, "{}: indices must have an integer type, got {}", self.op, self.indices);
         }
         if self.indices.ndim() == 0 {
@@ -345,7 +345,7 @@ impl Check<'_> {
     }
 
     fn index_map(&self, name: &str, map: &[usize]) -> Result<()> {
-        let bound = self.indices.shape[self.indices.ndim() - 1];
+        let bound = self.indices.shape()[self.indices.ndim() - 1];
         if map.len() != bound {
             bail!(
                 Shape,
@@ -395,8 +395,8 @@ impl Check<'_> {
                 tuple(indices_dims)
             );
         }
-        let operand_shape: Shape = operand_dims.iter().map(|d| self.operand.shape[*d]).collect();
-        let indices_shape: Shape = indices_dims.iter().map(|d| self.indices.shape[*d]).collect();
+        let operand_shape: Shape = operand_dims.iter().map(|d| self.operand.shape()[*d]).collect();
+        let indices_shape: Shape = indices_dims.iter().map(|d| self.indices.shape()[*d]).collect();
         if operand_shape != indices_shape {
             bail!(
                 Shape,

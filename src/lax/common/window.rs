@@ -190,7 +190,7 @@ impl Window {
                 Shape,
                 "reduce_window got the wrong number of window_dimensions for operand: got operand shape {} with \
                  window_dimensions {}",
-                tuple(&operand.shape),
+                tuple(operand.shape()),
                 tuple(&self.dimensions)
             );
         }
@@ -229,7 +229,7 @@ impl Window {
         }
         (0..rank)
             .map(|i| {
-                let size = dilate(operand.shape[i], self.base_dilation[i]);
+                let size = dilate(operand.shape()[i], self.base_dilation[i]);
                 let Some(size) = padded(size, self.padding[i]) else {
                     bail!(
                         Shape,
