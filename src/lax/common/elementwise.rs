@@ -144,7 +144,7 @@ fn nary_lower_generic(
     ins: &[Value],
     outs: &[ShapedArray],
 ) -> Result<Values> {
-    let ins = broadcast_values(ctx, ins, &outs[0].shape);
+    let ins = broadcast_values(ctx, ins, outs[0].shape());
     Ok(one(ctx.op_aval(op, &ins, "", &outs[0])))
 }
 
