@@ -40,7 +40,7 @@ fn same_structure(what: &str, expected: &[Token], got: &[Token]) -> Result<()> {
 /// Tangents must have the shape and dtype of what they are tangents of.
 fn check_tangents(what: &str, primals: &[ShapedArray], tangents: &[Array]) -> Result<()> {
     for (i, (x, dx)) in primals.iter().zip(tangents).enumerate() {
-        if x.shape[..] != *dx.shape() || (x.dtype != dx.dtype() && x.dtype.is_inexact()) {
+        if x.shape() != dx.shape() || (x.dtype() != dx.dtype() && x.dtype().is_inexact()) {
             bail!(
                 Differentiation,
                 "{what} {i} must have the type of what it belongs to: it is {}, for {x}",
@@ -174,7 +174,7 @@ impl FlatFn for Push {
         let run = || {
             same_structure("linearize: primal and tangent arguments", tokens, &args.tokens)?;
             check_tangents("linearize: tangent", primals, &args.leaves)?;
-            let dots = args.leaves.iter().zip(primals).filter(|(_, x)| x.dtype.is_inexact());
+            let dots = args.leaves.iter().zip(primals).filter(|(_, x)| x.dtype().is_inexact());
             let dots: Vec<Array> = dots.map(|(dx, _)| dx.clone()).collect();
             let mut found = apply_linear(&linear.jaxpr, &dots)?.into_iter();
             let outs = linear.primals_out.iter().zip(&linear.nonzero_out).take(value.len());
@@ -202,8 +202,8 @@ impl FlatFn for Pull {
             let cts: Vec<Ct> = outs.map(|(i, _)| args.leaves.get(i).cloned()).collect();
             let mut found = backward_pass(&linear.jaxpr, &cts)?.into_iter();
             let ct = |x: &ShapedArray| {
-                let ct = if x.dtype.is_inexact() { found.next().flatten() } else { None };
-                ct.unwrap_or_else(|| lax::zeros(x.dtype, &x.shape))
+                let ct = if x.dtype().is_inexact() { found.next().flatten() } else { None };
+                ct.unwrap_or_else(|| lax::zeros(x.dtype(), x.shape()))
             };
             let leaves = primals.iter().map(ct).collect();
             Ok(FlatOut { leaves, tree: tuple_of(tokens) })
@@ -407,7 +407,8 @@ impl FlatFn for Transposed {
             check_tangents("linear_transpose: cotangent", &self.jaxpr.jaxpr.out_avals(), &args.leaves)?;
             let cts: Vec<Ct> = args.leaves.iter().map(|ct| Some(ct.clone())).collect();
             let found = backward_pass(&self.jaxpr, &cts)?.into_iter().zip(&self.primals);
-            let leaves = found.map(|(ct, x)| ct.unwrap_or_else(|| lax::zeros(x.dtype, &x.shape))).collect();
+            let leaves =
+                found.map(|(ct, x)| ct.unwrap_or_else(|| lax::zeros(x.dtype(), x.shape()))).collect();
             Ok(FlatOut { leaves, tree: tuple_of(&self.tokens) })
         };
         catch(run).map_err(|e| e.at(args.caller))
