@@ -1,5 +1,7 @@
 //! A scatter of points and a line through them, as a PNG.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Once;
 
@@ -9,6 +11,8 @@ use raxla::{Error, ErrorKind, Result};
 
 /// DejaVu Sans, ASCII only, so that no font need be installed: `examples/data/README.md`.
 static FONT: &[u8] = include_bytes!("../data/DejaVuSans-ascii.ttf");
+
+const SIZE: (u32, u32) = (800, 600);
 
 /// Draws `points`, and the line through `ends`.
 pub fn scatter_and_line(
@@ -21,17 +25,19 @@ pub fn scatter_and_line(
     REGISTER.call_once(|| {
         let _ = register_font("sans-serif", FontStyle::Normal, FONT);
     });
-    draw(path, [x_label, y_label], points, ends)
+    draw([x_label, y_label], points, ends)
+        .and_then(|pixels| write(path, &pixels))
         .map_err(|e| Error::new(ErrorKind::Io, format!("could not draw {}: {e}", path.display())))
 }
 
+/// The picture as rows of red, green and blue.
 fn draw(
-    path: &Path,
     [x_label, y_label]: [&str; 2],
     points: &[(f32, f32)],
     ends: [(f32, f32); 2],
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let root = BitMapBackend::new(path, (800, 600)).into_drawing_area();
+) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut pixels = vec![0; 3 * (SIZE.0 * SIZE.1) as usize];
+    let root = BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let xs = range(points.iter().chain(&ends).map(|p| p.0));
     let ys = range(points.iter().chain(&ends).map(|p| p.1));
@@ -64,6 +70,14 @@ fn draw(
         .position(SeriesLabelPosition::UpperLeft)
         .draw()?;
     root.present()?;
+    drop((chart, root));
+    Ok(pixels)
+}
+
+fn write(path: &Path, pixels: &[u8]) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), SIZE.0, SIZE.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header()?.write_image_data(pixels)?;
     Ok(())
 }
 
