@@ -38,7 +38,7 @@ type ValueAndGrad<'f, M, F, W, A> =
 fn linearize_flat(f: &dyn FlatFn, args: &FlatArgs, nonzero: &[bool]) -> Result<(Linear, TreeDef)> {
     linearization::linearize(
         |leaves| {
-            let out = f.call(FlatArgs { leaves: leaves.iter().cloned().collect(), ..args.clone() })?;
+            let out = f.call(args.with_leaves(leaves))?;
             Ok((out.leaves.into_vec(), out.tree))
         },
         &args.leaves,

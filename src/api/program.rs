@@ -87,8 +87,7 @@ pub(crate) fn leaf_name(args: &FlatArgs, i: usize) -> String {
 pub(crate) fn trace(f: &dyn FlatFn, args: &FlatArgs) -> Result<(ClosedJaxpr, TreeDef)> {
     let avals: Vec<ShapedArray> = args.leaves.iter().map(Array::aval).collect();
     let traced = trace_to_jaxpr_with(&avals, |tracers| {
-        let args = FlatArgs { leaves: tracers.iter().cloned().collect(), ..args.clone() };
-        let out = f.call(args)?;
+        let out = f.call(args.with_leaves(tracers))?;
         Ok((out.leaves.into_vec(), out.tree))
     });
     traced.map_err(|e| e.at(args.caller))

@@ -275,8 +275,7 @@ impl FlatFn for Vmap<'_> {
             let name = self.options.axis_name;
             let (outs, out_dims, tree) = batch(
                 |leaves| {
-                    let out =
-                        self.f.call(FlatArgs { leaves: leaves.iter().cloned().collect(), ..args.clone() })?;
+                    let out = self.f.call(args.with_leaves(leaves))?;
                     Ok((out.leaves.into_vec(), out.tree))
                 },
                 &args.leaves,

@@ -51,9 +51,7 @@ impl FlatFn for Checkpoint<'_> {
         let run = || {
             let avals: Vec<ShapedArray> = leaves.iter().map(Array::aval).collect();
             let (closed, tree) = trace_to_jaxpr_with(&avals, |tracers| {
-                let mut args = args.clone();
-                args.leaves = tracers.iter().cloned().collect();
-                let out = self.0.call(args)?;
+                let out = self.0.call(args.with_leaves(tracers))?;
                 Ok((out.leaves.into_vec(), out.tree))
             })?;
             let (jaxpr, consts) = convert_constvars(closed);

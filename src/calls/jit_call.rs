@@ -49,6 +49,7 @@ struct Key {
     name: &'static str,
     statics: SmallVec<[i64; 8]>,
     avals: SmallVec<[ShapedArray; 4]>,
+    /// Without a default device: it decides where a program runs, not what it is.
     config: Config,
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn jitted(
         name,
         statics: statics.into_iter().collect(),
         avals: args.iter().map(|x| x.aval()).collect(),
-        config: config::current(),
+        config: config::current_placed(),
     };
     let known = PROGRAMS.with_borrow(|programs| programs.get(&key).cloned());
     let prim = match known {

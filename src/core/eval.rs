@@ -167,9 +167,9 @@ fn compile(entry: &Entry) -> Result<Compiled> {
     let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
     let outs = entry.prim.abstract_eval(&ins)?;
     let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(entry.sharding));
-    let arg_types: Vec<_> = ins.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
-    let result_types: Vec<_> = outs.iter().map(|aval| (ctx.ty(aval), Default::default())).collect();
-    let args = ctx.begin_function("main", true, &arg_types, &result_types);
+    let arg_types: Vec<_> = ins.iter().map(|aval| ctx.ty(aval)).collect();
+    let result_types: Vec<_> = outs.iter().map(|aval| ctx.ty(aval)).collect();
+    let args = ctx.begin_function("main", true, &arg_types, &result_types, [&[], &[]]);
     let results = entry.prim.lower(&mut ctx, &args, &outs)?;
     ctx.end_function(&results);
     let text = ctx.finish();

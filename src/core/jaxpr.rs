@@ -63,6 +63,8 @@ pub struct Jaxpr {
     pub avals: Vec<ShapedArray>,
     /// Named axes that its equations refer to.
     axis_names: Vec<AxisName>,
+    /// [`is_thin`](Self::is_thin), found out once.
+    thin: OnceLock<bool>,
     /// Hash of the contents, computed once.
     hash: OnceLock<u64>,
     /// Transformed versions of this jaxpr, which live as long as it does.
@@ -105,6 +107,7 @@ impl Jaxpr {
             eqns,
             avals,
             axis_names,
+            thin: OnceLock::new(),
             hash: OnceLock::new(),
             memo: Mutex::default(),
         }
@@ -306,7 +309,8 @@ pub(crate) struct Live {
     pub eqns: Vec<bool>,
     /// Positions of the parameters.
     pub params: Vec<usize>,
-    /// Is there a live equation with a result that nothing reads, or with a jaxpr inside, which [`Jaxpr::dce`] may thin?
+    /// Is there a live equation that [`Jaxpr::dce`] may thin: with a result that nothing reads, or a jaxpr inside that is not
+    /// thin?
     pub partly: bool,
 }
 
@@ -326,12 +330,20 @@ impl Jaxpr {
             let used = eqn.outputs.iter().filter(|v| needed[v.0 as usize]).count();
             *live = used > 0 || eqn.prim.has_effects();
             if *live {
-                partly |= used < eqn.outputs.len() || !eqn.prim.sub_jaxprs().is_empty();
+                partly |= used < eqn.outputs.len() || eqn.prim.sub_jaxprs().iter().any(|j| !j.is_thin());
                 eqn.inputs.iter().for_each(|a| need(a, &mut needed));
             }
         }
         let params = (0..self.invars.len()).filter(|i| needed[self.invars[*i].0 as usize]).collect();
         Live { eqns, params, partly }
+    }
+
+    /// Is all of it needed for its results and effects, so that [`dce`](Self::dce) has nothing to drop if all are used?
+    fn is_thin(&self) -> bool {
+        *self.thin.get_or_init(|| {
+            let live = self.live();
+            !live.partly && live.params.len() == self.invars.len() && live.eqns.iter().all(|live| *live)
+        })
     }
 }
 
@@ -365,7 +377,7 @@ impl Jaxpr {
                 continue;
             }
             // A jaxpr inside may ignore an operand even if all its results are read.
-            let thin = used.contains(&false) || !eqn.prim.sub_jaxprs().is_empty();
+            let thin = used.contains(&false) || eqn.prim.sub_jaxprs().iter().any(|j| !j.is_thin());
             let thinned = if thin && !eqn.prim.has_effects() { eqn.prim.dce(&mut used) } else { None };
             let eqn = match thinned {
                 None => eqn.clone(),

@@ -320,12 +320,8 @@ impl LoweringCtx {
             Some(function) => function.clone(),
             None => {
                 let function = self.unique_name(name);
-                let typed = |types: &mut dyn Iterator<Item = Type>| -> Vec<(Type, Attrs)> {
-                    types.map(|ty| (ty, Attrs::default())).collect()
-                };
-                let ins = typed(&mut args.iter().map(|x| x.ty()));
-                let outs = typed(&mut results.iter().copied());
-                let values = self.begin_function(&function, false, &ins, &outs);
+                let ins: SmallVec<[Type; 4]> = args.iter().map(|x| x.ty()).collect();
+                let values = self.begin_function(&function, false, &ins, results, [&[], &[]]);
                 let values = body(self, &values)?;
                 self.end_function(&values);
                 self.helpers.insert(key, function.clone());
@@ -356,14 +352,10 @@ impl LoweringCtx {
         arg_attrs: &[Attrs],
         result_attrs: &[Attrs],
     ) -> Result<()> {
-        let attrs = |list: &[Attrs], i: usize| list.get(i).cloned().unwrap_or_default();
         let params = || live.params.iter().map(|i| jaxpr.invars[*i]);
-        let args: Vec<_> =
-            params().enumerate().map(|(i, v)| (self.ty(jaxpr.aval(v)), attrs(arg_attrs, i))).collect();
-        let results: Vec<_> = (jaxpr.outvars.iter().enumerate())
-            .map(|(i, a)| (self.ty(&jaxpr.atom_aval(a)), attrs(result_attrs, i)))
-            .collect();
-        let values = self.begin_function(name, public, &args, &results);
+        let args: Vec<Type> = params().map(|v| self.ty(jaxpr.aval(v))).collect();
+        let results: Vec<Type> = jaxpr.outvars.iter().map(|a| self.ty(&jaxpr.atom_aval(a))).collect();
+        let values = self.begin_function(name, public, &args, &results, [arg_attrs, result_attrs]);
         self.reserve(jaxpr.eqns.len());
         let outs = self.inline(jaxpr, live, params().zip(values))?;
         self.end_function(&outs);

@@ -158,15 +158,9 @@ impl Application {
         (application, leaves)
     }
 
-    fn args(&self, leaves: &[Array]) -> FlatArgs {
-        let mut args = self.template.clone();
-        args.leaves = leaves.iter().cloned().collect();
-        args
-    }
-
     /// Calls the function itself.
     fn call(&self, f: &dyn FlatFn, leaves: &[Array]) -> Result<Vec<Array>> {
-        let out = without_location(|| f.call(self.args(leaves)))?;
+        let out = without_location(|| f.call(self.template.with_leaves(leaves)))?;
         let _ = self.primal_out.set(OutType::of(&out));
         let _ = self.out_tree.set(out.tree.clone());
         Ok(out.leaves.into_vec())
@@ -174,7 +168,7 @@ impl Application {
 
     /// Calls a rule that takes the same arguments.
     pub(super) fn call_rule(&self, f: &dyn FlatFn, leaves: &[Array]) -> Result<FlatOut> {
-        without_location(|| f.call(self.args(leaves)))
+        without_location(|| f.call(self.template.with_leaves(leaves)))
     }
 
     /// The result of the function itself, if it was called before.

@@ -44,7 +44,7 @@ fn betainc_jvp<P: Primitive>(prim: P, primals: &[Array], tangents: &[Tangent]) -
 }
 
 /// The continued fraction of DLMF 8.17.22, by the modified Lentz algorithm (Thompson & Barnett 1986).
-fn fraction<'e>(e: &'e Emitter, a: Expr<'e>, b: Expr<'e>, x: Expr<'e>) -> Expr<'e> {
+fn fraction<'e>(e: &'e Emitter<'e>, a: Expr<'e>, b: Expr<'e>, x: Expr<'e>) -> Expr<'e> {
     let (iterations, half_eps) = if a.dtype() == DType::F64 {
         (600.0, f64::EPSILON / 2.0)
     } else {

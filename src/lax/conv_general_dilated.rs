@@ -20,7 +20,7 @@ use crate::lax::dot_general::{contraction_dtype, precision_attr, precision_param
 use crate::lax::elementwise::{ANY, bilinear_jvp, one, one_batched, one_dtype, tuple};
 use crate::lax::window::{Padding, Pads, dilate, padded, pads_attr, pairs, windows};
 use crate::lax::{reshape, rev, transpose, zeros};
-use crate::mlir::{Value, list, usize_array};
+use crate::mlir::{Value, push_list, push_number, usize_array};
 
 /// Convolves `lhs` (a batch of inputs) with the kernel `rhs`.
 ///
@@ -381,32 +381,40 @@ impl Primitive for ConvGeneralDilated {
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
         let ConvDimensionNumbers { lhs_spec, rhs_spec, out_spec } = &self.dims;
         let spatial = rhs_spec.len() - 2;
-        let attrs = format!(
-            "batch_group_count = {} : i64, dimension_numbers = #stablehlo.conv<raw input_batch_dimension = {}, \
-             input_feature_dimension = {}, input_spatial_dimensions = {}, kernel_input_feature_dimension = {}, \
-             kernel_output_feature_dimension = {}, kernel_spatial_dimensions = {}, output_batch_dimension = {}, \
-             output_feature_dimension = {}, output_spatial_dimensions = {}>, feature_group_count = {} : i64, \
-             lhs_dilation = {}, padding = {}, {}, rhs_dilation = {}, window_reversal = array<i1{}{}>, window_strides = \
-             {}",
-            self.batch_group_count,
-            lhs_spec[0],
-            lhs_spec[1],
-            list(&lhs_spec[2..]),
-            rhs_spec[1],
-            rhs_spec[0],
-            list(&rhs_spec[2..]),
-            out_spec[0],
-            out_spec[1],
-            list(&out_spec[2..]),
-            self.feature_group_count,
-            usize_array(&self.lhs_dilation),
-            pads_attr(&self.padding),
-            precision_attr(self.precision),
-            usize_array(&self.rhs_dilation),
-            if spatial == 0 { "" } else { ": " },
-            vec!["false"; spatial].join(", "),
-            usize_array(&self.window_strides)
-        );
+        let mut attrs = String::with_capacity(1024);
+        let number = |attrs: &mut String, before: &str, n: usize| {
+            attrs.push_str(before);
+            push_number(attrs, n);
+        };
+        let axes = |attrs: &mut String, before: &str, axes: &[usize]| {
+            attrs.push_str(before);
+            push_list(attrs, axes);
+        };
+        number(&mut attrs, "batch_group_count = ", self.batch_group_count);
+        attrs.push_str(" : i64, dimension_numbers = #stablehlo.conv<raw ");
+        number(&mut attrs, "input_batch_dimension = ", lhs_spec[0]);
+        number(&mut attrs, ", input_feature_dimension = ", lhs_spec[1]);
+        axes(&mut attrs, ", input_spatial_dimensions = ", &lhs_spec[2..]);
+        number(&mut attrs, ", kernel_input_feature_dimension = ", rhs_spec[1]);
+        number(&mut attrs, ", kernel_output_feature_dimension = ", rhs_spec[0]);
+        axes(&mut attrs, ", kernel_spatial_dimensions = ", &rhs_spec[2..]);
+        number(&mut attrs, ", output_batch_dimension = ", out_spec[0]);
+        number(&mut attrs, ", output_feature_dimension = ", out_spec[1]);
+        axes(&mut attrs, ", output_spatial_dimensions = ", &out_spec[2..]);
+        number(&mut attrs, ">, feature_group_count = ", self.feature_group_count);
+        let reversal = if spatial == 0 { "" } else { ": " };
+        for (before, value) in [
+            (" : i64, lhs_dilation = ", &*usize_array(&self.lhs_dilation)),
+            (", padding = ", &pads_attr(&self.padding)),
+            (", ", &precision_attr(self.precision)),
+            (", rhs_dilation = ", &usize_array(&self.rhs_dilation)),
+            (", window_reversal = array<i1", reversal),
+            ("", &vec!["false"; spatial].join(", ")),
+            (">, window_strides = ", &usize_array(&self.window_strides)),
+        ] {
+            attrs.push_str(before);
+            attrs.push_str(value);
+        }
         let convolve = |ctx: &mut LoweringCtx, x: Value, y: Value, dtype: DType| {
             ctx.op_aval("stablehlo.convolution", &[x, y], &attrs, &outs[0].with_dtype(dtype))
         };

@@ -96,7 +96,7 @@ fn log_max(x: Expr<'_>) -> f64 {
 
 /// P(a, x) = xᵃ e^(-x) / Γ(a + 1) · Σₖ xᵏ / ((a + 1) … (a + k)); `ax` is xᵃ e^(-x) / Γ(a). Cephes, `igam`.
 fn series<'e>(
-    e: &'e Emitter,
+    e: &'e Emitter<'e>,
     ax: Expr<'e>,
     x: Expr<'e>,
     a: Expr<'e>,
@@ -133,7 +133,7 @@ fn series<'e>(
 
 /// Q(a, x) by its continued fraction; `ax` is xᵃ e^(-x) / Γ(a). Cephes, `igamc`; at most 2000 terms.
 fn fraction<'e>(
-    e: &'e Emitter,
+    e: &'e Emitter<'e>,
     ax: Expr<'e>,
     x: Expr<'e>,
     a: Expr<'e>,
@@ -196,7 +196,7 @@ fn widened(
     ctx: &mut LoweringCtx,
     ins: &[Value],
     outs: &[ShapedArray],
-    body: impl for<'e> FnOnce(&'e Emitter, Expr<'e>, Expr<'e>) -> Expr<'e>,
+    body: impl for<'e> FnOnce(&'e Emitter<'e>, Expr<'e>, Expr<'e>) -> Expr<'e>,
 ) -> Lowered {
     let ins = broadcast_values(ctx, ins, outs[0].shape());
     let dtype = outs[0].dtype();
@@ -253,7 +253,7 @@ fn lower_igammac(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> 
 }
 
 /// The derivative in `a` of P, or of a sample.
-fn derivative<'e>(e: &'e Emitter, a: Expr<'e>, x: Expr<'e>, mode: Mode) -> Expr<'e> {
+fn derivative<'e>(e: &'e Emitter<'e>, a: Expr<'e>, x: Expr<'e>, mode: Mode) -> Expr<'e> {
     let is_nan = a.is_nan().or(x.is_nan());
     let x_is_zero = x.eq(0.0);
     let error = x.lt(0.0).or(a.le(0.0));

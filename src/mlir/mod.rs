@@ -116,7 +116,8 @@ impl Builder {
         }
         let mut text = String::from("tensor<");
         for n in shape {
-            let _ = write!(text, "{n}x");
+            push_number(&mut text, *n);
+            text.push('x');
         }
         text.push_str(dtype.mlir_name());
         text.push('>');
@@ -399,13 +400,14 @@ impl Builder {
         self.op_tail(operands, attrs, results);
     }
 
-    /// Begins a function, interrupting the one that is being written. `args` and `results` carry their attributes.
+    /// Begins a function, interrupting the one that is being written. Attributes are those of the first arguments and results.
     pub fn begin_function(
         &mut self,
         name: &str,
         public: bool,
-        args: &[(Type, Attrs)],
-        results: &[(Type, Attrs)],
+        args: &[Type],
+        results: &[Type],
+        [arg_attrs, result_attrs]: [&[Attrs]; 2],
     ) -> Values {
         if !self.blocks.is_empty() {
             self.interrupted.push(std::mem::take(&mut self.out));
@@ -414,7 +416,7 @@ impl Builder {
         let visibility = if public { "public" } else { "private" };
         let _ = write!(self.out, "func.func {visibility} @{name}(");
         let mut values = Values::new();
-        for (i, (ty, attrs)) in args.iter().enumerate() {
+        for (i, ty) in args.iter().enumerate() {
             if i > 0 {
                 self.out.push_str(", ");
             }
@@ -422,25 +424,28 @@ impl Builder {
             self.push_value(value);
             self.out.push_str(": ");
             self.push_type(*ty);
-            self.push_attrs(attrs);
+            self.push_attrs(arg_attrs.get(i));
             values.push(value);
         }
         self.out.push_str(") -> (");
-        for (i, (ty, attrs)) in results.iter().enumerate() {
+        for (i, ty) in results.iter().enumerate() {
             if i > 0 {
                 self.out.push_str(", ");
             }
             self.push_type(*ty);
-            self.push_attrs(attrs);
+            self.push_attrs(result_attrs.get(i));
         }
         self.out.push_str(") {\n");
         values
     }
 
-    fn push_attrs(&mut self, attrs: &Attrs) {
-        if !attrs.0.is_empty() {
-            let _ = write!(self.out, " {{{}}}", attrs.0.join(", "));
+    fn push_attrs(&mut self, attrs: Option<&Attrs>) {
+        let Some(Attrs(attrs)) = attrs.filter(|attrs| !attrs.0.is_empty()) else { return };
+        for (i, attr) in attrs.iter().enumerate() {
+            self.out.push_str(if i == 0 { " {" } else { ", " });
+            self.out.push_str(attr);
         }
+        self.out.push('}');
     }
 
     /// Ends the function that is being written, and goes on with the one that it interrupted.
@@ -462,7 +467,12 @@ impl Builder {
 
     /// Calls a function of this module.
     pub fn call(&mut self, name: &str, operands: &[Value], results: &[Type]) -> Values {
-        self.op("func.call", operands, &format!("callee = @{name}"), results)
+        self.op_head("func.call", operands, results, |b, values| {
+            b.out.push_str(" {callee = @");
+            b.out.push_str(name);
+            b.out.push('}');
+            b.op_tail(operands, "", values);
+        })
     }
 
     /// The whole module.
@@ -474,19 +484,43 @@ impl Builder {
     }
 }
 
-fn push_number(out: &mut String, mut n: usize) {
-    let mut digits = [0u8; 20];
-    let mut i = digits.len();
-    loop {
-        i -= 1;
-        digits[i] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
+/// Writes a number.
+pub fn push_number(out: &mut String, n: usize) {
+    // Three digits at a time: most are short.
+    const THREE: [u8; 3000] = {
+        let mut digits = [b'0'; 3000];
+        let mut n = 0;
+        while n < 1000 {
+            digits[3 * n] += (n / 100) as u8;
+            digits[3 * n + 1] += (n / 10 % 10) as u8;
+            digits[3 * n + 2] += (n % 10) as u8;
+            n += 1;
         }
+        digits
+    };
+    const DIGITS: &str = match std::str::from_utf8(&THREE) {
+        Ok(digits) => digits,
+        Err(_) => "",
+    };
+    let (rest, last) = (n / 1000, n % 1000);
+    if rest > 0 {
+        push_number(out, rest);
     }
-    // Digits are ASCII.
-    out.push_str(std::str::from_utf8(&digits[i..]).unwrap_or_default());
+    let leading = match last {
+        _ if rest > 0 => 0,
+        0..10 => 2,
+        10..100 => 1,
+        _ => 0,
+    };
+    out.push_str(&DIGITS[3 * last + leading..3 * last + 3]);
+}
+
+/// Writes a number that may be negative.
+pub fn push_integer(out: &mut String, n: i64) {
+    if n < 0 {
+        out.push('-');
+    }
+    push_number(out, n.unsigned_abs() as usize);
 }
 
 /// Writes `[1, 2]`.
@@ -502,10 +536,12 @@ pub fn push_list(out: &mut String, values: &[usize]) {
 }
 
 /// `array<i64: 1, 2>`: how StableHLO writes lists of axes and sizes.
-pub fn i64_array(values: impl IntoIterator<Item = impl Into<i128>>) -> String {
-    let mut text = String::from("array<i64");
+pub fn i64_array(values: impl IntoIterator<Item = impl Into<i64>>) -> String {
+    let mut text = String::with_capacity(64);
+    text.push_str("array<i64");
     for (i, v) in values.into_iter().enumerate() {
-        let _ = write!(text, "{} {}", if i == 0 { ":" } else { "," }, v.into());
+        text.push_str(if i == 0 { ": " } else { ", " });
+        push_integer(&mut text, v.into());
     }
     text.push('>');
     text

@@ -62,6 +62,12 @@ impl FlatArgs {
         builder.finish(caller)
     }
 
+    /// The same structure with other leaves, as many.
+    pub(crate) fn with_leaves(&self, leaves: &[Array]) -> Self {
+        let leaves = leaves.iter().cloned().collect();
+        FlatArgs { leaves, tokens: self.tokens.clone(), args: self.args.clone(), caller: self.caller }
+    }
+
     /// The leaves of argument `i`.
     pub fn arg_leaves(&self, i: usize) -> &[Array] {
         &self.leaves[self.args[i].leaves()]

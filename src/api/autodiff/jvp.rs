@@ -128,7 +128,7 @@ fn jvp_flat(f: &dyn FlatFn, args: &FlatArgs, dots: &FlatArgs) -> Result<(FlatOut
     let mut tree = None;
     let (outs, tangents) = forward::jvp(
         |leaves| {
-            let out = f.call(FlatArgs { leaves: leaves.iter().cloned().collect(), ..args.clone() })?;
+            let out = f.call(args.with_leaves(leaves))?;
             tree = Some(out.tree);
             Ok(out.leaves.into_vec())
         },
@@ -383,7 +383,7 @@ impl Transposed {
     fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
         let primals = avals(&args.leaves);
         let (jaxpr, out_tree) = trace_to_jaxpr_with(&primals, |leaves| {
-            let out = f.call(FlatArgs { leaves: leaves.iter().cloned().collect(), ..args.clone() })?;
+            let out = f.call(args.with_leaves(leaves))?;
             Ok((out.leaves.into_vec(), out.tree))
         })?;
         let outs = jaxpr.jaxpr.out_avals();

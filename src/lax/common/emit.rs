@@ -9,30 +9,27 @@ use crate::dtype::DType;
 use crate::mlir::{Type, Value};
 
 /// A module that formulas are written to.
-pub(crate) struct Emitter(RefCell<LoweringCtx>);
+pub(crate) struct Emitter<'c>(RefCell<&'c mut LoweringCtx>);
 
 /// A value of that module: operators and methods append the operation that they name.
 #[derive(Clone, Copy)]
 pub(crate) struct Expr<'e> {
-    emitter: &'e Emitter,
+    emitter: &'e Emitter<'e>,
     value: Value,
 }
 
 /// Runs `body`, which writes formulas to `ctx`.
-pub(crate) fn emit<R>(ctx: &mut LoweringCtx, body: impl FnOnce(&Emitter) -> R) -> R {
-    let emitter = Emitter(RefCell::new(std::mem::replace(ctx, LoweringCtx::new("", None))));
-    let out = body(&emitter);
-    *ctx = emitter.0.into_inner();
-    out
+pub(crate) fn emit<R>(ctx: &mut LoweringCtx, body: impl for<'e> FnOnce(&'e Emitter<'e>) -> R) -> R {
+    body(&Emitter(RefCell::new(ctx)))
 }
 
-impl Emitter {
-    pub(crate) fn expr(&self, value: Value) -> Expr<'_> {
+impl<'e> Emitter<'e> {
+    pub(crate) fn expr(&'e self, value: Value) -> Expr<'e> {
         Expr { emitter: self, value }
     }
 
     /// `while`: repeats `body` on the carried values as long as `cond` holds of them.
-    pub(crate) fn while_loop<'e, const N: usize>(
+    pub(crate) fn while_loop<const N: usize>(
         &'e self,
         init: [Expr<'e>; N],
         cond: impl FnOnce([Expr<'e>; N]) -> Expr<'e>,

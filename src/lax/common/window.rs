@@ -8,7 +8,7 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::Param;
 use crate::error::{Result, bail};
 use crate::lax::elementwise::tuple;
-use crate::mlir::{Type, Value, Values, usize_array};
+use crate::mlir::{Type, Value, Values, push_integer, push_number, usize_array};
 
 /// Zeros (or other neutral elements) around an array: low and high for each axis. Negative padding cuts off.
 pub type Pads = SmallVec<[(i64, i64); 4]>;
@@ -137,8 +137,18 @@ pub(crate) fn pads_attr(pads: &[(i64, i64)]) -> String {
     if pads.is_empty() {
         return "dense<> : tensor<0x2xi64>".into();
     }
-    let items: Vec<String> = pads.iter().map(|(low, high)| format!("[{low}, {high}]")).collect();
-    format!("dense<[{}]> : tensor<{}x2xi64>", items.join(", "), pads.len())
+    let mut text = String::with_capacity(64);
+    for (i, (low, high)) in pads.iter().enumerate() {
+        text.push_str(if i == 0 { "dense<[[" } else { ", [" });
+        push_integer(&mut text, *low);
+        text.push_str(", ");
+        push_integer(&mut text, *high);
+        text.push(']');
+    }
+    text.push_str("]> : tensor<");
+    push_number(&mut text, pads.len());
+    text.push_str("x2xi64>");
+    text
 }
 
 /// A window over every axis of an array.
