@@ -82,7 +82,6 @@ impl DeviceArray {
 
     /// The elements in row-major order.
     fn read(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.aval.size() * self.aval.dtype().size()];
         if !self.sharding.is_fully_replicated() {
             bail!(
                 Unimplemented,
@@ -91,8 +90,7 @@ impl DeviceArray {
                 self.sharding
             );
         }
-        self.shards[0].to_host_sync(&mut bytes)?;
-        Ok(bytes)
+        self.shards[0].to_host()
     }
 }
 

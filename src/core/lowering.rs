@@ -84,6 +84,11 @@ impl LoweringCtx {
         }
     }
 
+    /// The platform that the module is for: `cpu`, `cuda`, `tpu`; empty if it is for any.
+    pub fn platform(&self) -> &'static str {
+        self.platform
+    }
+
     /// The finished module.
     pub fn finish(self) -> String {
         self.builder.finish()

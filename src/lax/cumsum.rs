@@ -14,7 +14,7 @@ use crate::error::{Result, bail};
 use crate::lax::associative_scan::associative_scan;
 use crate::lax::elementwise::{INEXACT, NUMBER, linear_ct, one, one_batched, one_dtype, tuple, unary_jvp};
 use crate::lax::extremum::{extremum, highest, lowest};
-use crate::lax::logaddexp::{logaddexp, logaddexp_tangent, logaddexp_value};
+use crate::lax::logaddexp::{Base, logaddexp, logaddexp_tangent, logaddexp_value};
 use crate::lax::window::{Pads, Window};
 use crate::lax::{add, div, eq, full_like, max, min, mul, select, zeros_like};
 use crate::mlir::{Value, Values};
@@ -100,7 +100,7 @@ fn dual_step(op: Op, a: &[Array], b: &[Array]) -> Vec<Array> {
         }
         Op::LogSumExp => {
             let z = logaddexp(a, b);
-            let dz = add(&logaddexp_tangent(a, &z, da), &logaddexp_tangent(b, &z, db));
+            let dz = add(&logaddexp_tangent(Base::E, a, &z, da), &logaddexp_tangent(Base::E, b, &z, db));
             vec![z, dz]
         }
     }
@@ -163,7 +163,7 @@ impl Primitive for Cumulative {
                 Op::Sum => ctx.elementwise("stablehlo.add", args, init.ty()),
                 Op::Prod => ctx.elementwise("stablehlo.multiply", args, init.ty()),
                 Op::Max | Op::Min => extremum(ctx, self.op == Op::Max, args[0], args[1]),
-                Op::LogSumExp => logaddexp_value(ctx, args[0], args[1]),
+                Op::LogSumExp => logaddexp_value(ctx, Base::E, args[0], args[1]),
             };
             Ok(Values::from_slice(&[out]))
         })

@@ -14,6 +14,9 @@ use crate::mlir::Value;
 
 /// Elementwise `eˣ`; float or complex.
 ///
+/// Of an argument that XLA's compiler for the CPU can tell to be nan it makes any number, inside of a program (`x * f64::NAN`
+/// with a constant; JAX 0.10.2 does the same); of a nan that is a value it makes nan. So do [`exp2`] and [`expm1`].
+///
 /// # Errors
 /// `exp does not accept dtype int32`.
 #[track_caller]

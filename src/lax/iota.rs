@@ -66,7 +66,11 @@ impl Primitive for Iota {
         }
         Ok(one(ShapedArray::new(self.dtype, &self.shape)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], outs: &[ShapedArray]) -> Lowered {
+        // XLA's compiler for the CPU ends the process on it (TensorFlow 2.21's), or finds no memory for it.
+        if ctx.platform() == "cpu" && outs[0].size() >= 1 << 36 {
+            bail!(Runtime, "iota: out of memory: {} has {} elements", outs[0], outs[0].size());
+        }
         Ok(one(ctx.iota(self.dtype, &self.shape, self.dimension)))
     }
     fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {

@@ -125,6 +125,7 @@ pub use indexing::{GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNu
 pub use iota::{broadcasted_iota, iota};
 pub use log::{log, log1p};
 pub use logaddexp::logaddexp;
+pub(crate) use logaddexp::logaddexp2;
 pub use max::{max, min};
 pub use mul::mul;
 pub use mulhi::mulhi;

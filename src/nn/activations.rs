@@ -6,7 +6,7 @@ use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
 use crate::lax;
-use crate::numpy::util::{canonical_axis, constant, inexact, strong_constant};
+use crate::numpy::util::{canonical_axis, inexact, strong_constant};
 use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum, minimum, where_};
 
 /// `max(x, 0)`. Its derivative at 0 is 0.
@@ -115,13 +115,11 @@ pub fn elu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
     where_(positive, &x, alpha.into() * crate::numpy::expm1(safe))
 }
 
-/// `max(x, 0) + min(α (e^(x/α) - 1), 0)`. JAX's default α is 1.
+/// `max(x, 0) + α (e^(min(x, 0)/α) - 1)`. JAX's default α is 1.
 #[track_caller]
 pub fn celu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
     let (x, alpha) = (x.into(), alpha.into());
-    let positive = greater(&x, 0);
-    let safe = where_(&positive, 0.0, &x);
-    where_(positive, &x, &alpha * crate::numpy::expm1(safe / &alpha))
+    maximum(&x, 0.0) + &alpha * crate::numpy::expm1(minimum(x, 0.0) / &alpha)
 }
 
 /// Klambauer et al. 2017: [`elu`] scaled so that mean and variance persist from layer to layer.
@@ -162,9 +160,7 @@ pub fn gelu(x: impl Into<Array>, approximate: bool) -> Array {
 #[track_caller]
 pub fn hard_tanh(x: impl Into<Array>) -> Array {
     let x = x.into();
-    let one = constant(&x, 1.0);
-    let minus = constant(&x, -1.0);
-    where_(lax::gt(&x, &one), &one, where_(lax::lt(&x, &minus), &minus, &x))
+    where_(greater(&x, 1), 1, where_(less(&x, -1), -1, &x))
 }
 
 /// `relu6(x + 3) / 6`.

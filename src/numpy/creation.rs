@@ -236,10 +236,21 @@ fn arange_numbers(start: Number, stop: Number, step: Number, dtype: Option<DType
         if step.value() == 0.0 {
             bail!(InvalidArgument, "arange: step must not be zero");
         }
-        Ok(())
+        let n = ((stop.value() - start.value()) / step.value()).ceil().max(0.0);
+        let bounds = [("start", start), ("stop", stop), ("step", step)];
+        let odd = bounds.into_iter().find(|(_, x)| !x.value().is_finite());
+        // As many as floats can count.
+        if n.is_nan() || n > (1u64 << 53) as f64 || odd.is_some_and(|(_, x)| x.value().is_nan()) {
+            let (name, value) = odd.unwrap_or(("stop", stop));
+            bail!(
+                InvalidArgument,
+                "arange: {name} is {}: the numbers up to it cannot be counted",
+                value.value()
+            );
+        }
+        Ok(n as usize)
     };
-    check().or_throw();
-    let n = ((stop.value() - start.value()) / step.value()).ceil().max(0.0) as usize;
+    let n = check().or_throw();
     if start == Number::Int(0) && step == Number::Int(1) {
         return lax::iota(dtype, n);
     }

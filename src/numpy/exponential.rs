@@ -4,6 +4,7 @@
 use std::f64::consts::{LN_2, PI};
 
 use crate::core::array::Array;
+use crate::custom_derivatives::CustomUnary;
 use crate::lax;
 use crate::numpy::util::{
     constant, default_float, inexact, promote_args_inexact, reject_complex, strong_constant,
@@ -122,16 +123,7 @@ pub fn logaddexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn logaddexp2(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args_inexact("logaddexp2", [&x.into(), &y.into()]);
-    if x.dtype().is_complex() {
-        let ln2 = strong_constant(&x, LN_2);
-        return lax::div(&lax::logaddexp(&lax::mul(&x, &ln2), &lax::mul(&y, &ln2)), &ln2);
-    }
-    let largest = lax::max(&x, &y);
-    let difference = lax::sub(&x, &y);
-    let small = lax::log1p(&lax::exp2(&lax::neg(&lax::abs(&difference))));
-    let sum = lax::add(&largest, &lax::div(&small, &constant(&small, LN_2)));
-    // inf - inf is nan, where x + y is the limit.
-    where_(lax::ne(&difference, &difference), lax::add(&x, &y), sum)
+    lax::logaddexp2(&x, &y)
 }
 
 /// Degrees to radians.
@@ -160,25 +152,64 @@ pub fn radians(x: impl Into<Array>) -> Array {
     deg2rad(x)
 }
 
-/// `sin(πx) / (πx)`, 1 at zero.
+/// `sin(πx) / (πx)`, 1 at zero. Its derivatives of every order are those of the function, at zero and near it too.
 #[track_caller]
 pub fn sinc(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
-    let zero = lax::eq(&x, &constant(&x, 0.0));
-    let angle = lax::mul(&constant(&x, PI), &x);
-    let safe = where_(&zero, constant(&x, 1.0), &angle);
-    // Near zero the Maclaurin series 1 - (πx)²/6 gives the derivatives.
-    let series = lax::sub(&constant(&x, 1.0), &lax::mul(&lax::square(&angle), &constant(&x, 1.0 / 6.0)));
-    where_(zero, series, lax::div(&lax::sin(&safe), &safe))
+    let value = |x: &Array| {
+        let zero = lax::eq(x, &constant(x, 0.0));
+        let angle = where_(&zero, constant(x, 1.0), lax::mul(&constant(x, PI), x));
+        where_(zero, constant(x, 1.0), lax::div(&lax::sin(&angle), &angle))
+    };
+    let tangent = |x: &Array, _: &Array, dx: &Array| lax::mul(dx, &sinc_derivative(x));
+    CustomUnary { name: "sinc", f: value, tangent }.apply(&inexact(&x.into()))
 }
 
-/// The modified Bessel function of the first kind and order zero.
+/// d sin(a)/a = (cos(a) - sin(a)/a)/a da with a = πx; near zero, where that cancels, its series
+/// -a/3 + a³/30 - … = Σ (-1)ᵏ 2k a²ᵏ⁻¹ / (2k + 1)!
+fn sinc_derivative(x: &Array) -> Array {
+    let angle = lax::mul(&constant(x, PI), x);
+    let near = lax::lt(&lax::abs(&angle), &strong_constant(&lax::abs(&angle), 0.5));
+    let terms = (1..=9).map(|k| {
+        let factorial: f64 = (1..=2 * k + 1).map(f64::from).product();
+        f64::from(if k % 2 == 0 { 2 * k } else { -2 * k }) / factorial
+    });
+    let series = lax::mul(&angle, &polynomial(&lax::square(&angle), terms));
+    let far = where_(&near, constant(&angle, 1.0), &angle);
+    let formula = lax::div(&lax::sub(&lax::cos(&far), &lax::div(&lax::sin(&far), &far)), &far);
+    lax::mul(&constant(x, PI), &where_(near, series, formula))
+}
+
+/// `Σ cₖ xᵏ`, the constant term first.
+fn polynomial(x: &Array, coefficients: impl DoubleEndedIterator<Item = f64>) -> Array {
+    let horner = |sum: Array, c: f64| lax::add(&lax::mul(&sum, x), &constant(x, c));
+    coefficients.rev().fold(constant(x, 0.0), horner)
+}
+
+/// The modified Bessel function of the first kind and order zero. Its derivatives of every order are those of the function.
 #[track_caller]
 pub fn i0(x: impl Into<Array>) -> Array {
     let x = inexact(&x.into());
     reject_complex("i0", &x);
-    let x = lax::abs(&x);
-    lax::mul(&lax::exp(&x), &lax::bessel_i0e(&x))
+    let value = |x: &Array| {
+        let x = lax::abs(x);
+        lax::mul(&lax::exp(&x), &lax::bessel_i0e(&x))
+    };
+    let tangent = |x: &Array, _: &Array, dx: &Array| lax::mul(dx, &i1(x));
+    CustomUnary { name: "i0", f: value, tangent }.apply(&x)
+}
+
+/// dI₀ = I₁ dx. Near zero its series, Σ (x/2)²ᵏ⁺¹ / (k! (k + 1)!) (DLMF 10.25.2): |x| has no derivative there.
+fn i1(x: &Array) -> Array {
+    let near = lax::lt(&lax::abs(x), &constant(x, 1.0));
+    let half = lax::mul(x, &constant(x, 0.5));
+    let terms = (0..10).map(|k| {
+        let factorial = |n: i32| (1..=n).map(f64::from).product::<f64>();
+        1.0 / (factorial(k) * factorial(k + 1))
+    });
+    let series = lax::mul(&half, &polynomial(&lax::square(&half), terms));
+    let far = where_(&near, constant(x, 1.0), x);
+    let formula = lax::mul(&lax::exp(&lax::abs(&far)), &lax::bessel_i1e(&far));
+    where_(near, series, formula)
 }
 
 /// The complex conjugate; a real `x` itself.

@@ -1,6 +1,7 @@
 //! Floating-point numbers taken apart, and their neighbours and limits. JAX: `numpy/ufuncs.py`.
 
 use crate::core::array::Array;
+use crate::core::scalar::Scalar;
 use crate::custom_derivatives::custom_jvp;
 use crate::dtype::DType;
 use crate::error::{OrThrow, bail};
@@ -64,32 +65,35 @@ pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
     // dm = 2^-e dx: bits have no derivative of their own.
     let rule = |(x,): (Array,), (dx,): (Array,)| {
         let (m, e) = frexp(&x);
-        let scale = lax::exp2(&lax::neg(&lax::convert(&e, dx.dtype(), false)));
+        let wide = wide(dx.dtype());
+        let dm = times_power_of_two(&lax::convert(&dx, wide, false), &lax::neg(&e));
         let de = lax::zeros_like(&e);
-        ((m, e), (lax::mul(&dx, &scale), de))
+        ((m, e), (lax::convert(&dm, dx.dtype(), false), de))
     };
     custom_jvp(parts, rule)(&x).or_throw()
 }
 
-/// [`frexp`], by the bits of floats.
+/// [`frexp`], by the bits of floats: arithmetic may take subnormals for zero.
 fn parts(x: &Array) -> (Array, Array) {
     let (int, mantissa, exponent, bias) = layout(x.dtype());
-    let tiny = constant(x, 2f64.powi(2 - (1 << (exponent - 1))));
-    let subnormal = lax::lt(&lax::abs(x), &tiny);
-    let scaled = where_(&subnormal, lax::mul(x, &constant(x, 2f64.powi(mantissa))), x);
-    let bits = lax::bitcast_convert_type(&scaled, int);
     let of = |v: i64| lax::convert(&Array::from(v), int, false);
-    let mask = (1i64 << exponent) - 1;
-    let raw = lax::bitwise_and(&lax::shift_right_arithmetic(&bits, &of(i64::from(mantissa))), &of(mask));
-    let shift = where_(subnormal, of(i64::from(-mantissa)), of(0));
-    let e = lax::sub(&lax::add(&raw, &shift), &of(bias - 1));
-    let cleared = lax::bitwise_and(&bits, &of(!(mask << mantissa)));
-    let half = lax::bitwise_or(&cleared, &of((bias - 1) << mantissa));
-    let m = lax::bitcast_convert_type(&half, x.dtype());
-    let special =
-        lax::bitwise_or(&lax::bitwise_or(&isinf(x), &lax::ne(x, x)), &lax::eq(x, &constant(x, 0.0)));
-    let e = where_(&special, of(0), e);
-    (where_(special, x, m), lax::convert(&e, DType::I32, false))
+    let and = |a: &Array, v: i64| lax::bitwise_and(a, &of(v));
+    let bits = lax::bitcast_convert_type(x, int);
+    let fraction = and(&bits, (1 << mantissa) - 1);
+    let raw = and(&lax::shift_right_arithmetic(&bits, &of(i64::from(mantissa))), (1 << exponent) - 1);
+    let sign = and(&bits, -1 << (mantissa + exponent));
+    let no_exponent = lax::eq(&raw, &of(0));
+    let zero = lax::bitwise_and(&no_exponent, &lax::eq(&fraction, &of(0)));
+    let special = lax::bitwise_or(&zero, &lax::eq(&raw, &of((1 << exponent) - 1)));
+    // The first bit of a subnormal's fraction goes where normal ones have an implicit one.
+    let shift = lax::sub(&lax::clz(&fraction), &of(i64::from(exponent)));
+    let shift = where_(&no_exponent, shift, of(0));
+    let fraction = and(&lax::shift_left(&fraction, &shift), (1 << mantissa) - 1);
+    let half = lax::bitwise_or(&lax::bitwise_or(&sign, &fraction), &of((bias - 1) << mantissa));
+    let m = where_(&special, x, lax::bitcast_convert_type(&half, x.dtype()));
+    let raw = where_(no_exponent, lax::sub(&of(1), &shift), raw);
+    let e = where_(special, of(0), lax::sub(&raw, &of(bias - 1)));
+    (m, lax::convert(&e, DType::I32, false))
 }
 
 /// The integer dtype as wide as a float dtype, its mantissa and exponent bits, and its bias.
@@ -121,16 +125,39 @@ pub fn ldexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
         Ok(())
     };
     check().or_throw();
-    let x = inexact(&x);
-    let [x, y] = promote_shapes("ldexp", [x.clone(), lax::convert(&y, x.dtype(), false)]);
+    let dtype = inexact(&x).dtype();
+    // Far beyond every exponent, so that sums of exponents do not wrap.
+    let (least, most) = (Scalar::from_i128(y.dtype(), -10_000), Scalar::from_i128(y.dtype(), 10_000));
+    let y = match y.dtype() {
+        DType::I32 | DType::I64 => lax::clamp(&least.into(), &y, &most.into()),
+        DType::U32 | DType::U64 => lax::min(&y, &most.into()),
+        _ => y,
+    };
+    let y = lax::convert(&y, DType::I32, false);
+    let [x, y] = promote_shapes("ldexp", [lax::convert(&x, wide(dtype), false), y]);
     let (m, e) = frexp(&x);
-    let e = lax::add(&lax::convert(&e, x.dtype(), false), &y);
-    // One power of two goes to the mantissa, since 2^e may overflow where the result does not.
-    let positive = lax::gt(&e, &constant(&e, 0.0));
-    let m = where_(&positive, lax::mul(&m, &constant(&m, 2.0)), m);
-    let e = where_(&positive, lax::sub(&e, &constant(&e, 1.0)), e);
-    let out = lax::mul(&m, &lax::exp2(&e));
-    where_(lax::bitwise_or(&isinf(&x), &lax::eq(&x, &constant(&x, 0.0))), x, out)
+    let out = times_power_of_two(&m, &lax::add(&e, &y));
+    let odd = lax::bitwise_or(&isinf(&x), &lax::eq(&x, &constant(&x, 0.0)));
+    lax::convert(&where_(odd, x, out), dtype, false)
+}
+
+/// The float in which powers of two are multiplied with, so that the product rounds once.
+fn wide(dtype: DType) -> DType {
+    if dtype == DType::F64 { DType::F64 } else { DType::F32 }
+}
+
+/// `x 2^e` for an `f32` or `f64` and an `i32`: powers of two are made of bits, for `exp2` is not exact.
+fn times_power_of_two(x: &Array, e: &Array) -> Array {
+    let (int, mantissa, _, bias) = layout(x.dtype());
+    let of = |v: i64, dtype| lax::convert(&Array::from(v), dtype, false);
+    // Two factors, both normal, from what makes 0 of every number to what makes infinity.
+    let e = lax::clamp(&of(2 - 2 * bias, DType::I32), e, &of(2 * bias, DType::I32));
+    let half = lax::shift_right_arithmetic(&e, &of(1, DType::I32));
+    let power = |e: &Array| {
+        let biased = lax::add(&lax::convert(e, int, false), &of(bias, int));
+        lax::bitcast_convert_type(&lax::shift_left(&biased, &of(i64::from(mantissa), int)), x.dtype())
+    };
+    lax::mul(&lax::mul(x, &power(&half)), &power(&lax::sub(&e, &half)))
 }
 
 /// The distance from `x` to the next float away from zero.

@@ -257,13 +257,29 @@ impl Buffer {
         unsafe { self.copy_to_host(dst) }?.wait()
     }
 
+    /// The contents, dense and row-major. Waits until they are there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DeletedBuffer`](crate::ErrorKind::DeletedBuffer); the error of what should have written the buffer;
+    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) if the host has not so much memory.
+    pub fn to_host(&self) -> Result<Vec<u8>> {
+        let size = self.dtype()?.size() * self.dims()?.iter().product::<usize>();
+        if size > LARGE {
+            // What failed for want of memory says so, rather than that the host has none for it either.
+            self.block_until_ready()?;
+        }
+        let mut data = zeroes(size)?;
+        self.to_host_sync(&mut data)?;
+        Ok(data)
+    }
+
     /// Starts a copy of the contents to the host, dense and row-major, and returns at once.
     ///
     /// # Errors
     /// [`ErrorKind::DeletedBuffer`](crate::ErrorKind::DeletedBuffer); those of the plugin.
     pub fn to_host_async(&self) -> Result<HostTransfer> {
         let size = self.dtype()?.size() * self.dims()?.iter().product::<usize>();
-        let mut data = vec![0; size];
+        let mut data = zeroes(size)?;
         // SAFETY: `data` has room for the shape; `HostTransfer` frees it only after the event has completed.
         let event = unsafe { self.copy_to_host(&mut data) }?;
         Ok(HostTransfer { event: Some(event), data })
@@ -351,6 +367,17 @@ impl Drop for HostTransfer {
             let _ = event.on_ready(move |_| drop(std::mem::ManuallyDrop::into_inner(data)));
         }
     }
+}
+
+/// Bytes beyond which asking whether there is memory costs nothing beside the copy.
+const LARGE: usize = 1 << 24;
+
+/// So many zeroes, or an error where [`vec!`] would end the process.
+fn zeroes(size: usize) -> Result<Vec<u8>> {
+    if size > LARGE && Vec::<u8>::new().try_reserve_exact(size).is_err() {
+        bail!(Runtime, "out of memory on the host: {size} bytes to copy an array into");
+    }
+    Ok(vec![0; size])
 }
 
 /// The bytes of a dense shape; an overflow is an error like any other mismatch.

@@ -124,9 +124,23 @@ impl Plan {
                 }
                 Index::Int(i) => {
                     let n = x.shape()[axis] as i64;
+                    if n == 0 {
+                        bail!(
+                            Shape,
+                            "index: index {i} is out of bounds for axis {axis} with size 0 of {}",
+                            x.aval()
+                        );
+                    }
                     axes.push(Axis::At(if i < 0 { i + n } else { i }));
                 }
                 Index::Array(i) => {
+                    if x.shape()[axis] == 0 && i.size() > 0 {
+                        bail!(
+                            Shape,
+                            "index: an index is out of bounds for axis {axis} with size 0 of {}",
+                            x.aval()
+                        );
+                    }
                     shapes.push(i.shape().to_vec());
                     axes.push(Axis::Picked(i));
                 }
