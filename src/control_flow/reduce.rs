@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::common::here;
 use super::reducer::{Monoid, batch_operands, check_inits_constant, reduction};
+use crate::arguments::Axes;
 use crate::calls::refs;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
@@ -34,7 +35,7 @@ use crate::tree::Pytree;
 /// use raxla::{Array, lax};
 ///
 /// let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
-/// let y = lax::reduce(x, Array::scalar(1.0f32), |a: Array, b: Array| lax::mul(&a, &b), &[1])?;
+/// let y = lax::reduce(x, Array::scalar(1.0f32), |a: Array, b: Array| lax::mul(&a, &b), 1)?;
 /// assert_eq!(y.to_vec::<f32>()?, [2.0, 12.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
@@ -48,26 +49,29 @@ pub fn reduce<T, O>(
     operands: T,
     init_values: T,
     computation: impl FnOnce(T, T) -> O,
-    dimensions: &[usize],
+    dimensions: impl Into<Axes>,
 ) -> Result<T>
 where
     T: Pytree,
     O: Output<Tree = T>,
 {
+    let (dimensions, loc) = (dimensions.into(), here());
+    let positions = |x: &Array| dimensions.positions("reduce", x.ndim());
     let known = |monoid, x: &Array, init: &Array| {
-        let reduce = match monoid {
-            Monoid::Sum => lax::reduce_sum,
-            Monoid::Prod => lax::reduce_prod,
-            Monoid::Max => lax::reduce_max,
-            Monoid::Min => lax::reduce_min,
-            Monoid::Or => lax::reduce_or,
-            Monoid::And => lax::reduce_and,
-            Monoid::Xor => lax::reduce_xor,
+        let axes = positions(x)?;
+        let reduced = match monoid {
+            Monoid::Sum => lax::reduce_sum(x, &axes),
+            Monoid::Prod => lax::reduce_prod(x, &axes),
+            Monoid::Max => lax::reduce_max(x, &axes),
+            Monoid::Min => lax::reduce_min(x, &axes),
+            Monoid::Or => lax::reduce_or(x, &axes),
+            Monoid::And => lax::reduce_and(x, &axes),
+            Monoid::Xor => lax::reduce_xor(x, &axes),
         };
-        Some(convert(&reduce(x, dimensions), x.dtype(), x.weak_type() && init.weak_type()))
+        Ok(Some(convert(&reduced, x.dtype(), x.weak_type() && init.weak_type())))
     };
-    let prim = |jaxpr, _: &Array| Ok(Reduce { jaxpr, dimensions: dimensions.into() });
-    reduction("reduce", operands, init_values, computation, known, prim, here())
+    let prim = |jaxpr, x: &Array| Ok(Reduce { jaxpr, dimensions: positions(x)?.into_iter().collect() });
+    reduction("reduce", operands, init_values, computation, known, prim, loc)
 }
 
 /// Operands: the arrays, then as many initial values.
@@ -191,11 +195,11 @@ mod tests {
         let (p, q) = (draw.values(DType::F32, &[3, 2]), draw.values(DType::F32, &[3, 2]));
         let affine = |(a, b): Pair, (c, d): Pair| (&a * &c, b * c + d);
         check_rules([
-            case("reduce", [x.clone()], move |x| reduce(x[0].clone(), scalar(&x[0], 0.0), by, &[1]).unwrap()),
-            case("both axes", [x], move |x| reduce(x[0].clone(), scalar(&x[0], 0.0), by, &[1, 0]).unwrap()),
+            case("reduce", [x.clone()], move |x| reduce(x[0].clone(), scalar(&x[0], 0.0), by, 1).unwrap()),
+            case("both axes", [x], move |x| reduce(x[0].clone(), scalar(&x[0], 0.0), by, ..).unwrap()),
             case("pairs", [p, q], move |x| {
                 let init = (scalar(&x[0], 1.0), scalar(&x[0], 0.0));
-                let (a, b) = reduce((x[0].clone(), x[1].clone()), init, affine, &[0]).unwrap();
+                let (a, b) = reduce((x[0].clone(), x[1].clone()), init, affine, 0).unwrap();
                 vec![a, b]
             }),
         ]);
@@ -205,7 +209,7 @@ mod tests {
     fn a_known_computation_is_a_known_reduction() {
         let name = |computation: fn(&Array, &Array) -> Array, init: f32| {
             let trace = move |x: &Array| {
-                reduce(x.clone(), Array::scalar(init), move |a: Array, b: Array| computation(&a, &b), &[0])
+                reduce(x.clone(), Array::scalar(init), move |a: Array, b: Array| computation(&a, &b), 0)
             };
             let text = crate::make_jaxpr(trace)(&Array::from([1.0f32, 2.0])).unwrap().to_string();
             text.split_once(" = ").map(|(_, rest)| rest.split(['[', ' ']).next().unwrap_or("").to_owned())
@@ -222,7 +226,7 @@ mod tests {
     fn operands_and_computations_are_checked() {
         let x = || Array::from([1.0f32, 2.0]);
         let message = |init: Array, computation: fn(Array, Array) -> Array| {
-            reduce(x(), init, computation, &[0]).unwrap_err().message().to_owned()
+            reduce(x(), init, computation, 0).unwrap_err().message().to_owned()
         };
         assert_eq!(message(x(), |a, _| a), "reduce found non-scalar initial value: f32[2]");
         assert_eq!(
@@ -235,6 +239,6 @@ mod tests {
         );
         let scale = Array::scalar(3.0f32);
         let by = |a: Array, b: Array| (a + b) * &scale;
-        assert_eq!(reduce(x(), Array::scalar(0.0f32), by, &[]).unwrap().shape(), [2]);
+        assert_eq!(reduce(x(), Array::scalar(0.0f32), by, ()).unwrap().shape(), [2]);
     }
 }

@@ -64,9 +64,9 @@ where
             Monoid::Sum => lax::reduce_window_sum as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
             Monoid::Max => lax::reduce_window_max as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
             Monoid::Min => lax::reduce_window_min as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
-            _ => return None,
+            _ => return Ok(None),
         };
-        Some(reduce(x, window_dimensions, window_strides, padding, base_dilation, window_dilation))
+        Ok(Some(reduce(x, window_dimensions, window_strides, padding, base_dilation, window_dilation)))
     };
     let prim = |jaxpr, x: &Array| {
         let (dimensions, strides) = (window_dimensions, window_strides);

@@ -24,7 +24,7 @@ pub(super) fn reduction<T, O, P>(
     operands: T,
     init_values: T,
     computation: impl FnOnce(T, T) -> O,
-    known: impl FnOnce(Monoid, &Array, &Array) -> Option<Array>,
+    known: impl FnOnce(Monoid, &Array, &Array) -> Result<Option<Array>>,
     prim: impl FnOnce(Arc<Jaxpr>, &Array) -> Result<P>,
     loc: Loc,
 ) -> Result<T>
@@ -37,7 +37,11 @@ where
     let run = || {
         let jaxpr = trace_reducer(what, &operands, &inits, computation)?;
         let (x, init) = (&operands.leaves[0], &inits.leaves[0]);
-        let leaves = match monoid(&jaxpr, &inits.leaves)?.and_then(|monoid| known(monoid, x, init)) {
+        let known = match monoid(&jaxpr, &inits.leaves)? {
+            Some(monoid) => known(monoid, x, init)?,
+            None => None,
+        };
+        let leaves = match known {
             Some(out) => [out].into_iter().collect(),
             None => {
                 let args: Vec<Array> = operands.leaves.iter().chain(&inits.leaves).cloned().collect();

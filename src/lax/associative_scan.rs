@@ -4,63 +4,144 @@
 
 use smallvec::SmallVec;
 
+use crate::arguments::{Axis, options};
 use crate::core::array::Array;
-use crate::core::check;
-use crate::error::{Error, ErrorKind, OrThrow, throw};
+use crate::core::trace::caller;
+use crate::error::{Result, bail, catch};
 use crate::lax::full::literal_like;
 use crate::lax::{add, bitwise_or, concatenate, pad, rev, slice_in_dim};
+use crate::signature::{FlatOut, Output};
+use crate::tree::{Pytree, unflatten};
 
-/// All prefixes of `elems` along `axis` combined by `f`, which must be associative: `[a, f(a, b), f(f(a, b), c), ...]`,
-/// or, with `reverse`, the suffixes.
+options! {
+    /// Options of [`associative_scan_with`].
+    pub struct AssociativeScanOptions {
+        /// Combine suffixes rather than prefixes.
+        reverse: value bool = false,
+        /// The axis of every leaf along which elements are combined.
+        axis: into Axis = 0,
+    }
+}
+
+/// All prefixes of `elems` along axis 0 combined by `f`, which must be associative: `[a, f(a, b), f(f(a, b), c), ...]`.
 ///
-/// `f` takes and gives one array for each of `elems`, with any size along `axis`, and works elementwise along it.
+/// `f` takes and gives trees like `elems`, whose leaves have any size along the axis, and works elementwise along it.
+///
+/// ```
+/// use raxla::{lax, Array};
+///
+/// // x ↦ a x + b, one after the other.
+/// let then = |(a, b): (Array, Array), (c, d): (Array, Array)| (&a * &c, b * c + d);
+/// let maps = (Array::from([2.0f32, 3.0, 4.0]), Array::from([1.0f32, 1.0, 1.0]));
+/// let (a, b) = lax::associative_scan(then, maps)?;
+/// assert_eq!(a.to_vec::<f32>()?, [2.0, 6.0, 24.0]);
+/// assert_eq!(b.to_vec::<f32>()?, [1.0, 4.0, 17.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
-/// `associative_scan: all elems must have the same size along axis 0, got 3 and 4`; an axis out of range.
+/// Those of `f`; `associative_scan: all elems must have the same size along axis 0, got f32[3] and f32[4]`; an axis out of range;
+/// results of another structure than `elems`.
 #[track_caller]
-pub fn associative_scan(
-    f: impl Fn(&[Array], &[Array]) -> Vec<Array>,
-    elems: &[Array],
-    reverse: bool,
-    axis: i64,
-) -> Vec<Array> {
-    let Some(first) = elems.first() else { return Vec::new() };
-    let axis = check::canonicalize_axis("associative_scan", axis, first.ndim()).or_throw();
-    let size = first.shape()[axis];
-    if let Some(other) = elems.iter().find(|x| x.shape().get(axis) != Some(&size)) {
-        throw(Error::new(
-            ErrorKind::Shape,
-            format!(
-                "associative_scan: all elems must have the same size along axis {axis}, got {} and {}",
-                first.aval(),
-                other.aval()
-            ),
-        ));
-    }
-    let flip = |xs: Vec<Array>| -> Vec<Array> {
-        if reverse { xs.iter().map(|x| rev(x, &[axis])).collect() } else { xs }
+pub fn associative_scan<T, O>(f: impl FnMut(T, T) -> O, elems: T) -> Result<T>
+where
+    T: Pytree,
+    O: Output<Tree = T>,
+{
+    associative_scan_with(f, elems, AssociativeScanOptions::default())
+}
+
+/// [`associative_scan`] along another axis, or of suffixes.
+///
+/// ```
+/// use raxla::lax::{self, AssociativeScanOptions};
+/// use raxla::Array;
+///
+/// let sum = |a: Array, b: Array| a + b;
+/// let x = Array::from([[1.0f32, 2.0, 3.0]]);
+/// let y = lax::associative_scan_with(sum, x, AssociativeScanOptions::new().axis(-1).reverse(true))?;
+/// assert_eq!(y.to_vec::<f32>()?, [6.0, 5.0, 3.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`associative_scan`].
+#[track_caller]
+pub fn associative_scan_with<T, O>(
+    mut f: impl FnMut(T, T) -> O,
+    elems: T,
+    options: AssociativeScanOptions,
+) -> Result<T>
+where
+    T: Pytree,
+    O: Output<Tree = T>,
+{
+    let loc = caller();
+    let FlatOut { leaves, tree } = FlatOut::from_tree(&elems);
+    let mut combine = |a: &[Array], b: &[Array]| {
+        let of = |xs: &[Array]| unflatten(&tree, xs.iter().cloned());
+        let out = FlatOut::from_tree(&f(of(a)?, of(b)?).into_result()?);
+        if let Some(difference) = tree.first_difference(&out.tree) {
+            bail!(
+                TreeMismatch,
+                "associative_scan: the function must return the structure of elems: {difference}"
+            );
+        }
+        if let Some((x, y)) = a.iter().zip(&out.leaves).find(|(x, y)| x.shape() != y.shape()) {
+            bail!(
+                Shape,
+                "associative_scan: the function must return the shapes of its arguments, got {} for {}",
+                y.aval(),
+                x.aval()
+            );
+        }
+        Ok(out.leaves.into_vec())
     };
-    flip(scan(&f, flip(elems.to_vec()), axis))
+    let leaves = catch(|| scan_flat(&mut combine, leaves.into_vec(), &options)).map_err(|e| e.at(loc))?;
+    FlatOut { leaves: leaves.into(), tree: tree.clone() }.into_tree()
 }
 
 /// The operation of a scan.
-type Combine<'a> = &'a dyn Fn(&[Array], &[Array]) -> Vec<Array>;
+type Combine<'a> = dyn FnMut(&[Array], &[Array]) -> Result<Vec<Array>> + 'a;
 
-fn scan(f: Combine<'_>, elems: Vec<Array>, axis: usize) -> Vec<Array> {
+/// [`associative_scan_with`] of arrays.
+pub(super) fn scan_flat(
+    f: &mut Combine<'_>,
+    elems: Vec<Array>,
+    options: &AssociativeScanOptions,
+) -> Result<Vec<Array>> {
+    let Some(first) = elems.first() else { return Ok(elems) };
+    let axis = options.axis.position("associative_scan", first.ndim())?;
+    let size = first.shape()[axis];
+    if let Some(other) = elems.iter().find(|x| x.shape().get(axis) != Some(&size)) {
+        bail!(
+            Shape,
+            "associative_scan: all elems must have the same size along axis {axis}, got {} and {}",
+            first.aval(),
+            other.aval()
+        );
+    }
+    let flip = |xs: Vec<Array>| -> Vec<Array> {
+        if options.reverse { xs.iter().map(|x| rev(x, &[axis])).collect() } else { xs }
+    };
+    Ok(flip(scan(f, flip(elems), axis)?))
+}
+
+fn scan(f: &mut Combine<'_>, elems: Vec<Array>, axis: usize) -> Result<Vec<Array>> {
     let size = elems[0].shape()[axis];
     if size < 2 {
-        return elems;
+        return Ok(elems);
     }
     let part = |xs: &[Array], start: i64, limit: Option<i64>, stride: usize| -> Vec<Array> {
         xs.iter().map(|x| slice_in_dim(x, start, limit, stride, axis as i64)).collect()
     };
-    let pairs = f(&part(&elems, 0, Some(-1), 2), &part(&elems, 1, None, 2));
-    let odd = scan(f, pairs, axis);
+    let pairs = f(&part(&elems, 0, Some(-1), 2), &part(&elems, 1, None, 2))?;
+    let odd = scan(f, pairs, axis)?;
     let rest = part(&elems, 2, None, 2);
-    let even = if size.is_multiple_of(2) { f(&part(&odd, 0, Some(-1), 1), &rest) } else { f(&odd, &rest) };
+    let even = if size.is_multiple_of(2) { f(&part(&odd, 0, Some(-1), 1), &rest)? } else { f(&odd, &rest)? };
     let heads = part(&elems, 0, Some(1), 1);
     let even = heads.iter().zip(&even).map(|(head, tail)| concatenate(&[head, tail], axis));
-    even.zip(&odd).map(|(even, odd)| interleave(&even, odd, axis)).collect()
+    Ok(even.zip(&odd).map(|(even, odd)| interleave(&even, odd, axis)).collect())
 }
 
 /// `[even₀, odd₀, even₁, odd₁, ...]`: both spread out by zeros, and added.
@@ -78,15 +159,15 @@ fn interleave(even: &Array, odd: &Array, axis: usize) -> Array {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::catch;
 
     #[test]
     fn prefixes_and_suffixes_are_combined() {
         for n in [0usize, 1, 2, 3, 4, 7, 8] {
             let x: Vec<i32> = (1..=n as i32).collect();
             let sums = |reverse| {
-                let f = |a: &[Array], b: &[Array]| vec![add(&a[0], &b[0])];
-                associative_scan(f, &[Array::from(x.clone())], reverse, -1)[0].to_vec::<i32>().unwrap()
+                let options = AssociativeScanOptions::new().axis(-1).reverse(reverse);
+                let sum = |a: Array, b: Array| add(&a, &b);
+                associative_scan_with(sum, Array::from(x.clone()), options).unwrap().to_vec::<i32>().unwrap()
             };
             let mut total = 0;
             let expected: Vec<i32> = x
@@ -103,13 +184,27 @@ mod tests {
     }
 
     #[test]
-    fn sizes_must_agree() {
-        let f = |a: &[Array], _: &[Array]| a.to_vec();
-        let xs = [Array::from([1, 2]), Array::from([1])];
-        let e = catch(|| Ok(associative_scan(f, &xs, false, 0))).unwrap_err();
+    fn elements_and_results_must_fit() {
+        let message = |xs: Vec<Array>, f: fn(Vec<Array>, Vec<Array>) -> Vec<Array>| {
+            associative_scan(f, xs).unwrap_err().message().to_owned()
+        };
+        let two = || Array::from([1, 2]);
         assert_eq!(
-            e.message(),
+            message(vec![two(), Array::from([1])], |a, _| a),
             "associative_scan: all elems must have the same size along axis 0, got i32[2] and i32[1]"
         );
+        assert_eq!(
+            message(vec![two()], |a, b| [a, b].concat()),
+            "associative_scan: the function must return the structure of elems: at the root: a Vec of length 1, and a \
+             Vec of length 2"
+        );
+        assert_eq!(
+            message(vec![two()], |a, _| vec![lax_sum(&a[0])]),
+            "associative_scan: the function must return the shapes of its arguments, got i32[] for i32[1]"
+        );
+    }
+
+    fn lax_sum(x: &Array) -> Array {
+        crate::lax::reduce_sum(x, &[0])
     }
 }

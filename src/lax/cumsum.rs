@@ -11,7 +11,7 @@ use crate::core::primitive::{
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
-use crate::lax::associative_scan::associative_scan;
+use crate::lax::associative_scan::{AssociativeScanOptions, scan_flat};
 use crate::lax::elementwise::{INEXACT, NUMBER, linear_ct, one, one_batched, one_dtype, tuple, unary_jvp};
 use crate::lax::extremum::{extremum, highest, lowest};
 use crate::lax::logaddexp::{Base, logaddexp, logaddexp_tangent, logaddexp_value};
@@ -178,9 +178,9 @@ impl Primitive for Cumulative {
         let Some(dx) = &tangents[0] else {
             return Ok((one(bind1(self.clone(), &[&primals[0]])), one(None)));
         };
-        let pair = [primals[0].clone(), dx.clone()];
-        let step = |a: &[Array], b: &[Array]| dual_step(self.op, a, b);
-        let outs = associative_scan(step, &pair, self.reverse, self.axis as i64);
+        let pair = vec![primals[0].clone(), dx.clone()];
+        let options = AssociativeScanOptions::new().reverse(self.reverse).axis(self.axis);
+        let outs = scan_flat(&mut |a, b| Ok(dual_step(self.op, a, b)), pair, &options)?;
         let [y, dy] = outs.as_slice() else { bail!(Internal, "{}: scans pairs", self.name()) };
         Ok((one(y.clone()), one(Some(dy.clone()))))
     }

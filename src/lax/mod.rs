@@ -80,7 +80,7 @@ pub use crate::core::axis::{AxisName, AxisNames};
 pub use add::{add, add_any};
 pub use argmax::{argmax, argmin};
 pub use asin::{acos, asin, atan, atan2};
-pub use associative_scan::associative_scan;
+pub use associative_scan::{AssociativeScanOptions, associative_scan, associative_scan_with};
 pub use bessel::{bessel_i0e, bessel_i1e};
 pub use betainc::betainc;
 pub use bitcast_convert_type::bitcast_convert_type;

@@ -132,6 +132,27 @@ impl<T: Pytree> Arg for &'static [T] {
     }
 }
 
+/// A pytree that a traced function can take by value: the bound for a generic parameter, whose type is not known to be an
+/// [`Arg`] otherwise. All that derive [`Pytree`] are.
+///
+/// ```
+/// use raxla::prelude::*;
+/// use raxla::signature::OwnedArg;
+///
+/// /// A training step of any state.
+/// fn compiled<S: OwnedArg>(step: impl Fn(S, &Array) -> S + Send + Sync + 'static) -> impl Fn(S, &Array) -> Result<S> {
+///     let step = jit(step);
+///     move |state, x| step(state, x)
+/// }
+/// let step = compiled(|(n, sum): (Array, Array), x: &Array| (n + 1, sum + x));
+/// let (n, sum) = step((Array::from(0), Array::from(0.0)), &Array::from(2.5))?;
+/// assert_eq!((n.item::<i32>()?, sum.item::<f32>()?), (1, 2.5));
+/// # Ok::<(), raxla::Error>(())
+/// ```
+pub trait OwnedArg: Pytree + for<'a> Arg<Tree = Self, Item<'a> = Self> {}
+
+impl<T: Pytree + for<'a> Arg<Tree = T, Item<'a> = T>> OwnedArg for T {}
+
 /// The error of [`Arg::lend`].
 #[doc(hidden)]
 #[cold]

@@ -15,6 +15,7 @@ mod rows_lax_special;
 mod rows_lax_window;
 mod rows_nn;
 mod rows_numpy;
+mod rows_transformations;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -223,6 +224,7 @@ families! {
     lax_window(450): &[rows_lax_window::LAX_WINDOW];
     lax_special(295): &[rows_lax_special::LAX_SPECIAL];
     control_flow(310): &[rows_control_flow::CONTROL_FLOW];
+    transformations(60): &[rows_transformations::TRANSFORMATIONS];
     numpy_ufunc(1640): &[rows_numpy::UFUNC];
     numpy_reduce(710): &[rows_numpy::REDUCE];
     numpy_shape(585): &[rows_numpy::SHAPE];

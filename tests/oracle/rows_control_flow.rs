@@ -169,12 +169,13 @@ fn scan(x: &[Array], p: &Params) -> Result<Vec<Array>> {
 
 fn associative_scan(x: &[Array], p: &Params) -> Result<Vec<Array>> {
     let axis = if p.has("axis") { p.int("axis") } else { 0 };
-    let f = |a: &[Array], b: &[Array]| match p.str("body") {
+    let f = |a: Vec<Array>, b: Vec<Array>| match p.str("body") {
         "affine" => vec![&a[0] * &b[0], &a[1] * &b[0] + &b[1]],
         "max" => vec![lax::max(&a[0], &b[0])],
         _ => vec![lax::add(&a[0], &b[0])],
     };
-    Ok(lax::associative_scan(f, x, p.bool("reverse"), axis))
+    let options = lax::AssociativeScanOptions::new().reverse(p.bool("reverse")).axis(axis);
+    lax::associative_scan_with(f, x.to_vec(), options)
 }
 
 /// How two values, or two pairs, are combined: the bodies of `computation` in the family.
@@ -215,7 +216,7 @@ fn inits(body: &str, x: &[Array]) -> Vec<Array> {
 fn reduce(x: &[Array], p: &Params) -> Result<Vec<Array>> {
     let body = p.str("body");
     let by = |a: Vec<Array>, b: Vec<Array>| combine(body, &a, &b);
-    lax::reduce(x.to_vec(), inits(body, x), by, &p.usizes("dimensions"))
+    lax::reduce(x.to_vec(), inits(body, x), by, p.usizes("dimensions"))
 }
 
 fn reduce_window(x: &[Array], p: &Params) -> Result<Vec<Array>> {
