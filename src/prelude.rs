@@ -2,10 +2,12 @@
 
 /// The trait and `#[derive(Pytree)]`.
 pub use crate::Pytree;
-pub use crate::api::{Jit, VmapOptions};
+pub use crate::api::{Argnum, GradOptions, Jit, VmapOptions};
 pub use crate::api::{
-    grad, hessian, jacfwd, jacrev, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap, vmap_with,
+    grad, grad_with, hessian, jacfwd, jacrev, jit, jvp, linearize, make_jaxpr, value_and_grad,
+    value_and_grad_with, vjp, vmap, vmap_with,
 };
+pub use crate::capture;
 pub use crate::random::Key;
 pub use crate::tree::{self, Static};
 pub use crate::{Array, DType, Error, ErrorKind, Result};

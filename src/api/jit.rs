@@ -16,6 +16,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::api::aot;
 use crate::api::program::{Lowering, Program, Traced, leaf_name, lower};
+use crate::arguments::options;
 use crate::calls::jit_call::JitCall;
 use crate::core::array::{Array, Placement, Repr};
 use crate::core::aval::ShapedArray;
@@ -58,6 +59,15 @@ where
 }
 
 /// [`jit`] with options.
+///
+/// ```
+/// use raxla::api::{JitOptions, jit_with};
+/// use raxla::prelude::*;
+///
+/// let double = jit_with(|x: Array| &x + &x, JitOptions::new().name("double").donate(false));
+/// assert!(double.lower()(Array::from(1.0f32))?.as_text().contains("@jit_double"));
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
 pub fn jit_with<F, M>(f: F, options: JitOptions) -> Jit<M::Sig>
 where
@@ -80,18 +90,14 @@ where
 type Shared = Mutex<FxHashMap<(std::any::TypeId, JitOptions), Arc<Cache>>>;
 static SHARED: OnceLock<Shared> = OnceLock::new();
 
-/// Options of [`jit_with`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct JitOptions {
-    /// May buffers of arguments passed by value be reused for results? True by default.
-    pub donate: bool,
-    /// The name of the compiled module, if not the function's.
-    pub name: Option<String>,
-}
-
-impl Default for JitOptions {
-    fn default() -> Self {
-        JitOptions { donate: true, name: None }
+options! {
+    /// Options of [`jit_with`].
+    #[derive(PartialEq, Eq, Hash)]
+    pub struct JitOptions {
+        /// May buffers of arguments passed by value be reused for results? JAX says which in `donate_argnums`.
+        donate: value bool = true,
+        /// The name of the compiled module, if not the function's.
+        name: optional_into String,
     }
 }
 

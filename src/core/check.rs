@@ -2,7 +2,7 @@
 
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, Jaxpr, Var};
-use crate::core::primitive::{BatchDim, Primitive};
+use crate::core::primitive::{BatchDim, LinearInput, Primitive};
 use crate::error::{Result, bail};
 use smallvec::SmallVec;
 
@@ -23,6 +23,19 @@ pub(crate) fn mapped(prim: &dyn Primitive, dims: &[BatchDim]) -> Result<usize> {
         Some(dim) => Ok(dim),
         None => bail!(Internal, "{}: nothing is mapped", prim.name()),
     }
+}
+
+/// Of two operands that are multiplied one may be linear; both are if `linear_transpose`
+/// was given a function that is not.
+pub(crate) fn bilinear(prim: &dyn Primitive, x: &LinearInput, y: &LinearInput) -> Result<()> {
+    if x.is_linear() && y.is_linear() {
+        bail!(
+            Differentiation,
+            "{}: transpose is not defined for both operands at once, in which it is not linear",
+            prim.name()
+        );
+    }
+    Ok(())
 }
 
 /// Each axis is in range and none is repeated.

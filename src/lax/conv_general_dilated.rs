@@ -448,6 +448,7 @@ impl Primitive for ConvGeneralDilated {
     /// x̄ = ȳ ∗ flipped k, or k̄ = x ∗ ȳ
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let [lhs, rhs] = ins else { bail!(Internal, "conv_general_dilated: takes 2 operands") };
+        check::bilinear(self, lhs, rhs)?;
         let Some(ct) = &cts[0] else { return Ok(SmallVec::from_elem(None, 2)) };
         let cts = match (lhs, rhs) {
             (LinearInput::Linear(lhs), LinearInput::Known(rhs)) => {

@@ -375,6 +375,7 @@ impl Primitive for DotGeneral {
     /// x̄ = z̄ · y over the axes of y alone, or ȳ = z̄ · x over those of x alone
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let [x, y] = ins else { bail!(Internal, "dot_general: takes 2 operands") };
+        check::bilinear(self, x, y)?;
         let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
         let Dims { lhs, rhs } = &self.dims;
         let x_ct = match (x, y) {

@@ -2,6 +2,7 @@
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
@@ -40,6 +41,7 @@ impl Primitive for Mul {
     /// x̄ = z̄ y, or ȳ = x z̄
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let [x, y] = ins else { bail!(Internal, "mul: takes 2 operands") };
+        check::bilinear(self, x, y)?;
         let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
         Ok([
             y.known().filter(|_| x.is_linear()).map(|y| unbroadcast(&mul(ct, y), &x.aval())),
