@@ -175,7 +175,7 @@ fn monoid(jaxpr: &Jaxpr, inits: &[Array]) -> Result<Option<Monoid>> {
     let ([init], [eqn]) = (inits, &jaxpr.eqns[..]) else { return Ok(None) };
     let [a, b] = [0, 1].map(|i| Atom::Var(jaxpr.invars[i]));
     let inputs = &eqn.inputs[..];
-    let both = inputs == [a.clone(), b.clone()] || inputs == [b, a];
+    let both = inputs == [a, b] || inputs == [b, a];
     let is_result = matches!((&jaxpr.outvars[..], &eqn.outputs[..]), ([Atom::Var(out)], [var]) if out == var);
     if init.is_tracer() || !both || !is_result {
         return Ok(None);

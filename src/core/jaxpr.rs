@@ -25,7 +25,7 @@ pub(crate) use crate::error::Loc;
 pub struct Var(pub(crate) u32);
 
 /// An operand: a variable or a scalar literal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Atom {
     /// A variable.
     Var(Var),
@@ -34,7 +34,7 @@ pub enum Atom {
 }
 
 /// One application of a primitive.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Eqn {
     /// The primitive with its parameters.
     pub prim: Prim,
@@ -44,6 +44,14 @@ pub struct Eqn {
     pub outputs: SmallVec<[Var; 2]>,
     /// Where in the user's program it was applied.
     pub loc: Loc,
+}
+
+impl Clone for Eqn {
+    fn clone(&self) -> Self {
+        // Faster than `SmallVec::clone`, which goes element by element.
+        let (inputs, outputs) = (SmallVec::from_slice(&self.inputs), SmallVec::from_slice(&self.outputs));
+        Eqn { prim: self.prim.clone(), inputs, outputs, loc: self.loc }
+    }
 }
 
 /// A traced program: `lambda constvars ; invars . let eqns in outvars`.
@@ -362,7 +370,7 @@ impl Jaxpr {
     /// parameters that are left. Nested jaxprs are thinned too. JAX: `pe.dce_jaxpr`.
     pub(crate) fn dce(&self, used: &[bool]) -> (Jaxpr, Vec<usize>) {
         let outvars: Vec<Atom> =
-            self.outvars.iter().zip(used).filter(|(_, used)| **used).map(|(a, _)| a.clone()).collect();
+            self.outvars.iter().zip(used).filter(|(_, used)| **used).map(|(a, _)| *a).collect();
         let mut needed = vec![false; self.avals.len()];
         let need = |atom: &Atom, needed: &mut Vec<bool>| {
             if let Atom::Var(v) = atom {
@@ -383,7 +391,7 @@ impl Jaxpr {
                 None => eqn.clone(),
                 Some((prim, kept)) => Eqn {
                     prim,
-                    inputs: kept.iter().map(|i| eqn.inputs[*i].clone()).collect(),
+                    inputs: kept.iter().map(|i| eqn.inputs[*i]).collect(),
                     outputs: eqn.outputs.iter().zip(&used).filter(|(_, u)| **u).map(|(v, _)| *v).collect(),
                     loc: eqn.loc,
                 },
@@ -441,8 +449,8 @@ impl Jaxpr {
 fn renumber(
     constvars: Vec<Var>,
     invars: Vec<Var>,
-    outvars: Vec<Atom>,
-    eqns: Vec<Eqn>,
+    mut outvars: Vec<Atom>,
+    mut eqns: Vec<Eqn>,
     old_avals: &[ShapedArray],
 ) -> Jaxpr {
     // The new variable of each old one; one that nothing defines stays as it is.
@@ -456,22 +464,17 @@ fn renumber(
     };
     let constvars: Vec<Var> = constvars.into_iter().map(&mut define).collect();
     let invars: Vec<Var> = invars.into_iter().map(&mut define).collect();
-    let outputs: Vec<SmallVec<[Var; 2]>> =
-        eqns.iter().map(|e| e.outputs.iter().map(|v| define(*v)).collect()).collect();
-    let atom = |a: &Atom| match a {
-        Atom::Var(v) => Atom::Var(new[v.0 as usize]),
-        Atom::Literal(x) => Atom::Literal(*x),
+    for v in eqns.iter_mut().flat_map(|eqn| &mut eqn.outputs) {
+        *v = define(*v);
+    }
+    let rename = |a: &mut Atom| {
+        if let Atom::Var(v) = a {
+            *v = new[v.0 as usize];
+        }
     };
-    let outvars = outvars.iter().map(atom).collect();
-    let eqns = eqns
-        .into_iter()
-        .zip(outputs)
-        .map(|(e, outputs)| Eqn {
-            inputs: e.inputs.iter().map(atom).collect(),
-            outputs,
-            prim: e.prim,
-            loc: e.loc,
-        })
-        .collect();
+    outvars.iter_mut().for_each(rename);
+    for eqn in &mut eqns {
+        eqn.inputs.iter_mut().for_each(rename);
+    }
     Jaxpr::new(constvars, invars, outvars, eqns, avals)
 }

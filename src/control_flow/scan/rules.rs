@@ -196,8 +196,8 @@ impl Primitive for Scan {
                     ResidualSource::Argument(i) if i >= first_x => return Residual::Xs(i - first_x),
                     ResidualSource::Result(i) if i >= nk => return Residual::Ys(i - nk),
                     ResidualSource::Argument(i) => Atom::Var(split.primal.invars[split.consts.len() + i]),
-                    ResidualSource::Result(i) => split.primal.outvars[i].clone(),
-                    ResidualSource::Computed(i) => split.primal.outvars[results + i].clone(),
+                    ResidualSource::Result(i) => split.primal.outvars[i],
+                    ResidualSource::Computed(i) => split.primal.outvars[results + i],
                 };
                 if is_invariant(&atom) {
                     Residual::Hoisted(hoisted_at.push(atom, &mut hoisted))
