@@ -95,6 +95,10 @@ pub use lax::device_put::device_put;
 pub use raxla_derive::Pytree;
 pub use tree::Pytree;
 
+// Their types are those of elements, of scalars, and of shapes.
+#[doc(no_inline)]
+pub use {half, num_complex, smallvec};
+
 /// The devices of the default platform. Eager operations and `jit` run on the first, unless [`device_put`] or
 /// [`config::with_default_device`] says otherwise. JAX: `jax.devices()`.
 ///

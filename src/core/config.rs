@@ -19,6 +19,7 @@ pub use crate::pjrt::discovery::set_num_cpu_devices;
 
 /// Precision of `f32` matrix products on hardware that has several. JAX: `jax_default_matmul_precision`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Precision {
     /// The platform's fastest (JAX's default).
     #[default]

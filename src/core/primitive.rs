@@ -83,6 +83,7 @@ impl LinearInput {
 
 /// One parameter as a jaxpr prints it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Param {
     /// Printed as it is.
     Text(String),

@@ -9,6 +9,7 @@ pub use promote::{canonicalize, promote_types, result_type};
 /// The element type of an [`Array`](crate::Array).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum DType {
     /// `bool`, one byte an element.
     Bool,

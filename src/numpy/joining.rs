@@ -131,6 +131,7 @@ pub fn append(x: impl Into<Array>, values: impl Into<Array>, axis: impl Into<Axe
 
 /// Where an axis is split: into equal parts, or before given positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sections {
     /// This many equal parts.
     Equal(usize),

@@ -343,6 +343,7 @@ pub fn rot90(x: impl Into<Array>, k: i64, axes: (i64, i64)) -> Array {
 
 /// How [`pad`] fills what it adds.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum PadMode {
     /// With this value.
     Constant(Array),

@@ -92,6 +92,7 @@ pub fn searchsorted(sorted: impl Into<Array>, values: impl Into<Array>, right: b
 
 /// How [`quantile`] chooses between two elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum QuantileMethod {
     /// In proportion.
     #[default]

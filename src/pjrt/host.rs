@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 /// How long the runtime may use the host's data, and whether the buffer may be the host's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HostBufferSemantics {
     /// Only during the call, which copies.
     ImmutableOnlyDuringCall,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 /// A value for one of XLA's debug options.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum OptionOverride {
     /// Text, or the name of an enum's value.
     String(String),

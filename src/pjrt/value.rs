@@ -7,6 +7,7 @@ use std::fmt;
 
 /// A value of an option or attribute.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum OptionValue {
     /// Text.
     String(String),

@@ -43,6 +43,7 @@ pub struct ScatterDimensionNumbers {
 
 /// What happens at indices whose window is not wholly within the operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum GatherScatterMode {
     /// They are clamped, so that the window is within the operand.
     Clip,

@@ -15,6 +15,7 @@ pub type Pads = SmallVec<[(i64, i64); 4]>;
 
 /// How windows treat the borders of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Padding<'a> {
     /// `"SAME"`: as many windows as elements (divided by the stride), the odd element of padding at the end;
     /// `"SAME_LOWER"`: the same, the odd element at the beginning; `"VALID"`: no padding.

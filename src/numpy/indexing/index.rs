@@ -10,6 +10,7 @@ use crate::core::array::Array;
 /// for one whole axis); [`NewAxis`] adds an axis of size one; an array of integers picks elements, several such arrays
 /// broadcast together; a `bool` array picks where it is true. Negative integers count from the end.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Index {
     /// One element.
     Int(i64),
