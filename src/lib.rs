@@ -61,10 +61,12 @@ extern crate self as raxla;
 pub mod api;
 #[allow(dead_code, reason = "the modules above are being converted")]
 pub mod arguments;
+pub mod callback;
 mod calls;
 pub(crate) mod control_flow;
 pub mod core;
 pub mod custom_derivatives;
+pub mod debug;
 pub mod dtype;
 pub mod error;
 pub(crate) mod interpreters;
@@ -80,11 +82,13 @@ pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
 pub use arguments::{Axes, Axis, Dims, NewDims, OptAxis, ShapeDtype};
+pub use callback::{io_callback, io_callback_with, pure_callback, pure_callback_with};
 pub use calls::checkpoint::checkpoint;
 pub use core::array::{Array, Element};
 pub use core::aval::ShapedArray;
 pub use core::config;
 pub use core::eval::clear_caches;
+pub use core::runtime_tokens::effects_barrier;
 pub use core::scalar::Scalar;
 pub use core::sharding;
 pub use custom_derivatives::{custom_jvp, custom_vjp};

@@ -1,5 +1,7 @@
 //! `#[derive(Pytree)]`; see [`raxla::Pytree`](../raxla/tree/trait.Pytree.html).
 
+mod print;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -14,6 +16,12 @@ use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Ident, Result, 
 pub fn derive_pytree(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
     expand(input).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// `raxla::debug::print!`; see there.
+#[proc_macro]
+pub fn debug_print(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    syn::parse_macro_input!(input as print::Input).expand().into()
 }
 
 /// A struct, or one variant of an enum.

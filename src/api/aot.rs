@@ -81,7 +81,7 @@ impl<S: Signature> Lowered<S> {
 
     /// The module as StableHLO text, with the Rust locations of its operations.
     pub fn as_text(&self) -> &str {
-        &self.lowering.text
+        &self.lowering.module.text
     }
 
     /// The jaxpr that was lowered; captured arrays are its leading parameters.

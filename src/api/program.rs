@@ -9,13 +9,14 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Placement, Repr};
-
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, Config};
-use crate::core::eval::{BufferRef, buffer_on, compile_text};
+use crate::core::effects::Effects;
+use crate::core::eval::{BufferRef, buffer_on, compile_module};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
-use crate::core::lowering::LoweringCtx;
+use crate::core::lowering::{LoweringCtx, Module};
 use crate::core::placement;
+use crate::core::runtime_tokens::Launch;
 use crate::core::sharding::Sharding;
 use crate::core::work;
 use crate::dtype::DType;
@@ -95,10 +96,11 @@ pub(crate) fn trace(f: &dyn FlatFn, args: &FlatArgs) -> Result<(ClosedJaxpr, Tre
 
 /// A lowered function: the module, and how to call what it compiles to.
 pub(crate) struct Lowering {
-    pub text: String,
+    pub module: Module,
+    effects: Effects,
     /// The settings it was traced under.
     config: Config,
-    /// Parameters of the module, as positions among the captured arrays and the leaves.
+    /// Parameters of the module besides tokens, as positions among the captured arrays and the leaves.
     kept: Box<[Kept]>,
     out_avals: Box<[ShapedArray]>,
 }
@@ -145,10 +147,12 @@ fn lower_here(
     let mut attrs: Vec<Attrs> = vec![Attrs::default(); in_avals.len()];
     let mut accepted = vec![false; in_avals.len()];
     let mut unusable = Vec::new();
+    let effects = jaxpr.effects();
+    let tokens = effects.ordered().len();
     let mut free = FreeResults::new(&out_avals);
     for (i, aval) in in_avals.iter().enumerate().filter(|(i, _)| wants[*i]) {
         if let Some(o) = free.take_of_type(aval) {
-            attrs[i].0.push(format!("tf.aliasing_output = {o} : i32"));
+            attrs[i].0.push(format!("tf.aliasing_output = {} : i32", tokens + o));
             accepted[i] = true;
         } else if free.take_of_size(aval).is_some() {
             attrs[i].0.push("jax.buffer_donor = true".into());
@@ -175,9 +179,9 @@ fn lower_here(
         .collect();
     let mut ctx = LoweringCtx::new(&format!("jit_{name}"), target);
     ctx.write_live("main", true, &jaxpr, &live, &attrs, &results)?;
-    let text = ctx.finish();
+    let module = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
-    Ok(Lowering { text, config: traced.config, kept, out_avals: out_avals.into() })
+    Ok(Lowering { module, effects, config: traced.config, kept, out_avals: out_avals.into() })
 }
 
 /// Results that no donated buffer has been given to, first come, first served.
@@ -227,6 +231,7 @@ impl<'a> FreeResults<'a> {
 /// A compiled function on the devices of a sharding.
 pub(crate) struct Program {
     pub executable: Executable,
+    launch: Launch,
     kept: Box<[Kept]>,
     out_avals: Box<[ShapedArray]>,
     pub placement: Placement,
@@ -234,9 +239,10 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn compile(lowering: &Lowering, placement: Placement) -> Result<Self> {
-        let executable = compile_text(&lowering.text, placement.sharding, lowering.config)?;
+        let executable = compile_module(&lowering.module, placement.sharding, lowering.config)?;
+        let launch = Launch::new(lowering.effects, &lowering.module);
         let (kept, out_avals) = (lowering.kept.clone(), lowering.out_avals.clone());
-        Ok(Program { executable, kept, out_avals, placement })
+        Ok(Program { executable, launch, kept, out_avals, placement })
     }
 
     /// Runs the program. `leaves` are given away: a donated buffer that nobody else holds is overwritten, one that
@@ -254,7 +260,7 @@ impl Program {
             buffers.push(buffer_on(x, self.placement.sharding)?);
         }
         let refs: SmallVec<[&Buffer; 8]> = buffers.iter().map(BufferRef::buffer).collect();
-        let outs = self.executable.execute(&refs, &non_donatable)?;
+        let outs = self.launch.run(&self.executable, self.placement.sharding, &refs, &non_donatable)?;
         if outs.len() != self.out_avals.len() {
             bail!(Internal, "the program gave {} results for {}", outs.len(), self.out_avals.len());
         }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::{CallPrimitive, refs};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
+use crate::core::effects::Effects;
 use crate::core::jaxpr::{Jaxpr, Transformed, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{Linearized, Lowered, Param, Prim};
@@ -104,6 +105,7 @@ impl CallPrimitive for Remat {
 
     /// The call now, and as linear part the whole linearisation, with the arguments as the only residuals.
     fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Linearized> {
+        self.jaxpr.effects().check(Effects::CHECKPOINT, "the gradient of `checkpoint`")?;
         let primals_out = bind(self.clone(), &refs(primals))?;
         let again = linearize_again(&self.jaxpr, nonzero)?;
         let linear = Prim::from(Remat { jaxpr: again.jaxpr.clone(), differentiated: true });

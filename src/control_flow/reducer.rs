@@ -7,6 +7,7 @@ use super::common::{bind_all_at, to_front, trace};
 use super::scan::unflatten;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
+use crate::core::effects::Effects;
 use crate::core::jaxpr::{Atom, Jaxpr, Loc, eval_jaxpr};
 use crate::core::primitive::{BatchDim, MappedAxis, Prim, Tangent};
 use crate::core::scalar::Scalar;
@@ -152,9 +153,7 @@ where
             Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: tree.clone() })
         })?;
     }
-    if traced.jaxpr.has_effects() {
-        bail!(Unimplemented, "{what}: computation may have no effects");
-    }
+    traced.jaxpr.effects().check(Effects::NONE, &format!("the computation of `{what}`"))?;
     Ok(traced.jaxpr)
 }
 

@@ -15,14 +15,15 @@ use crate::core::array::{Array, DeviceArray, Repr};
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::compilation_cache;
 use crate::core::config::{self, Config};
-use crate::core::lowering::LoweringCtx;
+use crate::core::lowering::{LoweringCtx, Module};
 use crate::core::placement::{self, copy_to};
 use crate::core::primitive::{Arrays, Prim};
+use crate::core::runtime_tokens::Launch;
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Sharding, Shards};
 use crate::core::trace::unexpected_tracer;
 use crate::error::Result;
-use crate::pjrt::{Buffer, CompileOptions, Device, Executable};
+use crate::pjrt::{Buffer, CompileOptions, Device, Executable, Program};
 
 /// One compiled application of a primitive.
 struct Entry {
@@ -36,6 +37,7 @@ struct Entry {
 
 struct Compiled {
     executable: Executable,
+    launch: Launch,
     outs: Avals,
 }
 
@@ -158,7 +160,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     let buffers =
         args.iter().map(|x| buffer_on(x, sharding)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
     let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
-    let outs = compiled.executable.execute(&refs, &[])?;
+    let outs = compiled.launch.run(&compiled.executable, sharding, &refs, &[])?;
     let outs = outs.into_iter().zip(&compiled.outs);
     Ok(outs.map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), *aval, placement)).collect())
 }
@@ -167,18 +169,21 @@ fn compile(entry: &Entry) -> Result<Compiled> {
     let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
     let outs = entry.prim.abstract_eval(&ins)?;
     let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(entry.sharding));
-    let arg_types: Vec<_> = ins.iter().map(|aval| ctx.ty(aval)).collect();
-    let result_types: Vec<_> = outs.iter().map(|aval| ctx.ty(aval)).collect();
-    let args = ctx.begin_function("main", true, &arg_types, &result_types, [&[], &[]]);
-    let results = entry.prim.lower(&mut ctx, &args, &outs)?;
-    ctx.end_function(&results);
-    let text = ctx.finish();
-    let executable = compile_text(&text, entry.sharding, entry.config)?;
-    Ok(Compiled { executable, outs })
+    let arg_types = ins.iter().map(|aval| ctx.ty(aval)).collect();
+    let result_types = outs.iter().map(|aval| ctx.ty(aval)).collect();
+    let effects = entry.prim.effects();
+    ctx.write_body("main", true, effects, arg_types, result_types, [&[], &[]], |ctx, args| {
+        entry.prim.lower(ctx, args, &outs)
+    })?;
+    let module = ctx.finish();
+    let executable = compile_module(&module, entry.sharding, entry.config)?;
+    let launch = Launch::new(effects, &module);
+    Ok(Compiled { executable, launch, outs })
 }
 
 /// Compiles a module for the devices of a sharding.
-pub(crate) fn compile_text(text: &str, sharding: Sharding, config: Config) -> Result<Executable> {
+pub(crate) fn compile_module(module: &Module, sharding: Sharding, config: Config) -> Result<Executable> {
+    let text = &module.text;
     tracing::debug!(target: "raxla::lowering", "{text}");
     let ids: SmallVec<[i32; 8]> = sharding.devices().iter().map(Device::id).collect();
     let mut options = CompileOptions::for_devices(&ids);
@@ -186,7 +191,11 @@ pub(crate) fn compile_text(text: &str, sharding: Sharding, config: Config) -> Re
     if config.disable_most_optimizations {
         options = options.without_most_optimizations();
     }
-    compilation_cache::compile(client, text, &options)
+    if module.host_calls.is_empty() {
+        return compilation_cache::compile(client, text, &options);
+    }
+    // Not kept on disk: another process has other functions.
+    client.compile(&Program::mlir_text(text), &options)
 }
 
 /// Empties this thread's and the shared cache of compiled primitives. JAX: `jax.clear_caches`.

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
+use crate::core::effects::Effects;
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
@@ -71,6 +72,8 @@ pub struct Jaxpr {
     pub avals: Vec<ShapedArray>,
     /// Named axes that its equations refer to.
     axis_names: Vec<AxisName>,
+    /// What its equations do besides computing.
+    effects: Effects,
     /// [`is_thin`](Self::is_thin), found out once.
     thin: OnceLock<bool>,
     /// Hash of the contents, computed once.
@@ -108,6 +111,7 @@ impl Jaxpr {
     ) -> Self {
         work::count(eqns.len() + invars.len() + outvars.len());
         let axis_names = collect_axis_names(&eqns);
+        let effects = eqns.iter().map(|e| e.prim.effects()).collect();
         Jaxpr {
             constvars,
             invars,
@@ -115,6 +119,7 @@ impl Jaxpr {
             eqns,
             avals,
             axis_names,
+            effects,
             thin: OnceLock::new(),
             hash: OnceLock::new(),
             memo: Mutex::default(),
@@ -336,7 +341,7 @@ impl Jaxpr {
         let mut partly = false;
         for (eqn, live) in self.eqns.iter().zip(&mut eqns).rev() {
             let used = eqn.outputs.iter().filter(|v| needed[v.0 as usize]).count();
-            *live = used > 0 || eqn.prim.has_effects();
+            *live = used > 0 || !eqn.prim.effects().is_empty();
             if *live {
                 partly |= used < eqn.outputs.len() || eqn.prim.sub_jaxprs().iter().any(|j| !j.is_thin());
                 eqn.inputs.iter().for_each(|a| need(a, &mut needed));
@@ -356,9 +361,9 @@ impl Jaxpr {
 }
 
 impl Jaxpr {
-    /// Does any equation have effects?
-    pub(crate) fn has_effects(&self) -> bool {
-        self.eqns.iter().any(|e| e.prim.has_effects())
+    /// What its equations do besides computing, those of nested jaxprs included.
+    pub(crate) fn effects(&self) -> Effects {
+        self.effects
     }
 
     /// Named axes that its equations refer to.
@@ -381,12 +386,12 @@ impl Jaxpr {
         let mut eqns: Vec<Eqn> = Vec::with_capacity(self.eqns.len());
         for eqn in self.eqns.iter().rev() {
             let mut used: SmallVec<[bool; 4]> = eqn.outputs.iter().map(|v| needed[v.0 as usize]).collect();
-            if !eqn.prim.has_effects() && !used.contains(&true) {
+            if eqn.prim.effects().is_empty() && !used.contains(&true) {
                 continue;
             }
             // A jaxpr inside may ignore an operand even if all its results are read.
             let thin = used.contains(&false) || eqn.prim.sub_jaxprs().iter().any(|j| !j.is_thin());
-            let thinned = if thin && !eqn.prim.has_effects() { eqn.prim.dce(&mut used) } else { None };
+            let thinned = if thin { eqn.prim.dce(&mut used) } else { None };
             let eqn = match thinned {
                 None => eqn.clone(),
                 Some((prim, kept)) => Eqn {
@@ -425,6 +430,12 @@ impl Remap<usize> {
 }
 
 impl Jaxpr {
+    /// The same without equations that have effects, on which no result depends.
+    pub(crate) fn without_effects(&self) -> Jaxpr {
+        let eqns = self.eqns.iter().filter(|e| e.prim.effects().is_empty()).cloned().collect();
+        renumber(self.constvars.clone(), self.invars.clone(), self.outvars.clone(), eqns, &self.avals)
+    }
+
     /// The same equations with other parameters, among which is each that they read, and other results. The jaxpr has
     /// no constants.
     pub(crate) fn rearrange(

@@ -9,12 +9,22 @@ use smallvec::SmallVec;
 
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
+use crate::core::effects::{Effect, Effects};
 use crate::core::jaxpr::{Atom, Jaxpr, Live, Var};
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Mesh, Sharding};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::mlir::{Attrs, Block, Builder, Type, Value, Values, push_list};
+use crate::mlir::{Attrs, Block, Builder, Type, Value, Values, list, push_list};
+use crate::pjrt::HostCall;
+
+/// A lowered module.
+#[derive(Clone, Debug)]
+pub struct Module {
+    pub text: String,
+    /// The functions of this process that it calls: they live as long as a program that was compiled from it.
+    pub host_calls: Arc<[Arc<HostCall>]>,
+}
 
 /// A module that is being lowered. It dereferences to its [`Builder`].
 #[derive(Debug)]
@@ -33,8 +43,12 @@ pub struct LoweringCtx {
     /// Functions that lowering rules have asked for, by their name and the types of their arguments.
     helpers: FxHashMap<(&'static str, SmallVec<[Type; 4]>), String>,
     names: FxHashMap<String, usize>,
-    /// What the module will be compiled for; empty if that is not known.
-    platform: &'static str,
+    /// What the module will be compiled for, if that is known.
+    target: Option<Sharding>,
+    /// The present token of each ordered effect, while something is written that has it.
+    tokens: [Option<Value>; Effect::COUNT],
+    /// The functions of this process that the module calls.
+    host_calls: Vec<Arc<HostCall>>,
 }
 
 impl Deref for LoweringCtx {
@@ -64,7 +78,9 @@ impl LoweringCtx {
             functions: FxHashMap::default(),
             helpers: FxHashMap::default(),
             names: FxHashMap::default(),
-            platform: target.map_or("", |sharding| sharding.client().platform_name()),
+            target,
+            tokens: [None; Effect::COUNT],
+            host_calls: Vec::new(),
         }
     }
 
@@ -86,12 +102,12 @@ impl LoweringCtx {
 
     /// The platform that the module is for: `cpu`, `cuda`, `tpu`; empty if it is for any.
     pub fn platform(&self) -> &'static str {
-        self.platform
+        self.target.map_or("", |sharding| sharding.client().platform_name())
     }
 
     /// The finished module.
-    pub fn finish(self) -> String {
-        self.builder.finish()
+    pub fn finish(self) -> Module {
+        Module { text: self.builder.finish(), host_calls: self.host_calls.into() }
     }
 
     /// The type of an aval.
@@ -307,8 +323,14 @@ impl LoweringCtx {
                 function
             }
         };
-        let results: Vec<Type> = jaxpr.outvars.iter().map(|a| self.ty(&jaxpr.atom_aval(a))).collect();
-        Ok(self.builder.call(&function, args, &results))
+        let effects = jaxpr.effects().ordered();
+        let mut args: Values = args.into();
+        args.insert_many(0, self.tokens(effects)?);
+        let mut results: Vec<Type> = args[..effects.len()].iter().map(|token| token.ty()).collect();
+        results.extend(jaxpr.outvars.iter().map(|a| self.ty(&jaxpr.atom_aval(a))));
+        let mut values = self.builder.call(&function, &args, &results);
+        self.set_tokens(effects, values.drain(..effects.len()));
+        Ok(values)
     }
 
     /// Calls a private function, which `body` writes at the first call with arguments of these types. On the CPU it stays a
@@ -325,15 +347,13 @@ impl LoweringCtx {
             Some(function) => function.clone(),
             None => {
                 let function = self.unique_name(name);
-                let ins: SmallVec<[Type; 4]> = args.iter().map(|x| x.ty()).collect();
-                let values = self.begin_function(&function, false, &ins, results, [&[], &[]]);
-                let values = body(self, &values)?;
-                self.end_function(&values);
+                let ins = args.iter().map(|x| x.ty()).collect();
+                self.write_body(&function, false, Effects::NONE, ins, results.to_vec(), [&[], &[]], body)?;
                 self.helpers.insert(key, function.clone());
                 function
             }
         };
-        let attrs = match self.platform {
+        let attrs = match self.platform() {
             "cpu" => ", mhlo.frontend_attributes = {inlineable = \"false\"}",
             _ => "",
         };
@@ -358,13 +378,113 @@ impl LoweringCtx {
         result_attrs: &[Attrs],
     ) -> Result<()> {
         let params = || live.params.iter().map(|i| jaxpr.invars[*i]);
-        let args: Vec<Type> = params().map(|v| self.ty(jaxpr.aval(v))).collect();
-        let results: Vec<Type> = jaxpr.outvars.iter().map(|a| self.ty(&jaxpr.atom_aval(a))).collect();
-        let values = self.begin_function(name, public, &args, &results, [arg_attrs, result_attrs]);
-        self.reserve(jaxpr.eqns.len());
-        let outs = self.inline(jaxpr, live, params().zip(values))?;
+        let args = params().map(|v| self.ty(jaxpr.aval(v))).collect();
+        let results = jaxpr.outvars.iter().map(|a| self.ty(&jaxpr.atom_aval(a))).collect();
+        let attrs = [arg_attrs, result_attrs];
+        self.write_body(name, public, jaxpr.effects(), args, results, attrs, |ctx, values| {
+            ctx.reserve(jaxpr.eqns.len());
+            ctx.inline(jaxpr, live, params().zip(values.iter().copied()))
+        })
+    }
+
+    /// Writes a function whose body has these effects: the tokens of the ordered ones are its leading parameters and results.
+    #[allow(clippy::too_many_arguments, reason = "all of a function's head")]
+    pub(crate) fn write_body(
+        &mut self,
+        name: &str,
+        public: bool,
+        effects: Effects,
+        mut args: Vec<Type>,
+        mut results: Vec<Type>,
+        attrs: [&[Attrs]; 2],
+        body: impl FnOnce(&mut Self, &[Value]) -> Result<Values>,
+    ) -> Result<()> {
+        let effects = effects.ordered();
+        let n = effects.len();
+        let token = self.token_type();
+        args.splice(0..0, std::iter::repeat_n(token, n));
+        results.splice(0..0, std::iter::repeat_n(token, n));
+        let with_tokens = |attrs: &[Attrs]| {
+            let token = Attrs(vec!["jax.token = true".into()]);
+            std::iter::repeat_n(token, n).chain(attrs.iter().cloned()).collect::<Vec<_>>()
+        };
+        let outer = self.tokens;
+        let values = match n {
+            0 => self.begin_function(name, public, &args, &results, attrs),
+            _ => {
+                let [of_args, of_results] = attrs.map(with_tokens);
+                self.begin_function(name, public, &args, &results, [&of_args, &of_results])
+            }
+        };
+        self.set_tokens(effects, values[..n].iter().copied());
+        let mut outs = body(self, &values[n..])?;
+        outs.insert_many(0, self.tokens(effects)?);
         self.end_function(&outs);
+        self.tokens = outer;
         Ok(())
+    }
+
+    fn token_type(&mut self) -> Type {
+        self.other_type("!stablehlo.token")
+    }
+
+    /// The present tokens of the ordered ones among these effects. An equation with an ordered effect takes it, and sets the
+    /// next one; one with a body hands it in and out beside its values.
+    pub(crate) fn tokens(&self, effects: Effects) -> Result<Values> {
+        let token = |effect: Effect| match self.tokens[effect as usize] {
+            Some(token) => Ok(token),
+            None => bail!(Internal, "lowering: there is no token of the effect {}", effect.name()),
+        };
+        effects.ordered().iter().map(token).collect()
+    }
+
+    /// What follows comes after these tokens, as many as [`tokens`](Self::tokens) gives.
+    pub(crate) fn set_tokens(&mut self, effects: Effects, tokens: impl IntoIterator<Item = Value>) {
+        for (effect, token) in effects.ordered().iter().zip(tokens) {
+            self.tokens[effect as usize] = Some(token);
+        }
+    }
+
+    /// The call of a function of this process. `effect`: `None` for a function without side effects.
+    pub(crate) fn host_call(
+        &mut self,
+        call: Arc<HostCall>,
+        effect: Option<Effect>,
+        ins: &[Value],
+        outs: &[ShapedArray],
+    ) -> Result<Values> {
+        if let Some(target) = self.target {
+            target.client().register_host_calls().map_err(|e| e.context(call.name()).at(call.loc()))?;
+        }
+        let tokens = effect.map_or(Effects::NONE, Effects::from).ordered();
+        let mut operands = self.tokens(tokens)?;
+        operands.extend_from_slice(ins);
+        let mut results: Vec<Type> = operands[..tokens.len()].iter().map(|token| token.ty()).collect();
+        results.extend(outs.iter().map(|aval| self.ty(aval)));
+        // Row-major, or the compiler might choose a transposed layout.
+        let layouts = |ranks: &mut dyn Iterator<Item = usize>| {
+            let layout = |rank: usize| {
+                let axes: Vec<usize> = (0..rank).rev().collect();
+                let axes = if rank == 0 { String::new() } else { list(&axes) };
+                format!("dense<{axes}> : tensor<{rank}xindex>")
+            };
+            ranks.map(layout).collect::<Vec<_>>().join(", ")
+        };
+        let ranks = std::iter::repeat_n(0, tokens.len());
+        let operand_layouts = layouts(&mut operands.iter().map(|x| self.dims(*x).len()));
+        let result_layouts = layouts(&mut ranks.chain(outs.iter().map(ShapedArray::ndim)));
+        let attrs = format!(
+            "api_version = 4 : i32, backend_config = {{{} = {} : i64}}, call_target_name = \"{}\", has_side_effect = {}, \
+             operand_layouts = [{operand_layouts}], result_layouts = [{result_layouts}]",
+            HostCall::ID,
+            call.id(),
+            HostCall::TARGET,
+            effect.is_some(),
+        );
+        self.host_calls.push(call);
+        let mut values = self.op("stablehlo.custom_call", &operands, &attrs, &results);
+        self.set_tokens(tokens, values.drain(..tokens.len()));
+        Ok(values)
     }
 
     fn unique_name(&mut self, name: &str) -> String {

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::axis::AxisName;
+use crate::core::effects::Effects;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::error::{Error, Result, err};
@@ -165,9 +166,9 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Must it stay although nobody uses its results?
-    fn has_effects(&self) -> bool {
-        any_has_effects(&self.sub_jaxprs())
+    /// What it does besides computing its results: it stays although nobody uses them, and runs once.
+    fn effects(&self) -> Effects {
+        effects_of(&self.sub_jaxprs())
     }
 }
 
@@ -181,8 +182,8 @@ fn axis_names_of(jaxprs: &[&Arc<Jaxpr>]) -> Vec<AxisName> {
     jaxprs.iter().flat_map(|jaxpr| jaxpr.axis_names()).copied().collect()
 }
 
-fn any_has_effects(jaxprs: &[&Arc<Jaxpr>]) -> bool {
-    jaxprs.iter().any(|jaxpr| jaxpr.has_effects())
+fn effects_of(jaxprs: &[&Arc<Jaxpr>]) -> Effects {
+    jaxprs.iter().map(|jaxpr| jaxpr.effects()).collect()
 }
 
 /// A linearised application of a primitive: the results, and a linear primitive that maps `residuals` followed by the

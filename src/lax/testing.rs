@@ -256,9 +256,10 @@ fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Ar
     let args: Vec<Array> = consts.into_iter().chain(args.iter().cloned()).collect();
     let mut ctx = LoweringCtx::new("jit_check_rules", None);
     ctx.write_function("main", true, &jaxpr)?;
-    let text = ctx.finish();
+    let module = ctx.finish();
     let (sharding, committed) = (config::default_sharding(config::current())?, false);
-    let executable = eval::compile_text(&text, sharding, config::current()).map_err(|e| e.context(&text))?;
+    let executable =
+        eval::compile_module(&module, sharding, config::current()).map_err(|e| e.context(&module.text))?;
     let buffers = args.iter().map(|x| eval::buffer_on(x, sharding)).collect::<Result<Vec<_>>>()?;
     let refs: Vec<_> = buffers.iter().map(|b| b.buffer()).collect();
     let outs = executable.execute(&refs, &[])?;

@@ -72,6 +72,9 @@ impl Plugin {
                 destroy(&raw mut a);
             }
         }
+        if let Some(own) = super::ffi::raised(&message) {
+            return own;
+        }
         if message.is_empty() {
             message = format!("the plugin reported {} without a message", code_name(code));
         }

@@ -107,7 +107,23 @@ impl Executable {
     /// lie on another device. Errors of the run itself appear in the outputs.
     #[inline]
     pub fn execute(&self, arguments: &[&Buffer], non_donatable: &[i64]) -> Result<Outputs> {
-        self.execute_on(arguments, non_donatable, null_mut())
+        self.execute_on(arguments, non_donatable, null_mut(), null_mut())
+    }
+
+    /// [`Executable::execute`], with an event for the completion.
+    ///
+    /// # Errors
+    /// As [`Executable::execute`].
+    pub fn execute_and_notify(
+        &self,
+        arguments: &[&Buffer],
+        non_donatable: &[i64],
+    ) -> Result<(Outputs, Event)> {
+        let mut event = null_mut();
+        let outputs = self.execute_on(arguments, non_donatable, null_mut(), &raw mut event)?;
+        let event = non_null(event, "PJRT_LoadedExecutable_Execute")?;
+        // SAFETY: the caller of PJRT owns the event, which is one of the executable's client.
+        Ok((outputs, unsafe { Event::from_raw(&self.client, event) }))
     }
 
     /// [`Executable::execute`] on `device`, for a program compiled as
@@ -124,7 +140,7 @@ impl Executable {
         if device.client() != &self.client {
             bail!(InvalidArgument, "execute: device {device} belongs to another client");
         }
-        self.execute_on(arguments, non_donatable, device.raw())
+        self.execute_on(arguments, non_donatable, device.raw(), null_mut())
     }
 
     #[inline]
@@ -133,6 +149,7 @@ impl Executable {
         arguments: &[&Buffer],
         non_donatable: &[i64],
         device: *mut sys::PJRT_Device,
+        event: *mut *mut sys::PJRT_Event,
     ) -> Result<Outputs> {
         self.check_alive()?;
         let mut raw = Arguments::with_capacity(arguments.len());
@@ -154,8 +171,10 @@ impl Executable {
         a.num_args = raw.len();
         a.output_lists = &raw const output_list;
         a.execute_device = device;
+        a.device_complete_events = event;
         // SAFETY: `self` owns the executable; arguments are borrowed buffers of its client; all lists outlive the
-        // call, and the output list has room for every output. The caller of PJRT owns the outputs.
+        // call, the output list has room for every output and `event`, unless it is null, for one event. The caller of PJRT
+        // owns the outputs.
         unsafe {
             call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Execute, a)?;
             self.take_outputs(&outputs)

@@ -16,6 +16,7 @@
 
 #[macro_use]
 mod api;
+mod at_exit;
 mod buffer;
 mod client;
 mod client_options;
@@ -24,6 +25,7 @@ mod device;
 pub mod discovery;
 mod event;
 mod executable;
+mod ffi;
 mod host;
 mod identity;
 mod memory;
@@ -38,12 +40,15 @@ mod topology;
 mod transfer;
 mod value;
 
+pub(crate) use at_exit::at_exit;
 pub use buffer::{Buffer, ExternalReference};
 pub use client::{Client, CpuOptions};
 pub use compiled::{CompiledProgram, MemoryStats};
 pub use device::{Device, DeviceDescription, DeviceMemoryStats};
 pub use event::Event;
+pub(crate) use event::in_callback;
 pub use executable::{Executable, Outputs};
+pub(crate) use ffi::HostCall;
 pub use host::{HostBufferSemantics, HostTransfer};
 pub use memory::Memory;
 pub use options::{CompileOptions, DeviceAssignment, OptionOverride};

@@ -93,7 +93,6 @@ impl Plugin {
     }
 
     /// The extension of the given type, if the plugin has it. The caller casts it to the struct of that extension.
-    #[allow(dead_code, reason = "the FFI layer comes later")]
     pub(crate) fn extension(&self, kind: sys::PJRT_Extension_Type) -> Option<*mut sys::PJRT_Extension_Base> {
         let mut next = self.0.api.extension_start;
         while !next.is_null() {

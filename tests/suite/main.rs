@@ -13,6 +13,7 @@ mod convention;
 mod core_smoke;
 mod cuda;
 mod custom_derivatives;
+mod debug;
 mod derive;
 mod edges;
 mod examples;

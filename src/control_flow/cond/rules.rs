@@ -9,6 +9,7 @@ use crate::calls::{refs, scatter_marked};
 use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::effects::Effects;
 use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -43,6 +44,7 @@ impl Primitive for Cond {
         self.branches.iter().collect()
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        self.effects().check(Effects::CONTROL_FLOW, "`cond`")?;
         let avals: Vec<Vec<ShapedArray>> = self.branches.iter().map(|b| b.out_avals()).collect();
         for branch in &self.branches {
             let params = branch.in_avals();
@@ -63,14 +65,21 @@ impl Primitive for Cond {
         if let [only] = &*self.branches {
             return ctx.inline_jaxpr(only, &ins[1..]);
         }
-        let types: Vec<_> = outs.iter().map(|aval| ctx.ty(aval)).collect();
-        let results = ctx.begin_op_with_regions("stablehlo.case", &ins[..1], &types);
+        let effects = self.effects();
+        let before = ctx.tokens(effects)?;
+        let mut types: Vec<_> = before.iter().map(|token| token.ty()).collect();
+        types.extend(outs.iter().map(|aval| ctx.ty(aval)));
+        let mut results = ctx.begin_op_with_regions("stablehlo.case", &ins[..1], &types);
         for branch in &self.branches {
             ctx.begin_region(&[]);
+            ctx.set_tokens(effects, before.iter().copied());
             let values = ctx.inline_jaxpr(branch, &ins[1..])?;
-            ctx.end_region(&values);
+            let mut outs = ctx.tokens(effects)?;
+            outs.extend(values);
+            ctx.end_region(&outs);
         }
         ctx.end_op_with_regions(&ins[..1], "", &results);
+        ctx.set_tokens(effects, results.drain(..before.len()));
         Ok(results)
     }
 
@@ -167,6 +176,9 @@ impl Primitive for Cond {
 
     /// The branches batched; with a mapped index all of them run, and a selection follows
     fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        if !self.effects().and(Effects::IO).is_empty() {
+            bail!(Unimplemented, "IO effects not supported in vmap of `cond`: all branches might run");
+        }
         if let Some(dim) = dims[0] {
             return self.batch_select(axis, args, dims, dim);
         }

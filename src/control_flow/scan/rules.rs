@@ -10,6 +10,7 @@ use crate::control_flow::common::{count, hoist, old, to_front};
 use crate::control_flow::fixpoint::{Body, Flow};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::effects::Effects;
 use crate::core::jaxpr::{Atom, Jaxpr, eval_jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -69,6 +70,7 @@ impl Primitive for Scan {
         if !fits {
             bail!(Internal, "scan: operands {ins:?} do not fit the body's parameters {params:?}");
         }
+        self.effects().check(Effects::CONTROL_FLOW, "`scan`")?;
         let outs = self.jaxpr.out_avals();
         let carry_in = &params[self.num_consts..first_x];
         if let Some((a, b)) = carry_in.iter().zip(&outs).find(|(a, b)| !a.matches(b)) {
@@ -89,27 +91,34 @@ impl Primitive for Scan {
         // A loop of one turn is none.
         let (turns, rest) = if turns <= 1 { (0, self.length) } else { (turns, rest) };
         if turns > 0 {
+            let effects = self.effects();
             let first = ctx.constant(Scalar::from_i128(DType::I32, 0));
-            let mut operands = Values::from_slice(&[first]);
+            let mut operands = ctx.tokens(effects)?;
+            let n = operands.len();
+            operands.push(first);
             operands.extend(state.iter().copied());
             let types: Vec<_> = operands.iter().map(|v| v.ty()).collect();
             let results = ctx.begin_op_with_regions("stablehlo.while", &operands, &types);
             let args = ctx.begin_region(&types);
             let limit = ctx.constant(Scalar::from_i128(DType::I32, (turns * unroll) as i128));
-            let more = ctx.compare("LT", args[0], limit);
+            let more = ctx.compare("LT", args[n], limit);
             ctx.end_region(&[more]);
             let args = ctx.begin_region(&types);
-            let mut i = args[0];
-            let mut inner: Values = args[1..].into();
+            ctx.set_tokens(effects, args[..n].iter().copied());
+            let mut i = args[n];
+            let mut inner: Values = args[n + 1..].into();
             let one = ctx.constant(Scalar::from_i128(DType::I32, 1));
             for _ in 0..unroll {
                 inner = self.lower_step(ctx, i, consts, &inner, xs)?;
                 i = ctx.elementwise("stablehlo.add", &[i, one], i.ty());
             }
-            inner.insert(0, i);
-            ctx.end_region(&inner);
+            let mut next = ctx.tokens(effects)?;
+            next.push(i);
+            next.extend(inner);
+            ctx.end_region(&next);
             ctx.end_op_with_regions(&operands, "", &results);
-            state = results[1..].into();
+            ctx.set_tokens(effects, results[..n].iter().copied());
+            state = results[n + 1..].into();
         }
         for i in self.length - rest..self.length {
             let i = ctx.constant(Scalar::from_i128(DType::I32, i as i128));
@@ -518,7 +527,7 @@ fn invariant_vars(jaxpr: &Jaxpr, consts: usize) -> Vec<bool> {
             Atom::Var(v) => invariant[v.0 as usize],
             Atom::Literal(_) => true,
         };
-        if !eqn.prim.has_effects() && eqn.inputs.iter().all(known) {
+        if eqn.prim.effects().is_empty() && eqn.inputs.iter().all(known) {
             eqn.outputs.iter().for_each(|v| invariant[v.0 as usize] = true);
         }
     }
@@ -531,7 +540,8 @@ fn run_invariant(jaxpr: &Jaxpr, wanted: Vec<Atom>, consts: usize, values: &[Arra
         return Ok(Vec::new());
     }
     let used = vec![true; wanted.len()];
-    let (hoisted, kept) = jaxpr.rearrange(old(0..jaxpr.invars.len()), wanted).dce(&used);
+    // What has effects is no invariant, and the scan itself runs it.
+    let (hoisted, kept) = jaxpr.rearrange(old(0..jaxpr.invars.len()), wanted).without_effects().dce(&used);
     if let Some(i) = kept.iter().find(|i| **i >= consts) {
         bail!(Internal, "scan: an invariant depends on operand {i}");
     }

@@ -8,6 +8,7 @@ use crate::control_flow::common::{count, here, hoist, old, to_front, unite};
 use crate::control_flow::fixpoint::{Body, Flow};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::effects::{Effect, Effects};
 use crate::core::jaxpr::{Jaxpr, Parameter};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
@@ -51,6 +52,7 @@ impl Primitive for While {
         vec![&self.cond_jaxpr, &self.body_jaxpr]
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+        self.effects().check(Effects::CONTROL_FLOW, "`while`")?;
         let (cond, body) = (self.cond_jaxpr.in_avals(), self.body_jaxpr.in_avals());
         let carry = &body[self.body_nconsts..];
         let params = cond[..self.cond_nconsts].iter().chain(&body);
@@ -69,10 +71,23 @@ impl Primitive for While {
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
         let (cond_consts, rest) = ins.split_at(self.cond_nconsts);
         let (body_consts, init) = rest.split_at(self.body_nconsts);
-        let types: Vec<_> = init.iter().map(|v| v.ty()).collect();
-        let results = ctx.begin_op_with_regions("stablehlo.while", init, &types);
-        let carry = ctx.begin_region(&types);
-        let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
+        let effects = self.effects();
+        let predicate = |ctx: &mut LoweringCtx, carry: &[Value]| -> Result<Value> {
+            Ok(ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, carry].concat())?[0])
+        };
+        // A condition can give no token. One with ordered effects runs before the loop and at the end of its body, and the
+        // loop carries what it gave.
+        let carries_predicate = !self.cond_jaxpr.effects().ordered().is_empty();
+        let first = if carries_predicate { Some(predicate(ctx, init)?) } else { None };
+        let mut operands = ctx.tokens(effects)?;
+        let tokens = operands.len();
+        operands.extend(first);
+        let leading = operands.len();
+        operands.extend_from_slice(init);
+        let types: Vec<_> = operands.iter().map(|v| v.ty()).collect();
+        let mut results = ctx.begin_op_with_regions("stablehlo.while", &operands, &types);
+        let args = ctx.begin_region(&types);
+        let pred = if carries_predicate { args[tokens] } else { predicate(ctx, &args[leading..])? };
         let rank = ctx.shape(pred).len();
         let any = match rank {
             0 => pred,
@@ -82,14 +97,21 @@ impl Primitive for While {
             }
         };
         ctx.end_region(&[any]);
-        let carry = ctx.begin_region(&types);
-        let mut next = ctx.inline_jaxpr(&self.body_jaxpr, &[body_consts, &carry].concat())?;
+        let args = ctx.begin_region(&types);
+        ctx.set_tokens(effects, args[..tokens].iter().copied());
+        let carry = &args[leading..];
+        let mut next = ctx.inline_jaxpr(&self.body_jaxpr, &[body_consts, carry].concat())?;
         if rank > 0 {
-            let pred = ctx.inline_jaxpr(&self.cond_jaxpr, &[cond_consts, &carry].concat())?[0];
-            next = next.iter().zip(&carry).map(|(new, old)| select_along(ctx, pred, *new, *old)).collect();
+            let pred = if carries_predicate { args[tokens] } else { predicate(ctx, carry)? };
+            next = next.iter().zip(carry).map(|(new, old)| select_along(ctx, pred, *new, *old)).collect();
         }
-        ctx.end_region(&next);
-        ctx.end_op_with_regions(init, "", &results);
+        let pred = if carries_predicate { Some(predicate(ctx, &next)?) } else { None };
+        let mut outs = ctx.tokens(effects)?;
+        outs.extend(pred);
+        outs.extend(next);
+        ctx.end_region(&outs);
+        ctx.end_op_with_regions(&operands, "", &results);
+        ctx.set_tokens(effects, results.drain(..leading));
         Ok(results)
     }
 
@@ -166,6 +188,9 @@ impl Primitive for While {
 
     /// The loop over the batched body; with a mapped condition all carries are mapped
     fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        if self.effects().contains(Effect::OrderedIo) {
+            bail!(Unimplemented, "ordered IO effects not supported in vmap of `while`");
+        }
         let given: Vec<bool> = dims.iter().map(Option::is_some).collect();
         let (cond_given, body_given, carry_given) = self.split(&given);
         let mut carry = carry_given.to_vec();
@@ -180,6 +205,13 @@ impl Primitive for While {
             true => (make_cond(&carry)?, make_body(&carry)?),
             false => (cond, body),
         };
+        if cond.mapped_out[0] && self.effects().contains(Effect::Io) {
+            bail!(
+                Unimplemented,
+                "unordered IO effects not supported in `while` with a batched predicate: the body would run for elements \
+                 that are done"
+            );
+        }
         // A condition that is an array goes over leading axes of every carry, and so does its mapped version; but one that
         // is not mapped needs the mapped axis behind its own.
         let inner = self.cond_jaxpr.out_avals()[0].ndim();
