@@ -1,10 +1,81 @@
-//! The one error type. JAX: `jax.errors`.
+//! What can go wrong, and how it is said. JAX: `jax.errors`.
 //!
-//! An [`Error`] is opaque: ask it for its [`kind`](Error::kind), its [`location`](Error::location) (the user's file
-//! and line, where one is known) and print it for the message.
+//! There is one type, [`Error`]. It is opaque: ask it for its [`kind`](Error::kind), for its [`location`](Error::location), which
+//! is a line of your program, and print it for the message.
 //!
-//! An operator on arrays panics outside of any transformation and is an `Err` inside of one; [`try_`] makes an `Err` of it
-//! outside too. An error of your own passes through every transformation: see [`Error::other`].
+//! # When it panics, and when it is an `Err`
+//!
+//! - **A call of a transformed function** (`jit(f)(..)`, `grad(f)(..)`, `vmap(f)(..)`) and whatever else runs a function of yours
+//!   (`lax::scan`, `lax::cond`) returns a [`Result`]: tracing, compiling and running can fail, and nothing is half changed then.
+//! - **An operation on arrays** returns an [`Array`](crate::Array). With operands that it does not accept it panics at your line,
+//!   as indexing a slice does; inside a transformation the same mistake comes out of the transformation's call as an `Err`.
+//!   [`try_`] makes an `Err` of it outside too.
+//! - **Reading a value** ([`item`](crate::Array::item), [`to_vec`](crate::Array::to_vec)) returns a [`Result`]: the computation
+//!   may have failed since it was enqueued, and a tracer has no value.
+//! - **An error of your own** passes through every transformation: see [`Error::other`].
+//!
+//! ```
+//! use raxla::prelude::*;
+//!
+//! let add = |x: &Array, y: &Array| x + y;
+//! let (x, y) = (Array::from([1.0f32, 2.0]), Array::from([1.0f32, 2.0, 3.0]));
+//! let inside = jit(add)(&x, &y).unwrap_err();
+//! let outside = raxla::try_(|| add(&x, &y)).unwrap_err();
+//! assert_eq!(inside.message(), "add got incompatible shapes for broadcasting: (2,), (3,)");
+//! assert_eq!(inside.message(), outside.message());
+//! assert_eq!(inside.kind(), ErrorKind::Shape);
+//! assert_eq!(inside.location(), outside.location());
+//! ```
+//!
+//! An error inside a transformation travels as an unwind that the transformation's call catches; no panic hook sees it. So
+//! transformations need `panic = "unwind"`, Rust's default: with `panic = "abort"` in the profile such an error ends the process.
+//! A panic of your own function (`unwrap`, `assert!`) goes on through the call, and leaves nothing behind that would spoil
+//! the next one.
+//!
+//! # Kinds
+//!
+//! | you see | it says | remedy |
+//! |---|---|---|
+//! | [`Shape`](ErrorKind::Shape), [`DType`](ErrorKind::DType), [`InvalidArgument`](ErrorKind::InvalidArgument) | the operation, its operands and the rule broken | |
+//! | [`TracerBoolConversion`](ErrorKind::TracerBoolConversion), [`Concretization`](ErrorKind::Concretization) | a Rust `if`, `while` or number needs a value that is not there while tracing | `lax::cond`, `lax::while_loop`, `jnp::where_`; or make the argument static |
+//! | [`UnexpectedTracer`](ErrorKind::UnexpectedTracer) | a traced function stored an array where it outlives the trace | return it instead |
+//! | [`TreeMismatch`](ErrorKind::TreeMismatch), [`Carry`](ErrorKind::Carry), [`Branch`](ErrorKind::Branch) | where two structures or types differ, by path | |
+//! | [`Differentiation`](ErrorKind::Differentiation) | what has no derivative as asked | `lax::scan` for loops in reverse mode; `custom_vjp` |
+//! | [`DeletedBuffer`](ErrorKind::DeletedBuffer) | the array was donated | clone it, or pass it by reference |
+//! | [`Plugin`](ErrorKind::Plugin) | which plugin was looked for, where, and what to install | |
+//! | [`Compile`](ErrorKind::Compile), [`Runtime`](ErrorKind::Runtime) | what XLA says | |
+//! | [`Internal`](ErrorKind::Internal) | a bug in raxla | report it |
+//!
+//! ```
+//! use raxla::prelude::*;
+//!
+//! let f = jit(|x: &Array| -> Result<Array> {
+//!     // The value of a tracer: it stands for every value that the compiled program will be called with.
+//!     Ok(if x.item::<f32>()? > 0.0 { x.clone() } else { -x })
+//! });
+//! assert_eq!(f(&Array::from(-1.0f32)).unwrap_err().kind(), ErrorKind::Concretization);
+//! ```
+//!
+//! # Errors that come late, and measuring time
+//!
+//! A call returns when its work is enqueued. What fails while the program runs is reported by whoever reads the result, or waits
+//! for it with [`block_until_ready`](crate::Array::block_until_ready). A clock that is read without waiting measures the
+//! enqueueing alone; and the first call also traces and compiles:
+//!
+//! ```
+//! use raxla::prelude::*;
+//! use std::time::Instant;
+//!
+//! let f = jit(|x: &Array| x * 2.0);
+//! let x = Array::from([1.0f32, 2.0]);
+//! f(&x)?.block_until_ready()?; // traced and compiled here
+//! let start = Instant::now();
+//! for _ in 0..10 {
+//!     f(&x)?.block_until_ready()?;
+//! }
+//! println!("{:?} a call", start.elapsed() / 10);
+//! # Ok::<(), raxla::Error>(())
+//! ```
 
 use std::cell::Cell;
 use std::error::Error as StdError;

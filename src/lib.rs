@@ -26,33 +26,55 @@
 //! # Ok::<(), raxla::Error>(())
 //! ```
 //!
-//! # What is where
+//! # From JAX's names to raxla's
 //!
-//! | | |
+//! | JAX | raxla |
 //! |---|---|
-//! | [`prelude`] | what most programs need |
-//! | [`Array`], [`DType`] | values: on a device, or of a trace, and the user need not know which |
-//! | [`jit`], [`grad`], [`value_and_grad`], [`vmap`], [`jvp`], [`vjp`], [`linearize`] | transformations; all of them, with options, are in [`api`] |
-//! | [`make_jaxpr`], [`api::aot`] | the traced program as text; lowering and compiling by hand |
-//! | [`numpy`], [`lax`], [`nn`], [`random`] | operations, under the names that JAX has for them |
-//! | [`custom_derivatives`] | functions with derivatives of their own |
-//! | [`devices`], [`device_put`] | where arrays are and computations run |
-//! | [`tree`], [`macro@Pytree`] | values made of arrays: parameters, states, batches |
-//! | [`Error`], [`ErrorKind`] | what can go wrong, with the line of your program |
-//! | [`pjrt`] | plugins, devices, buffers and executables: XLA without the rest |
+//! | `jax.Array`, `jnp.dtype` | [`Array`]: on a device, or of a trace, and the user need not know which; [`DType`] |
+//! | `jax.jit`, `grad`, `value_and_grad`, `vmap`, `jvp`, `vjp`, `linearize`, `hessian`, … | [`jit`], [`grad`], [`value_and_grad`], [`vmap`], [`jvp`], [`vjp`], [`linearize`]; all of them, with options, in [`api`] |
+//! | `jax.checkpoint`, `custom_jvp`, `custom_vjp` | [`checkpoint`], [`custom_derivatives`] |
+//! | `jax.make_jaxpr`, `jit(f).lower(..).compile()` | [`make_jaxpr`], [`api::aot`] |
+//! | `jax.numpy` | [`numpy`], often as `use raxla::numpy as jnp`; operators and methods of [`Array`] |
+//! | `jax.lax`, control flow included | [`lax`] |
+//! | `jax.nn` | [`nn`] |
+//! | `jax.random`; `jax.random.key` | [`random`]; [`random::key`](random::key()), of the type [`Key`](random::Key) |
+//! | `jax.tree_util`, `jax.tree.map` | [`tree`]; a type of yours becomes a tree by [`macro@Pytree`] |
+//! | `static_argnums` | [`Static`](tree::Static), `#[pytree(static)]` |
+//! | `donate_argnums` | nothing to write: an argument taken by value is donated |
+//! | `jax.config`, `jax.enable_x64` | [`config`] |
+//! | `jax.devices`, `jax.device_put` | [`devices`], [`device_put`] |
+//! | `jax.errors` | [`error`](mod@error): kinds, when it panics and when it is an `Err`, how to measure time |
+//! | `jaxlib.xla_client` | [`pjrt`]: plugins, devices, buffers and executables, XLA without the rest |
+//!
+//! `use raxla::prelude::*` has what most programs need: see [`prelude`].
 //!
 //! # Four rules
 //!
-//! - **State is passed in and out.** A side effect happens while tracing and never again: see `examples/counter.rs`.
+//! - **State is passed in and out.** A side effect happens while tracing and never again:
+//!
+//!   ```
+//!   # use raxla::prelude::*;
+//!   # use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+//!   static TRACED: AtomicI32 = AtomicI32::new(0);
+//!   let count = jit(|n: Array| {
+//!       TRACED.fetch_add(1, Relaxed);
+//!       n + 1
+//!   });
+//!   let mut n = Array::from(0);
+//!   for _ in 0..3 { n = count(n)?; }
+//!   assert_eq!((n.item::<i32>()?, TRACED.load(Relaxed)), (3, 1));
+//!   # Ok::<(), raxla::Error>(())
+//!   ```
 //! - **Owned is donated.** An argument taken by value gives its buffer to the result, one taken by reference does not.
 //! - **A call returns a `Result`.** Operators on arrays panic when used eagerly with wrong shapes, as slice indexing does; inside
-//!   of a transformation the same mistake is an `Err` with the line of the operator.
+//!   of a transformation the same mistake is an `Err` with the line of the operator. More in [`error`](mod@error).
 //! - **Reading waits.** A call returns when the work is enqueued; [`Array::item`], [`Array::to_vec`] and printing wait for it.
 //!
 //! # The engine
 //!
-//! XLA comes as PJRT plugins. The first build fetches and compiles the one for the CPU, once for a user and their machine; README
-//! says what that takes, and `cargo run --example devices` which plugins were found.
+//! XLA comes as PJRT plugins. The first build fetches the one for the CPU, once for a user and their machine; README
+//! says what that takes, and `cargo run --example devices` which plugins were found. A build without network or on docs.rs goes
+//! through without it, and the first computation then fails with an error that says what to do.
 #![deny(unsafe_code)]
 
 // The derive macro writes `::raxla::` paths, also inside this crate.

@@ -192,6 +192,11 @@ mod tests {
         let expected = |x: f32| 6.0 * (2.0 * x.sin()).cos() * x.cos();
         let found = vmap(jit(grad(f)))(&Array::from([0.3f32, 0.9])).unwrap().to_vec::<f32>().unwrap();
         assert!((found[0] - expected(0.3)).abs() < 1e-5 && (found[1] - expected(0.9)).abs() < 1e-5);
-        assert!(hessian(f)(&Array::scalar(0.3f32)).is_ok());
+        let second = |x: f32| {
+            let (inner, slope) = (2.0 * x.sin(), x.cos());
+            -6.0 * (2.0 * inner.sin() * slope * slope + inner.cos() * x.sin())
+        };
+        let found = hessian(f)(&Array::scalar(0.3f32)).unwrap().item::<f32>().unwrap();
+        assert!((found - second(0.3)).abs() < 1e-5, "{found} and not {}", second(0.3));
     }
 }

@@ -1,6 +1,6 @@
 //! Settings. Those that decide what a program is are part of every cache key. JAX: `jax.config`.
 //!
-//! Each setting is one entry of [`settings!`], which gives it a field of [`Settings`], a value for the whole process with the
+//! Each setting is one entry of `settings!`, which gives it a field of `Settings`, a value for the whole process with the
 //! environment variable that it starts from, a value for a thread while a body runs, and words for `explain_cache_misses`.
 //! The settings in force are interned, so that a call that is cached compares an address.
 

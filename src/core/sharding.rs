@@ -1,7 +1,7 @@
 //! Where the parts of an array are: on which devices, in which memory. JAX: `jax.sharding`, `sharding_impls.py`.
 //!
 //! A sharding is interned, so that a call that is cached compares addresses. There is one kind so far, a whole array on one
-//! device; a mesh of devices with a partition of the axes over it will be another, beside [`Kind::SingleDevice`].
+//! device; a mesh of devices with a partition of the axes over it will be another, beside `Kind::SingleDevice`.
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -143,7 +143,8 @@ fn transpose_of_another_structure_is_an_error() {
         "tree::transpose: the trees differ in structure at [0]: a tuple of length 2, and a leaf"
     );
     let pairs = vec![(a(1.0), a(2.0))];
-    assert!(tree::transpose::<_, Vec<(Array, Array)>>(&list, &pair, &pairs).is_err());
+    let swapped = tree::transpose::<_, Vec<(Array, Array)>>(&list, &pair, &pairs).unwrap_err();
+    assert_eq!(swapped.kind(), ErrorKind::TreeMismatch);
     let back: (Vec<Array>, Vec<Array>) = tree::transpose(&list, &pair, &pairs).unwrap();
     assert_eq!(shown(&back), shown(&pairs));
 }
