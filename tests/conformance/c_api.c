@@ -839,6 +839,76 @@ static void processes(void) {
 
 static void forget(void* data, void* user) { (void)data, (void)user; }
 
+// Two threads that do with one buffer what only one can: one fulfils an alias with it, the other another alias, or it deletes or
+// donates the buffer. Nobody may be left waiting, and the process is to live.
+static atomic_int at_start;
+static PJRT_Client_FulfillAliasBuffer_Args fulfil[2];
+static void* fulfil_alias(void* which) {
+  atomic_fetch_add(&at_start, 1);
+  while (atomic_load(&at_start) < 2) {}
+  PJRT_Error* e = api->PJRT_Client_FulfillAliasBuffer(&fulfil[*(int*)which]);
+  if (e != NULL) {
+    PJRT_Error_Destroy_Args d = {PJRT_Error_Destroy_Args_STRUCT_SIZE, NULL, e};
+    api->PJRT_Error_Destroy(&d);
+  }
+  return NULL;
+}
+static void aliases_in_a_race(void) {
+  PJRT_LoadedExecutable* donate = mlir(DONATE);
+  int64_t four = 4;
+  float x[4] = {1, 2, 3, 4}, y[4];
+  int wrong = 0, taken = 0;
+  for (int round = 0; round < 3000; round++) {
+    PJRT_Buffer *real, *alias[2], *out[4] = {0};
+    code_of(host_buffer(x, PJRT_Buffer_Type_F32, &four, 1, 0, &real));
+    for (int i = 0; i < 2; i++) {
+      ARGS(PJRT_Client_CreateAliasBuffer, al);
+      al.client = client, al.shape_dims = &four, al.shape_num_dims = 1, al.shape_element_type = PJRT_Buffer_Type_F32;
+      al.memory = first_memory();
+      code_of(api->PJRT_Client_CreateAliasBuffer(&al));
+      alias[i] = al.alias_buffer;
+      memset(&fulfil[i], 0, sizeof fulfil[i]);
+      fulfil[i].struct_size = PJRT_Client_FulfillAliasBuffer_Args_STRUCT_SIZE;
+      fulfil[i].client = client, fulfil[i].buffer = real, fulfil[i].fulfill_alias_buffer_cb = al.fulfill_alias_buffer_cb;
+    }
+    int first = 0, second = 1;
+    atomic_store(&at_start, 0);
+    pthread_t other;
+    pthread_create(&other, NULL, fulfil_alias, &first);
+    if (round % 3 == 0) {
+      fulfil_alias(&second);
+    } else {
+      atomic_fetch_add(&at_start, 1);
+      while (atomic_load(&at_start) < 2) {}
+      ARGS(PJRT_Buffer_Delete, del);
+      del.buffer = real;
+      if (round % 3 == 1) code_of(api->PJRT_Buffer_Delete(&del));
+      else code_of(execute(donate, &real, 1, 1, out));
+    }
+    pthread_join(other, NULL);
+    if (round % 3 != 0) {
+      fulfil[1].buffer = NULL, fulfil[1].status_code = PJRT_Error_Code_ABORTED;
+      fulfil[1].error_message = "mine", fulfil[1].error_message_size = 4;
+      code_of(api->PJRT_Client_FulfillAliasBuffer(&fulfil[1]));
+    }
+    int got = 0;
+    for (int i = 0; i < 2; i++) {
+      memset(y, 0, sizeof y);
+      int code = to_host(alias[i], y, sizeof y);
+      got += code == 0;
+      wrong += code == 0 && memcmp(x, y, sizeof y) != 0;
+      destroy(alias[i]);
+    }
+    wrong += round % 3 == 0 ? got != 1 : got > 1;
+    taken += got;
+    if (out[0] != NULL) destroy(out[0]);
+    destroy(real);
+  }
+  char text[60];
+  snprintf(text, sizeof text, "%d of 3000 had the data", taken);
+  check(wrong == 0 && taken >= 1000, "an alias and another taker of one buffer", text);
+}
+
 static void views(void) {
   int64_t four = 4;
   float y[4], *aligned = aligned_alloc(64, 64);
@@ -899,6 +969,7 @@ static void views(void) {
   ff.buffer = NULL, ff.fulfill_alias_buffer_cb = al.fulfill_alias_buffer_cb;
   refuses(api->PJRT_Client_FulfillAliasBuffer(&ff), "is not fulfilled with nothing");
   refuses_code(to_host(al.alias_buffer, y, 16), "and says so too");
+  aliases_in_a_race();
 }
 
 static XLA_FFI_Error* times_ten(XLA_FFI_CallFrame* f) {

@@ -40,6 +40,8 @@
 #include "xla/pjrt/c/pjrt_c_api_ffi_extension.h"
 #include "xla/pjrt/c/pjrt_c_api_layouts_extension.h"
 #include "xla/pjrt/c/pjrt_c_api_memory_descriptions_extension.h"
+#include "xla/pjrt/abstract_tracked_device_buffer.h"
+#include "xla/pjrt/common_pjrt_client.h"
 #include "xla/pjrt/distributed/key_value_store_interface.h"
 #include "xla/pjrt/pjrt_client.h"
 #include "xla/pjrt/pjrt_executable.h"
@@ -304,6 +306,7 @@ struct PJRT_AsyncHostToDeviceTransferManager {
 
 struct PJRT_FulfillAliasBufferCallback {
   xla::PjRtFulfillAliasBufferCallback callback;
+  xla::Shape shape;
 };
 
 struct PJRT_Layouts_MemoryLayout {

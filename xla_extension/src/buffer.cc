@@ -188,21 +188,42 @@ ENTRY(PJRT_Client_CreateAliasBuffer, fulfill_alias_buffer_cb) {
                    ToShapeWithLayout(args->shape_element_type, args->shape_dims, args->shape_num_dims, args->shape_layout));
   ASSIGN_OR_RETURN(auto made, args->client->client->CreateAliasBuffer(shape, memory));
   args->alias_buffer = new PJRT_Buffer(std::move(made.first), args->client);
-  args->fulfill_alias_buffer_cb = new PJRT_FulfillAliasBufferCallback{std::move(made.second)};
+  args->fulfill_alias_buffer_cb = new PJRT_FulfillAliasBufferCallback{std::move(made.second), std::move(shape)};
   return absl::OkStatus();
+}
+
+/// The contents of `source` in a buffer that no other thread knows. XLA's callback takes its buffer without a look whether it was
+/// deleted or given away since anyone looked, and ends the process if it was.
+static absl::StatusOr<std::unique_ptr<xla::PjRtBuffer>> Claim(const char* entry, xla::PjRtBuffer* source) {
+  auto* buffer = dynamic_cast<xla::CommonPjRtBuffer*>(source);
+  auto* client = dynamic_cast<xla::CommonPjRtClient*>(source->client());
+  if (buffer == nullptr || client == nullptr) return absl::InternalError(absl::StrCat(entry, ": a buffer of another kind"));
+  auto hold = buffer->GetBufferWithHold(xla::CommonPjRtBuffer::ScopedHold::kDonation);
+  if (!hold.ok()) return absl::InvalidArgumentError(absl::StrCat(entry, ": ", hold.status().message()));
+  ASSIGN_OR_RETURN(auto defined, hold.buffer()->GetDefinitionEvent(source->memory_space()));
+  absl::InlinedVector<tsl::RCReference<xla::PjRtDeviceEvent>, 4> events;
+  if (defined) events.push_back(std::move(defined));
+  ASSIGN_OR_RETURN(auto claimed, client->DefineBuffer(source->on_device_shape(), source->memory_space(),
+                                                      hold.buffer()->raw_buffer(), std::move(events)));
+  hold.ConfirmDonation();
+  return claimed;
 }
 
 ENTRY(PJRT_Client_FulfillAliasBuffer, fulfill_alias_buffer_cb) {
   std::unique_ptr<PJRT_FulfillAliasBufferCallback> callback(args->fulfill_alias_buffer_cb);  // called once, then gone
   absl::Status error = ToStatus(args->status_code, args->error_message, args->error_message_size);
-  if (error.ok()) {
-    error = args->buffer == nullptr
-                ? absl::InvalidArgumentError("PJRT_Client_FulfillAliasBuffer: buffer is null and status_code is OK")
-                : CheckAlive("PJRT_Client_FulfillAliasBuffer", args->buffer);
+  std::unique_ptr<xla::PjRtBuffer> claimed;
+  if (error.ok() && args->buffer == nullptr) {
+    error = absl::InvalidArgumentError("PJRT_Client_FulfillAliasBuffer: buffer is null and status_code is OK");
+  } else if (error.ok() && args->buffer->buffer->on_device_shape() == callback->shape) {
+    auto claim = Claim("PJRT_Client_FulfillAliasBuffer", args->buffer->buffer.get());
+    error = claim.status();
+    if (claim.ok()) claimed = *std::move(claim);
   }
   // An error too is what the alias is fulfilled with: nothing else can, and its readers wait.
   if (!error.ok()) return std::move(callback->callback)(std::move(error));
-  return std::move(callback->callback)(args->buffer->buffer.get());
+  // A buffer of another shape is refused before it is taken.
+  return std::move(callback->callback)(claimed != nullptr ? claimed.get() : args->buffer->buffer.get());
 }
 
 ENTRY(PJRT_Client_CreateViewOfDeviceBuffer, buffer) {
