@@ -25,6 +25,8 @@ fn report(what: &str, variables: &[(&str, &str)]) -> Report {
     ] {
         child.env_remove(name);
     }
+    // The plugin that this process has, however it was named.
+    child.env("RAXLA_CPU_PLUGIN", discovery::cpu_plugin().unwrap());
     let output = child.envs(variables.iter().copied()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let report = Report { out: text(output.stdout), err: text(output.stderr) };

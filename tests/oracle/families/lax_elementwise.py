@@ -14,7 +14,9 @@ BITS = "bitwise_and bitwise_or bitwise_xor shift_left shift_right_logical shift_
 
 # Polynomials of XLA:CPU and of CHLO's decompositions: the two builds of XLA contract multiply-add differently.
 ULP = {f"lax.{name}": n for n, names in {
-    2: "sin cos tan exp exp2 log log1p logistic tanh rsqrt erf atan square div",
+    2: "sin cos tan exp exp2 log log1p logistic tanh rsqrt atan square div",
+    # OpenXLA's own plugin of November 2025 does not reach one where jaxlib's does: 3 ulp, measured.
+    3: "erf",
     4: "asin acos sinh cosh asinh acosh atanh expm1 erfc erf_inv atan2 pow integer_pow",
     16: "lgamma digamma polygamma zeta",
     # The plugin's XLA has another algorithm than jaxlib's, without its special cases near zero.
