@@ -143,7 +143,12 @@ fn lower_here(
     let consts = traced.consts.len();
     let in_avals: Vec<&ShapedArray> = live.params.iter().map(|i| jaxpr.aval(jaxpr.invars[*i])).collect();
     let out_avals = jaxpr.out_avals();
-    let wants: Vec<bool> = kept.iter().map(|i| *i >= consts && donated[*i - consts]).collect();
+    let mut wants: Vec<bool> = kept.iter().map(|i| *i >= consts && donated[*i - consts]).collect();
+    let given =
+        || in_avals.iter().zip(&wants).filter(|(_, wants)| **wants).map(|(aval, _)| FreeResults::bytes(aval));
+    if target.is_some_and(|target| !target.client().donation_pays(given().count(), given().sum())) {
+        wants.fill(false);
+    }
     let mut attrs: Vec<Attrs> = vec![Attrs::default(); in_avals.len()];
     let mut accepted = vec![false; in_avals.len()];
     let mut unusable = Vec::new();

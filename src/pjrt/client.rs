@@ -317,6 +317,16 @@ impl Client {
         Ok(Topology::of_client(self, non_null(a.topology, "PJRT_Client_TopologyDescription")?))
     }
 
+    /// Is memory saved, or time, by a program that overwrites that many arguments of so many bytes together?
+    ///
+    /// A ready CPU plugin waits for an argument's earlier uses on the caller's thread before it lets a program overwrite it, which takes
+    /// 25 to 30 µs a call; new memory takes less up to about 32 arguments and 64 KiB. Measured with OpenXLA's of November 2025.
+    pub(crate) fn donation_pays(&self, arguments: usize, bytes: usize) -> bool {
+        let waits =
+            self.platform_name() == "cpu" && self.plugin().attribute("donation_waits") != Some(&false.into());
+        !waits || arguments > 32 || bytes > 64 << 10
+    }
+
     /// A text that differs where a program might be compiled to something else: by another compiler, for another machine.
     pub(crate) fn compiler_identity(&self) -> &str {
         self.0.compiler_identity.get_or_init(|| identity::of(self))
