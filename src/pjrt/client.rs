@@ -29,6 +29,7 @@ pub(crate) struct Inner {
     addressable: Vec<u32>,
     /// Memories that the client or one of its devices can address.
     pub(crate) memories: Vec<MemoryData>,
+    hands_small_work_over: bool,
     /// See [`Client::compiler_identity`].
     compiler_identity: OnceLock<String>,
 }
@@ -161,10 +162,13 @@ impl Client {
             devices: Vec::new(),
             addressable: Vec::new(),
             memories: Vec::new(),
+            hands_small_work_over: false,
             compiler_identity: OnceLock::new(),
         };
         // From here on `inner` destroys the client if anything fails.
         inner.describe()?;
+        inner.hands_small_work_over =
+            inner.platform_name == "cpu" && plugin.attribute("inline_small_work") != Some(&true.into());
         Ok(Client(Arc::new(inner)))
     }
 
@@ -322,9 +326,12 @@ impl Client {
     /// A ready CPU plugin waits for an argument's earlier uses on the caller's thread before it lets a program overwrite it, which takes
     /// 25 to 30 µs a call; new memory takes less up to about 32 arguments and 64 KiB. Measured with OpenXLA's of November 2025.
     pub(crate) fn donation_pays(&self, arguments: usize, bytes: usize) -> bool {
-        let waits =
-            self.platform_name() == "cpu" && self.plugin().attribute("donation_waits") != Some(&false.into());
-        !waits || arguments > 32 || bytes > 64 << 10
+        !self.hands_small_work_over() || arguments > 32 || bytes > 64 << 10
+    }
+
+    /// Does it hand even small work on the host's own memory to other threads, which takes 10 µs and more?
+    pub(super) fn hands_small_work_over(&self) -> bool {
+        self.0.hands_small_work_over
     }
 
     /// A text that differs where a program might be compiled to something else: by another compiler, for another machine.

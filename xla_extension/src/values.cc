@@ -208,8 +208,8 @@ ENTRY(PJRT_Plugin_Attributes, num_attributes) {
       {"xla_version", int64_t{2}},
       {"stablehlo_current_version", version(mlir::vhlo::Version::getCurrentVersion())},
       {"stablehlo_minimum_version", version(mlir::vhlo::Version::getMinimumVersion())},
-      // Of this plugin's own: a small program that overwrites an argument runs at once like any other.
-      {"donation_waits", false},
+      // Of this plugin's own: small programs and copies are done on the caller's thread, donated arguments or not.
+      {"inline_small_work", true},
   };
   args->attributes = attributes->data();
   args->num_attributes = attributes->size();
