@@ -29,10 +29,7 @@ impl Counter {
 /// happens during that one run, its result is a constant of the compiled program, and every later call gives that constant.
 fn hidden_state() -> Result<()> {
     let counter = Arc::new(Counter::default());
-    let fast_count = jit({
-        let counter = counter.clone();
-        move || counter.count()
-    });
+    let fast_count = jit(capture!([counter] || counter.count()));
     let mut values = Vec::new();
     for _ in 0..3 {
         values.push(fast_count()?.to_string());

@@ -32,6 +32,8 @@
 //! |---|---|
 //! | `jax.Array`, `jnp.dtype` | [`Array`]: on a device, or of a trace, and the user need not know which; [`DType`] |
 //! | `jax.jit`, `grad`, `value_and_grad`, `vmap`, `jvp`, `vjp`, `linearize`, `hessian`, … | [`jit`], [`grad`], [`value_and_grad`], [`vmap`], [`jvp`], [`vjp`], [`linearize`]; all of them, with options, in [`api`] |
+//! | `argnums`, `has_aux`, `holomorphic`, `in_axes` … | [`GradOptions`](api::GradOptions), [`VmapOptions`](api::VmapOptions) |
+//! | functions of functions | [`signature`]: what can be transformed, also when it is returned, boxed, generic or borrows; [`capture!`] |
 //! | `jax.checkpoint`, `custom_jvp`, `custom_vjp` | [`checkpoint`], [`custom_derivatives`] |
 //! | `jax.make_jaxpr`, `jit(f).lower(..).compile()` | [`make_jaxpr`], [`api::aot`] |
 //! | `jax.numpy` | [`numpy`], often as `use raxla::numpy as jnp`; operators and methods of [`Array`] |
@@ -43,7 +45,7 @@
 //! | `donate_argnums` | nothing to write: an argument taken by value is donated |
 //! | `jax.config`, `jax.enable_x64` | [`config`] |
 //! | `jax.devices`, `jax.device_put` | [`devices`], [`device_put`] |
-//! | `jax.errors` | [`error`](mod@error): kinds, when it panics and when it is an `Err`, how to measure time |
+//! | `jax.errors` | [`error`](mod@error): kinds, when it panics and when it is an `Err` ([`try_`]), how to measure time |
 //! | `jaxlib.xla_client` | [`pjrt`]: plugins, devices, buffers and executables, XLA without the rest |
 //!
 //! `use raxla::prelude::*` has what most programs need: see [`prelude`].

@@ -18,6 +18,7 @@ mod derive;
 mod edges;
 mod examples;
 mod explain_cache_misses;
+mod higher_order;
 mod jaxprs;
 mod jit_cache;
 mod mistakes;
