@@ -110,8 +110,8 @@ pub use callback::{io_callback, io_callback_with, pure_callback, pure_callback_w
 pub use calls::checkpoint::checkpoint;
 pub use core::array::{Array, Element};
 pub use core::aval::ShapedArray;
+pub use core::cache::clear_caches;
 pub use core::config;
-pub use core::eval::clear_caches;
 pub use core::runtime_tokens::effects_barrier;
 pub use core::scalar::Scalar;
 pub use core::sharding;

@@ -230,6 +230,69 @@ fn layers_import_downward_only() {
     fail_if_any("imports that point upward", &upward);
 }
 
+/// Types that share their name, and why.
+const NAMESAKES: &[&str] = &[];
+
+#[test]
+fn no_two_types_share_a_name() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources(&["src"]).iter().filter(|source| source.path != "src/pjrt/sys.rs") {
+        for line in source.code.lines() {
+            let Some(rest) = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(crate) ")) else {
+                continue;
+            };
+            let mut words =
+                rest.trim_start_matches("unsafe ").split(|c: char| !c.is_alphanumeric() && c != '_');
+            if ["struct", "enum", "trait", "type"].contains(&words.next().unwrap()) {
+                places.entry(words.next().unwrap().to_owned()).or_default().push(source.path.clone());
+            }
+        }
+    }
+    let shared = places.iter().filter(|(name, at)| at.len() > 1 && !NAMESAKES.contains(&name.as_str()));
+    let shared: Vec<String> = shared.map(|(name, at)| format!("{name}: {}", at.join(", "))).collect();
+    fail_if_any("public and crate-wide types of one name", &shared);
+}
+
+/// Files of `core` that import each other, directly or by way of others, at most.
+const LARGEST_CIRCLE: usize = 3;
+
+#[test]
+fn circles_of_imports_in_core_are_small() {
+    let mut imported: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources(&["src/core"]) {
+        let file = source.path.trim_start_matches("src/core/").trim_end_matches(".rs").to_owned();
+        let found = imports(&source.code);
+        let found = found.iter().filter_map(|path| path.strip_prefix("core::")?.split("::").next());
+        imported
+            .entry(file.split('/').next().unwrap().to_owned())
+            .or_default()
+            .extend(found.map(String::from));
+    }
+    let reachable = |from: &str| {
+        let (mut seen, mut next) = (Vec::new(), vec![from.to_owned()]);
+        while let Some(file) = next.pop() {
+            for to in imported.get(&file).into_iter().flatten().filter(|to| imported.contains_key(*to)) {
+                if !seen.contains(to) {
+                    seen.push(to.clone());
+                    next.push(to.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&String, Vec<String>> =
+        imported.keys().map(|file| (file, reachable(file))).collect();
+    let mut large = Vec::new();
+    for file in imported.keys().filter(|file| reached[*file].contains(file)) {
+        let circle: Vec<&String> =
+            reached[file].iter().filter(|other| reached[*other].contains(file)).collect();
+        if circle.len() > LARGEST_CIRCLE {
+            large.push(format!("{file}: {circle:?}"));
+        }
+    }
+    fail_if_any("circles of imports", &large);
+}
+
 #[test]
 fn imports_are_read_as_rust_reads_them() {
     let code = code_of(

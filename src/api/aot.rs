@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::api::jit::JitFn;
-use crate::api::program::{Lowering, Program, Traced as Trace, leaf_name};
+use crate::api::program::{CompiledFn, Lowering, TracedFn, leaf_name};
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::Jaxpr;
@@ -21,13 +21,13 @@ use crate::tree::{Token, first_difference};
 /// A traced function: a jaxpr that is not lowered yet. From [`Jit::trace`](crate::api::Jit::trace).
 pub struct Traced<S: Signature> {
     function: Arc<JitFn>,
-    traced: Arc<Trace>,
+    traced: Arc<TracedFn>,
     args: FlatArgs,
     signature: PhantomData<fn() -> S>,
 }
 
 impl<S: Signature> Traced<S> {
-    pub(crate) fn new(function: Arc<JitFn>, traced: Arc<Trace>, args: FlatArgs) -> Self {
+    pub(crate) fn new(function: Arc<JitFn>, traced: Arc<TracedFn>, args: FlatArgs) -> Self {
         Traced { function, traced, args, signature: PhantomData }
     }
 
@@ -65,7 +65,7 @@ impl<S: Signature> fmt::Debug for Traced<S> {
 pub struct Lowered<S: Signature> {
     name: Cow<'static, str>,
     lowering: Lowering,
-    traced: Arc<Trace>,
+    traced: Arc<TracedFn>,
     tokens: Box<[Token]>,
     avals: Box<[ShapedArray]>,
     args: FlatArgs,
@@ -73,7 +73,7 @@ pub struct Lowered<S: Signature> {
 }
 
 impl<S: Signature> Lowered<S> {
-    fn new(name: Cow<'static, str>, lowering: Lowering, traced: Arc<Trace>, args: FlatArgs) -> Self {
+    fn new(name: Cow<'static, str>, lowering: Lowering, traced: Arc<TracedFn>, args: FlatArgs) -> Self {
         let tokens = args.tokens.as_slice().into();
         let avals = args.leaves.iter().map(Array::aval).collect();
         Lowered { name, lowering, traced, tokens, avals, args, signature: PhantomData }
@@ -102,13 +102,13 @@ impl<S: Signature> Lowered<S> {
     pub fn compile(&self) -> Result<Compiled<S>> {
         let caller = Location::caller();
         let placement = self.traced.placement(&self.name, &self.args).map_err(|e| e.at(caller))?;
-        let program = Arc::new(Program::compile(&self.lowering, placement).map_err(|e| e.at(caller))?);
+        let program = Arc::new(CompiledFn::compile(&self.lowering, placement).map_err(|e| e.at(caller))?);
         let (run, traced) = (program.clone(), self.traced.clone());
         let (tokens, avals) = (self.tokens.clone(), self.avals.clone());
         let call = Call::new(move |args: FlatArgs| {
             let checked = check(&tokens, &avals, &args).and_then(|()| check_placement(&run, &traced, &args));
             checked.map_err(|e| e.at(args.caller))?;
-            let leaves = run.run(&traced.consts, &args.leaves).map_err(|e| e.at(args.caller))?;
+            let leaves = run.run(&traced.consts, args.leaves).map_err(|e| e.at(args.caller))?;
             FlatOut { leaves, tree: traced.out_tree.clone() }.into_tree()
         });
         Ok(Compiled { program, call })
@@ -123,7 +123,7 @@ impl<S: Signature> fmt::Debug for Lowered<S> {
 
 /// A compiled function: called like the original, with arguments of the types that it was compiled for.
 pub struct Compiled<S: Signature> {
-    program: Arc<Program>,
+    program: Arc<CompiledFn>,
     call: Call<'static, S>,
 }
 
@@ -149,7 +149,7 @@ impl<S: Signature> fmt::Debug for Compiled<S> {
 }
 
 /// Arguments that were put on another device are not moved; others are.
-fn check_placement(program: &Program, traced: &Trace, args: &FlatArgs) -> Result<()> {
+fn check_placement(program: &CompiledFn, traced: &TracedFn, args: &FlatArgs) -> Result<()> {
     let sharding = program.placement.sharding;
     for (i, x) in args.leaves.iter().enumerate() {
         if let Repr::Device(d) = &x.0

@@ -17,7 +17,7 @@ use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
 use crate::core::lowering::{LoweringCtx, Module};
 use crate::core::placement;
 use crate::core::runtime_tokens::Launch;
-use crate::core::sharding::Sharding;
+use crate::core::sharding::{Sharding, Shards};
 use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -25,10 +25,10 @@ use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
 use crate::pjrt::{Buffer, Executable};
 use crate::signature::{FlatArgs, FlatFn, OutLeaves};
-use crate::tree::{TreeDef, leaf_paths};
+use crate::tree::{Leaves, TreeDef, leaf_paths};
 
 /// A traced function.
-pub(crate) struct Traced {
+pub(crate) struct TracedFn {
     /// Parameters: the captured arrays, then the leaves of the arguments.
     pub jaxpr: Arc<Jaxpr>,
     pub consts: Vec<Array>,
@@ -38,7 +38,7 @@ pub(crate) struct Traced {
     used: OnceLock<Box<[bool]>>,
 }
 
-impl Traced {
+impl TracedFn {
     /// Traces `f` for arguments of these types.
     pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
         let config = config::current();
@@ -50,7 +50,7 @@ impl Traced {
                 x.committed = false;
             }
         }
-        Ok(Traced { jaxpr, consts, out_tree, config, used: OnceLock::new() })
+        Ok(TracedFn { jaxpr, consts, out_tree, config, used: OnceLock::new() })
     }
 
     /// Does the program depend on leaf `i` of the arguments? The others are pruned, so that it does not matter where
@@ -116,7 +116,7 @@ struct Kept {
 /// arguments whether it is given away.
 pub(crate) fn lower(
     name: &str,
-    traced: &Traced,
+    traced: &TracedFn,
     donated: &[bool],
     caller: &Location<'_>,
     target: Option<Sharding>,
@@ -126,7 +126,7 @@ pub(crate) fn lower(
 
 fn lower_here(
     name: &str,
-    traced: &Traced,
+    traced: &TracedFn,
     donated: &[bool],
     caller: &Location<'_>,
     target: Option<Sharding>,
@@ -234,7 +234,7 @@ impl<'a> FreeResults<'a> {
 }
 
 /// A compiled function on the devices of a sharding.
-pub(crate) struct Program {
+pub(crate) struct CompiledFn {
     pub executable: Executable,
     launch: Launch,
     kept: Box<[Kept]>,
@@ -242,36 +242,88 @@ pub(crate) struct Program {
     pub placement: Placement,
 }
 
-impl Program {
+impl CompiledFn {
     pub(crate) fn compile(lowering: &Lowering, placement: Placement) -> Result<Self> {
         let executable = compile_module(&lowering.module, placement.sharding, lowering.config)?;
         let launch = Launch::new(lowering.effects, &lowering.module);
         let (kept, out_avals) = (lowering.kept.clone(), lowering.out_avals.clone());
-        Ok(Program { executable, launch, kept, out_avals, placement })
+        Ok(CompiledFn { executable, launch, kept, out_avals, placement })
     }
 
     /// Runs the program. `leaves` are given away: a donated buffer that nobody else holds is overwritten, one that
     /// somebody holds is copied.
-    pub(crate) fn run(&self, consts: &[Array], leaves: &[Array]) -> Result<OutLeaves> {
-        let mut non_donatable: SmallVec<[i64; 16]> = SmallVec::new();
-        let mut buffers: SmallVec<[BufferRef<'_>; 8]> = SmallVec::with_capacity(self.kept.len());
-        for (i, kept) in self.kept.iter().enumerate() {
+    pub(crate) fn run(&self, consts: &[Array], leaves: Leaves) -> Result<OutLeaves> {
+        let sharding = self.placement.sharding;
+        let input = |kept: &Kept| {
             let position = kept.position as usize;
-            let x =
-                if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] };
-            if kept.donated && !matches!(&x.0, Repr::Device(x) if Arc::strong_count(&x.array) == 1) {
-                non_donatable.push(i as i64);
+            if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] }
+        };
+        // What is elsewhere is copied first, since the list of arguments borrows the copies.
+        let mut copies: SmallVec<[Arc<Shards>; 4]> = SmallVec::new();
+        for kept in &self.kept {
+            if let BufferRef::Shared(copy) = buffer_on(input(kept), sharding)? {
+                copies.push(copy);
             }
-            buffers.push(buffer_on(x, self.placement.sharding)?);
         }
-        let refs: SmallVec<[&Buffer; 8]> = buffers.iter().map(BufferRef::buffer).collect();
-        let outs = self.launch.run(&self.executable, self.placement.sharding, &refs, &non_donatable)?;
-        if outs.len() != self.out_avals.len() {
-            bail!(Internal, "the program gave {} results for {}", outs.len(), self.out_avals.len());
+        let mut non_donatable: SmallVec<[i64; 16]> = SmallVec::new();
+        let mut results = OutLeaves::with_capacity(self.out_avals.len());
+        let mut take = |buffer, aval: &ShapedArray| {
+            results.push(Array::on_device(SmallVec::from_buf([buffer]), *aval, self.placement));
+        };
+        let expected = self.out_avals.len();
+        let count = if self.launch.is_plain() {
+            let mut arguments = self.executable.arguments(self.kept.len());
+            self.list(input, &copies, &mut non_donatable, |buffer| arguments.push(buffer))?;
+            let outs = arguments.execute(&non_donatable)?;
+            let count = outs.len();
+            for (buffer, aval) in outs.zip(&self.out_avals) {
+                take(buffer?, aval);
+            }
+            count
+        } else {
+            let mut arguments: SmallVec<[&Buffer; 8]> = SmallVec::with_capacity(self.kept.len());
+            self.list(input, &copies, &mut non_donatable, |buffer| {
+                arguments.push(buffer);
+                Ok(())
+            })?;
+            let outs = self.launch.run(&self.executable, sharding, &arguments, &non_donatable)?;
+            let count = outs.len();
+            outs.into_iter().zip(&self.out_avals).for_each(|(buffer, aval)| take(buffer, aval));
+            count
+        };
+        if count != expected {
+            bail!(Internal, "the program gave {count} results for {expected}");
         }
-        let outs = outs.into_iter().zip(&self.out_avals);
-        Ok(outs
-            .map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), *aval, self.placement))
-            .collect())
+        Ok(results)
+    }
+
+    /// Gives each argument's buffer to `push`, and notes which must not be overwritten.
+    #[inline]
+    fn list<'a>(
+        &self,
+        input: impl Fn(&Kept) -> &'a Array,
+        copies: &'a [Arc<Shards>],
+        non_donatable: &mut SmallVec<[i64; 16]>,
+        mut push: impl FnMut(&'a Buffer) -> Result<()>,
+    ) -> Result<()> {
+        let mut copies = copies.iter();
+        for (i, kept) in self.kept.iter().enumerate() {
+            match &input(kept).0 {
+                Repr::Device(x) if x.sharding == self.placement.sharding => {
+                    if kept.donated && Arc::strong_count(&x.array) != 1 {
+                        non_donatable.push(i as i64);
+                    }
+                    push(&x.shards[0])?;
+                }
+                _ => {
+                    if kept.donated {
+                        non_donatable.push(i as i64);
+                    }
+                    let Some(copy) = copies.next() else { bail!(Internal, "an argument was not copied") };
+                    push(&copy[0])?;
+                }
+            }
+        }
+        Ok(())
     }
 }

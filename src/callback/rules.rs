@@ -13,7 +13,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::effects::Effects;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent,
     Transposed,
 };
 use crate::core::trace::{bind, caller, unexpected_tracer};
@@ -145,7 +145,7 @@ impl Primitive for HostCallback {
         let outs = args.and_then(|args| self.callback.run(&args, &self.results));
         Some(outs.map(Arrays::from).map_err(|e| e.context(self.name())))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let avals: Vec<ShapedArray> = ins.iter().map(|x| ctx.aval(*x)).collect();
         let (callback, results) = (self.callback.clone(), self.results.clone());
         let run =

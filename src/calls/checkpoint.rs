@@ -10,9 +10,10 @@ use super::{CallPrimitive, refs};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::effects::Effects;
-use crate::core::jaxpr::{Jaxpr, Transformed, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::{Jaxpr, TransformedJaxpr};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{Linearized, Lowered, Param, Prim};
+use crate::core::primitive::{Linearized, LoweredValues, Param, Prim};
 use crate::core::trace::{bind, bind_at};
 use crate::error::{Result, catch};
 use crate::interpreters::linearize::linearize;
@@ -93,7 +94,7 @@ impl CallPrimitive for Remat {
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self {
         Remat { jaxpr, differentiated: self.differentiated }
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> LoweredValues {
         if !self.differentiated || ins.is_empty() {
             return ctx.inline_jaxpr(&self.jaxpr, ins);
         }
@@ -124,7 +125,7 @@ struct LinearizedAgain {
     nonzero_out: Vec<bool>,
 }
 
-impl Transformed for LinearizedAgain {
+impl TransformedJaxpr for LinearizedAgain {
     fn consts(&self) -> &[Array] {
         &self.consts
     }

@@ -1,18 +1,17 @@
 //! `jit`: the call of a traced function, as an equation. JAX: `pjit.jit_p`. StableHLO: `func.call` of a private function.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::CallPrimitive;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
+use crate::core::cache::Map;
 use crate::core::config::{self, Config};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{Lowered, Param, Prim};
+use crate::core::primitive::{LoweredValues, Param, Prim};
 use crate::core::trace::{bind1, caller, with_location};
 use crate::error::{OrThrow, Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
@@ -38,7 +37,7 @@ impl CallPrimitive for JitCall {
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self {
         JitCall { name: self.name.clone(), jaxpr }
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> LoweredValues {
         ctx.call_jaxpr(&self.name, &self.jaxpr, ins)
     }
 }
@@ -53,12 +52,12 @@ struct Key {
     config: Config,
 }
 
-thread_local! {
-    static PROGRAMS: RefCell<FxHashMap<Key, Prim>> = RefCell::default();
-}
-
 /// Programs that one thread keeps.
 const MAX_PROGRAMS: usize = 4096;
+
+thread_local! {
+    static PROGRAMS: Map<Key, Prim> = Map::new(MAX_PROGRAMS);
+}
 
 /// The result of `body` as one equation, and so as one program when it is evaluated: the `jit` decorators of JAX's own
 /// functions. `body` is traced once for each name, `statics` and types of arguments; it captures no arrays, and nothing that
@@ -76,7 +75,7 @@ pub(crate) fn jitted(
         avals: args.iter().map(|x| x.aval()).collect(),
         config: config::current_placed(),
     };
-    let known = PROGRAMS.with_borrow(|programs| programs.get(&key).cloned());
+    let known = PROGRAMS.with(|programs| programs.get(&key));
     let prim = match known {
         Some(prim) => prim,
         None => {
@@ -84,12 +83,7 @@ pub(crate) fn jitted(
             let loc = caller();
             let body = |args: &[Array]| with_location(loc, || body(args));
             let prim = program(name, &key.avals, body).map_err(|e| e.at(loc)).or_throw();
-            PROGRAMS.with_borrow_mut(|programs| {
-                if programs.len() >= MAX_PROGRAMS {
-                    programs.clear();
-                }
-                programs.insert(key, prim.clone());
-            });
+            PROGRAMS.with(|programs| programs.put(key, prim.clone()));
             prim
         }
     };

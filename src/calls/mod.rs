@@ -17,8 +17,8 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
-    Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim,
+    Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind;
 use crate::error::Result;
@@ -43,7 +43,7 @@ pub(crate) trait CallPrimitive: Clone + Eq + Hash + fmt::Debug + Send + Sync + '
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self;
 
     /// [`Primitive::lower`].
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> Lowered;
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> LoweredValues;
 
     /// The primal part now, the linear part as a call of its own; a residual that is an argument or a result is not
     /// computed again.
@@ -79,7 +79,7 @@ impl<P: CallPrimitive> Primitive for P {
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.jaxpr().out_avals().into())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         CallPrimitive::lower(self, ctx, ins)
     }
 

@@ -11,9 +11,10 @@ use crate::calls::refs;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
-use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{batch, move_batch_axis};
@@ -147,7 +148,7 @@ impl Primitive for Reduce {
         });
         Ok(outs.collect())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let attrs = format!("dimensions = {}", usize_array(&self.dimensions));
         let results: SmallVec<[Type; 4]> = outs.iter().map(|aval| ctx.ty(aval)).collect();
         let inits = &ins[ins.len() / 2..];

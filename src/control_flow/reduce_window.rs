@@ -12,7 +12,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::jvp::{instantiate, jvp_jaxpr};
@@ -102,7 +102,7 @@ impl Primitive for ReduceWindow {
         }
         xs.iter().map(|x| Ok(ShapedArray::new(x.dtype(), &self.window.out_shape(x)?))).collect()
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let results: SmallVec<[Type; 4]> = outs.iter().map(|aval| ctx.ty(aval)).collect();
         let (xs, inits) = ins.split_at(ins.len() / 2);
         self.window.reduce(ctx, xs, inits, &results, |ctx, args| ctx.inline_jaxpr(&self.jaxpr, args))

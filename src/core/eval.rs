@@ -3,16 +3,15 @@
 //! There is no second implementation of an operation: its lowering is compiled as a program of its own, once for each
 //! combination of primitive, avals, settings and device, and run.
 
-use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock};
 
-use hashbrown::HashTable;
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, DeviceArray, Repr};
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::cache::{Cache, Map, Once};
 use crate::core::compilation_cache;
 use crate::core::config::{self, Config};
 use crate::core::lowering::{LoweringCtx, Module};
@@ -21,42 +20,39 @@ use crate::core::primitive::{Arrays, Prim};
 use crate::core::runtime_tokens::Launch;
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Sharding, Shards};
-use crate::core::trace::unexpected_tracer;
+use crate::core::tracer::unexpected_tracer;
 use crate::error::Result;
 use crate::pjrt::{Buffer, CompileOptions, Device, Executable, Program};
 
 /// One compiled application of a primitive.
-struct Entry {
+struct CompiledPrimitive {
     prim: Prim,
     ins: SmallVec<[ShapedArray; 2]>,
     config: Config,
     sharding: Sharding,
-    /// Filled by the first thread that needs it; the others wait for it alone.
-    compiled: OnceLock<Result<Compiled>>,
+    program: Once<PrimitiveProgram>,
 }
 
-struct Compiled {
+struct PrimitiveProgram {
     executable: Executable,
     launch: Launch,
     outs: Avals,
 }
 
-type Cache = HashTable<(u64, Arc<Entry>)>;
-
-static SHARED: Mutex<Cache> = Mutex::new(HashTable::new());
-
-thread_local! {
-    /// In front of `SHARED`, so that a hit takes no lock.
-    static LOCAL: RefCell<Cache> = const { RefCell::new(HashTable::new()) };
-    /// Host scalars that are on a device already.
-    static SCALARS: RefCell<FxHashMap<(Scalar, Sharding), Arc<Shards>>> = RefCell::default();
-}
-
 /// Compiled primitives that are kept: JAX's limit on what `jax._src.util.cache` holds.
-const MAX_ENTRIES: usize = 4096;
+const MAX_PRIMITIVES: usize = 4096;
 
 /// Scalars kept on the device by one thread.
 const MAX_SCALARS: usize = 256;
+
+static SHARED: LazyLock<Cache<Arc<CompiledPrimitive>>> = LazyLock::new(|| Cache::new(MAX_PRIMITIVES));
+
+thread_local! {
+    /// In front of `SHARED`, so that a hit takes no lock that others take.
+    static LOCAL: Cache<Arc<CompiledPrimitive>> = Cache::new(MAX_PRIMITIVES);
+    /// Host scalars that are on a device already.
+    static SCALARS: Map<(Scalar, Sharding), Arc<Shards>> = Map::new(MAX_SCALARS);
+}
 
 /// The buffers of an array: its own, or that of a host scalar or of a copy on another device.
 pub(crate) enum BufferRef<'a> {
@@ -85,16 +81,13 @@ pub(crate) fn buffer_on(x: &Array, sharding: Sharding) -> Result<BufferRef<'_>> 
 }
 
 fn scalar_on(x: Scalar, sharding: Sharding) -> Result<Arc<Shards>> {
-    SCALARS.with_borrow_mut(|scalars| {
-        if let Some(buffer) = scalars.get(&(x, sharding)) {
-            return Ok(buffer.clone());
+    SCALARS.with(|scalars| {
+        if let Some(shards) = scalars.get(&(x, sharding)) {
+            return Ok(shards);
         }
-        let buffer = Arc::new(sharding.put(&x.bytes()[..x.dtype().size()], x.dtype(), &[])?);
-        if scalars.len() >= MAX_SCALARS {
-            scalars.clear();
-        }
-        scalars.insert((x, sharding), buffer.clone());
-        Ok(buffer)
+        let shards = Arc::new(sharding.put(&x.bytes()[..x.dtype().size()], x.dtype(), &[])?);
+        scalars.put((x, sharding), shards.clone());
+        Ok(shards)
     })
 }
 
@@ -122,41 +115,25 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     config.hash(&mut hasher);
     sharding.hash(&mut hasher);
     let hash = hasher.finish();
-    let same = |(h, e): &(u64, Arc<Entry>)| {
-        *h == hash
-            && e.sharding == sharding
-            && e.config == config
-            && e.ins.len() == args.len()
-            && e.ins.iter().zip(args).all(|(aval, x)| x.has_aval(aval))
-            && e.prim == *prim
+    let same = |known: &Arc<CompiledPrimitive>| {
+        known.sharding == sharding
+            && known.config == config
+            && known.ins.len() == args.len()
+            && known.ins.iter().zip(args).all(|(aval, x)| x.has_aval(aval))
+            && known.prim == *prim
     };
-    let entry = LOCAL.with_borrow(|cache| cache.find(hash, same).map(|(_, e)| e.clone()));
-    let entry = match entry {
-        Some(entry) => entry,
-        None => {
-            let new = || {
+    let entry = LOCAL.with(|local| {
+        local.find(hash, same).unwrap_or_else(|| {
+            let entry = SHARED.find(hash, same).unwrap_or_else(|| {
                 let ins = args.iter().map(|x| x.aval()).collect();
-                (
-                    hash,
-                    Arc::new(Entry { prim: prim.clone(), ins, config, sharding, compiled: OnceLock::new() }),
-                )
-            };
-            let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-            if shared.len() >= MAX_ENTRIES {
-                shared.clear();
-            }
-            let entry = shared.entry(hash, same, |(h, _)| *h).or_insert_with(new).get().1.clone();
-            drop(shared);
-            LOCAL.with_borrow_mut(|cache| {
-                if cache.len() >= MAX_ENTRIES {
-                    cache.clear();
-                }
-                cache.insert_unique(hash, (hash, entry.clone()), |(h, _)| *h);
+                let new =
+                    CompiledPrimitive { prim: prim.clone(), ins, config, sharding, program: Once::new() };
+                SHARED.insert(hash, Arc::new(new), same)
             });
-            entry
-        }
-    };
-    let compiled = entry.compiled.get_or_init(|| compile(&entry)).as_ref().map_err(Clone::clone)?;
+            local.insert(hash, entry, same)
+        })
+    });
+    let compiled = entry.program.get_or_try_init(|| compile(&entry))?;
     let buffers =
         args.iter().map(|x| buffer_on(x, sharding)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
     let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
@@ -165,7 +142,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     Ok(outs.map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), *aval, placement)).collect())
 }
 
-fn compile(entry: &Entry) -> Result<Compiled> {
+fn compile(entry: &CompiledPrimitive) -> Result<PrimitiveProgram> {
     let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
     let outs = entry.prim.abstract_eval(&ins)?;
     let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(entry.sharding));
@@ -178,7 +155,7 @@ fn compile(entry: &Entry) -> Result<Compiled> {
     let module = ctx.finish();
     let executable = compile_module(&module, entry.sharding, entry.config)?;
     let launch = Launch::new(effects, &module);
-    Ok(Compiled { executable, launch, outs })
+    Ok(PrimitiveProgram { executable, launch, outs })
 }
 
 /// Compiles a module for the devices of a sharding.
@@ -196,11 +173,4 @@ pub(crate) fn compile_module(module: &Module, sharding: Sharding, config: Config
     }
     // Not kept on disk: another process has other functions.
     client.compile(&Program::mlir_text(text), &options)
-}
-
-/// Empties this thread's and the shared cache of compiled primitives. JAX: `jax.clear_caches`.
-pub fn clear_caches() {
-    LOCAL.with_borrow_mut(HashTable::clear);
-    SCALARS.with_borrow_mut(FxHashMap::clear);
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }

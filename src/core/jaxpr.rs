@@ -3,36 +3,24 @@
 use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use crate::core::array::Array;
+pub use crate::core::atom::{Atom, Var};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
+use crate::core::cache::Map;
 use crate::core::effects::Effects;
-use crate::core::primitive::{Arrays, Prim};
+use crate::core::primitive::Prim;
 use crate::core::remap::Remap;
-use crate::core::scalar::Scalar;
-use crate::core::trace::{bind_at, check_live};
+use crate::core::tracer::check_live;
 use crate::core::work;
-use crate::error::{Result, bail};
+use crate::error::Result;
 
 pub(crate) use crate::error::Loc;
-
-/// A variable: an index into [`Jaxpr::avals`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Var(pub(crate) u32);
-
-/// An operand: a variable or a scalar literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Atom {
-    /// A variable.
-    Var(Var),
-    /// A scalar literal.
-    Literal(Scalar),
-}
 
 /// One application of a primitive.
 #[derive(Debug)]
@@ -79,15 +67,18 @@ pub struct Jaxpr {
     /// Hash of the contents, computed once.
     hash: OnceLock<u64>,
     /// Transformed versions of this jaxpr, which live as long as it does.
-    memo: Mutex<Vec<(MemoKey, Arc<dyn Any + Send + Sync>)>>,
+    memo: OnceLock<Map<MemoKey, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// A transformed version of a jaxpr. Its leading parameters are bound to `consts`: what the rules of custom derivatives
 /// captured, nothing as a rule.
-pub(crate) trait Transformed: Send + Sync + 'static {
+pub(crate) trait TransformedJaxpr: Send + Sync + 'static {
     /// The arrays to pass in front of the arguments.
     fn consts(&self) -> &[Array];
 }
+
+/// Transformed versions that one jaxpr keeps.
+const MAX_MEMO: usize = 64;
 
 /// Names a transformation of a jaxpr: which, and its parameters.
 pub(crate) type MemoKey = (&'static str, Vec<usize>);
@@ -122,7 +113,7 @@ impl Jaxpr {
             effects,
             thin: OnceLock::new(),
             hash: OnceLock::new(),
-            memo: Mutex::default(),
+            memo: OnceLock::new(),
         }
     }
 
@@ -156,27 +147,21 @@ impl Jaxpr {
 
     /// The transformed version that `make` gives, made once for this jaxpr and key. One that captured tracers is made
     /// anew once their trace is over.
-    pub(crate) fn memo<T: Transformed>(
+    pub(crate) fn memo<T: TransformedJaxpr>(
         &self,
         name: &'static str,
         key: impl IntoIterator<Item = usize>,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let key = (name, key.into_iter().collect::<Vec<_>>());
-        let found = {
-            let memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-            memo.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone())
-        };
-        if let Some(Ok(found)) = found.map(Arc::downcast::<T>)
+        let memo = self.memo.get_or_init(|| Map::new(MAX_MEMO));
+        if let Some(Ok(found)) = memo.get(&key).map(Arc::downcast::<T>)
             && found.consts().iter().all(|x| check_live(x).is_ok())
         {
             return Ok(found);
         }
-        // Not under the lock: `make` may ask this jaxpr for other versions.
         let made = Arc::new(make()?);
-        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-        memo.retain(|(k, _)| *k != key);
-        memo.push((key, made.clone()));
+        memo.put(key, made.clone());
         Ok(made)
     }
 
@@ -250,71 +235,6 @@ impl fmt::Display for ClosedJaxpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.jaxpr, f)
     }
-}
-
-/// Runs a jaxpr: binds each of its equations under the current trace. JAX: `core.eval_jaxpr`.
-pub(crate) fn eval_jaxpr(jaxpr: &Jaxpr, consts: &[Array], args: &[Array]) -> Result<Vec<Array>> {
-    if consts.len() != jaxpr.constvars.len() || args.len() != jaxpr.invars.len() {
-        bail!(
-            Internal,
-            "eval_jaxpr: {} constants and {} arguments for a jaxpr of {} and {}",
-            consts.len(),
-            args.len(),
-            jaxpr.constvars.len(),
-            jaxpr.invars.len()
-        );
-    }
-    let mut env: Vec<Option<Array>> = vec![None; jaxpr.avals.len()];
-    // An array dies after its last use, so that a long program holds no more than it needs.
-    let last_use = last_uses(jaxpr);
-    for (var, value) in jaxpr.constvars.iter().zip(consts).chain(jaxpr.invars.iter().zip(args)) {
-        env[var.0 as usize] = Some(value.clone());
-    }
-    for (i, eqn) in jaxpr.eqns.iter().enumerate() {
-        work::count(eqn.inputs.len());
-        let inputs = eqn.inputs.iter().map(|a| read(&env, a)).collect::<Result<Arrays>>()?;
-        for atom in &eqn.inputs {
-            if let Atom::Var(v) = atom
-                && last_use[v.0 as usize] == i
-            {
-                env[v.0 as usize] = None;
-            }
-        }
-        let refs: SmallVec<[&Array; 4]> = inputs.iter().collect();
-        let outs = bind_at(&eqn.prim, &refs, eqn.loc)?;
-        for (var, value) in eqn.outputs.iter().zip(outs) {
-            env[var.0 as usize] = Some(value);
-        }
-    }
-    jaxpr.outvars.iter().map(|a| read(&env, a)).collect()
-}
-
-fn read(env: &[Option<Array>], atom: &Atom) -> Result<Array> {
-    match atom {
-        Atom::Literal(x) => Ok(Array::from(*x)),
-        Atom::Var(v) => match &env[v.0 as usize] {
-            Some(x) => Ok(x.clone()),
-            None => bail!(Internal, "jaxpr: variable {} is read before it is defined", v.0),
-        },
-    }
-}
-
-/// For each variable the index of the last equation that reads it; `usize::MAX` if it is a result.
-fn last_uses(jaxpr: &Jaxpr) -> Vec<usize> {
-    let mut last = vec![0; jaxpr.avals.len()];
-    for (i, eqn) in jaxpr.eqns.iter().enumerate() {
-        for atom in &eqn.inputs {
-            if let Atom::Var(v) = atom {
-                last[v.0 as usize] = i;
-            }
-        }
-    }
-    for atom in &jaxpr.outvars {
-        if let Atom::Var(v) = atom {
-            last[v.0 as usize] = usize::MAX;
-        }
-    }
-    last
 }
 
 /// What the results and effects of a jaxpr depend on.

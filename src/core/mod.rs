@@ -1,13 +1,17 @@
 //! Layer 2: values, traces and jaxprs. JAX: `jax._src.core`.
 
 pub(crate) mod array;
+pub(crate) mod atom;
 pub(crate) mod aval;
 pub(crate) mod axis;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod compilation_cache;
 pub mod config;
 pub(crate) mod effects;
+pub(crate) mod element;
 pub(crate) mod eval;
+pub(crate) mod eval_jaxpr;
 pub(crate) mod intern;
 pub(crate) mod jaxpr;
 pub(crate) mod lowering;
@@ -19,4 +23,5 @@ pub(crate) mod runtime_tokens;
 pub(crate) mod scalar;
 pub mod sharding;
 pub(crate) mod trace;
+pub(crate) mod tracer;
 pub(crate) mod work;

@@ -48,7 +48,7 @@ pub type Transposed = Result<SmallVec<[Ct; 2]>>;
 pub type Batched = Result<(Arrays, SmallVec<[BatchDim; 2]>)>;
 
 /// What [`Primitive::lower`] returns: one value for each result.
-pub type Lowered = Result<Values>;
+pub type LoweredValues = Result<Values>;
 
 /// An argument of a linear equation that is being transposed.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals>;
 
     /// Emits StableHLO for one equation.
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered;
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues;
 
     /// Results and tangents. At least one of `tangents` is not a symbolic zero.
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp;

@@ -40,6 +40,12 @@ impl Launch {
         Launch { ordered: effects.ordered(), host_calls: module.host_calls.clone() }
     }
 
+    /// Is the program run like any, since nothing has to be noted?
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.host_calls.is_empty()
+    }
+
     /// Enqueues the program on its device.
     #[inline]
     pub(crate) fn run(
@@ -49,7 +55,7 @@ impl Launch {
         args: &[&Buffer],
         non_donatable: &[i64],
     ) -> Result<Outputs> {
-        if self.host_calls.is_empty() {
+        if self.is_plain() {
             return executable.execute(args, non_donatable);
         }
         self.run_with_effects(executable, sharding, args, non_donatable)

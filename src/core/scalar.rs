@@ -5,8 +5,8 @@ use std::fmt;
 use half::{bf16, f16};
 use num_complex::Complex;
 
-use crate::core::array::Element;
 use crate::core::aval::ShapedArray;
+use crate::core::element::Element;
 use crate::dtype::DType;
 
 /// One element of any dtype, by its bits.

@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::core::array::Array;
-use crate::core::jaxpr::{Atom, ClosedJaxpr, Jaxpr, Transformed, Var, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::{Atom, ClosedJaxpr, Jaxpr, TransformedJaxpr, Var};
 use crate::core::primitive::{Ct, LinearInput};
 use crate::core::trace::with_location;
 use crate::error::{Result, bail, catch};
@@ -133,7 +134,7 @@ pub(crate) struct TransposedJaxpr {
     pub nonzero_in: Vec<bool>,
 }
 
-impl Transformed for TransposedJaxpr {
+impl TransformedJaxpr for TransposedJaxpr {
     fn consts(&self) -> &[Array] {
         &self.consts
     }

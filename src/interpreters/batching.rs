@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
-use crate::core::jaxpr::{Jaxpr, Loc, Transformed, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::{Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, BatchDim, MappedAxis, Prim};
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
@@ -152,7 +153,7 @@ pub(crate) struct BatchedJaxpr {
     pub mapped_out: Vec<bool>,
 }
 
-impl Transformed for BatchedJaxpr {
+impl TransformedJaxpr for BatchedJaxpr {
     fn consts(&self) -> &[Array] {
         &self.consts
     }

@@ -16,7 +16,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim, Primitive,
     Tangent, Transposed,
 };
 use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind, without_location};
@@ -92,7 +92,7 @@ impl Primitive for CustomDerivativeCall {
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.call_jaxpr.out_avals().into())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         ctx.inline_jaxpr(&self.call_jaxpr, ins)
     }
     /// the custom rule; what the function captured counts as constant
@@ -356,7 +356,7 @@ impl Primitive for CustomLin {
     fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
         Ok(self.out_avals.iter().filter(|a| a.dtype().is_inexact()).cloned().collect())
     }
-    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> LoweredValues {
         bail!(Differentiation, "{}: {NO_FORWARD_MODE}", self.name)
     }
     fn jvp(&self, _: &[Array], _: &[Tangent]) -> Jvp {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
-use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Transformed, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, Prim, Tangent};
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
@@ -103,7 +104,7 @@ pub(crate) struct JvpJaxpr {
     pub nonzero_out: Vec<bool>,
 }
 
-impl Transformed for JvpJaxpr {
+impl TransformedJaxpr for JvpJaxpr {
     fn consts(&self) -> &[Array] {
         &self.consts
     }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
-use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Transformed, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, Linearized, Prim, Tangent};
 use crate::core::remap::Remap;
 use crate::core::trace::{
@@ -233,7 +234,7 @@ pub(crate) struct LinearizedJaxpr {
     pub nonzero_out: Vec<bool>,
 }
 
-impl Transformed for LinearizedJaxpr {
+impl TransformedJaxpr for LinearizedJaxpr {
     fn consts(&self) -> &[Array] {
         &self.consts
     }

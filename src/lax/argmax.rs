@@ -6,7 +6,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -87,7 +87,7 @@ impl Primitive for ArgExtremum {
         let out = x.without_axes(&[self.axis]);
         Ok(one(out.with_dtype(self.index_dtype).with_weak_type(false)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let x = ins[0];
         let (dtype, shape) = (ctx.dtype(x), ctx.shape(x));
         let indices = ctx.iota(self.index_dtype, &shape, self.axis);

@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::Lowered;
+use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::lax::elementwise::{FLOAT, chlo, d1, elementwise, one};
@@ -69,7 +69,7 @@ fn chebyshev<'e>(x: Expr<'e>, coefficients: &[f64]) -> Expr<'e> {
 }
 
 /// Cephes `i0e`: one series up to 8, another in 1/x beyond.
-fn lower_i0e(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_i0e(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     let dtype = outs[0].dtype();
     Ok(one(emit(ctx, |e| {
         // 16 bits are too few for the coefficients.

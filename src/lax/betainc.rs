@@ -3,7 +3,7 @@
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{Jvp, Lowered, Primitive, Tangent};
+use crate::core::primitive::{Jvp, LoweredValues, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -80,7 +80,7 @@ fn fraction<'e>(e: &'e Emitter<'e>, a: Expr<'e>, b: Expr<'e>, x: Expr<'e>) -> Ex
     outs[4]
 }
 
-fn lower_betainc(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_betainc(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     let ins = broadcast_values(ctx, ins, outs[0].shape());
     let dtype = outs[0].dtype();
     let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };

@@ -5,7 +5,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -69,7 +69,7 @@ impl Primitive for BitcastConvertType {
         }
         Ok(one(ShapedArray::new(new, &shape)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         Ok(one(ctx.op_aval("stablehlo.bitcast_convert", ins, "", &outs[0])))
     }
     /// dy = 0

@@ -4,7 +4,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::elementwise::{
@@ -47,7 +47,7 @@ impl Primitive for Clamp {
         }
         Ok(one(ShapedArray::result(ins, x.shape(), dtype)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         nary_lower(ctx, "stablehlo.clamp", ins, outs)
     }
     /// dy = dmin where x < min < max, dx where min < x < max, dmax where max < x, 0 elsewhere

@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::Result;
@@ -85,7 +85,7 @@ macro_rules! comparisons {
                 outs[0] = outs[0].with_dtype(DType::Bool);
                 Ok(outs)
             }
-            fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+            fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
                 let ins = broadcast_values(ctx, ins, outs[0].shape());
                 Ok(one(if $total && ctx.dtype(ins[0]).is_inexact() {
                     ctx.compare_as($direction, "TOTALORDER", ins[0], ins[1])

@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -82,7 +82,7 @@ impl Primitive for Complex {
         outs[0] = outs[0].with_dtype(complex_of(outs[0].dtype()));
         Ok(outs)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         chlo("stablehlo.complex")(ctx, ins, outs)
     }
     /// dz = dx + i dy
@@ -123,7 +123,7 @@ impl Primitive for Real {
         outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         chlo("stablehlo.real")(ctx, ins, outs)
     }
     /// dy = Re(dx)
@@ -148,7 +148,7 @@ impl Primitive for Imag {
         outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         chlo("stablehlo.imag")(ctx, ins, outs)
     }
     /// dy = Im(dx)
@@ -176,7 +176,7 @@ impl Primitive for Conj {
         outs[0] = outs[0].with_dtype(complex_of(outs[0].dtype().real()));
         Ok(outs)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(emit(ctx, |e| {
             let x = e.expr(ins[0]);
             if x.dtype().is_complex() { x.real().complex(-x.imag()) } else { x.complex(x.constant(0.0)) }

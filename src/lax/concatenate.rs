@@ -9,7 +9,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{OrThrow, Result, bail, err};
@@ -126,7 +126,7 @@ impl Primitive for Concatenate {
         let dtype = one_dtype(self, ins, ANY)?;
         Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         // XLA is slow to compile wide concatenations, so they become a tree.
         const WIDTH: usize = 16;
         let attrs = format!("dimension = {} : i64", self.dimension);

@@ -9,7 +9,7 @@ use crate::core::check;
 use crate::core::config::{self, Precision};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -378,7 +378,7 @@ impl Primitive for ConvGeneralDilated {
         let dtype = contraction_dtype("conv_general_dilated", dtype, dtype, self.preferred_element_type)?;
         Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let ConvDimensionNumbers { lhs_spec, rhs_spec, out_spec } = &self.dims;
         let spatial = rhs_spec.len() - 2;
         let mut attrs = String::with_capacity(1024);

@@ -6,7 +6,7 @@ use crate::core::check;
 use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -53,7 +53,7 @@ impl Primitive for ConvertElementType {
         let [x] = check::arity(self, ins)?;
         Ok(one(x.with_dtype(self.new_dtype).with_weak_type(self.weak_type)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let x = ins[0];
         if self.new_dtype.is_bool() && !ctx.dtype(x).is_bool() {
             let zero = ctx.full_like(x, 0.0);

@@ -6,7 +6,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::Result;
@@ -39,7 +39,7 @@ impl Primitive for Copy_ {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }
-    fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ins[0]))
     }
     /// dy = dx
@@ -63,7 +63,7 @@ impl Primitive for StopGradient {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }
-    fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ins[0]))
     }
     /// dy = 0

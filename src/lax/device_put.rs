@@ -6,7 +6,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent,
     Transposed,
 };
 use crate::core::sharding::{Sharding, device_repr};
@@ -100,7 +100,7 @@ impl Primitive for DevicePut {
         let there = self.device.map_or_else(|| Ok(x.clone()), |device| x.put(device));
         Some(there.map(|x| Arrays::from_iter([x])))
     }
-    fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ins[0]))
     }
     /// dy = dx, there too

@@ -8,7 +8,7 @@ use crate::core::check;
 use crate::core::config::{self, Precision};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -339,7 +339,7 @@ impl Primitive for DotGeneral {
         let dtype = contraction_dtype("dot_general", x.dtype(), y.dtype(), self.preferred_element_type)?;
         Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (mut lhs, mut rhs) = (ins[0], ins[1]);
         if ctx.dtype(lhs) != ctx.dtype(rhs) {
             // Backends accept few mixtures of dtypes.

@@ -8,7 +8,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{OrThrow, Result, bail};
@@ -122,7 +122,7 @@ impl Primitive for DynamicUpdateSlice {
         check_indices(self, indices)?;
         Ok(one((*x).clone().with_weak_type(check::all_weak(ins))))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         Ok(one(ctx.op_aval("stablehlo.dynamic_update_slice", ins, "", &outs[0])))
     }
     /// dy = dx with du written to it

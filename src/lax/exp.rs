@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::Lowered;
+use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
 use crate::lax::elementwise::{INEXACT, d1, elementwise, one, op};
 use crate::lax::emit::emit;
@@ -69,14 +69,14 @@ fn logistic_tangent(_: &Array, y: &Array, dx: &Array) -> Array {
     mul(dx, &mul(y, &sub(&literal_like(y, 1.0), y)))
 }
 
-fn lower_exp2(ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+fn lower_exp2(ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
     Ok(one(emit(ctx, |e| {
         let x = e.expr(ins[0]);
         (x.constant(std::f64::consts::LN_2) * x).exp().value()
     })))
 }
 
-fn lower_logistic(ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+fn lower_logistic(ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
     Ok(one(emit(ctx, |e| {
         let x = e.expr(ins[0]);
         ((-x).exp() + 1.0).reciprocal().value()

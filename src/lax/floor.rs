@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::Result;
@@ -77,7 +77,7 @@ impl Primitive for Round {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 1, FLOAT)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let op = match self.rounding_method {
             RoundingMethod::AwayFromZero => "stablehlo.round_nearest_afz",
             RoundingMethod::ToNearestEven => "stablehlo.round_nearest_even",
@@ -105,7 +105,7 @@ impl Primitive for IsFinite {
         outs[0] = outs[0].with_dtype(DType::Bool);
         Ok(outs)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         chlo("stablehlo.is_finite")(ctx, ins, outs)
     }
     /// none: the result is `bool`

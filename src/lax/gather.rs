@@ -7,7 +7,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -133,7 +133,7 @@ impl Primitive for Gather {
         let shape = self.dimension_numbers.out_shape(indices.shape(), &self.slice_sizes);
         Ok(one(ShapedArray::result(&[operand], &shape, operand.dtype())))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (operand, indices, out) = (ins[0], ins[1], &outs[0]);
         if out.size() == 0 {
             return Ok(one(ctx.full(Scalar::from_i128(out.dtype(), 0), out.shape())));

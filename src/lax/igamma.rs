@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::Lowered;
+use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::lax::convert;
@@ -197,7 +197,7 @@ fn widened(
     ins: &[Value],
     outs: &[ShapedArray],
     body: impl for<'e> FnOnce(&'e Emitter<'e>, Expr<'e>, Expr<'e>) -> Expr<'e>,
-) -> Lowered {
+) -> LoweredValues {
     let ins = broadcast_values(ctx, ins, outs[0].shape());
     let dtype = outs[0].dtype();
     let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
@@ -217,7 +217,7 @@ fn domain_error<'e>(a: Expr<'e>, x: Expr<'e>) -> Expr<'e> {
     x.lt(0.0).or(a.lt(0.0)).or(both_zero).or(a.is_nan().or(x.is_nan()))
 }
 
-fn lower_igamma(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_igamma(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     widened(ctx, ins, outs, |e, a, x| {
         let (x_is_zero, x_is_infinite) = (x.eq(0.0), x.eq(f64::INFINITY));
         let error = domain_error(a, x);
@@ -235,7 +235,7 @@ fn lower_igamma(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> L
     })
 }
 
-fn lower_igammac(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_igammac(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     widened(ctx, ins, outs, |e, a, x| {
         let (a_is_zero, x_is_infinite) = (a.eq(0.0), x.eq(f64::INFINITY));
         let error = domain_error(a, x);
@@ -269,11 +269,11 @@ fn derivative<'e>(e: &'e Emitter<'e>, a: Expr<'e>, x: Expr<'e>, mode: Mode) -> E
     error.or(is_nan).select(f64::NAN, out)
 }
 
-fn lower_igamma_grad_a(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_igamma_grad_a(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     widened(ctx, ins, outs, |e, a, x| derivative(e, a, x, Mode::Derivative))
 }
 
-fn lower_random_gamma_grad(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_random_gamma_grad(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     widened(ctx, ins, outs, |e, a, x| derivative(e, a, x, Mode::SampleDerivative))
 }
 

@@ -5,7 +5,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -66,7 +66,7 @@ impl Primitive for Iota {
         }
         Ok(one(ShapedArray::new(self.dtype, &self.shape)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         // XLA's compiler for the CPU ends the process on it (TensorFlow 2.21's), or finds no memory for it.
         if ctx.platform() == "cpu" && outs[0].size() >= 1 << 36 {
             bail!(Runtime, "iota: out of memory: {} has {} elements", outs[0], outs[0].size());

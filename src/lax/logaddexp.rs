@@ -4,7 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::elementwise::{
@@ -143,7 +143,7 @@ impl Primitive for LogAddExp {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 2, INEXACT)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let ins = broadcast_values(ctx, ins, outs[0].shape());
         Ok(one(logaddexp_value(ctx, self.base, ins[0], ins[1])))
     }

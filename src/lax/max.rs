@@ -3,7 +3,7 @@
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::Lowered;
+use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
 use crate::lax::elementwise::{ANY, broadcast_values, d2, elementwise, nary_lower, one};
 use crate::lax::emit::emit;
@@ -50,7 +50,7 @@ fn right(dy: &Array, z: &Array, x: &Array, y: &Array) -> Array {
     mul(dy, &balanced_eq(y, z, x))
 }
 
-fn lower_max(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_max(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     if outs[0].dtype().is_complex() {
         lexicographic(ctx, ins, outs, true)
     } else {
@@ -58,7 +58,7 @@ fn lower_max(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowe
     }
 }
 
-fn lower_min(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_min(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     if outs[0].dtype().is_complex() {
         lexicographic(ctx, ins, outs, false)
     } else {
@@ -67,7 +67,7 @@ fn lower_min(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowe
 }
 
 /// By the real parts, and by the imaginary parts where these are equal.
-fn lexicographic(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray], greater: bool) -> Lowered {
+fn lexicographic(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray], greater: bool) -> LoweredValues {
     let ins = broadcast_values(ctx, ins, outs[0].shape());
     Ok(one(emit(ctx, |e| {
         let (x, y) = (e.expr(ins[0]), e.expr(ins[1]));

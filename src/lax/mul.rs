@@ -5,7 +5,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
@@ -31,7 +31,7 @@ impl Primitive for Mul {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 2, NUMBER)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         nary_lower(ctx, "stablehlo.multiply", ins, outs)
     }
     /// d(x y) = dx y + x dy

@@ -3,7 +3,7 @@
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::Lowered;
+use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::lax::elementwise::{INTEGER, broadcast_values, elementwise, one, zero};
@@ -36,7 +36,7 @@ fn doubled(dtype: DType) -> Option<DType> {
     })
 }
 
-fn lower_mulhi(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_mulhi(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     let ins = broadcast_values(ctx, ins, outs[0].shape());
     let dtype = outs[0].dtype();
     Ok(one(emit(ctx, |e| {

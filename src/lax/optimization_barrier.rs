@@ -9,7 +9,8 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent,
+    Transposed,
 };
 use crate::core::trace::bind_all;
 use crate::error::Result;
@@ -43,7 +44,7 @@ impl Primitive for OptimizationBarrier {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         Ok(ins.iter().map(|a| *(*a)).collect())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let types: Vec<Type> = ins.iter().map(|x| x.ty()).collect();
         Ok(ctx.op("stablehlo.optimization_barrier", ins, "", &types))
     }

@@ -8,7 +8,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -104,7 +104,7 @@ impl Primitive for Pad {
         let shape: Shape = sizes.iter().map(|n| *n as usize).collect();
         Ok(one(ShapedArray::result(ins, &shape, x.dtype())))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let config = &self.padding_config;
         let attrs = format!(
             "edge_padding_high = {}, edge_padding_low = {}, interior_padding = {}",

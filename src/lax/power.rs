@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::convert_element_type::convert;
@@ -97,7 +97,7 @@ fn cbrt_tangent(x: &Array, y: &Array, dx: &Array) -> Array {
 }
 
 /// (a + ib)² = (a - b) (a + b) + 2 a b i
-fn lower_square(ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+fn lower_square(ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
     Ok(one(emit(ctx, |e| {
         let x = e.expr(ins[0]);
         if !x.dtype().is_complex() {
@@ -164,7 +164,7 @@ impl Primitive for Pow {
         let shape = broadcast_shape(self, ins)?;
         Ok(one(ShapedArray::result(ins, &shape, x.dtype())))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let ins = [ins[0], ctx.convert(ins[1], outs[0].dtype())];
         let ins = broadcast_values(ctx, &ins, outs[0].shape());
         let ty = ctx.ty(&outs[0]);
@@ -203,7 +203,7 @@ impl Primitive for IntegerPow {
         }
         Ok(outs)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(emit(ctx, |e| {
             let mut x = e.expr(ins[0]);
             let one = |x: crate::lax::emit::Expr<'_>| x.constant(1.0).value();

@@ -9,7 +9,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -145,7 +145,7 @@ impl Primitive for RandomBits {
         let shape: Shape = keys_shape(self, key)?.iter().chain(&self.shape).copied().collect();
         Ok(one(ShapedArray::new(dtype, &shape)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let [x, y] = <[Value; 2]>::try_from(draw(ctx, ins[0], &self.shape)?.as_slice())
             .map_err(|_| crate::error::err!(Internal, "random_bits: two words are drawn"))?;
         if outs[0].dtype() == DType::U64 {
@@ -180,7 +180,7 @@ impl Primitive for RandomSplit {
         let shape: Shape = keys_shape(self, key)?.iter().chain(&self.shape).chain(&[2]).copied().collect();
         Ok(one(ShapedArray::new(DType::U32, &shape)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let words = draw(ctx, ins[0], &self.shape)?;
         Ok(one(keys(ctx, &words, &outs[0])))
     }
@@ -211,7 +211,7 @@ impl Primitive for RandomFoldIn {
         }
         Ok(one(ShapedArray::new(DType::U32, key.shape())))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let key = [word(ctx, ins[0], 0, 0), word(ctx, ins[0], 1, 0)];
         let shape = ctx.shape(ins[1]);
         let zero = ctx.full(Scalar::from_i128(DType::U32, 0), &shape);

@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
@@ -72,7 +72,7 @@ impl Primitive for ReduceLogical {
         check::axes(self, "axes", &self.axes, x)?;
         Ok(one(x.without_axes(&self.axes).with_weak_type(false)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (body, init) = match self.op {
             Op::And => ("stablehlo.and", -1),
             Op::Or => ("stablehlo.or", 0),

@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::convert_element_type::convert;
@@ -61,7 +61,7 @@ impl Primitive for ReduceExtremum {
         check::axes(self, "axes", &self.axes, x)?;
         Ok(one(x.without_axes(&self.axes)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let init = if self.max { lowest(outs[0].dtype()) } else { highest(outs[0].dtype()) };
         let (init, ty) = (ctx.constant(init), ctx.ty(&outs[0]));
         let attrs = format!("dimensions = {}", usize_array(&self.axes));

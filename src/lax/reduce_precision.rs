@@ -5,7 +5,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
@@ -43,7 +43,7 @@ impl Primitive for ReducePrecision {
         }
         nary_aval(self, ins, 1, FLOAT)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let attrs = format!(
             "exponent_bits = {} : i32, mantissa_bits = {} : i32",
             self.exponent_bits, self.mantissa_bits

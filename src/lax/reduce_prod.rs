@@ -4,7 +4,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::Result;
@@ -65,7 +65,7 @@ impl Primitive for ReduceProd {
         one_dtype(self, ins, NUMBER)?;
         Ok(one(x.without_axes(&self.axes)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let init = Scalar::from_f64(outs[0].dtype(), 1.0);
         Ok(one(ctx.reduce("stablehlo.multiply", ins[0], init, &self.axes)))
     }

@@ -6,7 +6,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -114,7 +114,7 @@ impl Primitive for ReduceWindow {
         one_dtype(self, ins, if self.op == Op::Sum { NUMBER } else { ANY })?;
         Ok(one(x.with_shape(&self.window.out_shape(x)?)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let dtype = outs[0].dtype();
         let init = match self.op {
             Op::Sum => Scalar::from_f64(dtype, 0.0),

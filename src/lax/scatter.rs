@@ -8,7 +8,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -194,7 +194,7 @@ impl Primitive for Scatter {
         self.dimension_numbers.check(operand, indices, updates)?;
         Ok(one(*operand))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (operand, mut indices, updates) = (ins[0], ins[1], ins[2]);
         if self.options.mode == GatherScatterMode::Clip {
             indices = clamp_indices(ctx, &self.dimension_numbers, operand, indices, updates);

@@ -9,7 +9,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -112,7 +112,7 @@ impl Primitive for SelectAndGatherAdd {
         }
         Ok(one(tangents.with_shape(&self.window.out_shape(x)?).with_weak_type(check::all_weak(ins))))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let [tangents, x] = *ins else { bail!(Internal, "select_and_gather_add: takes 2 operands") };
         let dtype = ctx.dtype(x);
         let init = ctx.constant(identity(self.max, dtype));
@@ -177,7 +177,7 @@ impl Primitive for SelectAndScatterAdd {
         let [source, x] = check::arity(self, ins)?;
         Ok(one(source.with_shape(x.shape()).with_weak_type(check::all_weak(ins))))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let [source, x] = *ins else { bail!(Internal, "select_and_scatter_add: takes 2 operands") };
         let (dtype, shape) = (ctx.dtype(x), ctx.shape(x));
         // XLA's CPU and GPU backends fail on padding here, so the operand is padded and the result cut.

@@ -7,7 +7,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
@@ -96,7 +96,7 @@ impl Primitive for SelectN {
         }
         Ok(one((*first).clone().with_weak_type(check::all_weak(cases))))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let (which, cases) = (ins[0], &ins[1..]);
         Ok(one(if ctx.dtype(which).is_bool() && cases.len() == 2 {
             ctx.select(which, cases[1], cases[0])

@@ -3,7 +3,7 @@
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::convert_element_type::convert;
@@ -37,7 +37,7 @@ elementwise! {
     Sign: "sign", 1, NUMBER, lower_sign, zero;
 }
 
-fn lower_sign(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_sign(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     if outs[0].dtype().is_unsigned() {
         return Ok(one(emit(ctx, |e| {
             let x = e.expr(ins[0]);
@@ -68,7 +68,7 @@ impl Primitive for Abs {
         outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         chlo("stablehlo.abs")(ctx, ins, outs)
     }
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {

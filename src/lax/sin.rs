@@ -3,7 +3,7 @@
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::Lowered;
+use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
 use crate::lax::elementwise::{INEXACT, d1, elementwise, nary_lower, one, op};
 use crate::lax::emit::{Expr, emit};
@@ -60,7 +60,7 @@ fn twice_sinh_cosh<'e>(b: Expr<'e>) -> (Expr<'e>, Expr<'e>) {
 }
 
 /// sin(a + ib) = sin(a) cosh(b) + i cos(a) sinh(b)
-fn lower_sin(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_sin(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     if !outs[0].dtype().is_complex() {
         return nary_lower(ctx, "stablehlo.sine", ins, outs);
     }
@@ -74,7 +74,7 @@ fn lower_sin(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowe
 }
 
 /// cos(a + ib) = cos(a) cosh(b) - i sin(a) sinh(b)
-fn lower_cos(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+fn lower_cos(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
     if !outs[0].dtype().is_complex() {
         return nary_lower(ctx, "stablehlo.cosine", ins, outs);
     }

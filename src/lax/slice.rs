@@ -7,7 +7,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::{bind1, is_eval};
@@ -208,7 +208,7 @@ impl Primitive for Slice {
         let shape: Shape = (0..x.ndim()).map(|i| (limits[i] - starts[i]).div_ceil(self.stride(i))).collect();
         Ok(one(ShapedArray::result(&[x], &shape, x.dtype())))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let strides: Shape = (0..self.start_indices.len()).map(|i| self.stride(i)).collect();
         Ok(one(slice_value(ctx, ins[0], &self.start_indices, &self.limit_indices, &strides)))
     }

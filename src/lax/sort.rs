@@ -8,7 +8,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, OrThrow, Result, bail, throw};
@@ -159,7 +159,7 @@ impl Primitive for Sort {
         }
         Ok(ins.iter().map(|a| *(*a)).collect())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let attrs = format!("dimension = {} : i64, is_stable = {}", self.dimension, self.is_stable);
         let results: SmallVec<[Type; 2]> = ins.iter().map(|x| x.ty()).collect();
         let pairs = outs.iter().flat_map(|a| [a.dtype(), a.dtype()]);

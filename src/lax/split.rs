@@ -7,7 +7,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind_all;
 use crate::error::{OrThrow, Result, bail};
@@ -54,7 +54,7 @@ impl Primitive for Split {
         }
         Ok(self.sizes.iter().map(|n| x.with_size(self.axis, *n)).collect())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let mut limits = ctx.shape(ins[0]);
         let mut starts: Shape = smallvec![0; limits.len()];
         let strides: Shape = smallvec![1; limits.len()];

@@ -4,7 +4,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
@@ -33,7 +33,7 @@ impl Primitive for Sub {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 2, NUMBER)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         nary_lower(ctx, "stablehlo.subtract", ins, outs)
     }
     /// d(x - y) = dx - dy

@@ -39,25 +39,25 @@ use batched::{check_batched_derivatives, check_vmap};
 use host::{axpy, canonical_is_narrower, close, pairing, widened};
 
 /// What a function under test may return.
-pub(crate) trait Outputs {
+pub(crate) trait CaseOutputs {
     fn list(self) -> Vec<Array>;
 }
-impl Outputs for Array {
+impl CaseOutputs for Array {
     fn list(self) -> Vec<Array> {
         vec![self]
     }
 }
-impl Outputs for Vec<Array> {
+impl CaseOutputs for Vec<Array> {
     fn list(self) -> Vec<Array> {
         self
     }
 }
-impl<const N: usize> Outputs for [Array; N] {
+impl<const N: usize> CaseOutputs for [Array; N] {
     fn list(self) -> Vec<Array> {
         self.into()
     }
 }
-impl Outputs for (Array, Array) {
+impl CaseOutputs for (Array, Array) {
     fn list(self) -> Vec<Array> {
         vec![self.0, self.1]
     }
@@ -85,7 +85,7 @@ pub(crate) struct Case {
 }
 
 /// The message of the error that `f` fails with.
-pub(crate) fn message_of<O: Outputs>(f: impl FnOnce() -> O) -> String {
+pub(crate) fn message_of<O: CaseOutputs>(f: impl FnOnce() -> O) -> String {
     match catch(|| Ok(f().list())) {
         Ok(_) => "no error".to_owned(),
         Err(e) => e.message().to_owned(),
@@ -93,7 +93,7 @@ pub(crate) fn message_of<O: Outputs>(f: impl FnOnce() -> O) -> String {
 }
 
 /// A case with every check on.
-pub(crate) fn case<O: Outputs>(
+pub(crate) fn case<O: CaseOutputs>(
     name: &str,
     args: impl IntoIterator<Item = Array>,
     f: impl Fn(&[Array]) -> O + 'static,

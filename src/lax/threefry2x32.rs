@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
@@ -130,7 +130,7 @@ impl Primitive for Threefry2x32 {
         let aval = ShapedArray::new(DType::U32, &broadcast_shape(self, ins)?);
         Ok(SmallVec::from_elem(aval, 2))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let [k1, k2, x1, x2] = *ins else { bail!(Internal, "threefry2x32: takes 4 operands") };
         hash_values(ctx, [k1, k2], [x1, x2], outs[0].shape())
     }

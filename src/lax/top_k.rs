@@ -6,7 +6,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, Lowered, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
 use crate::error::{OrThrow, Result, bail};
@@ -59,7 +59,7 @@ impl Primitive for TopK {
         let indices = values.with_dtype(DType::I32);
         Ok([values, indices].into_iter().collect())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         // The operation works along the last axis.
         let last = outs[0].ndim() - 1;
         let mut permutation: Shape = (0..=last).collect();

@@ -5,7 +5,7 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
@@ -73,7 +73,7 @@ impl Primitive for Transpose {
         let shape: Shape = p.iter().map(|i| x.shape()[*i]).collect();
         Ok(one(x.with_shape(&shape)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ctx.transpose(ins[0], &self.permutation)))
     }
     /// dy = dx permuted

@@ -148,10 +148,10 @@ pub(crate) unsafe fn slice<'a, T>(data: *const T, len: usize) -> &'a [T] {
 }
 
 /// PJRT's dimensions: `i64`.
-pub(crate) type Dims = smallvec::SmallVec<[i64; 8]>;
+pub(crate) type RawDims = smallvec::SmallVec<[i64; 8]>;
 
 /// PJRT's dimensions of a shape.
-pub(crate) fn dims_of(dims: &[usize]) -> Dims {
+pub(crate) fn dims_of(dims: &[usize]) -> RawDims {
     dims.iter().map(|&d| d as i64).collect()
 }
 

@@ -13,10 +13,60 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The outputs of one execution on one device.
 pub type Outputs = SmallVec<[Buffer; 4]>;
 
-/// Argument pointers; larger lists go to the heap.
-type Arguments = SmallVec<[*mut sys::PJRT_Buffer; 128]>;
-/// Output pointers; larger lists go to the heap.
-type RawOutputs = SmallVec<[*mut sys::PJRT_Buffer; 32]>;
+/// The arguments of one execution on one device: [`Executable::arguments`].
+pub(crate) struct ArgumentList<'a> {
+    executable: &'a Executable,
+    /// Larger lists go to the heap.
+    raw: SmallVec<[*mut sys::PJRT_Buffer; 128]>,
+}
+
+impl<'a> ArgumentList<'a> {
+    /// The next argument.
+    #[inline]
+    pub(crate) fn push(&mut self, argument: &'a Buffer) -> Result<()> {
+        self.executable.check_argument(argument)?;
+        self.raw.push(argument.raw());
+        Ok(())
+    }
+
+    /// [`Executable::execute`] of the executable that made the list.
+    #[inline]
+    pub(crate) fn execute(&self, non_donatable: &[i64]) -> Result<OutputList<'a>> {
+        self.executable.execute_list(self, non_donatable, null_mut(), null_mut())
+    }
+}
+
+/// The outputs of one execution on one device, as they are asked for.
+pub(crate) struct OutputList<'a> {
+    client: &'a Client,
+    raw: smallvec::IntoIter<[*mut sys::PJRT_Buffer; 32]>,
+}
+
+impl Iterator for OutputList<'_> {
+    type Item = Result<Buffer>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<Buffer>> {
+        let raw = self.raw.next()?;
+        Some(non_null(raw, "PJRT_LoadedExecutable_Execute").map(|raw| {
+            // SAFETY: the execution made the buffer for its caller, and it is taken out of the list once.
+            unsafe { Buffer::from_raw(self.client, raw) }
+        }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.raw.size_hint()
+    }
+}
+
+impl ExactSizeIterator for OutputList<'_> {}
+
+impl Drop for OutputList<'_> {
+    fn drop(&mut self) {
+        // Those that nobody asked for are destroyed.
+        self.for_each(drop);
+    }
+}
 
 /// A compiled program, loaded on its devices. It dereferences to its [`CompiledProgram`], which answers questions.
 ///
@@ -143,7 +193,6 @@ impl Executable {
         self.execute_on(arguments, non_donatable, device.raw(), null_mut())
     }
 
-    #[inline]
     fn execute_on(
         &self,
         arguments: &[&Buffer],
@@ -151,34 +200,47 @@ impl Executable {
         device: *mut sys::PJRT_Device,
         event: *mut *mut sys::PJRT_Event,
     ) -> Result<Outputs> {
+        let mut list = self.arguments(arguments.len());
+        arguments.iter().try_for_each(|argument| list.push(argument))?;
+        self.execute_list(&list, non_donatable, device, event)?.collect()
+    }
+
+    /// An empty list of arguments, with room for so many.
+    #[inline]
+    pub(crate) fn arguments(&self, count: usize) -> ArgumentList<'_> {
+        ArgumentList { executable: self, raw: SmallVec::with_capacity(count) }
+    }
+
+    /// `arguments` is a list of this executable's.
+    fn execute_list(
+        &self,
+        arguments: &ArgumentList<'_>,
+        non_donatable: &[i64],
+        device: *mut sys::PJRT_Device,
+        event: *mut *mut sys::PJRT_Event,
+    ) -> Result<OutputList<'_>> {
         self.check_alive()?;
-        let mut raw = Arguments::with_capacity(arguments.len());
-        for argument in arguments {
-            self.check_argument(argument)?;
-            raw.push(argument.raw());
-        }
-        let mut outputs: RawOutputs = smallvec::smallvec![null_mut(); self.num_outputs];
+        let mut outputs: SmallVec<[*mut sys::PJRT_Buffer; 32]> =
+            smallvec::smallvec![null_mut(); self.num_outputs];
         let mut options = args::<sys::PJRT_ExecuteOptions>();
         options.non_donatable_input_indices = non_donatable.as_ptr();
         options.num_non_donatable_input_indices = non_donatable.len();
-        let argument_list: *const *mut sys::PJRT_Buffer = raw.as_ptr();
+        let argument_list: *const *mut sys::PJRT_Buffer = arguments.raw.as_ptr();
         let output_list: *mut *mut sys::PJRT_Buffer = outputs.as_mut_ptr();
         let mut a = args::<sys::PJRT_LoadedExecutable_Execute_Args>();
         a.executable = self.raw.as_ptr();
         a.options = &raw mut options;
         a.argument_lists = &raw const argument_list;
         a.num_devices = 1;
-        a.num_args = raw.len();
+        a.num_args = arguments.raw.len();
         a.output_lists = &raw const output_list;
         a.execute_device = device;
         a.device_complete_events = event;
-        // SAFETY: `self` owns the executable; arguments are borrowed buffers of its client; all lists outlive the
-        // call, the output list has room for every output and `event`, unless it is null, for one event. The caller of PJRT
-        // owns the outputs.
-        unsafe {
-            call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Execute, a)?;
-            self.take_outputs(&outputs)
-        }
+        // SAFETY: `self` owns the executable; the list borrows its buffers, which are of the client of this
+        // executable; all lists outlive the call, the output list has room for every output and `event`, unless it is null, for
+        // one event. The caller of PJRT owns the outputs.
+        unsafe { call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Execute, a) }?;
+        Ok(OutputList { client: &self.client, raw: outputs.into_iter() })
     }
 
     /// Enqueues the program on all its devices: `arguments[d]` are those on the `d`-th of

@@ -1,6 +1,6 @@
 //! Moving data between the host and a [`Buffer`].
 
-use super::api::{Dims, args, dims_of, non_null};
+use super::api::{RawDims, args, dims_of, non_null};
 use super::buffer::type_of;
 use super::{Buffer, Client, Device, Event, Memory, event, sys};
 use crate::dtype::DType;
@@ -319,7 +319,7 @@ impl Buffer {
     /// `dst` has room for the shape and stays valid, used by nobody else, until the event has completed.
     unsafe fn copy_to_host(&self, dst: &mut [u8]) -> Result<Event> {
         let rank = self.dims()?.len();
-        let minor_to_major: Dims = (0..rank as i64).rev().collect();
+        let minor_to_major: RawDims = (0..rank as i64).rev().collect();
         // SAFETY: zeroes are a valid layout, without tiles.
         let mut layout: sys::PJRT_Buffer_MemoryLayout = super::api::args();
         layout.type_ = sys::PJRT_Buffer_MemoryLayout_Type_Tiled;

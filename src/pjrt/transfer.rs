@@ -1,6 +1,6 @@
 //! [`AsyncTransferManager`]: buffers that exist before their contents, which arrive in pieces.
 
-use super::api::{Dims, args, dims_of, non_null};
+use super::api::{RawDims, args, dims_of, non_null};
 use super::buffer::type_of;
 use super::{Buffer, Client, Event, Memory, sys};
 use crate::dtype::DType;
@@ -89,8 +89,8 @@ impl Client {
         if memory.client() != self {
             bail!(InvalidArgument, "async_transfer_manager: the memory belongs to another client");
         }
-        let dims: Vec<Dims> = shapes.iter().map(|(_, dims)| dims_of(dims)).collect();
-        let spec = |(&(dtype, _), dims): (&(DType, &[usize]), &Dims)| {
+        let dims: Vec<RawDims> = shapes.iter().map(|(_, dims)| dims_of(dims)).collect();
+        let spec = |(&(dtype, _), dims): (&(DType, &[usize]), &RawDims)| {
             let mut spec = args::<sys::PJRT_ShapeSpec>();
             spec.dims = dims.as_ptr();
             spec.num_dims = dims.len();

@@ -13,7 +13,7 @@ use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, describe_at, short_typ
 use super::{Arg, ArgAt, Function, Output, Primals, Signature, Traceable, taken};
 use crate::core::array::Array;
 use crate::error::Result;
-use crate::tree::{Flattener, Key, Pytree, Static, Token, Unflattener};
+use crate::tree::{Flattener, MapKey, Pytree, Static, Token, Unflattener};
 
 /// [`Arg`] for owned pytrees. `&T` has a blanket impl and rustc does not accept a second one, so each type gets its own.
 macro_rules! owned_arg {
@@ -39,8 +39,8 @@ owned_arg! {
     [T: Pytree] Box<T>;
     [T: Pytree, const N: usize] [T; N];
     [T: 'static] PhantomData<T>;
-    [K: Key, T: Pytree] BTreeMap<K, T>;
-    [K: Key + Hash, T: Pytree, S: BuildHasher + Default + 'static] HashMap<K, T, S>;
+    [K: MapKey, T: Pytree] BTreeMap<K, T>;
+    [K: MapKey + Hash, T: Pytree, S: BuildHasher + Default + 'static] HashMap<K, T, S>;
     [T: Clone + Eq + Hash + Debug + Send + Sync + 'static] Static<T>;
     [] ();
     [A: Pytree] (A,);

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::path::Path;
-use super::token::{F32Bits, F64Bits, Key, NodeInfo, StaticToken, StaticValue, Token};
+use super::token::{F32Bits, F64Bits, MapKey, NodeInfo, StaticToken, StaticValue, Token};
 use super::treedef::TreeDef;
 use crate::core::array::Array;
 use crate::error::{Error, Result, err};
@@ -101,7 +101,7 @@ impl Flattener {
 
     /// The key of a map's entry: the value follows.
     #[inline]
-    pub fn key(&mut self, key: &impl Key) {
+    pub fn key(&mut self, key: &impl MapKey) {
         self.tokens.push(Token::Key(key.to_token()));
     }
 
@@ -203,7 +203,7 @@ impl<'a> Unflattener<'a> {
     }
 
     /// The key of a map's entry.
-    pub fn key<K: Key>(&mut self) -> Result<K> {
+    pub fn key<K: MapKey>(&mut self) -> Result<K> {
         match self.next() {
             Some(Token::Key(key)) => K::from_token(key),
             _ => None,

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use smallvec::SmallVec;
 
 use super::flatten::{Flattener, Pytree, Unflattener};
-use super::token::{Key, Token};
+use super::token::{MapKey, Token};
 use crate::core::array::Array;
 use crate::error::{Result, err};
 
@@ -128,7 +128,7 @@ impl<T: 'static> Pytree for PhantomData<T> {
 }
 
 /// In the order of the keys, which are part of the structure.
-impl<K: Key, T: Pytree> Pytree for BTreeMap<K, T> {
+impl<K: MapKey, T: Pytree> Pytree for BTreeMap<K, T> {
     fn flatten_into(&self, out: &mut Flattener) {
         out.token(Token::Dict(self.len() as u32));
         for (key, value) in self {
@@ -143,7 +143,7 @@ impl<K: Key, T: Pytree> Pytree for BTreeMap<K, T> {
 }
 
 /// In the order of the keys, whatever the hasher's is.
-impl<K: Key + Hash, T: Pytree, S: BuildHasher + Default + 'static> Pytree for HashMap<K, T, S> {
+impl<K: MapKey + Hash, T: Pytree, S: BuildHasher + Default + 'static> Pytree for HashMap<K, T, S> {
     fn flatten_into(&self, out: &mut Flattener) {
         out.token(Token::Dict(self.len() as u32));
         let mut entries: SmallVec<[(&K, &T); 16]> = self.iter().collect();

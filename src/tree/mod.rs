@@ -18,7 +18,7 @@ pub use map::{
     try_map2, try_map3, try_map4,
 };
 pub use path::{Path, Step};
-pub use token::{F32Bits, F64Bits, Key, KeyToken, NodeInfo, StaticToken, StaticValue, Token};
+pub use token::{F32Bits, F64Bits, KeyToken, MapKey, NodeInfo, StaticToken, StaticValue, Token};
 pub use treedef::TreeDef;
 pub(crate) use treedef::{first_difference, leaf_paths};
 

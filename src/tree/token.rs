@@ -189,7 +189,7 @@ impl Debug for KeyToken {
     label = "its keys are not strings, integers, `bool` or `char`",
     note = "of the types of strings, `String`, `Box<str>` and `Arc<str>` are keys"
 )]
-pub trait Key: Ord + 'static {
+pub trait MapKey: Ord + 'static {
     /// The key as part of a structure.
     fn to_token(&self) -> KeyToken;
     /// The key again, if `token` came from this type.
@@ -200,7 +200,7 @@ pub trait Key: Ord + 'static {
 
 macro_rules! string_keys {
     ($($t:ty)*) => {$(
-        impl Key for $t {
+        impl MapKey for $t {
             #[inline]
             fn to_token(&self) -> KeyToken {
                 KeyToken::str(self)
@@ -215,7 +215,7 @@ string_keys!(String Box<str> Arc<str>);
 
 macro_rules! integer_keys {
     ($($variant:ident: $wide:ty: $($t:ty)*;)*) => {$($(
-        impl Key for $t {
+        impl MapKey for $t {
             #[inline]
             fn to_token(&self) -> KeyToken {
                 KeyToken(Repr::$variant(*self as $wide))

@@ -10,11 +10,12 @@ use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::effects::Effects;
-use crate::core::jaxpr::{Jaxpr, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
-    Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim,
+    Primitive, Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::trace::bind;
@@ -61,7 +62,7 @@ impl Primitive for Cond {
         });
         outs.collect()
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         if let [only] = &*self.branches {
             return ctx.inline_jaxpr(only, &ins[1..]);
         }

@@ -11,10 +11,11 @@ use crate::control_flow::fixpoint::{Body, Flow};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::effects::Effects;
-use crate::core::jaxpr::{Atom, Jaxpr, eval_jaxpr};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::{Atom, Jaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
+    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim, Primitive,
     Tangent, Transposed,
 };
 use crate::core::remap::Remap;
@@ -79,7 +80,7 @@ impl Primitive for Scan {
         let outs = outs.into_iter().enumerate();
         Ok(outs.map(|(i, a)| if i < self.num_carry { a } else { a.with_axis(0, self.length) }).collect())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (consts, rest) = ins.split_at(self.num_consts);
         let (init, xs) = rest.split_at(self.num_carry);
         let mut state: Values = init.into();

@@ -12,8 +12,8 @@ use crate::core::effects::{Effect, Effects};
 use crate::core::jaxpr::{Jaxpr, Parameter};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, Lowered, MappedAxis, Param, Prim, Primitive,
-    Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim,
+    Primitive, Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
@@ -68,7 +68,7 @@ impl Primitive for While {
         }
         Ok(outs.into())
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let (cond_consts, rest) = ins.split_at(self.cond_nconsts);
         let (body_consts, init) = rest.split_at(self.body_nconsts);
         let effects = self.effects();

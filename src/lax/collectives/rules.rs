@@ -8,7 +8,7 @@ use crate::core::axis::{AxisName, AxisNames};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -25,7 +25,7 @@ pub(super) fn pairs(perm: &[(usize, usize)]) -> String {
 }
 
 /// What is left over the axes of a mesh, once each `vmap` has replaced its own.
-fn lower(prim: &dyn Primitive, ctx: &LoweringCtx) -> Lowered {
+fn lower(prim: &dyn Primitive, ctx: &LoweringCtx) -> LoweredValues {
     for name in prim.axis_names() {
         ctx.axis_size(name)?;
     }
@@ -64,7 +64,7 @@ impl Primitive for AllReduce {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> LoweredValues {
         lower(self, ctx)
     }
     /// d psum(x) = psum(dx)
@@ -116,7 +116,7 @@ impl Primitive for AxisIndex {
         let [] = check::arity(self, ins)?;
         Ok(one(ShapedArray::new(DType::I32, &[])))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> LoweredValues {
         lower(self, ctx)
     }
     /// no arguments, no tangents
@@ -167,7 +167,7 @@ impl Primitive for AllGather {
         }
         Ok(one(x.with_axis(self.all_gather_dimension, self.axis_size)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> LoweredValues {
         lower(self, ctx)
     }
     /// dy = dx of all examples
@@ -220,7 +220,7 @@ impl Primitive for PPermute {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> LoweredValues {
         lower(self, ctx)
     }
     /// dy = dx sent along

@@ -280,7 +280,7 @@ macro_rules! elementwise {
                 ctx: &mut $crate::core::lowering::LoweringCtx,
                 ins: &[$crate::mlir::Value],
                 outs: &[$crate::core::aval::ShapedArray],
-            ) -> $crate::core::primitive::Lowered {
+            ) -> $crate::core::primitive::LoweredValues {
                 $lower(ctx, ins, outs)
             }
             fn jvp(

@@ -4,7 +4,7 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Lowered, MappedAxis, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
@@ -38,7 +38,7 @@ impl Primitive for Broken {
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 1, INEXACT)
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowered {
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         if self.0 == Wrong::Lowering {
             return Ok(one(ctx.convert(ins[0], DType::I32)));
         }

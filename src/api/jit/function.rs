@@ -1,0 +1,184 @@
+//! A call of a jitted function.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::{Arc, PoisonError};
+
+use super::JitOptions;
+use super::cache::{JitCache, Specialization, any_tracer};
+use super::key::{TraceKey, differences};
+use crate::api::program::{CompiledFn, Lowering, TracedFn, lower};
+use crate::calls::jit_call::JitCall;
+use crate::core::array::Array;
+use crate::core::config;
+use crate::core::sharding::Sharding;
+use crate::core::trace::{self, bind_at, check_live};
+use crate::error::{Result, bail, catch};
+use crate::signature::{FlatArgs, FlatFn, FlatOut};
+
+pub(crate) struct JitFn {
+    pub(super) f: Arc<dyn FlatFn>,
+    pub(super) options: JitOptions,
+    pub(super) cache: Arc<JitCache>,
+}
+
+thread_local! {
+    /// Functions that this thread is tracing, to find one that calls itself.
+    static TRACING: RefCell<Vec<(usize, TraceKey)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl FlatFn for JitFn {
+    fn call(&self, args: FlatArgs) -> Result<FlatOut> {
+        if config::disable_jit() {
+            return catch(|| self.f.call(args));
+        }
+        let (caller, mut args) = (args.caller, args);
+        if trace::is_eval() {
+            if let Some(result) = self.run_recent(&mut args) {
+                return result;
+            }
+            if !any_tracer(&args) {
+                return self.run(args).map_err(|e| e.at(caller));
+            }
+        }
+        self.bind(&args).map_err(|e| e.at(caller))
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        match &self.options.name {
+            Some(name) => Cow::Owned(name.clone()),
+            None => self.f.name(),
+        }
+    }
+}
+
+impl JitFn {
+    /// Runs the compiled program, if there is one for these arguments among those that were used last. It takes the leaves.
+    #[inline]
+    fn run_recent(&self, args: &mut FlatArgs) -> Option<Result<FlatOut>> {
+        let config = config::current();
+        let recent = self.cache.recent.load();
+        for entry in recent.iter() {
+            if entry.fits(args, config)
+                && let Some(program) = entry.program.get()
+            {
+                self.cache.calls.add();
+                return Some(Self::run_program(entry, program, args));
+            }
+        }
+        None
+    }
+
+    /// Runs the compiled program, which it finds or makes.
+    fn run(&self, mut args: FlatArgs) -> Result<FlatOut> {
+        self.cache.calls.add();
+        let traced = self.traced(&args)?;
+        let placement = traced.placement(&self.name(), &args)?;
+        let entry = self.cache.specialization(traced, placement, &args);
+        let program = entry.program.get_or_try_init(|| {
+            self.cache.count_compile();
+            let target = Some(entry.placement.sharding);
+            CompiledFn::compile(&self.lowering(&entry.traced, &args, target)?, entry.placement)
+        })?;
+        self.cache.remember(&entry);
+        Self::run_program(&entry, program, &mut args)
+    }
+
+    #[inline]
+    fn run_program(entry: &Specialization, program: &CompiledFn, args: &mut FlatArgs) -> Result<FlatOut> {
+        let leaves = std::mem::take(&mut args.leaves);
+        let leaves = program.run(&entry.traced.consts, leaves).map_err(|e| e.at(args.caller))?;
+        Ok(FlatOut { leaves, tree: entry.traced.out_tree.clone() })
+    }
+
+    /// The trace for arguments of these types.
+    pub(crate) fn traced(&self, args: &FlatArgs) -> Result<Arc<TracedFn>> {
+        let key = TraceKey::of(args);
+        let find = || {
+            let traced = self.cache.traced.get(&key);
+            traced.filter(|traced| traced.consts.iter().all(|x| check_live(x).is_ok()))
+        };
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        // A thread that traces already waits for nobody: two functions that call each other could wait for ever.
+        let _alone = if trace::is_eval() {
+            Some(self.cache.tracing.lock().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            None
+        };
+        if let Some(found) = find() {
+            return Ok(found);
+        }
+        if config::explain_cache_misses() {
+            self.explain_miss(&key, args);
+        }
+        let me = Arc::as_ptr(&self.cache).addr();
+        if TRACING.with_borrow(|stack| stack.iter().any(|(id, k)| *id == me && *k == key)) {
+            bail!(
+                InvalidArgument,
+                "jit: {} calls itself with arguments of the same types while it is traced, so tracing would never end",
+                self.name()
+            );
+        }
+        TRACING.with_borrow_mut(|stack| stack.push((me, key.clone())));
+        struct Done;
+        impl Drop for Done {
+            fn drop(&mut self) {
+                TRACING.with_borrow_mut(Vec::pop);
+            }
+        }
+        let done = Done;
+        self.cache.count_trace();
+        let started = std::time::Instant::now();
+        let traced = Arc::new(TracedFn::new(&*self.f, args)?);
+        drop(done);
+        tracing::debug!(
+            target: "raxla::jit",
+            "traced {} in {:?}: {} equations",
+            self.name(),
+            started.elapsed(),
+            traced.jaxpr.eqn_count()
+        );
+        self.cache.traced.put(key, traced.clone());
+        Ok(traced)
+    }
+
+    pub(crate) fn lowering(
+        &self,
+        traced: &TracedFn,
+        args: &FlatArgs,
+        target: Option<Sharding>,
+    ) -> Result<Lowering> {
+        let mut donated = vec![false; args.leaves.len()];
+        for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
+            donated[span.leaves()].fill(true);
+        }
+        lower(&self.name(), traced, &donated, args.caller, target)
+    }
+
+    /// Records a call in the jaxpr that is being traced.
+    fn bind(&self, args: &FlatArgs) -> Result<FlatOut> {
+        let traced = self.traced(args)?;
+        let prim = JitCall { name: self.name().as_ref().into(), jaxpr: traced.jaxpr.clone() }.into();
+        let refs: smallvec::SmallVec<[&Array; 8]> = traced.consts.iter().chain(&args.leaves).collect();
+        let outs = bind_at(&prim, &refs, args.caller)?;
+        Ok(FlatOut { leaves: outs.into_iter().collect(), tree: traced.out_tree.clone() })
+    }
+
+    /// Says why a function that was traced before is traced again: in what the nearest earlier call differs.
+    fn explain_miss(&self, key: &TraceKey, args: &FlatArgs) {
+        let known = self.cache.traced.pairs();
+        let reason = match known.iter().min_by_key(|old| old.0.distance(key)) {
+            Some(nearest) => differences(&nearest.0, key, args).join("; "),
+            None => "it was not traced before, or this is another function object (a closure with captures)"
+                .into(),
+        };
+        tracing::warn!(
+            target: "raxla::jit",
+            "tracing cache miss of {}, called at {}: {reason}",
+            self.name(),
+            args.caller
+        );
+    }
+}

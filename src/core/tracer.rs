@@ -1,0 +1,126 @@
+//! Tracers: what stands for arrays while a function is traced. JAX: `core.Tracer`.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::core::array::{Array, Repr};
+use crate::core::atom::Var;
+use crate::core::aval::ShapedArray;
+use crate::error::{Error, Result, err};
+
+/// Names one trace for ever. The upper bits are the number of the thread that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TraceId(u64);
+
+const SERIAL_BITS: u32 = 40;
+
+/// A value of a trace that is still running; what it stands for depends on the trace.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracer(pub(crate) Arc<TracerData>);
+
+#[derive(Debug)]
+pub(crate) struct TracerData {
+    pub trace: TraceId,
+    pub aval: ShapedArray,
+    pub kind: TracerKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum TracerKind {
+    /// A variable of a jaxpr that is being recorded.
+    Var(Var),
+    /// A primal value with its tangent (`jvp`, `linearize`).
+    Dual { primal: Array, tangent: Array },
+    /// A value with the mapped axis at `axis` (`vmap`).
+    Batched { value: Array, axis: usize },
+}
+
+impl Tracer {
+    #[allow(clippy::new_ret_no_self, reason = "a tracer is only ever met as an array")]
+    pub(crate) fn new(trace: TraceId, aval: ShapedArray, kind: TracerKind) -> Array {
+        Array(Repr::Tracer(Tracer(Arc::new(TracerData { trace, aval, kind }))))
+    }
+
+    /// JAX's name for a tracer of this kind.
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self.0.kind {
+            TracerKind::Var(_) => "JitTracer",
+            TracerKind::Dual { .. } => "JVPTracer",
+            TracerKind::Batched { .. } => "BatchTracer",
+        }
+    }
+}
+
+struct Traces {
+    /// Those of this thread that are still running.
+    live: RefCell<Vec<TraceId>>,
+    thread: Cell<u64>,
+    serial: Cell<u64>,
+}
+
+thread_local! {
+    static TRACES: Traces =
+        const { Traces { live: RefCell::new(Vec::new()), thread: Cell::new(0), serial: Cell::new(0) } };
+}
+
+static THREADS: AtomicU64 = AtomicU64::new(1);
+
+fn this_thread(c: &Traces) -> u64 {
+    if c.thread.get() == 0 {
+        c.thread.set(THREADS.fetch_add(1, Ordering::Relaxed));
+    }
+    c.thread.get()
+}
+
+/// Keeps a trace's id alive; dropping it makes the trace's tracers dead.
+pub(crate) struct LiveTrace(pub TraceId);
+
+impl LiveTrace {
+    pub(crate) fn new() -> Self {
+        TRACES.with(|c| {
+            c.serial.set(c.serial.get() + 1);
+            let id = TraceId(this_thread(c) << SERIAL_BITS | c.serial.get());
+            c.live.borrow_mut().push(id);
+            LiveTrace(id)
+        })
+    }
+}
+
+impl Drop for LiveTrace {
+    fn drop(&mut self) {
+        TRACES.with(|c| c.live.borrow_mut().retain(|id| *id != self.0));
+    }
+}
+
+/// Is this trace of this thread still running?
+pub(crate) fn is_live(id: TraceId) -> bool {
+    TRACES.with(|c| c.live.borrow().contains(&id))
+}
+
+/// An error if `x` is a tracer whose trace is over or runs on another thread.
+pub(crate) fn check_live(x: &Array) -> Result<()> {
+    match &x.0 {
+        Repr::Tracer(t) if !is_live(t.0.trace) => Err(unexpected_tracer(t)),
+        _ => Ok(()),
+    }
+}
+
+/// The error for a tracer that reached a place where its trace does not run.
+pub(crate) fn unexpected_tracer(t: &Tracer) -> Error {
+    let thread = TRACES.with(this_thread);
+    let (name, aval) = (t.kind_name(), &t.0.aval);
+    if t.0.trace.0 >> SERIAL_BITS != thread {
+        return err!(
+            UnexpectedTracer,
+            "{name}({aval}) was used on a thread other than the one that traces it: a tracer stands for a value only \
+             within the call of the traced function that received it"
+        );
+    }
+    err!(
+        UnexpectedTracer,
+        "encountered an unexpected tracer: {name}({aval}) escaped the transformation that made it. A function \
+         transformed by jit, grad or vmap must not store intermediate values through side effects (in a Mutex, a static, \
+         a captured variable); return them instead"
+    )
+}
