@@ -32,3 +32,36 @@ fn a_jitted_call_may_be_caught_when_its_function_panics() {
     assert_eq!(*panic.downcast::<&str>().unwrap(), "no scalars");
     assert_eq!(f(&Array::from([1.0f32])).unwrap().to_vec::<f32>().unwrap(), [2.0]);
 }
+
+#[test]
+fn signatures_by_turns_are_traced_once_each() {
+    let f = jit(|x: &Array| x * 2);
+    let xs: Vec<Array> = (1..4).map(|n| Array::from(vec![1.0f32; n])).collect();
+    for _ in 0..10 {
+        for x in &xs {
+            assert_eq!(f(x).unwrap().to_vec::<f32>().unwrap(), vec![2.0; x.size()]);
+        }
+    }
+    let stats = f.cache_stats();
+    assert_eq!((stats.traces, stats.compiles, stats.misses, stats.hits), (3, 3, 3, 27));
+}
+
+#[test]
+fn clear_caches_forgets_the_programs_of_jitted_functions_on_every_thread() {
+    // Other tests count what is kept.
+    if !super::process::is_alone(
+        "jit_cache::clear_caches_forgets_the_programs_of_jitted_functions_on_every_thread",
+    ) {
+        return;
+    }
+    let x = Array::from([1.0f32]);
+    let offset = Array::from([3.0f32]);
+    let (f, g) = (jit(|x: &Array| x + 1), jit(move |x: &Array| x + &offset));
+    let call = || (f(&x).unwrap().to_vec::<f32>().unwrap(), g(&x).unwrap().to_vec::<f32>().unwrap());
+    assert_eq!(call(), (vec![2.0], vec![4.0]));
+    assert_eq!([f.cache_stats().entries, g.cache_stats().entries], [1, 1]);
+    std::thread::spawn(raxla::clear_caches).join().unwrap();
+    assert_eq!([f.cache_stats().entries, g.cache_stats().entries], [0, 0]);
+    assert_eq!(call(), (vec![2.0], vec![4.0]));
+    assert_eq!([f.cache_stats().traces, g.cache_stats().compiles], [2, 2]);
+}
