@@ -156,6 +156,17 @@ fn impls(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
             }
         }
     });
+    let take = nodes.iter().enumerate().map(|(i, node)| {
+        let path = &node.path;
+        let (members, bindings) = (members(node), bindings(node));
+        let fields = node.fields.iter().map(take_field);
+        quote! {
+            #path { #(#members: #bindings),* } => {
+                out.node(&<Self as ::raxla::tree::DerivedNodes>::NODES[#i]);
+                #(#fields)*
+            }
+        }
+    });
     let unflatten = nodes.iter().enumerate().map(|(i, node)| {
         let path = &node.path;
         let members = members(node);
@@ -176,6 +187,10 @@ fn impls(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
                 match self { #(#flatten)* }
             }
             #[inline]
+            fn take_into(&mut self, out: &mut ::raxla::tree::Flattener) {
+                match self { #(#take)* }
+            }
+            #[inline]
             fn unflatten_from(src: &mut ::raxla::tree::Unflattener<'_>) -> ::raxla::Result<Self> {
                 let node = src.node(<Self as ::raxla::tree::DerivedNodes>::NODES)?;
                 ::core::result::Result::Ok(match node { #(#unflatten)* })
@@ -187,8 +202,8 @@ fn impls(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
             type Item<'pytree> = Self;
             const DONATED: bool = true;
             #[inline]
-            fn flatten_into(item: &Self, out: &mut ::raxla::tree::Flattener) {
-                ::raxla::tree::Pytree::flatten_into(item, out);
+            fn flatten_into(mut item: Self, out: &mut ::raxla::tree::Flattener) {
+                ::raxla::tree::Pytree::take_into(&mut item, out);
             }
             #[inline]
             fn lend(slot: &mut ::core::option::Option<Self>) -> ::raxla::Result<Self> {
@@ -215,6 +230,14 @@ fn flatten_field(f: &NodeField<'_>) -> TokenStream {
             let method = Ident::new(method, Span::call_site());
             quote!(out.#method(*#binding);)
         }
+    }
+}
+
+fn take_field(f: &NodeField<'_>) -> TokenStream {
+    let (binding, ty) = (&f.binding, &f.field.ty);
+    match f.kind {
+        Kind::Child => quote!(<#ty as ::raxla::tree::Pytree>::take_into(#binding, out);),
+        _ => flatten_field(f),
     }
 }
 

@@ -161,6 +161,12 @@ impl Array {
         Ok(Self::on_device(shards, aval, Placement { sharding, committed: false }))
     }
 
+    /// The array, out of its place.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Array {
+        std::mem::replace(self, Array(Repr::Scalar(Scalar::FALSE)))
+    }
+
     /// A strongly typed scalar.
     pub fn scalar<T: Element>(value: T) -> Self {
         let x = Scalar::from_bytes(T::DTYPE, &T::to_bytes(&[value]));

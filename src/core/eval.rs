@@ -25,31 +25,31 @@ use crate::error::Result;
 use crate::pjrt::{Buffer, CompileOptions, Device, Executable, Program};
 
 /// One compiled application of a primitive.
-struct CompiledPrimitive {
+struct CompiledOp {
     prim: Prim,
     ins: SmallVec<[ShapedArray; 2]>,
     config: Config,
     sharding: Sharding,
-    program: Once<PrimitiveProgram>,
+    program: Once<OpProgram>,
 }
 
-struct PrimitiveProgram {
+struct OpProgram {
     executable: Executable,
     launch: Launch,
     outs: Avals,
 }
 
 /// Compiled primitives that are kept: JAX's limit on what `jax._src.util.cache` holds.
-const MAX_PRIMITIVES: usize = 4096;
+const MAX_OPS: usize = 4096;
 
 /// Scalars kept on the device by one thread.
 const MAX_SCALARS: usize = 256;
 
-static SHARED: LazyLock<Cache<Arc<CompiledPrimitive>>> = LazyLock::new(|| Cache::new(MAX_PRIMITIVES));
+static SHARED: LazyLock<Cache<Arc<CompiledOp>>> = LazyLock::new(|| Cache::new(MAX_OPS));
 
 thread_local! {
     /// In front of `SHARED`, so that a hit takes no lock that others take.
-    static LOCAL: Cache<Arc<CompiledPrimitive>> = Cache::new(MAX_PRIMITIVES);
+    static LOCAL: Cache<Arc<CompiledOp>> = Cache::new(MAX_OPS);
     /// Host scalars that are on a device already.
     static SCALARS: Map<(Scalar, Sharding), Arc<Shards>> = Map::new(MAX_SCALARS);
 }
@@ -115,7 +115,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     config.hash(&mut hasher);
     sharding.hash(&mut hasher);
     let hash = hasher.finish();
-    let same = |known: &Arc<CompiledPrimitive>| {
+    let same = |known: &Arc<CompiledOp>| {
         known.sharding == sharding
             && known.config == config
             && known.ins.len() == args.len()
@@ -126,8 +126,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         local.find(hash, same).unwrap_or_else(|| {
             let entry = SHARED.find(hash, same).unwrap_or_else(|| {
                 let ins = args.iter().map(|x| x.aval()).collect();
-                let new =
-                    CompiledPrimitive { prim: prim.clone(), ins, config, sharding, program: Once::new() };
+                let new = CompiledOp { prim: prim.clone(), ins, config, sharding, program: Once::new() };
                 SHARED.insert(hash, Arc::new(new), same)
             });
             local.insert(hash, entry, same)
@@ -142,7 +141,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     Ok(outs.map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), *aval, placement)).collect())
 }
 
-fn compile(entry: &CompiledPrimitive) -> Result<PrimitiveProgram> {
+fn compile(entry: &CompiledOp) -> Result<OpProgram> {
     let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
     let outs = entry.prim.abstract_eval(&ins)?;
     let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(entry.sharding));
@@ -155,7 +154,7 @@ fn compile(entry: &CompiledPrimitive) -> Result<PrimitiveProgram> {
     let module = ctx.finish();
     let executable = compile_module(&module, entry.sharding, entry.config)?;
     let launch = Launch::new(effects, &module);
-    Ok(PrimitiveProgram { executable, launch, outs })
+    Ok(OpProgram { executable, launch, outs })
 }
 
 /// Compiles a module for the devices of a sharding.

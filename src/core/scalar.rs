@@ -19,6 +19,9 @@ pub struct Scalar {
 }
 
 impl Scalar {
+    /// What takes the place of an array that was moved out.
+    pub(crate) const FALSE: Scalar = Scalar { bits: [0; 2], dtype: DType::Bool, weak_type: false };
+
     /// The element whose little-endian bytes are the first `dtype.size()` of `bytes`.
     pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Self {
         let mut raw = [0u8; 16];

@@ -137,7 +137,7 @@ impl From<&Device> for Sharding {
     fn from(device: &Device) -> Self {
         static SHARDINGS: Interner<Places> = Interner::new();
         let memory_kind = device.default_memory().ok().map(|memory| memory.kind().to_owned());
-        let places = Places { kind: Kind::SingleDevice, devices: Box::new([device.clone()]), memory_kind };
+        let places = Places { kind: Kind::SingleDevice, devices: Box::new([device.forever()]), memory_kind };
         Sharding(SHARDINGS.intern(&places))
     }
 }

@@ -15,7 +15,7 @@ use crate::tree::{Flattener, Pytree, Unflattener};
 pub struct Args(Flattener);
 
 /// The same when it is printed, to be taken in order.
-pub struct Values<'a>(Unflattener<'a>);
+pub struct PrintedValues<'a>(Unflattener<'a>);
 
 /// An argument of the macro. Of the traits below the first applies that its type allows: each is implemented for one reference
 /// more than the next, and method calls try types with more references first.
@@ -34,14 +34,14 @@ impl<T: Pytree> Tree<T> {
     }
 
     /// The value.
-    pub fn get(&self, values: &mut Values<'_>) -> Result<T> {
+    pub fn get(&self, values: &mut PrintedValues<'_>) -> Result<T> {
         T::unflatten_from(&mut values.0)
     }
 }
 
 impl<T: Clone> Fixed<T> {
     /// The value.
-    pub fn get(&self, _: &mut Values<'_>) -> Result<T> {
+    pub fn get(&self, _: &mut PrintedValues<'_>) -> Result<T> {
         Ok(self.0.clone())
     }
 }
@@ -110,13 +110,13 @@ impl<T: Clone + Send + Sync + 'static> KeepValue for Wrap<'_, T> {
 #[track_caller]
 pub fn print<F>(ordered: bool, fmt: &'static str, args: Args, format: F)
 where
-    F: Fn(&mut Values<'_>) -> Result<String> + Send + Sync + 'static,
+    F: Fn(&mut PrintedValues<'_>) -> Result<String> + Send + Sync + 'static,
 {
     let (leaves, tree) = args.0.finish();
     let tokens = tree.clone();
     let callback = Callback::keyed::<F>(&tree, move |leaves: &[Array]| {
         let mut leaves = leaves.iter().cloned();
-        write_line(format(&mut Values(Unflattener::new(tokens.tokens(), &mut leaves)))?)?;
+        write_line(format(&mut PrintedValues(Unflattener::new(tokens.tokens(), &mut leaves)))?)?;
         Ok(FlatOut { leaves: Default::default(), tree: tokens.clone() })
     });
     super::call(Kind::Print(fmt), ordered, callback, &leaves).or_throw();

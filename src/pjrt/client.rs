@@ -9,13 +9,32 @@ use super::{
 };
 use crate::error::{Result, bail};
 use std::fmt;
+use std::ops::Deref;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
 /// One instance of a platform. Cheap to clone; the platform shuts down when the last handle that needs it is gone.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(Handle);
+
+#[derive(Clone)]
+enum Handle {
+    Counted(Arc<Inner>),
+    /// Of a client that lives as long as the process: threads that copy it write to nothing that they share.
+    Forever(&'static Inner),
+}
+
+impl Deref for Handle {
+    type Target = Inner;
+    #[inline(always)]
+    fn deref(&self) -> &Inner {
+        match self {
+            Handle::Counted(inner) => inner,
+            Handle::Forever(inner) => inner,
+        }
+    }
+}
 
 pub(crate) struct Inner {
     raw: NonNull<sys::PJRT_Client>,
@@ -30,6 +49,8 @@ pub(crate) struct Inner {
     /// Memories that the client or one of its devices can address.
     pub(crate) memories: Vec<MemoryData>,
     hands_small_work_over: bool,
+    /// Set once the client is never to be freed: what it holds is never dropped.
+    forever: OnceLock<&'static Arc<Inner>>,
     /// See [`Client::compiler_identity`].
     compiler_identity: OnceLock<String>,
 }
@@ -163,13 +184,25 @@ impl Client {
             addressable: Vec::new(),
             memories: Vec::new(),
             hands_small_work_over: false,
+            forever: OnceLock::new(),
             compiler_identity: OnceLock::new(),
         };
         // From here on `inner` destroys the client if anything fails.
         inner.describe()?;
         inner.hands_small_work_over =
             inner.platform_name == "cpu" && plugin.attribute("inline_small_work") != Some(&true.into());
-        Ok(Client(Arc::new(inner)))
+        Ok(Client(Handle::Counted(Arc::new(inner))))
+    }
+
+    /// A handle that is copied without counting; from here on the client lives as long as the process.
+    pub(crate) fn forever(&self) -> Client {
+        match &self.0 {
+            Handle::Counted(inner) => {
+                let kept = inner.forever.get_or_init(|| Box::leak(Box::new(inner.clone())));
+                Client(Handle::Forever(kept))
+            }
+            Handle::Forever(_) => self.clone(),
+        }
     }
 
     /// The platform's name: `cpu`, `cuda`, `tpu`.
@@ -373,7 +406,7 @@ impl Client {
 impl PartialEq for Client {
     /// The same instance.
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        std::ptr::eq(&raw const *self.0, &raw const *other.0)
     }
 }
 impl Eq for Client {}

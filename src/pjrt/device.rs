@@ -53,6 +53,11 @@ impl Device {
         Device { client: client.clone(), index: index as u32 }
     }
 
+    /// The device of a client that lives as long as the process: see [`Client::forever`].
+    pub(crate) fn forever(&self) -> Device {
+        Device { client: self.client.forever(), index: self.index }
+    }
+
     fn data(&self) -> &DeviceData {
         &self.client.inner().devices[self.index as usize]
     }

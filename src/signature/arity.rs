@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::call_site::{self, CallKey};
-use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, describe_at, short_type_name};
+use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, LastSize, describe_at, short_type_name};
 use super::{Arg, ArgAt, Function, Output, Primals, Signature, Traceable, taken};
 use crate::core::array::Array;
 use crate::error::Result;
@@ -23,8 +23,8 @@ macro_rules! owned_arg {
             type Item<'a> = $t;
             const DONATED: bool = true;
             #[inline]
-            fn flatten_into(item: &$t, out: &mut Flattener) {
-                Pytree::flatten_into(item, out);
+            fn flatten_into(mut item: $t, out: &mut Flattener) {
+                Pytree::take_into(&mut item, out);
             }
             #[inline]
             fn lend(slot: &mut Option<$t>) -> Result<$t> {
@@ -59,7 +59,7 @@ impl<A: Arg> Arg for Option<A> {
     type Item<'a> = Option<A::Item<'a>>;
     const DONATED: bool = A::DONATED;
     #[inline]
-    fn flatten_into(item: &Option<A::Item<'_>>, out: &mut Flattener) {
+    fn flatten_into(item: Option<A::Item<'_>>, out: &mut Flattener) {
         match item {
             None => out.token(Token::None),
             Some(item) => {
@@ -132,12 +132,15 @@ macro_rules! arity {
                 key: CallKey,
                 applied_at: &'static Location<'static>,
             ) -> Arc<Self::Callee<'f, R>> {
+                let size = LastSize::default();
                 Arc::new(move |$($a: $A::Item<'_>),*| {
                     let caller = call_site::take(key).unwrap_or(applied_at);
                     #[allow(unused_mut, reason = "a function of no arguments pushes none")]
-                    let mut args = ArgsBuilder::default();
+                    let mut args = ArgsBuilder::of_size(&size);
                     $(args.push::<$A>($a);)*
-                    body(args.finish(caller))
+                    let args = args.finish(caller);
+                    size.note(&args);
+                    body(args)
                 })
             }
         }

@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
@@ -87,11 +88,19 @@ pub struct ArgsBuilder {
 }
 
 impl ArgsBuilder {
+    /// With room for what the last call took.
+    #[inline]
+    pub(super) fn of_size(last: &LastSize) -> Self {
+        let size = last.0.load(Ordering::Relaxed);
+        let flat = Flattener::with_capacity(size as u32 as usize, (size >> 32) as usize);
+        ArgsBuilder { flat, args: SmallVec::new() }
+    }
+
     /// Appends an argument and drops it: a donated buffer must not be held by its former owner during the call.
     #[inline]
     pub(super) fn push<A: Arg>(&mut self, item: A::Item<'_>) {
         let begin = (self.flat.leaves.len() as u32, self.flat.tokens.len() as u32);
-        A::flatten_into(&item, &mut self.flat);
+        A::flatten_into(item, &mut self.flat);
         self.args.push(ArgSpan {
             leaves: (begin.0, self.flat.leaves.len() as u32),
             tokens: (begin.1, self.flat.tokens.len() as u32),
@@ -102,6 +111,21 @@ impl ArgsBuilder {
     #[inline]
     pub(super) fn finish(self, caller: &'static Location<'static>) -> FlatArgs {
         FlatArgs { leaves: self.flat.leaves, tokens: self.flat.tokens, args: self.args, caller }
+    }
+}
+
+/// How many leaves and tokens the last call of a function had: as a rule, so many will the next one have.
+#[derive(Default)]
+pub(super) struct LastSize(AtomicU64);
+
+impl LastSize {
+    #[inline]
+    pub(super) fn note(&self, args: &FlatArgs) {
+        let size = args.leaves.len() as u64 | (args.tokens.len() as u64) << 32;
+        // What is the same is not written: many threads read it.
+        if self.0.load(Ordering::Relaxed) != size {
+            self.0.store(size, Ordering::Relaxed);
+        }
     }
 }
 

@@ -91,8 +91,9 @@ pub trait Arg: 'static {
     /// Is it given away, so that its buffers may be reused for results?
     const DONATED: bool;
 
-    /// Appends the argument's structure and leaves.
-    fn flatten_into(item: &Self::Item<'_>, out: &mut Flattener);
+    /// Appends the argument's structure and leaves, and drops it: a buffer that is donated must not be held by its former owner
+    /// during the call.
+    fn flatten_into(item: Self::Item<'_>, out: &mut Flattener);
 
     /// The argument to call the function with, out of a full slot: a reference into it, or what it held.
     ///
@@ -106,7 +107,7 @@ impl<T: Pytree> Arg for &'static T {
     type Item<'a> = &'a T;
     const DONATED: bool = false;
     #[inline]
-    fn flatten_into(item: &&T, out: &mut Flattener) {
+    fn flatten_into(item: &T, out: &mut Flattener) {
         T::flatten_into(item, out);
     }
     #[inline]
@@ -120,9 +121,9 @@ impl<T: Pytree> Arg for &'static [T] {
     type Item<'a> = &'a [T];
     const DONATED: bool = false;
     #[inline]
-    fn flatten_into(item: &&[T], out: &mut Flattener) {
+    fn flatten_into(item: &[T], out: &mut Flattener) {
         out.token(crate::tree::Token::Vec(item.len() as u32));
-        for element in *item {
+        for element in item {
             element.flatten_into(out);
         }
     }

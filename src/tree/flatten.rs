@@ -57,6 +57,13 @@ pub trait Pytree: Sized + 'static {
     /// Appends this tree's structure, in preorder, and its leaves.
     fn flatten_into(&self, out: &mut Flattener);
 
+    /// [`flatten_into`](Self::flatten_into) of a tree that is given away: its leaves may be taken out of it, so that nobody else
+    /// holds them. `#[derive(Pytree)]` writes it; without it they are cloned.
+    #[inline]
+    fn take_into(&mut self, out: &mut Flattener) {
+        self.flatten_into(out);
+    }
+
     /// Takes a tree of this type from the front of `src`.
     ///
     /// # Errors
@@ -80,11 +87,24 @@ impl Flattener {
         Self::default()
     }
 
+    /// Nothing collected yet, with room for so many leaves and tokens.
+    #[inline]
+    pub(crate) fn with_capacity(leaves: usize, tokens: usize) -> Self {
+        Flattener { leaves: Leaves::with_capacity(leaves), tokens: Tokens::with_capacity(tokens) }
+    }
+
     /// A leaf.
     #[inline]
     pub fn leaf(&mut self, leaf: &Array) {
         self.tokens.push(Token::Leaf);
         self.leaves.push(leaf.clone());
+    }
+
+    /// A leaf that is moved out of its place.
+    #[inline]
+    pub fn take_leaf(&mut self, leaf: &mut Array) {
+        self.tokens.push(Token::Leaf);
+        self.leaves.push(leaf.take());
     }
 
     /// The beginning of a node whose children follow: [`Token::arity`] of them.

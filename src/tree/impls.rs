@@ -19,6 +19,10 @@ impl Pytree for Array {
         out.leaf(self);
     }
     #[inline]
+    fn take_into(&mut self, out: &mut Flattener) {
+        out.take_leaf(self);
+    }
+    #[inline]
     fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {
         src.leaf()
     }
@@ -31,6 +35,11 @@ macro_rules! tuples {
             fn flatten_into(&self, out: &mut Flattener) {
                 out.token(Token::Tuple($len));
                 $(self.$i.flatten_into(out);)*
+            }
+            #[inline]
+            fn take_into(&mut self, out: &mut Flattener) {
+                out.token(Token::Tuple($len));
+                $(self.$i.take_into(out);)*
             }
             #[inline]
             fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {
@@ -64,6 +73,11 @@ impl<T: Pytree, const N: usize> Pytree for [T; N] {
             item.flatten_into(out);
         }
     }
+    #[inline]
+    fn take_into(&mut self, out: &mut Flattener) {
+        out.token(Token::Array(N as u32));
+        self.iter_mut().for_each(|item| item.take_into(out));
+    }
     fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {
         src.token(&Token::Array(N as u32))?;
         let items: SmallVec<[T; N]> = (0..N).map(|_| T::unflatten_from(src)).collect::<Result<_>>()?;
@@ -82,9 +96,21 @@ impl<T: Pytree> Pytree for Vec<T> {
             item.flatten_into(out);
         }
     }
+    #[inline]
+    fn take_into(&mut self, out: &mut Flattener) {
+        out.token(Token::Vec(self.len() as u32));
+        out.tokens.reserve(self.len());
+        out.leaves.reserve(self.len());
+        self.iter_mut().for_each(|item| item.take_into(out));
+    }
     fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {
         let len = src.vec()?;
-        (0..len).map(|_| T::unflatten_from(src)).collect()
+        // Collecting results would ask for room bit by bit.
+        let mut items = Vec::with_capacity(len);
+        for _ in 0..len {
+            items.push(T::unflatten_from(src)?);
+        }
+        Ok(items)
     }
 }
 
@@ -100,6 +126,16 @@ impl<T: Pytree> Pytree for Option<T> {
             }
         }
     }
+    #[inline]
+    fn take_into(&mut self, out: &mut Flattener) {
+        match self {
+            None => out.token(Token::None),
+            Some(value) => {
+                out.token(Token::Some);
+                value.take_into(out);
+            }
+        }
+    }
     fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {
         Ok(if src.option()? { Some(T::unflatten_from(src)?) } else { None })
     }
@@ -109,6 +145,10 @@ impl<T: Pytree> Pytree for Box<T> {
     #[inline]
     fn flatten_into(&self, out: &mut Flattener) {
         (**self).flatten_into(out);
+    }
+    #[inline]
+    fn take_into(&mut self, out: &mut Flattener) {
+        (**self).take_into(out);
     }
     fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {
         Ok(Box::new(T::unflatten_from(src)?))
@@ -134,6 +174,13 @@ impl<K: MapKey, T: Pytree> Pytree for BTreeMap<K, T> {
         for (key, value) in self {
             out.key(key);
             value.flatten_into(out);
+        }
+    }
+    fn take_into(&mut self, out: &mut Flattener) {
+        out.token(Token::Dict(self.len() as u32));
+        for (key, value) in self {
+            out.key(key);
+            value.take_into(out);
         }
     }
     fn unflatten_from(src: &mut Unflattener<'_>) -> Result<Self> {

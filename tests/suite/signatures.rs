@@ -209,8 +209,8 @@ impl Arg for Probe {
     type Tree = Self;
     type Item<'a> = Self;
     const DONATED: bool = true;
-    fn flatten_into(item: &Self, out: &mut Flattener) {
-        Pytree::flatten_into(item, out);
+    fn flatten_into(mut item: Self, out: &mut Flattener) {
+        Pytree::take_into(&mut item, out);
     }
     fn lend(slot: &mut Option<Self>) -> Result<Self> {
         slot.take().ok_or_else(raxla::signature::taken)
