@@ -1,10 +1,16 @@
 """The JAX side of the benchmark: reads `case iterations` lines, answers with nanoseconds.
 
-Run by main.rs, which alternates this process and its own code, so that both see the machine at the same time.
+Run by contest.rs, which alternates this process and its own code, so that both see the machine at the same time. An argument
+is a PJRT plugin to run JAX on, as the platform "raxla_cpu".
 """
 
 import sys
 import time
+
+if len(sys.argv) > 1:
+    from jax._src import xla_bridge
+
+    xla_bridge.register_plugin("raxla_cpu", library_path=sys.argv[1], options={"cpu_device_count": 1})
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +61,17 @@ def mlp():
     return loss, (params, x, y)
 
 
+def norm(x, scale, shift):
+    mean = jnp.mean(x, axis=-1, keepdims=True)
+    var = jnp.mean(jnp.square(x - mean), axis=-1, keepdims=True)
+    return (x - mean) / jnp.sqrt(var + 1e-5) * scale + shift
+
+
+def softmax(x):
+    e = jnp.exp(x - jax.lax.stop_gradient(jnp.max(x, axis=-1, keepdims=True)))
+    return e / jnp.sum(e, axis=-1, keepdims=True)
+
+
 def transformer():
     d, hidden, seq, layers = 32, 64, 16, 12
     block = lambda: {
@@ -65,15 +82,6 @@ def transformer():
     }
     params = [block() for _ in range(layers)]
     x = jnp.ones((seq, d))
-
-    def norm(x, scale, shift):
-        mean = jnp.mean(x, axis=-1, keepdims=True)
-        var = jnp.mean(jnp.square(x - mean), axis=-1, keepdims=True)
-        return (x - mean) / jnp.sqrt(var + 1e-5) * scale + shift
-
-    def softmax(x):
-        e = jnp.exp(x - jax.lax.stop_gradient(jnp.max(x, axis=-1, keepdims=True)))
-        return e / jnp.sum(e, axis=-1, keepdims=True)
 
     def loss(params, x):
         for p in params:
@@ -171,6 +179,43 @@ class Lowering:
         return total
 
 
+class Compiling:
+    """Times `compile` alone: of the gradient step of four layers of the transformer, with or without dropout."""
+
+    def __init__(self, drops):
+        self.drops = drops
+        _, (params, self.x) = transformer()
+        self.params = params[:4]
+
+    def loss(self, params, x, key):
+        def dropout(key, x):
+            return jnp.where(jax.random.bernoulli(key, 0.9, x.shape), x / 0.9, 0.0) if self.drops else x
+
+        for p in params:
+            key, first, second = jax.random.split(key, 3)
+            h = norm(x, p["scale1"], p["shift1"])
+            q, k, v = jnp.matmul(h, p["q"]), jnp.matmul(h, p["k"]), jnp.matmul(h, p["v"])
+            a = softmax(jnp.matmul(q, jnp.transpose(k)) * x.shape[-1] ** -0.5)
+            x = x + dropout(first, jnp.matmul(jnp.matmul(a, v), p["o"]))
+            h = norm(x, p["scale2"], p["shift2"])
+            h = jnp.tanh(jnp.matmul(h, p["up"]) + p["up_bias"])
+            x = x + dropout(second, jnp.matmul(h, p["down"]) + p["down_bias"])
+        return jnp.mean(jnp.square(x))
+
+    def run(self, iterations):
+        total = 0
+        for _ in range(iterations):
+            def step(params, x, key):
+                grads = jax.grad(lambda params: self.loss(params, x, key))(params)
+                return jax.tree.map(lambda p, g: p - 0.01 * g, params, grads)
+
+            lowered = jax.jit(step).lower(self.params, self.x, jax.random.key(0))
+            start = time.perf_counter_ns()
+            lowered.compile()
+            total += time.perf_counter_ns() - start
+        return total
+
+
 def tutorial():
     key = jax.random.key(42)
     x_key, noise_key = jax.random.split(key)
@@ -204,6 +249,8 @@ CASES = {
     "resnet_lower": lambda: Lowering(resnet),
     "rnn_trace": lambda: tracing(rnn),
     "rnn_lower": lambda: Lowering(rnn),
+    "compile": lambda: Compiling(False),
+    "compile_dropout": lambda: Compiling(True),
     "tutorial": tutorial,
 }
 
@@ -216,7 +263,7 @@ def main():
         if name not in made:
             made[name] = CASES[name]()
         case = made[name]
-        if isinstance(case, Lowering):
+        if isinstance(case, (Lowering, Compiling)):
             print(case.run(int(iterations)), flush=True)
             continue
         step, wait = case

@@ -133,6 +133,9 @@ fn rejects(
         Ok(_) => return Err("JAX rejects it, raxla does not".into()),
         Err(panic) => case::panic_text(&*panic),
     };
+    if eager.contains("\n  at src/") {
+        return Err(format!("names a line of raxla's own rather than the caller's: {eager}"));
+    }
     // An error of eager code is a panic with its message and its line; one that a row unwraps has its kind before it.
     let said =
         case::unwrapped(&eager).map_or_else(|| case::without_line(&eager).to_string(), |(_, said)| said);
