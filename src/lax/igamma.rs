@@ -290,6 +290,9 @@ mod tests {
             [
                 case("igamma", args.clone(), |x| igamma(&x[0], &x[1])).up_to_order(1).loose(10.0),
                 case("igammac", args.clone(), |x| igammac(&x[0], &x[1])).up_to_order(1).loose(10.0),
+                case("igamma_grad_a", args.clone(), |x| bind1(IgammaGradA, &[&x[0], &x[1]]))
+                    .without_derivatives()
+                    .loose(10.0),
                 case("random_gamma_grad", args, |x| random_gamma_grad(&x[0], &x[1]))
                     .without_derivatives()
                     .loose(10.0),

@@ -203,7 +203,7 @@ impl FlatFn for Pull {
             let mut found = backward_pass(&linear.jaxpr, &cts)?.into_iter();
             let ct = |x: &ShapedArray| {
                 let ct = if x.dtype().is_inexact() { found.next().flatten() } else { None };
-                ct.unwrap_or_else(|| lax::zeros(x.dtype(), x.shape()))
+                ct.unwrap_or_else(|| lax::zeros_like_aval(x))
             };
             let leaves = primals.iter().map(ct).collect();
             Ok(FlatOut { leaves, tree: tuple_of(tokens) })
@@ -407,8 +407,7 @@ impl FlatFn for Transposed {
             check_tangents("linear_transpose: cotangent", &self.jaxpr.jaxpr.out_avals(), &args.leaves)?;
             let cts: Vec<Ct> = args.leaves.iter().map(|ct| Some(ct.clone())).collect();
             let found = backward_pass(&self.jaxpr, &cts)?.into_iter().zip(&self.primals);
-            let leaves =
-                found.map(|(ct, x)| ct.unwrap_or_else(|| lax::zeros(x.dtype(), x.shape()))).collect();
+            let leaves = found.map(|(ct, x)| ct.unwrap_or_else(|| lax::zeros_like_aval(x))).collect();
             Ok(FlatOut { leaves, tree: tuple_of(&self.tokens) })
         };
         catch(run).map_err(|e| e.at(args.caller))
