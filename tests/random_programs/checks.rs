@@ -369,8 +369,8 @@ fn vmap_of_jvp(program: &Program, seed: u64) -> Result<Outcome> {
     let tangents: Vec<Array> = batched.iter().map(|x| array(&mut rng, x.shape())).collect();
     let g = f.clone();
     let one = move |xs: &Vec<Array>, dxs: &Vec<Array>| pushed(&g, xs, dxs);
-    let both = [axes.clone(), axes.clone()].concat();
-    let (ys, dys) = jit(vmap_with(one, over(&both)))(&batched, &tangents)?;
+    let both = VmapOptions::new().in_axes((axes.clone(), axes.clone()));
+    let (ys, dys) = jit(vmap_with(one, both))(&batched, &tangents)?;
     let (expected, d_expected) = jvp(vmap_with(f, over(&axes)), (batched,), (tangents,))?;
     all([compare("value", &ys, &expected), compare("vmap(jvp)", &dys, &d_expected)])
 }
