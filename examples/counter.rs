@@ -1,16 +1,19 @@
-//! State and `jit`: a counter that does not count, one that does, and the recipe behind it.
+//! State and `jit`: a counter that does not count, one that does, the recipe behind it, and side effects that are meant.
 //!
 //! `cargo run --example counter`. The same program in JAX is `tests/oracle/examples/counter.py`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use raxla::prelude::*;
+use raxla::callback::IoCallbackOptions;
+use raxla::{debug, io_callback_with, prelude::*};
 
 fn main() -> Result<()> {
     hidden_state()?;
     explicit_state()?;
-    general_strategy()
+    general_strategy()?;
+    printing()?;
+    side_effect()
 }
 
 /// A counter with a hidden state: what object-oriented code would write.
@@ -83,5 +86,40 @@ fn general_strategy() -> Result<()> {
         (balance, account) = fast_deposit(account, &Array::from(amount))?;
         println!("balance: {} deposits: {}", balance.item::<f32>()?, account.deposits);
     }
+    Ok(())
+}
+
+/// Printing is a side effect too. `println!` prints while the function is traced: once, and the tracer. `debug::print!` becomes
+/// part of the program, and prints the value each time that it runs.
+fn printing() -> Result<()> {
+    let double = jit(|x: &Array| {
+        println!("traced with {x}");
+        debug::print!(ordered: true, "called with {x}");
+        x * 2.0
+    });
+    for x in [1f32, 2.0, 3.0] {
+        double(&Array::scalar(x))?;
+    }
+    // Calls return before their work is done. Wait until all is printed.
+    raxla::effects_barrier()
+}
+
+/// Where the world has to change whenever the program runs, the program says so: this hidden counter counts.
+fn side_effect() -> Result<()> {
+    let counter = Arc::new(Counter::default());
+    let fast_count = jit({
+        let counter = counter.clone();
+        move || {
+            let counter = counter.clone();
+            let options = IoCallbackOptions::new().ordered(true);
+            io_callback_with(move |(): ()| counter.count(), ((), DType::I32), &(), options)
+        }
+    });
+    let mut values = Vec::new();
+    for _ in 0..3 {
+        values.push(fast_count()?.to_string());
+    }
+    println!("hidden state, by a callback: {}", values.join(" "));
+    println!("the hidden counter: {}", counter.n.load(Relaxed));
     Ok(())
 }

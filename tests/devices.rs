@@ -1,11 +1,13 @@
 //! Several devices: where arrays are and computations run, as in JAX with `jax_num_cpu_devices` set to 4.
 
 use std::panic::Location;
+use std::sync::{Arc, Mutex};
 
 use raxla::config::{set_num_cpu_devices, with_default_device};
+use raxla::debug::CallbackOptions;
 use raxla::pjrt::{Client, CpuOptions, Device};
 use raxla::sharding::Sharding;
-use raxla::{ErrorKind, device_put, devices, lax, numpy as jnp, prelude::*, random};
+use raxla::{ErrorKind, debug, device_put, devices, effects_barrier, lax, numpy as jnp, prelude::*, random};
 
 fn cpus() -> Vec<Device> {
     set_num_cpu_devices(4).unwrap();
@@ -556,4 +558,23 @@ fn a_sharding_names_the_device_and_its_memory() {
     assert!((&x + 1).sharding().unwrap() == sharding && xs().sharding().unwrap() != sharding);
     x.delete();
     assert_eq!(x.sharding().unwrap_err().kind(), ErrorKind::DeletedBuffer);
+}
+
+#[test]
+fn effects_happen_on_each_device_and_ordered_ones_in_order_across_them() {
+    let d = cpus();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = seen.clone();
+    let f = jit(move |x: &Array| {
+        let note = note.clone();
+        let look = move |x: Array| note.lock().unwrap().push(x.item::<f32>().unwrap());
+        debug::callback_with(look, x, CallbackOptions::new().ordered(true))?;
+        Ok(x * 2.0)
+    });
+    for i in 0..12u8 {
+        let x = device_put(&Array::scalar(f32::from(i)), &d[usize::from(i) % 3]);
+        assert_eq!(place(&f(&x).unwrap()), (i32::from(i % 3), true));
+    }
+    effects_barrier().unwrap();
+    assert_eq!(*seen.lock().unwrap(), (0..12u8).map(f32::from).collect::<Vec<_>>());
 }

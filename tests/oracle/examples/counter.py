@@ -1,6 +1,9 @@
 """The tutorial's counters, in JAX."""
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import io_callback
 
 
 class Counter:
@@ -53,3 +56,21 @@ account = (0.0, 0)
 for amount in [10.0, 2.5, 0.25]:
     balance, account = fast_deposit(account, amount)
     print("balance:", balance, "deposits:", account[1])
+
+
+# Side effects that are meant.
+@jax.jit
+def double(x):
+    print("traced with", x)
+    jax.debug.print("called with {}", x, ordered=True)
+    return x * 2.0
+
+
+for x in [1.0, 2.0, 3.0]:
+    double(jnp.float32(x))
+jax.effects_barrier()
+
+counter = Counter()
+fast_count = jax.jit(lambda: io_callback(lambda: np.int32(counter.count()), jax.ShapeDtypeStruct((), jnp.int32), ordered=True))
+print("hidden state, by a callback:", *(fast_count() for _ in range(3)))
+print("the hidden counter:", counter.n)

@@ -1,5 +1,6 @@
 //! `debug::print!` and its relatives: what JAX prints, what it refuses, and what becomes of errors.
 
+mod behaviour;
 mod programs;
 
 use std::io::Write;
