@@ -2,15 +2,19 @@
 
 mod rules;
 
+use std::sync::Arc;
+
 use rules::Scan;
 
-use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
+use super::common::{bind_all_at, check_carry, count, here, old, promote_weak, trace};
 use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
-use crate::core::jaxpr::Loc;
+use crate::core::jaxpr::{Atom, Jaxpr, Loc};
+use crate::core::primitive::Arrays;
+use crate::core::remap::Remap;
 use crate::error::{Result, bail, catch};
-use crate::signature::{FlatOut, Output};
+use crate::signature::{FlatOut, OutLeaves, Output};
 use crate::tree::{Pytree, TreeDef, Unflattener};
 
 options! {
@@ -144,20 +148,74 @@ pub(super) fn scan_flat(
             continue;
         }
         check_carry(what, &init.tree, &carry_avals, &carry_tree, out_avals)?;
+        let forwarding = Forwarding::of(&traced.jaxpr, traced.consts.len(), num_carry);
+        let carried = |fixed| {
+            let each = carry.iter().zip(&forwarding.fixed);
+            each.filter(move |(_, is_fixed)| **is_fixed == fixed).map(|(x, _)| x.clone())
+        };
+        let consts: Vec<Array> = carried(true).chain(traced.consts).collect();
+        let moving: Vec<Array> = carried(false).collect();
         let prim = Scan {
-            jaxpr: traced.jaxpr,
+            jaxpr: forwarding.thin(&traced.jaxpr, consts.len(), num_carry),
             length,
             reverse: options.reverse,
-            num_consts: traced.consts.len(),
-            num_carry,
+            num_consts: consts.len(),
+            num_carry: moving.len(),
             unroll: options.unroll,
         };
-        let args: Vec<Array> =
-            traced.consts.into_iter().chain(carry).chain(xs.leaves.iter().cloned()).collect();
-        let mut outs = bind_all_at(prim, &args, loc)?;
-        let ys = outs.drain(num_carry..).collect();
-        let carry = FlatOut { leaves: outs.into_iter().collect(), tree: carry_tree };
-        return Ok((carry, FlatOut { leaves: ys, tree: ys_tree }));
+        let outs = match prim.jaxpr.outvars.is_empty() && prim.jaxpr.effects().is_empty() {
+            true => Arrays::new(),
+            false => {
+                let args = consts.into_iter().chain(moving).chain(xs.leaves.iter().cloned());
+                bind_all_at(prim, &args.collect::<Vec<_>>(), loc)?
+            }
+        };
+        let mut outs = outs.into_iter();
+        let mut carry_leaves = OutLeaves::new();
+        for (x, fixed) in carry.into_iter().zip(&forwarding.fixed) {
+            carry_leaves.extend(if *fixed { Some(x) } else { outs.next() });
+        }
+        let mut ys_leaves = OutLeaves::new();
+        for of_xs in &forwarding.ys {
+            ys_leaves.extend(of_xs.map_or_else(|| outs.next(), |i| Some(xs.leaves[i].clone())));
+        }
+        let carry = FlatOut { leaves: carry_leaves, tree: carry_tree };
+        return Ok((carry, FlatOut { leaves: ys_leaves, tree: ys_tree }));
+    }
+}
+
+/// What the body passes on as it is: it needs no loop. JAX: the forwarding optimisations of `scan`.
+struct Forwarding {
+    /// Carries that stay what they were at first: they become constants.
+    fixed: Vec<bool>,
+    /// Stacked results that are these arrays to scan over.
+    ys: Vec<Option<usize>>,
+}
+
+impl Forwarding {
+    fn of(jaxpr: &Jaxpr, num_consts: usize, num_carry: usize) -> Self {
+        let (carry, xs) = jaxpr.invars[num_consts..].split_at(num_carry);
+        let (carry_out, ys) = jaxpr.outvars.split_at(num_carry);
+        let fixed = carry.iter().zip(carry_out).map(|(v, out)| *out == Atom::Var(*v)).collect();
+        let xs: Remap<Atom> = xs.iter().map(|v| Atom::Var(*v)).collect();
+        Forwarding { fixed, ys: ys.iter().map(|y| xs.get(y)).collect() }
+    }
+
+    /// The body without it; `num_consts` counts the constants of the result.
+    fn thin(&self, jaxpr: &Arc<Jaxpr>, num_consts: usize, num_carry: usize) -> Arc<Jaxpr> {
+        let num_fixed = count(&self.fixed);
+        if num_fixed == 0 && self.ys.iter().all(Option::is_none) {
+            return jaxpr.clone();
+        }
+        let first = num_consts - num_fixed;
+        let carried = |fixed| (0..num_carry).filter(move |i| self.fixed[*i] == fixed).map(move |i| first + i);
+        let params = old(carried(true))
+            .chain(old(0..first))
+            .chain(old(carried(false)))
+            .chain(old(first + num_carry..jaxpr.invars.len()));
+        let carry_out = carried(false).map(|i| jaxpr.outvars[i - first]);
+        let ys = jaxpr.outvars[num_carry..].iter().zip(&self.ys).filter(|(_, of_xs)| of_xs.is_none());
+        jaxpr.rearrange(params, carry_out.chain(ys.map(|(y, _)| *y)).collect())
     }
 }
 

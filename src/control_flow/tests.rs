@@ -96,6 +96,31 @@ fn a_carry_that_changes_its_type_is_named_by_its_path() {
 }
 
 #[test]
+fn a_scan_forwards_what_its_body_passes_on() {
+    type Carry = (Array, Array, Array);
+    let f = |x: &Array, w: &Array| {
+        let body = |(a, b, c): Carry, y: Array| {
+            let next = add(&add(&b, &mul(&y, w)), &a);
+            ((a.clone(), next, c), (y, a))
+        };
+        let xs = lax::full(&[3, 4], 1.0f32);
+        lax::scan(body, (x.clone(), x.clone(), w.clone()), xs)
+            .map(|(carry, ys): (Carry, (Array, Array))| (carry, ys))
+    };
+    let (x, w) = (Array::from([1.0f32, 2.0, 3.0, 4.0]), Array::from([0.5f32; 4]));
+    // As JAX has it: constants are what stays the same, then what is captured.
+    expect_test::expect![[r#""#]].assert_eq(&crate::make_jaxpr(f)(&x, &w).unwrap().to_string());
+    let ((a, b, c), (ys, stacked)) = f(&x, &w).unwrap();
+    assert_eq!((f32s(&a), f32s(&c), f32s(&ys)), (f32s(&x), f32s(&w), vec![1.0; 12]));
+    assert_eq!((f32s(&b), f32s(&stacked)[8..].to_vec()), (vec![5.5, 9.5, 13.5, 17.5], f32s(&x)));
+    // Nothing is left of the loop, also if there are no iterations.
+    let all = |x: &Array, xs: &Array| lax::scan(|c: Array, y: Array| (c, y), x.clone(), xs.clone());
+    let empty = Array::from_slice::<f32>(&[], &[0, 2]);
+    let (c, ys): (Array, Array) = all(&x, &empty).unwrap();
+    assert_eq!((f32s(&c), ys.shape().to_vec()), (f32s(&x), vec![0, 2]));
+}
+
+#[test]
 fn scans_of_no_iterations_give_the_initial_carry() {
     let xs = Array::from_slice::<f32>(&[], &[0, 2]);
     let (c, ys) = scan(|c: Array, x: Array| (c, x), Array::scalar(2.0f32), xs).unwrap();

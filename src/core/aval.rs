@@ -68,6 +68,11 @@ impl ShapedArray {
         Wanted { shape, dtype, weak_type: false, sharding: None }.aval()
     }
 
+    /// The aval of a scalar.
+    pub(crate) fn scalar(dtype: DType, weak_type: bool) -> Self {
+        Wanted { shape: &[], dtype, weak_type, sharding: None }.aval()
+    }
+
     /// The aval of a result of `ins`: weakly typed if all of them are, and where they are if they agree and have its shape.
     pub fn result(ins: &[&ShapedArray], shape: &[usize], dtype: DType) -> Self {
         let weak_type = !ins.is_empty() && ins.iter().all(|aval| aval.weak_type());

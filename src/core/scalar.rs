@@ -84,7 +84,7 @@ impl Scalar {
 
     /// The aval: rank 0.
     pub fn aval(&self) -> ShapedArray {
-        ShapedArray::new(self.dtype, &[]).with_weak_type(self.weak_type)
+        ShapedArray::scalar(self.dtype, self.weak_type)
     }
 
     /// All sixteen bytes; the first `dtype().size()` are the element, little-endian.

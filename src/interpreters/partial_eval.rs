@@ -64,22 +64,8 @@ impl JaxprTrace {
     pub(crate) fn record(&self, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let inputs = args.iter().map(|x| self.atom(x)).collect::<Result<SmallVec<[Atom; 2]>>>()?;
         let outs = {
-            let mut scalars: SmallVec<[ShapedArray; 2]> = SmallVec::new();
-            for x in args {
-                if let Repr::Scalar(x) = &x.0 {
-                    scalars.push(x.aval());
-                }
-            }
-            let mut scalars = scalars.iter();
-            let ins: SmallVec<[&ShapedArray; 4]> = args
-                .iter()
-                .filter_map(|x| match &x.0 {
-                    Repr::Scalar(_) => scalars.next(),
-                    Repr::Device(x) => Some(&x.aval),
-                    Repr::Tracer(t) => Some(&t.0.aval),
-                })
-                .collect();
-            prim.abstract_eval(&ins)?
+            let ins: SmallVec<[ShapedArray; 4]> = args.iter().map(|x| x.aval()).collect();
+            prim.abstract_eval(&ins.iter().collect::<SmallVec<[&ShapedArray; 4]>>())?
         };
         let mut b = self.builder.borrow_mut();
         let mut outputs = SmallVec::new();

@@ -108,6 +108,10 @@ pub(crate) fn nary_aval(
         bail!(Internal, "{}: takes {arity} operands, got {}", prim.name(), ins.len());
     }
     let dtype = one_dtype(prim, ins, accepts)?;
+    // The common case: operands of one type.
+    if ins.iter().all(|aval| *aval == ins[0]) {
+        return Ok(one(*ins[0]));
+    }
     let shape = broadcast_shape(prim, ins)?;
     Ok(SmallVec::from_elem(ShapedArray::result(ins, &shape, dtype), 1))
 }
