@@ -9,17 +9,21 @@ use smallvec::SmallVec;
 use super::{CallPrimitive, refs};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
+use crate::core::axis::AxisName;
+use crate::core::cache::Map;
+use crate::core::config::{self, Config};
 use crate::core::effects::Effects;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{Jaxpr, TransformedJaxpr};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{Linearized, LoweredValues, Param, Prim};
-use crate::core::trace::{bind, bind_at};
+use crate::core::trace::{axis_env, bind, bind_at, check_live};
 use crate::error::{Result, catch};
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::{Type, Value};
 use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Function, Traceable};
+use crate::tree::{Token, TreeDef};
 
 /// `f`, whose backward pass keeps nothing but the arguments and computes the rest again.
 ///
@@ -41,30 +45,70 @@ where
     F: Function<M>,
     M: Traceable<'f, F>,
 {
-    Fun::from_flat(Arc::new(Checkpoint(M::into_flat(f))))
+    Fun::from_flat(Arc::new(Checkpoint { f: M::into_flat(f), traced: Map::new(MAX_TRACES) }))
 }
 
-struct Checkpoint<'f>(Arc<dyn FlatFn + 'f>);
+/// Traces of one function that are kept.
+const MAX_TRACES: usize = 64;
+
+struct Checkpoint<'f> {
+    f: Arc<dyn FlatFn + 'f>,
+    traced: Map<Key, Arc<Body>>,
+}
+
+/// What a trace depends on besides the function.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    tokens: Box<[Token]>,
+    avals: Box<[ShapedArray]>,
+    config: Config,
+    axes: Vec<(AxisName, usize)>,
+}
+
+/// The traced function.
+struct Body {
+    jaxpr: Arc<Jaxpr>,
+    consts: Vec<Array>,
+    tree: TreeDef,
+}
+
+impl Checkpoint<'_> {
+    /// The trace for arguments of these types, made once.
+    fn traced(&self, args: &FlatArgs, leaves: &[Array]) -> Result<Arc<Body>> {
+        let avals: Box<[ShapedArray]> = leaves.iter().map(Array::aval).collect();
+        let (tokens, axes) = (args.tokens.as_slice().into(), axis_env());
+        let key = Key { tokens, avals, config: config::current(), axes };
+        // One that captured tracers is made anew once their trace is over.
+        let is_live = |body: &Arc<Body>| body.consts.iter().all(|x| check_live(x).is_ok());
+        if let Some(found) = self.traced.get(&key).filter(is_live) {
+            return Ok(found);
+        }
+        let (closed, tree) = trace_to_jaxpr_with(&key.avals, |tracers| {
+            let out = self.f.call(args.with_leaves(tracers))?;
+            Ok((out.leaves.into_vec(), out.tree))
+        })?;
+        let (jaxpr, consts) = convert_constvars(closed);
+        let made = Arc::new(Body { jaxpr, consts, tree });
+        self.traced.put(key, made.clone());
+        Ok(made)
+    }
+}
 
 impl FlatFn for Checkpoint<'_> {
     fn call(&self, mut args: FlatArgs) -> Result<FlatOut> {
         let caller = args.caller;
         let leaves = std::mem::take(&mut args.leaves);
         let run = || {
-            let avals: Vec<ShapedArray> = leaves.iter().map(Array::aval).collect();
-            let (closed, tree) = trace_to_jaxpr_with(&avals, |tracers| {
-                let out = self.0.call(args.with_leaves(tracers))?;
-                Ok((out.leaves.into_vec(), out.tree))
-            })?;
-            let (jaxpr, consts) = convert_constvars(closed);
-            let args: SmallVec<[&Array; 8]> = consts.iter().chain(&leaves).collect();
-            let prim = Prim::from(Remat { jaxpr, differentiated: false });
-            Ok(FlatOut { leaves: bind_at(&prim, &args, caller)?.into_iter().collect(), tree })
+            let body = self.traced(&args, &leaves)?;
+            let args: SmallVec<[&Array; 8]> = body.consts.iter().chain(&leaves).collect();
+            let prim = Prim::from(Remat { jaxpr: body.jaxpr.clone(), differentiated: false });
+            let leaves = bind_at(&prim, &args, caller)?.into_iter().collect();
+            Ok(FlatOut { leaves, tree: body.tree.clone() })
         };
         catch(run).map_err(|e| e.at(caller))
     }
     fn name(&self) -> Cow<'static, str> {
-        self.0.name()
+        self.f.name()
     }
 }
 
@@ -152,6 +196,9 @@ fn linearize_again(jaxpr: &Jaxpr, nonzero: &[bool]) -> Result<Arc<LinearizedAgai
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
     use crate::api::{grad, hessian, jit, make_jaxpr, vmap};
     use crate::error::OrThrow;
@@ -178,6 +225,40 @@ mod tests {
         for g in [grad(f)(&x), jit(grad(f))(&x), grad(jit(f))(&x)] {
             let found = g.unwrap().to_vec::<f32>().unwrap();
             assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_function_is_traced_once_for_each_type() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let layer = {
+            let count = count.clone();
+            checkpoint(move |x: &Array| {
+                count.fetch_add(1, Relaxed);
+                lax::sin(x)
+            })
+        };
+        let f = move |x: &Array| layer(&layer(&layer(x)?)?);
+        let x = Array::scalar(0.3f32);
+        let slope = |x: f32| x.sin().sin().cos() * x.sin().cos() * x.cos();
+        for g in [grad(f.clone())(&x), jit(grad(f.clone()))(&x)] {
+            assert!((g.unwrap().item::<f32>().unwrap() - slope(0.3)).abs() < 1e-6);
+        }
+        assert_eq!(count.load(Relaxed), 1);
+        f(&Array::from([0.3f32, 0.5])).unwrap();
+        assert_eq!(count.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn what_a_checkpoint_captures_is_that_of_its_trace() {
+        let f = |x: &Array, w: &Array| {
+            let layer = checkpoint(|x: &Array| lax::mul(x, w));
+            layer(&layer(x)?)
+        };
+        let (x, w) = (Array::scalar(3.0f32), Array::scalar(2.0f32));
+        for _ in 0..2 {
+            let slope = crate::api::grad_with(f, crate::api::GradOptions::argnum::<1>());
+            assert_eq!(jit(slope)(&x, &w).unwrap().item::<f32>().unwrap(), 12.0);
         }
     }
 

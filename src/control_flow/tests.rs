@@ -109,7 +109,22 @@ fn a_scan_forwards_what_its_body_passes_on() {
     };
     let (x, w) = (Array::from([1.0f32, 2.0, 3.0, 4.0]), Array::from([0.5f32; 4]));
     // As JAX has it: constants are what stays the same, then what is captured.
-    expect_test::expect![[r#""#]].assert_eq(&crate::make_jaxpr(f)(&x, &w).unwrap().to_string());
+    expect_test::expect![[r#"
+        { lambda ; a:f32[4] b:f32[4]. let
+            c:f32[3,4] = broadcast_in_dim 1.0:f32[]
+            d:f32[4] e:f32[3,4] = scan[
+              jaxpr={ lambda ; f:f32[4] g:f32[4] h:f32[4] i:f32[4] j:f32[4]. let
+                  k:f32[4] = mul j h
+                  l:f32[4] = add i k
+                  m:f32[4] = add l f
+                in (m, f) }
+              length=3
+              num_carry=1
+              num_consts=3
+              reverse=False
+              unroll=1
+            ] a b b a c
+          in (a, d, b, c, e) }"#]].assert_eq(&crate::make_jaxpr(f)(&x, &w).unwrap().to_string());
     let ((a, b, c), (ys, stacked)) = f(&x, &w).unwrap();
     assert_eq!((f32s(&a), f32s(&c), f32s(&ys)), (f32s(&x), f32s(&w), vec![1.0; 12]));
     assert_eq!((f32s(&b), f32s(&stacked)[8..].to_vec()), (vec![5.5, 9.5, 13.5, 17.5], f32s(&x)));
