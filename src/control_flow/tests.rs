@@ -124,7 +124,8 @@ fn a_scan_forwards_what_its_body_passes_on() {
               reverse=False
               unroll=1
             ] a b b a c
-          in (a, d, b, c, e) }"#]].assert_eq(&crate::make_jaxpr(f)(&x, &w).unwrap().to_string());
+          in (a, d, b, c, e) }"#]]
+    .assert_eq(&crate::make_jaxpr(f)(&x, &w).unwrap().to_string());
     let ((a, b, c), (ys, stacked)) = f(&x, &w).unwrap();
     assert_eq!((f32s(&a), f32s(&c), f32s(&ys)), (f32s(&x), f32s(&w), vec![1.0; 12]));
     assert_eq!((f32s(&b), f32s(&stacked)[8..].to_vec()), (vec![5.5, 9.5, 13.5, 17.5], f32s(&x)));
