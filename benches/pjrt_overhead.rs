@@ -1,20 +1,23 @@
 //! What one call costs below everything else, PJRT's `Execute` through `raxla::pjrt`; and what a call of a jitted function adds.
 //!
-//! `cargo bench --bench pjrt_overhead`. With `calls` only the second; with `loop borrowed 100 5000` so many calls of it, for a
+//! `cargo bench --bench pjrt_overhead`. With `calls` only the second; with `threads` what two threads do; with `loop borrowed 100 5000` so many calls of it, for a
 //! profiler.
 
 use raxla::pjrt::{Buffer, Client, CompileOptions, Plugin, Program, discovery};
 use raxla::{Array, DType, Result, jit};
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["calls"] => calls(),
+        ["threads"] => threads(),
         ["loop", how, leaves, runs] => repeat(how, number(leaves), number(runs)),
         _ => {
             pjrt()?;
-            calls()
+            calls()?;
+            threads()
         }
     }
 }
@@ -86,6 +89,36 @@ fn calls() -> Result<()> {
                 "{count:>4} leaves {how:<8} {call:>9.2?} a call, {bare:>9.2?} of which execute; raxla's own {own} ns"
             );
         }
+    }
+    Ok(())
+}
+
+/// One jitted function, called by one thread and by two at once, each with arguments of its own.
+fn threads() -> Result<()> {
+    for count in [1, 10, 100] {
+        let f = jit(|xs: &Vec<Array>| negate(xs));
+        let runs = 20_000 / count + 100;
+        let round = |threads: usize| -> Result<Duration> {
+            let barrier = Barrier::new(threads);
+            let one = || -> Result<Duration> {
+                let xs = parameters(count);
+                f(&xs)?;
+                barrier.wait();
+                mean(runs, || f(&xs).map(drop))
+            };
+            std::thread::scope(|scope| {
+                let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+                let times =
+                    running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| std::process::abort()));
+                times.collect::<Result<Vec<_>>>().map(|times| times.into_iter().max().unwrap_or_default())
+            })
+        };
+        let mut least = [Duration::MAX; 2];
+        for _ in 0..20 {
+            least = [least[0].min(round(1)?), least[1].min(round(2)?)];
+        }
+        let gain = 2.0 * least[0].as_secs_f64() / least[1].as_secs_f64();
+        println!("{count:>4} leaves: two threads do {gain:.2} times what one does ({:.2?} a call)", least[0]);
     }
     Ok(())
 }
