@@ -261,7 +261,11 @@ impl CompiledFn {
         // What is elsewhere is copied first, since the list of arguments borrows the copies.
         let mut copies: SmallVec<[Arc<Shards>; 4]> = SmallVec::new();
         for kept in &self.kept {
-            if let BufferRef::Shared(copy) = buffer_on(input(kept), sharding)? {
+            let x = input(kept);
+            if matches!(&x.0, Repr::Device(x) if x.sharding == sharding) {
+                continue;
+            }
+            if let BufferRef::Shared(copy) = buffer_on(x, sharding)? {
                 copies.push(copy);
             }
         }

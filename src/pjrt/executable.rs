@@ -22,7 +22,7 @@ pub(crate) struct ArgumentList<'a> {
 
 impl<'a> ArgumentList<'a> {
     /// The next argument.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, argument: &'a Buffer) -> Result<()> {
         self.executable.check_argument(argument)?;
         self.raw.push(argument.raw());
@@ -45,7 +45,7 @@ pub(crate) struct OutputList<'a> {
 impl Iterator for OutputList<'_> {
     type Item = Result<Buffer>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Result<Buffer>> {
         let raw = self.raw.next()?;
         Some(non_null(raw, "PJRT_LoadedExecutable_Execute").map(|raw| {
