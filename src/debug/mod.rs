@@ -46,7 +46,7 @@ mod redirect;
 /// # Ok::<(), raxla::Error>(())
 /// ```
 ///
-/// Arrays, and whatever else is a [`Pytree`](crate::Pytree), are shown by the value that they have then, as `Display` or
+/// Arrays, and whatever else is a [`Pytree`], are shown by the value that they have then, as `Display` or
 /// `Debug` of their type says. Other values are cloned, and shown as they were: they are `Clone + Send + Sync + 'static`.
 ///
 /// With `ordered: true` in front it happens in the order of the program, after all ordered ones before it, of earlier programs
