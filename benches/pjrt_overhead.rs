@@ -27,7 +27,7 @@ fn number(text: &str) -> usize {
 }
 
 fn parameters(count: usize) -> Vec<Array> {
-    (0..count).map(|_| Array::from_slice(&[1.0f32; 4], &[2, 2])).collect()
+    (0..count).map(|_| Array::from_slice(&[1.0f32; 4], [2, 2])).collect()
 }
 
 fn negate(xs: &[Array]) -> Vec<Array> {

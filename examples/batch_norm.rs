@@ -79,12 +79,12 @@ fn main() -> Result<()> {
 
     let (train_step, evaluate) = (jit(train_step), jit(evaluate));
     let mut params = Params {
-        scale: jnp::ones(&[features], None),
-        shift: jnp::zeros(&[features], None),
-        weights: jnp::zeros(&[features], None),
+        scale: jnp::ones([features]),
+        shift: jnp::zeros([features]),
+        weights: jnp::zeros([features]),
         bias: Array::scalar(0f32),
     };
-    let mut stats = Stats { mean: jnp::zeros(&[features], None), var: jnp::ones(&[features], None) };
+    let mut stats = Stats { mean: jnp::zeros([features]), var: jnp::ones([features]) };
     println!("evaluation at the start: {}", number(&evaluate(&params, &stats, &x, &y)?)?);
 
     let batches: Vec<_> = (0..table.len() / BATCH).map(|i| table.rows(i * BATCH..(i + 1) * BATCH)).collect();

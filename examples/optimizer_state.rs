@@ -26,7 +26,7 @@ struct Adam<T> {
 
 impl<T: Pytree + Clone> Adam<T> {
     fn new(params: &T) -> Self {
-        let zeros = tree::map(|p| jnp::zeros_like(p, None), params);
+        let zeros = tree::map(|p| jnp::zeros_like(p), params);
         Adam { step: Array::scalar(0i32), mean: zeros.clone(), square: zeros }
     }
 

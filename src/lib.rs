@@ -105,7 +105,7 @@ pub mod signature;
 pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
-pub use arguments::{Axes, Axis, Dims, NewDims, OptAxis, ShapeDtype};
+pub use arguments::{Axes, Axis, Dims, NewDims, OptAxis, ShapeDtype, Shifts};
 pub use callback::{io_callback, io_callback_with, pure_callback, pure_callback_with};
 pub use calls::checkpoint::checkpoint;
 pub use core::array::{Array, Element};

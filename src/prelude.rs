@@ -8,6 +8,8 @@ pub use crate::api::{
     value_and_grad_with, vjp, vmap, vmap_with,
 };
 pub use crate::capture;
+/// A whole axis, and a new one, in an index.
+pub use crate::numpy::{Colon, NewAxis};
 pub use crate::random::Key;
 pub use crate::tree::{self, Static};
 pub use crate::{Array, DType, Error, ErrorKind, Result};

@@ -86,7 +86,7 @@ fn eager_operations_run_where_their_committed_arguments_are() {
 #[test]
 fn jitted_functions_run_where_their_committed_arguments_are() {
     let d = cpus();
-    let f = jit(|x: &Array, y: &Array| (x * y, jnp::ones(&[2], DType::F32)));
+    let f = jit(|x: &Array, y: &Array| (x * y, jnp::ones(([2], DType::F32))));
     let (x, y) = (xs(), device_put(&xs(), &d[2]));
     for (a, b, expected) in
         [(&x, &x, (0, false)), (&x, &y, (2, true)), (&y, &x, (2, true)), (&y, &y, (2, true))]
@@ -119,7 +119,7 @@ fn arrays_on_different_devices_do_not_meet_in_an_operation() {
         "{message}"
     );
     assert!(message.contains(&format!("{}:{line}:", file!())), "{message}");
-    let message = panic_of(|| jnp::concatenate(&[&y, &z], 0));
+    let message = panic_of(|| jnp::concatenate([&y, &z], 0));
     assert!(message.contains("received incompatible devices") && message.contains(file!()), "{message}");
     let error = lax::cond(true, |(a, _)| a, |(_, b)| b, (y, z)).unwrap_err();
     assert!(error.message().starts_with("cond: received incompatible devices"), "{error}");
@@ -241,7 +241,7 @@ fn the_default_device_can_be_another() {
         assert_eq!(place(&(&y + 1)), (1, true));
         assert_eq!(place(&f(&x, &x).unwrap()), (3, false));
         assert_eq!(place(&f(&x, &y).unwrap()), (1, true));
-        assert_eq!(place(&jnp::zeros(&[2], DType::F32)), (3, false));
+        assert_eq!(place(&jnp::zeros(([2], DType::F32))), (3, false));
         assert_eq!(Array::from(1.0).device().unwrap(), d[3]);
         xs()
     });
@@ -462,7 +462,7 @@ fn run(name: &str, d: &[Device]) -> Result<Array> {
         "on 3: x + 1" => with_default_device(&d[3], || x + 1),
         "on 3: y + 1" => with_default_device(&d[3], || y + 1),
         "on 3: x + u" => with_default_device(&d[3], || x + u),
-        "on 3: zeros" => with_default_device(&d[3], || jnp::zeros(&[2], DType::F32)),
+        "on 3: zeros" => with_default_device(&d[3], || jnp::zeros(([2], DType::F32))),
         "on 3: jit x" => with_default_device(&d[3], || jit(twice)(&x))?,
         "jit x" => jit(twice)(&x)?,
         "jit y" => jit(twice)(&y)?,
@@ -473,7 +473,7 @@ fn run(name: &str, d: &[Device]) -> Result<Array> {
         "jit unused z" => jit(|a: &Array, _: &Array| a * 2)(&y, &z)?,
         "jit unused z of x" => jit(|a: &Array, _: &Array| a * 2)(&x, &z)?,
         "jit identity y" => jit(|a: &Array| a.clone())(&y)?,
-        "jit constant" => jit(|_: &Array| jnp::ones(&[2], DType::F32))(&y)?,
+        "jit constant" => jit(|_: &Array| jnp::ones(([2], DType::F32)))(&y)?,
         "jit captures y" => jit(times_y)(&x)?,
         "jit captures y, z" => jit(times_y)(&z)?,
         "jit puts 1" => jit(put_twice)(&x)?,
@@ -489,7 +489,7 @@ fn run(name: &str, d: &[Device]) -> Result<Array> {
         "vmap x" => vmap(move |a: &Array| a * &y0)(&x)?,
         "vmap of a put" => vmap(put_twice)(&x)?,
         "vmap y z" => vmap(product)(&y, &z)?,
-        "vmap jit z" => vmap(jit(times_y))(&jnp::stack(&[&z, &z], 0))?,
+        "vmap jit z" => vmap(jit(times_y))(&jnp::stack([&z, &z], 0))?,
         "cond y x" => lax::cond(true, |(a, _)| a, |(_, b)| b, (y, x))?,
         "cond y z" => lax::cond(true, |(a, _)| a, |(_, b)| b, (y, z))?,
         "scan y" => lax::scan(|c: Array, a: Array| (&c + a, c), Array::from(0.0), y)?.0,

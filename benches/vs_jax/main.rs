@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 
 use models::{ResNet, Rnn, resnet_args, resnet_loss, rnn_args, rnn_loss};
 use raxla::prelude::*;
-use raxla::{numpy as jnp, random};
+use raxla::{
+    numpy::{self as jnp, ReduceOptions},
+    random,
+};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -56,7 +59,7 @@ fn counter() -> Box<dyn FnMut(u32) -> Result<Duration>> {
 }
 
 fn leaves(count: usize) -> Vec<Array> {
-    (0..count).map(|_| jnp::ones(&[8, 8], None)).collect()
+    (0..count).map(|_| jnp::ones([8, 8])).collect()
 }
 
 fn update_borrowed(count: usize) -> Box<dyn FnMut(u32) -> Result<Duration>> {
@@ -104,8 +107,8 @@ fn mlp_loss(params: &Layers, x: &Array, y: &Array) -> Array {
 }
 
 fn mlp_args() -> (Layers, Array, Array) {
-    let params = (0..4).map(|_| (jnp::ones(&[64, 64], None), jnp::ones(&[64], None))).collect();
-    (params, jnp::ones(&[32, 64], None), jnp::ones(&[32, 64], None))
+    let params = (0..4).map(|_| (jnp::ones([64, 64]), jnp::ones([64]))).collect();
+    (params, jnp::ones([32, 64]), jnp::ones([32, 64]))
 }
 
 #[derive(Pytree, Clone, Debug)]
@@ -127,16 +130,20 @@ struct Block {
 const WIDTH: usize = 32;
 const HIDDEN: usize = 64;
 
+fn keepdims() -> ReduceOptions {
+    ReduceOptions::new().keepdims(true)
+}
+
 fn norm(x: &Array, scale: &Array, shift: &Array) -> Array {
-    let mean = jnp::mean(x, jnp::keepdims(-1));
-    let var = jnp::mean(jnp::square(x - &mean), jnp::keepdims(-1));
+    let mean = jnp::mean_with(x, -1, keepdims());
+    let var = jnp::mean_with(jnp::square(x - &mean), -1, keepdims());
     (x - mean) / jnp::sqrt(var + 1e-5) * scale + shift
 }
 
 fn softmax(x: &Array) -> Array {
-    let max = raxla::lax::stop_gradient(&jnp::max(x, jnp::keepdims(-1)));
+    let max = raxla::lax::stop_gradient(&jnp::max_with(x, -1, keepdims()));
     let e = jnp::exp(x - max);
-    &e / jnp::sum(&e, jnp::keepdims(-1))
+    &e / jnp::sum_with(&e, -1, keepdims())
 }
 
 fn transformer_loss(params: &Vec<Block>, x: &Array) -> Array {
@@ -144,7 +151,7 @@ fn transformer_loss(params: &Vec<Block>, x: &Array) -> Array {
     for p in params {
         let h = norm(&x, &p.scale1, &p.shift1);
         let (q, k, v) = (jnp::matmul(&h, &p.q), jnp::matmul(&h, &p.k), jnp::matmul(&h, &p.v));
-        let a = softmax(&(jnp::matmul(q, jnp::transpose(k)) * (WIDTH as f64).powf(-0.5)));
+        let a = softmax(&(jnp::matmul(q, jnp::transpose(k, ..)) * (WIDTH as f64).powf(-0.5)));
         x += jnp::matmul(jnp::matmul(a, v), &p.o);
         let h = norm(&x, &p.scale2, &p.shift2);
         let h = jnp::tanh(jnp::matmul(h, &p.up) + &p.up_bias);
@@ -154,23 +161,23 @@ fn transformer_loss(params: &Vec<Block>, x: &Array) -> Array {
 }
 
 fn transformer_args() -> (Vec<Block>, Array) {
-    let square = || jnp::ones(&[WIDTH, WIDTH], None);
-    let vector = || jnp::ones(&[WIDTH], None);
+    let square = || jnp::ones([WIDTH, WIDTH]);
+    let vector = || jnp::ones([WIDTH]);
     let block = || Block {
         q: square(),
         k: square(),
         v: square(),
         o: square(),
-        up: jnp::ones(&[WIDTH, HIDDEN], None),
-        up_bias: jnp::ones(&[HIDDEN], None),
-        down: jnp::ones(&[HIDDEN, WIDTH], None),
+        up: jnp::ones([WIDTH, HIDDEN]),
+        up_bias: jnp::ones([HIDDEN]),
+        down: jnp::ones([HIDDEN, WIDTH]),
         down_bias: vector(),
         scale1: vector(),
         shift1: vector(),
         scale2: vector(),
         shift2: vector(),
     };
-    ((0..12).map(|_| block()).collect(), jnp::ones(&[16, WIDTH], None))
+    ((0..12).map(|_| block()).collect(), jnp::ones([16, WIDTH]))
 }
 
 /// Times tracing, or lowering alone. The closure captures, so that each is a new function and nothing is cached.

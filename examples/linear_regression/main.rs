@@ -96,7 +96,7 @@ fn fit(path: &Path) -> Result<()> {
     let (y_mean, y_std) = (jnp::mean(&y, ..), jnp::std(&y, ..));
     let (xs, ys) = ((&x - &x_mean) / &x_std, (&y - &y_mean) / &y_std);
 
-    let mut model = Model { weights: jnp::zeros(&[names.len()], None), bias: Array::scalar(0f32) };
+    let mut model = Model { weights: jnp::zeros([names.len()]), bias: Array::scalar(0f32) };
     println!("loss at the start: {}", number(&table_loss(&model, &xs, &ys))?);
     let update = jit(table_update);
     for _ in ProgressBar::new(STEPS).wrap_iter(0..STEPS) {

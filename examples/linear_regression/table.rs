@@ -57,7 +57,7 @@ impl Table {
         let rows = self.cells[rows.start * columns..rows.end * columns].chunks_exact(columns);
         let features: Vec<f32> = rows.clone().flat_map(|row| &row[..columns - 1]).copied().collect();
         let target: Vec<f32> = rows.map(|row| row[columns - 1]).collect();
-        (Array::from_slice(&features, &[n, columns - 1]), Array::from(target))
+        (Array::from_slice(&features, [n, columns - 1]), Array::from(target))
     }
 }
 

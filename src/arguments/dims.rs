@@ -64,6 +64,19 @@ impl NewDims {
 
 from_lists!(NewDims, NewDims);
 
+/// How far elements are moved: an integer, or as many as there are axes. JAX: `shift` of `jnp.roll`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shifts(Integers);
+
+impl Shifts {
+    /// The numbers as they were given.
+    pub(crate) fn get(&self) -> &[i64] {
+        &self.0
+    }
+}
+
+from_lists!(Shifts, Shifts);
+
 /// A shape and, if it was given one, a dtype: `[2, 3]`, `([2, 3], DType::BF16)`, `((), DType::I32)`. JAX:
 /// `shape` and `dtype` of constructors, `jax.ShapeDtypeStruct`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

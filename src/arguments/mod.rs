@@ -25,7 +25,7 @@ mod dims;
 mod options;
 
 pub use axis::{Axes, Axis, OptAxis};
-pub use dims::{Dims, NewDims, ShapeDtype};
+pub use dims::{Dims, NewDims, ShapeDtype, Shifts};
 #[allow(unused_imports, reason = "the modules above are being converted")]
 pub(crate) use options::options;
 

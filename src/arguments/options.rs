@@ -43,7 +43,7 @@ macro_rules! options {
             /// JAX's defaults.
             #[must_use]
             pub fn new() -> Self {
-                Self::default()
+                <Self as Default>::default()
             }
             $(
                 $crate::arguments::options!(@method $kind $field $ty, $(#[$doc])*);

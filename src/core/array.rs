@@ -9,6 +9,7 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use num_complex::Complex;
 
+use crate::arguments::Dims;
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, canonicalize};
 pub use crate::core::element::Element;
@@ -109,8 +110,8 @@ impl Array {
     /// # Panics
     /// If `shape` does not hold `elements.len()` elements, or no platform could be initialised.
     #[track_caller]
-    pub fn from_slice<T: Element>(elements: &[T], shape: &[usize]) -> Self {
-        Self::try_from_slice(elements, shape).or_throw()
+    pub fn from_slice<T: Element>(elements: &[T], shape: impl Into<Dims>) -> Self {
+        Self::upload(&T::to_bytes(elements), T::DTYPE, &shape.into()).or_throw()
     }
 
     /// [`from_slice`](Self::from_slice) with an error instead of a panic.
@@ -118,7 +119,7 @@ impl Array {
     /// # Errors
     /// If `shape` does not hold `elements.len()` elements, or no platform could be initialised.
     #[track_caller]
-    pub fn try_from_slice<T: Element>(elements: &[T], shape: &[usize]) -> Result<Self> {
+    pub fn try_from_slice<T: Element>(elements: &[T], shape: impl Into<Dims>) -> Result<Self> {
         Self::from_bytes(&T::to_bytes(elements), T::DTYPE, shape)
     }
 
@@ -127,14 +128,16 @@ impl Array {
     /// # Errors
     /// If `bytes` is not as long as `dtype` and `shape` say, or no platform could be initialised.
     #[track_caller]
-    pub fn from_bytes(bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Self> {
+    pub fn from_bytes(bytes: &[u8], dtype: DType, shape: impl Into<Dims>) -> Result<Self> {
         let caller = Location::caller();
-        Self::upload(bytes, dtype, shape).map_err(|e| e.at(caller))
+        Self::upload(bytes, dtype, &shape.into()).map_err(|e| e.at(caller))
     }
 
-    fn upload(bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Self> {
-        let size: usize = shape.iter().product();
-        if bytes.len() != size * dtype.size() {
+    fn upload(bytes: &[u8], dtype: DType, shape: &Dims) -> Result<Self> {
+        let shape = &shape.shape("array")?[..];
+        let size = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
+        if size.and_then(|n| n.checked_mul(dtype.size())) != Some(bytes.len()) {
+            let size = size.map_or_else(|| "too many".to_string(), |n| n.to_string());
             bail!(
                 Shape,
                 "array: shape {shape:?} holds {size} elements, got {}",
@@ -284,8 +287,17 @@ impl Array {
 
     /// The value of an array of one element. Waits for the value.
     ///
+    /// It may be read as another type of its kind: a float of any width as `f32` or `f64`, an integer as an integer that can
+    /// hold it or as a float, a complex number as a complex number.
+    ///
     /// # Errors
-    /// More than one element; `T` is not the array's dtype; reading a tracer; a failed computation.
+    /// More than one element; `T` is of another kind, or too small for an integer; reading a tracer; a failed computation.
+    /// ```
+    /// use raxla::numpy as jnp;
+    ///
+    /// assert_eq!(jnp::mean([1, 2], ..).item::<f64>()?, 1.5);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
     #[track_caller]
     pub fn item<T: Element>(&self) -> Result<T> {
         // A tracer of `grad` outside of `jit` has a value.
@@ -303,7 +315,12 @@ impl Array {
             )
             .at(Location::caller()));
         }
-        Ok(self.read_as::<T>("item")?[0])
+        if self.is_tracer() || self.dtype() == T::DTYPE {
+            return Ok(self.read_as::<T>("item")?[0]);
+        }
+        let caller = Location::caller();
+        let number = self.to_scalar().and_then(|x| x.read_as(T::DTYPE)).map_err(|e| e.at(caller))?;
+        Ok(T::from_bytes(&number.bytes()[..T::DTYPE.size()])[0])
     }
 
     /// The element of an array of one element, whatever its dtype.
@@ -431,39 +448,40 @@ impl From<usize> for Array {
 impl<T: Element> From<Vec<T>> for Array {
     #[track_caller]
     fn from(elements: Vec<T>) -> Self {
-        Array::from_slice(&elements, &[elements.len()])
+        Array::from_slice(&elements, [elements.len()])
     }
 }
 
 impl<T: Element> From<&[T]> for Array {
     #[track_caller]
     fn from(elements: &[T]) -> Self {
-        Array::from_slice(elements, &[elements.len()])
+        Array::from_slice(elements, [elements.len()])
     }
 }
 
 impl<T: Element, const N: usize> From<[T; N]> for Array {
     #[track_caller]
     fn from(elements: [T; N]) -> Self {
-        Array::from_slice(&elements, &[N])
+        Array::from_slice(&elements, [N])
     }
 }
 
 impl<T: Element, const N: usize, const M: usize> From<[[T; N]; M]> for Array {
     #[track_caller]
     fn from(rows: [[T; N]; M]) -> Self {
-        Array::from_slice(rows.as_flattened(), &[M, N])
+        Array::from_slice(rows.as_flattened(), [M, N])
     }
 }
 
 impl<T: Element, const N: usize, const M: usize, const L: usize> From<[[[T; N]; M]; L]> for Array {
     #[track_caller]
     fn from(blocks: [[[T; N]; M]; L]) -> Self {
-        Array::from_slice(blocks.as_flattened().as_flattened(), &[L, M, N])
+        Array::from_slice(blocks.as_flattened().as_flattened(), [L, M, N])
     }
 }
 
-/// Prints the value as NumPy does, a tracer as JAX does: `JitTracer(float32[2,3])`.
+/// Prints the value as NumPy does, with as many places as are asked for (`{:.2}`), large arrays by their ends; a tracer as JAX
+/// does: `JitTracer(float32[2,3])`.
 impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Repr::Tracer(t) = &self.0 {
@@ -478,11 +496,35 @@ impl fmt::Display for Array {
         let dtype = self.dtype();
         let elements: Vec<Scalar> =
             bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
-        write_nested(f, &elements, self.shape(), 0)
+        write_nested(f, &elements, self.shape(), 0, elements.len() > MAX_PRINTED, fmt::Display::fmt)
     }
 }
 
-/// Elements of an axis that are printed before an ellipsis stands for the rest.
+/// Prints the value in scientific notation, with as many places as are asked for: `{:.3e}`.
+///
+/// ```
+/// use raxla::Array;
+///
+/// assert_eq!(format!("{:.1e}", Array::from([1234.5f32, 0.1])), "[1.2e3 1.0e-1]");
+/// assert_eq!(format!("{:.2}", Array::from([1234.5f32, 0.1])), "[1234.50 0.10]");
+/// ```
+impl fmt::LowerExp for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_tracer() {
+            return fmt::Display::fmt(self, f);
+        }
+        let bytes = match self.to_bytes() {
+            Ok(bytes) => bytes,
+            Err(e) => return write!(f, "<{}: {}>", self.aval(), e.message()),
+        };
+        let dtype = self.dtype();
+        let elements: Vec<Scalar> =
+            bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
+        write_nested(f, &elements, self.shape(), 0, elements.len() > MAX_PRINTED, fmt::LowerExp::fmt)
+    }
+}
+
+/// Of arrays with more elements than this, axes of more than six show their first and last three.
 const MAX_PRINTED: usize = 1000;
 
 fn write_nested(
@@ -490,27 +532,35 @@ fn write_nested(
     elements: &[Scalar],
     shape: &[usize],
     depth: usize,
+    summarised: bool,
+    element: fn(&Scalar, &mut fmt::Formatter<'_>) -> fmt::Result,
 ) -> fmt::Result {
     let Some((&n, rest)) = shape.split_first() else {
         return match elements.first() {
-            Some(x) => fmt::Display::fmt(x, f),
+            Some(x) => element(x, f),
             None => Ok(()),
         };
     };
     let stride: usize = rest.iter().product();
+    let between = |f: &mut fmt::Formatter<'_>| {
+        if rest.is_empty() {
+            return f.write_str(" ");
+        }
+        // NumPy puts an empty line more between blocks of more axes.
+        f.write_str(&"\n".repeat(rest.len()))?;
+        write!(f, "{:1$}", "", depth + 1)
+    };
     f.write_str("[")?;
     for i in 0..n {
-        let skip = elements.len() > MAX_PRINTED && n > 6 && (3..n - 3).contains(&i);
-        if skip {
-            if i == 3 {
-                f.write_str(" ...")?;
-            }
-            continue;
+        let skip = summarised && n > 6 && (3..n - 3).contains(&i);
+        if i > 0 && (!skip || i == 3) {
+            between(f)?;
         }
-        if i > 0 {
-            if rest.is_empty() { f.write_str(" ")? } else { write!(f, "\n{:1$}", "", depth + 1)? }
+        if !skip {
+            write_nested(f, &elements[i * stride..(i + 1) * stride], rest, depth + 1, summarised, element)?;
+        } else if i == 3 {
+            f.write_str("...")?;
         }
-        write_nested(f, &elements[i * stride..(i + 1) * stride], rest, depth + 1)?;
     }
     f.write_str("]")
 }
@@ -520,12 +570,9 @@ impl fmt::Debug for Array {
         if self.is_tracer() {
             return fmt::Display::fmt(self, f);
         }
-        write!(
-            f,
-            "Array({self}, dtype={}{})",
-            self.dtype().name(),
-            if self.weak_type() { ", weak" } else { "" }
-        )
+        f.write_str("Array(")?;
+        fmt::Display::fmt(self, f)?;
+        write!(f, ", dtype={}{})", self.dtype(), if self.weak_type() { ", weak" } else { "" })
     }
 }
 

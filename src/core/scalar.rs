@@ -8,6 +8,7 @@ use num_complex::Complex;
 use crate::core::aval::ShapedArray;
 use crate::core::element::Element;
 use crate::dtype::DType;
+use crate::error::{Result, bail};
 
 /// One element of any dtype, by its bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,12 +151,25 @@ impl Scalar {
     }
 }
 
-fn float(f: &mut fmt::Formatter<'_>, dtype: DType, value: f64) -> fmt::Result {
-    match dtype {
+/// How a float is printed.
+#[derive(Clone, Copy)]
+enum Style {
+    Plain,
+    Exponent,
+}
+
+fn float(f: &mut fmt::Formatter<'_>, dtype: DType, value: f64, style: Style) -> fmt::Result {
+    // The shortest digits are those of the narrower type.
+    let narrow = !matches!(dtype, DType::F64 | DType::C128);
+    match (style, f.precision()) {
         _ if value.is_nan() => f.write_str("nan"),
         _ if value.is_infinite() => f.write_str(if value > 0.0 { "inf" } else { "-inf" }),
-        DType::F64 | DType::C128 => write!(f, "{value:?}"),
-        _ => write!(f, "{:?}", value as f32),
+        (Style::Exponent, Some(places)) => write!(f, "{value:.places$e}"),
+        (Style::Exponent, None) if narrow => write!(f, "{:e}", value as f32),
+        (Style::Exponent, None) => write!(f, "{value:e}"),
+        (Style::Plain, Some(places)) => write!(f, "{value:.places$}"),
+        (Style::Plain, None) if narrow => write!(f, "{:?}", value as f32),
+        (Style::Plain, None) => write!(f, "{value:?}"),
     }
 }
 
@@ -166,22 +180,52 @@ impl<T: Element> From<T> for Scalar {
     }
 }
 
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Scalar {
+    fn print(&self, f: &mut fmt::Formatter<'_>, style: Style) -> fmt::Result {
         match self.dtype {
             DType::Bool => f.write_str(if self.to_i128() != 0 { "true" } else { "false" }),
             d if d.is_complex() => {
                 f.write_str("(")?;
-                float(f, d, self.to_f64())?;
+                float(f, d, self.to_f64(), style)?;
                 if self.imag() >= 0.0 {
                     f.write_str("+")?;
                 }
-                float(f, d, self.imag())?;
+                float(f, d, self.imag(), style)?;
                 f.write_str("j)")
             }
-            d if d.is_float() => float(f, d, self.to_f64()),
+            d if d.is_float() => float(f, d, self.to_f64(), style),
             _ => write!(f, "{}", self.to_i128()),
         }
+    }
+
+    /// The same number in another dtype of its kind.
+    ///
+    /// # Errors
+    /// A dtype of another kind, or too small for an integer.
+    pub(crate) fn read_as(self, dtype: DType) -> Result<Self> {
+        let (from, value) = (self.dtype, self.to_i128());
+        let kept = match from {
+            d if d.is_complex() => dtype.is_complex(),
+            d if d.is_float() => dtype.is_float(),
+            d if d.is_bool() => dtype.is_bool(),
+            _ => dtype.is_float() || (dtype.is_integer() && Self::from_i128(dtype, value).to_i128() == value),
+        };
+        if !kept {
+            bail!(DType, "item: {self} of {from} cannot be read as {dtype}");
+        }
+        Ok(self.convert(dtype))
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, Style::Plain)
+    }
+}
+
+impl fmt::LowerExp for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, Style::Exponent)
     }
 }
 

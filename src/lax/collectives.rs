@@ -311,12 +311,12 @@ mod tests {
     #[test]
     fn collectives_of_matrices() {
         let nine: Vec<f32> = (0..9u8).map(f32::from).collect();
-        let nine = Array::from_slice(&nine, &[3, 3]);
+        let nine = Array::from_slice(&nine, [3, 3]);
         let values = |f: &dyn Fn(&Array) -> Array, x: &Array| over_i(f, x).unwrap();
         assert_eq!(f32s(&values(&|x| psum_scatter(x, "i", 0), &nine)), [9.0, 12.0, 15.0]);
         let swapped = values(&|x| all_to_all(x, "i", 0, 0), &nine);
         assert_eq!(f32s(&swapped), [0.0, 3.0, 6.0, 1.0, 4.0, 7.0, 2.0, 5.0, 8.0]);
-        let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], &[3, 2]);
+        let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], [3, 2]);
         let columns = values(&|x| all_gather(x, "i", 1), &six);
         assert_eq!(
             (columns.shape(), &f32s(&columns)[..6]),
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn nested_axes_are_told_apart() {
-        let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], &[2, 3]);
+        let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], [2, 3]);
         let run = |name: &'static str| {
             let f = move |a: &[Array]| Ok(vec![psum(&a[0], name)]);
             let inner = move |a: &[Array]| vmap_named(Some("j"), f, a, &[Some(0)]);
@@ -369,7 +369,7 @@ mod tests {
     // permute over several mapped axes, where they are those of `jax.shard_map`.
     #[test]
     fn several_axes_are_one_that_is_row_major() {
-        let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], &[2, 3]);
+        let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], [2, 3]);
         let run = |f: &dyn Fn(&Array) -> Array, x: &Array| {
             let inner = |a: &[Array]| vmap_named(Some("j"), |a: &[Array]| Ok(vec![f(&a[0])]), a, &[Some(0)]);
             vmap_named(Some("i"), inner, std::slice::from_ref(x), &[Some(0)]).unwrap().swap_remove(0)
@@ -394,7 +394,7 @@ mod tests {
         let gathered = run(&|x| all_gather(x, ("j", "i"), 0), &six);
         assert_eq!(f32s(&gathered)[..6], [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         let block: Vec<f32> = (0..36u8).map(f32::from).collect();
-        let block = Array::from_slice(&block, &[2, 3, 6]);
+        let block = Array::from_slice(&block, [2, 3, 6]);
         let swapped = f32s(&run(&|x| all_to_all(x, ("i", "j"), 0, 0), &block));
         assert_eq!((&swapped[..6], swapped[35]), (&[0.0, 6.0, 12.0, 18.0, 24.0, 30.0][..], 35.0));
         let scattered = run(&|x| psum_scatter(x, ("i", "j"), 0), &block);

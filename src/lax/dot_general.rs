@@ -436,8 +436,8 @@ mod tests {
         let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
         let y = Array::from([[5.0f32, 6.0, 7.0], [8.0, 9.0, 10.0]]);
         assert_eq!(dot(&x, &y, None, None).to_vec::<f32>().unwrap(), [21., 24., 27., 47., 54., 61.]);
-        let x = Array::from_slice(&[1i32, 2, 3, 4], &[2, 1, 2]);
-        let y = Array::from_slice(&[5i32, 6, 7, 8], &[2, 2, 1]);
+        let x = Array::from_slice(&[1i32, 2, 3, 4], [2, 1, 2]);
+        let y = Array::from_slice(&[5i32, 6, 7, 8], [2, 2, 1]);
         let z = batch_matmul(&x, &y, None);
         assert_eq!((z.shape(), z.to_vec::<i32>().unwrap()), (&[2, 1, 1][..], vec![17, 53]));
     }

@@ -238,7 +238,7 @@ mod tests {
     fn rules_of_dynamic_slice() {
         let mut draw = Draw::new(1);
         // Within bounds, from the end, and beyond, where the window moves.
-        let starts = [0i32, 1, -1, 5].map(|i| Array::from_slice(&[i], &[]));
+        let starts = [0i32, 1, -1, 5].map(|i| Array::from_slice(&[i], ()));
         let mut cases = Vec::new();
         for d in [F32, C64, I32] {
             let (x, y, z) = (draw.values(d, &[4]), draw.values(d, &[3, 2]), draw.values(d, &[0, 1]));
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(at(Array::from(-2)), [3, 4]);
         assert_eq!(at(Array::from(-9)), [0, 1]);
         assert_eq!(at(Array::scalar(200u8)), [3, 4]);
-        assert_eq!(at(Array::from_slice(&[-2], &[])), [3, 4]);
+        assert_eq!(at(Array::from_slice(&[-2], ())), [3, 4]);
         assert_eq!(dynamic_slice(&x, &[3], &[1]).to_vec::<i32>().unwrap(), [3]);
         assert_eq!(dynamic_index_in_dim(&x, -1, 0, false).item::<i32>().unwrap(), 4);
     }

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn rules_of_dynamic_update_slice() {
         let mut draw = Draw::new(1);
-        let starts = [0i32, 1, -1, 5].map(|i| Array::from_slice(&[i], &[]));
+        let starts = [0i32, 1, -1, 5].map(|i| Array::from_slice(&[i], ()));
         let mut cases = Vec::new();
         for d in [F32, C64, I32] {
             let mut values = |shape: &[usize]| draw.values(d, shape);

@@ -148,7 +148,6 @@ pub use sign::{abs, sign};
 pub use sin::{cos, sin, tan};
 pub use sinh::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use slice::{index_in_dim, slice, slice_in_dim};
-pub(crate) use sort::take_along;
 pub use sort::{sort, sort_key_val};
 pub use split::split;
 pub use squeeze::{squeeze, squeeze_axes};

@@ -53,7 +53,7 @@ pub fn sort_key_val(keys: &Array, values: &Array, dimension: i64, is_stable: boo
 }
 
 /// `x` at `indices` along `axis`, for each place along the other axes.
-pub(crate) fn take_along(x: &Array, indices: &Array, axis: usize, mode: GatherScatterMode) -> Array {
+pub(super) fn take_along(x: &Array, indices: &Array, axis: usize, mode: GatherScatterMode) -> Array {
     let rank = x.ndim();
     let others: Vec<usize> = (0..rank).filter(|i| *i != axis).collect();
     let numbers = GatherDimensionNumbers {

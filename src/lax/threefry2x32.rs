@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn keys_may_be_arrays() {
-        let keys = Array::from_slice(&[0u32, u32::MAX], &[2, 1]);
-        let counts = Array::from_slice(&[0u32, u32::MAX], &[1, 2]);
+        let keys = Array::from_slice(&[0u32, u32::MAX], [2, 1]);
+        let counts = Array::from_slice(&[0u32, u32::MAX], [1, 2]);
         let (a, _) = threefry2x32(&keys, &keys, &counts, &counts);
         assert_eq!(a.shape(), [2, 2]);
         let a = a.to_vec::<u32>().unwrap();

@@ -2,11 +2,13 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
+use crate::arguments::Axis;
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
+use crate::error::OrThrow;
 use crate::lax;
-use crate::numpy::util::{canonical_axis, inexact, strong_constant};
+use crate::numpy::util::{inexact, strong_constant};
 use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum, minimum, where_};
 
 /// `max(x, 0)`. Its derivative at 0 is 0.
@@ -195,8 +197,8 @@ pub fn identity(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn glu(x: impl Into<Array>, axis: i64) -> Array {
     let x = x.into();
-    let axis = canonical_axis("glu", axis, x.ndim()) as i64;
-    let halves = crate::numpy::split(&x, 2, axis);
+    let axis = Axis::from(axis).position("glu", x.ndim()).or_throw();
+    let halves: [Array; 2] = crate::numpy::split(&x, 2, axis);
     &halves[0] * sigmoid(&halves[1])
 }
 

@@ -7,7 +7,7 @@ use crate::lax;
 use crate::lax::elementwise::tuple;
 use crate::nn::softmax;
 use crate::numpy::util::upcast_f16;
-use crate::numpy::{einsum, where_};
+use crate::numpy::{EyeOptions, einsum, tri_with, where_};
 
 /// `softmax(q kᵀ / sqrt(d)) v` (Vaswani et al. 2017, eq. 1): `query` is `[batch, t, heads, d]`, `key` and `value` are
 /// `[batch, s, heads, d]`, the result has the shape of `query`. Key and value may have fewer heads, of which each then
@@ -64,8 +64,8 @@ pub fn dot_product_attention(
         scores = where_(mask, scores, &least);
     }
     if is_causal {
-        scores = where_(crate::numpy::tri(t, s, 0, DType::Bool), scores, &least);
+        scores = where_(tri_with(t, EyeOptions::new().m(s).dtype(DType::Bool)), scores, &least);
     }
     let weights = lax::convert(&softmax(scores, -1), dtype, false);
-    einsum("bhts,bshd->bthd", &[weights, value])
+    einsum("bhts,bshd->bthd", [weights, value])
 }

@@ -16,7 +16,7 @@ mod attention;
 mod softmax;
 
 #[doc(inline)]
-pub use crate::numpy::{logsumexp, tanh};
+pub use crate::numpy::tanh;
 pub use activations::*;
 pub use attention::dot_product_attention;
 pub use softmax::*;

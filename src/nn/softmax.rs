@@ -1,13 +1,14 @@
 //! Functions over axes: softmax and its like, one-hot vectors, standardisation. JAX: `nn/functions.py`.
 
+use crate::arguments::{Axes, options};
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
 use crate::dtype::DType;
-use crate::error::OrThrow;
+use crate::error::{OrThrow, throw};
 use crate::lax;
-use crate::numpy::util::{constant, default_float, inexact};
-use crate::numpy::{Axes, keepdims, logsumexp};
+use crate::numpy::util::{constant, default_float, inexact, promote_args_inexact, reject_complex};
+use crate::numpy::{ReduceOptions, mean_with, not_equal, where_};
 
 /// `e^x / sum(e^x)` over `axes`: positive numbers that sum to 1.
 ///
@@ -22,7 +23,7 @@ use crate::numpy::{Axes, keepdims, logsumexp};
 #[track_caller]
 pub fn softmax(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     let x = inexact(&x.into());
-    let dims = axes.into().resolve("softmax", x.ndim()).or_throw();
+    let dims = axes.into().sorted("softmax", x.ndim()).or_throw();
     let exponentials = lax::exp(&shifted(&x, &dims));
     let total = kept_sum(&exponentials, &dims);
     lax::div(&exponentials, &total)
@@ -35,12 +36,81 @@ pub fn softmax(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn log_softmax(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     let x = inexact(&x.into());
-    let dims = axes.into().resolve("log_softmax", x.ndim()).or_throw();
+    let dims = axes.into().sorted("log_softmax", x.ndim()).or_throw();
     jitted("log_softmax", dims.iter().map(|d| *d as i64), &[&x], |x| {
         let shifted = shifted(&x[0], &dims);
         let total = kept_sum(&lax::exp(&shifted), &dims);
         lax::sub(&shifted, &lax::log(&total))
     })
+}
+
+options! {
+    /// Options of [`logsumexp_with`].
+    pub struct LogsumexpOptions {
+        /// What each `e^x` is multiplied by before they are added. It broadcasts to the array; a negative sum gives nan.
+        b: optional_into Array,
+        /// Only elements where this `bool` array is true count.
+        where_: optional_into Array,
+        /// Do the reduced axes stay, with size one?
+        keepdims: value bool = false,
+    }
+}
+
+/// `log(sum(e^x))` over `axes`, without overflow.
+///
+/// # Errors
+/// An axis out of range or repeated; complex operands.
+/// ```
+/// use raxla::{Array, nn};
+///
+/// assert_eq!(nn::logsumexp(Array::from([1000.0f32, f32::NEG_INFINITY]), ..).item::<f32>()?, 1000.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn logsumexp(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    logsumexp_of(&x.into(), &axes.into(), &LogsumexpOptions::new())
+}
+
+/// [`logsumexp`] by options.
+///
+/// # Errors
+/// As [`logsumexp`]; a `where_` that is not of `bool`.
+#[track_caller]
+pub fn logsumexp_with(x: impl Into<Array>, axes: impl Into<Axes>, options: LogsumexpOptions) -> Array {
+    logsumexp_of(&x.into(), &axes.into(), &options)
+}
+
+#[track_caller]
+fn logsumexp_of(x: &Array, axes: &Axes, options: &LogsumexpOptions) -> Array {
+    let mut x = inexact(x);
+    reject_complex("logsumexp", &x);
+    let mut factor = None;
+    if let Some(b) = &options.b {
+        let [wide, b] = promote_args_inexact("logsumexp", [&x, b]);
+        // What is multiplied by nothing must not make the largest element.
+        x = where_(not_equal(&b, 0), &wide, constant(&wide, f64::NEG_INFINITY));
+        factor = Some(b);
+    }
+    let dims = axes.sorted("logsumexp", x.ndim()).or_throw();
+    let masked = |x: Array, value: f64| match &options.where_ {
+        Some(mask) => where_(mask, &x, constant(&x, value)),
+        None => x,
+    };
+    if let Some(mask) = options.where_.as_ref().filter(|mask| !mask.dtype().is_bool()) {
+        throw!(DType, "logsumexp: where_ must be a boolean array, got {}", mask.aval());
+    }
+    // The largest element is subtracted before, and no gradient runs through that.
+    let largest = lax::expand_dims(&lax::reduce_max(&masked(x.clone(), f64::NEG_INFINITY), &dims), &dims);
+    let finite = lax::is_finite(&largest);
+    let largest = lax::stop_gradient(&where_(finite, &largest, constant(&largest, 0.0)));
+    let mut terms = lax::exp(&lax::sub(&x, &largest));
+    if let Some(b) = &factor {
+        terms = crate::numpy::multiply(terms, b);
+    }
+    let total = lax::reduce_sum(&masked(terms, 0.0), &dims);
+    let total = if options.keepdims { lax::expand_dims(&total, &dims) } else { total };
+    let shift = lax::reshape(&largest, total.shape());
+    lax::add(&lax::log(&total), &shift)
 }
 
 /// The logarithm of the mean of `e^x` over `axes`, without overflow.
@@ -57,9 +127,8 @@ pub fn log_softmax(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn logmeanexp(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     let (x, axes) = (x.into(), axes.into());
-    let dims = axes.resolve("logmeanexp", x.ndim()).or_throw();
-    let statics = dims.iter().map(|d| *d as i64).chain([i64::from(axes.keeps_dims())]);
-    jitted("logmeanexp", statics, &[&x], |x| {
+    let dims = axes.sorted("logmeanexp", x.ndim()).or_throw();
+    jitted("logmeanexp", dims.iter().map(|d| *d as i64), &[&x], |x| {
         let total = logsumexp(&x[0], axes);
         let count: usize = dims.iter().map(|d| x[0].shape()[*d]).product();
         lax::sub(&total, &lax::log(&lax::literal(total.dtype(), count as f64)))
@@ -87,9 +156,9 @@ fn kept_sum(x: &Array, dims: &[usize]) -> Array {
 #[track_caller]
 pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>, epsilon: f64) -> Array {
     let (x, axes) = (inexact(&x.into()), axes.into());
-    let mean = crate::numpy::mean(&x, keepdims(axes.clone()));
+    let mean = mean_with(&x, axes.clone(), ReduceOptions::new().keepdims(true));
     // E[x²] - E[x]²: not the stablest formula, but JAX's.
-    let squares = crate::numpy::mean(lax::square(&x), keepdims(axes));
+    let squares = mean_with(lax::square(&x), axes, ReduceOptions::new().keepdims(true));
     let variance = lax::sub(&squares, &lax::square(&mean));
     let scale = lax::rsqrt(&lax::add(&variance, &constant(&variance, epsilon)));
     lax::mul(&lax::sub(&x, &mean), &scale)

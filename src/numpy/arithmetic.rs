@@ -1,14 +1,14 @@
 //! Elementwise arithmetic. JAX: `numpy/ufuncs.py`.
 
+use crate::arguments::options;
 use crate::core::array::Array;
-use crate::dtype::DType;
-use crate::error::{OrThrow, bail};
+use crate::error::throw;
 use crate::lax;
 use crate::numpy::util::{
     constant, inexact, numeric, promote_args, promote_args_inexact, promote_args_numeric, promote_dtypes,
     promote_shapes, reject_complex, result_type_of,
 };
-use crate::numpy::{isposinf, logical_and, where_};
+use crate::numpy::{greater, isposinf, logical_and, where_};
 
 /// `x + y`; `bool` is logical or.
 ///
@@ -239,7 +239,7 @@ pub fn minimum(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn fmax(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args("fmax", [&x.into(), &y.into()]);
-    let left = lax::bitwise_or(&greater_(&x, &y), &lax::ne(&y, &y));
+    let left = lax::bitwise_or(&greater(&x, &y), &lax::ne(&y, &y));
     where_(left, x, y)
 }
 
@@ -250,13 +250,8 @@ pub fn fmax(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn fmin(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args("fmin", [&x.into(), &y.into()]);
-    let left = lax::bitwise_or(&greater_(&y, &x), &lax::ne(&y, &y));
+    let left = lax::bitwise_or(&greater(&y, &x), &lax::ne(&y, &y));
     where_(left, x, y)
-}
-
-#[track_caller]
-fn greater_(x: &Array, y: &Array) -> Array {
-    crate::numpy::greater(x, y)
 }
 
 /// `sqrt(x² + y²)` without overflow.
@@ -395,64 +390,59 @@ pub fn lcm(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 
 #[track_caller]
 fn integers(name: &str, x: &Array, y: &Array) -> [Array; 2] {
-    let check = |d: DType| {
+    for d in [x.dtype(), y.dtype()] {
         if !d.is_integer() {
-            bail!(DType, "{name}: arguments must be integers, got {}", d.name());
+            throw!(DType, "{name}: arguments must be integers, got {d}");
         }
-        Ok(())
-    };
-    check(x.dtype()).and(check(y.dtype())).or_throw();
+    }
     crate::numpy::util::broadcast_arrays_array(name, promote_dtypes([x, y]))
 }
 
-/// A bound of [`clip`]: an array, a number, or `()` for none.
-#[derive(Clone, Debug)]
-pub struct Bound(Option<Array>);
-
-macro_rules! bound {
-    ($($t:ty),*) => {$(
-        impl From<$t> for Bound {
-            fn from(x: $t) -> Self {
-                Bound(Some(Array::from(x)))
-            }
-        }
-    )*};
-}
-bound!(Array, &Array, f32, f64, i32, i64);
-
-impl From<()> for Bound {
-    fn from((): ()) -> Self {
-        Bound(None)
+options! {
+    /// Options of [`clip_with`].
+    pub struct ClipOptions {
+        /// The least value.
+        min: optional_into Array,
+        /// The greatest value.
+        max: optional_into Array,
     }
 }
 
-impl From<Option<Array>> for Bound {
-    fn from(x: Option<Array>) -> Self {
-        Bound(x)
-    }
-}
-
-/// `x`, no less than `min` and no greater than `max`; a bound may be `()`: none.
+/// `x`, no less than `min` and no greater than `max`. [`clip_with`] takes one bound.
 ///
 /// # Errors
 /// Complex operands; shapes that do not broadcast.
 /// ```
-/// use raxla::{Array, numpy as jnp};
+/// use raxla::numpy::{self as jnp, ClipOptions};
+/// use raxla::Array;
 ///
 /// let x = Array::from([-1.0f32, 0.5, 9.0]);
 /// assert_eq!(jnp::clip(&x, 0.0, 1.0).to_vec::<f32>()?, [0.0, 0.5, 1.0]);
-/// assert_eq!(jnp::clip(&x, (), 1.0).to_vec::<f32>()?, [-1.0, 0.5, 1.0]);
+/// assert_eq!(jnp::clip_with(&x, ClipOptions::new().max(1.0)).to_vec::<f32>()?, [-1.0, 0.5, 1.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn clip(x: impl Into<Array>, min: impl Into<Bound>, max: impl Into<Bound>) -> Array {
+pub fn clip(x: impl Into<Array>, min: impl Into<Array>, max: impl Into<Array>) -> Array {
+    clip_with(x, ClipOptions::new().min(min).max(max))
+}
+
+/// [`clip`] by the bounds that are given.
+///
+/// # Errors
+/// As [`clip`].
+#[track_caller]
+pub fn clip_with(x: impl Into<Array>, options: ClipOptions) -> Array {
     let mut x = x.into();
-    reject_complex("clip", &x);
-    if let Some(min) = min.into().0 {
-        x = maximum(min, x);
+    for bound in [Some(&x), options.min.as_ref(), options.max.as_ref()].into_iter().flatten() {
+        reject_complex("clip", bound);
     }
-    if let Some(max) = max.into().0 {
-        x = minimum(max, x);
+    if let Some(min) = &options.min {
+        let [bound, value] = promote_args("clip", [min, &x]);
+        x = lax::max(&bound, &value);
+    }
+    if let Some(max) = &options.max {
+        let [bound, value] = promote_args("clip", [max, &x]);
+        x = lax::min(&bound, &value);
     }
     x
 }

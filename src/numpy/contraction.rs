@@ -1,67 +1,141 @@
-//! Products that sum: dot, matmul, tensordot, einsum and their like. JAX: `numpy/tensor_contractions.py`, `einsum.py`.
+//! Products that sum: dot, matmul, tensordot and their like. JAX: `numpy/tensor_contractions.py`.
 
-use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use smallvec::SmallVec;
 
+use crate::arguments::{Axes, Axis, Integer, options};
 use crate::core::array::Array;
-use crate::error::{OrThrow, Result, bail, err};
+use crate::core::config::Precision;
+use crate::dtype::DType;
+use crate::error::{OrThrow, throw};
 use crate::lax;
-use crate::lax::elementwise::tuple;
-use crate::numpy::axes::Axes;
-use crate::numpy::util::{axis_index, canonical_axis, constant, promote_dtypes, result_type_of};
-use crate::numpy::{diagonal, multiply, ravel, sum, where_};
+use crate::numpy::util::{promote_args, promote_dtypes, result_type_of};
+use crate::numpy::{concatenate, conjugate, multiply, ravel};
+
+options! {
+    /// Options of [`matmul_with`], [`dot_with`], [`einsum_with`](super::einsum_with) and their like.
+    pub struct DotOptions {
+        /// How exact products are on accelerators.
+        precision: optional Precision,
+        /// The dtype to add up in and to give.
+        preferred_element_type: optional DType,
+    }
+}
+
+/// Axes of both operands.
+type Pairs<'a> = (&'a [usize], &'a [usize]);
 
 /// `dot_general` with promotion; the result has the promoted type.
 #[track_caller]
-fn contract(x: &Array, y: &Array, over: (&[usize], &[usize]), batch: (&[usize], &[usize])) -> Array {
+fn contract(
+    name: &str,
+    x: &Array,
+    y: &Array,
+    over: Pairs<'_>,
+    batch: Pairs<'_>,
+    options: &DotOptions,
+) -> Array {
+    for (what, (xs, ys)) in [("contracted", over), ("leading", batch)] {
+        if xs.len() != ys.len() {
+            throw!(Shape, "{name}: as many axes of both must be {what}, got {} and {}", xs.len(), ys.len());
+        }
+        if let Some((i, j)) = xs.iter().zip(ys).find(|(i, j)| x.shape()[**i] != y.shape()[**j]) {
+            throw!(
+                Shape,
+                "{name}: {what} axes must have the same size, got {} (axis {i}) and {} (axis {j}) of {} and {}",
+                x.shape()[*i],
+                y.shape()[*j],
+                x.aval(),
+                y.aval()
+            );
+        }
+    }
     let (dtype, weak_type) = result_type_of(&[x, y]);
     let [x, y] = promote_dtypes([x, y]);
-    let out = lax::dot_general(&x, &y, (over, batch), None, None);
-    lax::convert(&out, dtype, weak_type)
+    let out = lax::dot_general(&x, &y, (over, batch), options.precision, options.preferred_element_type);
+    match options.preferred_element_type {
+        Some(_) => out,
+        None => lax::convert(&out, dtype, weak_type),
+    }
 }
 
-/// The product of matrices, of stacks of matrices (leading axes broadcast), or with vectors.
-///
-/// `f32[2,3] @ f32[3,4]` -> `f32[2,4]`; `f32[5,2,3] @ f32[3]` -> `f32[5,2]`.
-///
-/// # Errors
-/// `matmul input operand 1 must have ndim at least 1, but it has ndim 0`;
-/// `dot_general requires contracting dimensions to have the same shape, got (3,) and (2,)`.
-/// ```
-/// use raxla::{Array, numpy as jnp};
-///
-/// let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
-/// let y = Array::from([1.0f32, 10.0]);
-/// assert_eq!(jnp::matmul(&x, &y).to_vec::<f32>()?, [21.0, 43.0]);
-/// # Ok::<(), raxla::Error>(())
-/// ```
-#[track_caller]
-pub fn matmul(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
-    let check = || {
-        for (i, operand) in [&x, &y].into_iter().enumerate() {
-            if operand.ndim() == 0 {
-                bail!(
-                    Shape,
-                    "matmul input operand {i} must have ndim at least 1, but it has ndim 0, got {} and {}",
-                    x.aval(),
-                    y.aval()
-                );
-            }
+macro_rules! products {
+    ($($(#[$doc:meta])* $name:ident $with:ident $of:ident;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+            $of(stringify!($name), &x.into(), &y.into(), &DotOptions::new())
         }
-        Ok(())
-    };
-    check().or_throw();
+
+        #[doc = concat!("[`", stringify!($name), "`] by options.")]
+        ///
+        /// # Errors
+        #[doc = concat!("As [`", stringify!($name), "`].")]
+        #[track_caller]
+        pub fn $with(x: impl Into<Array>, y: impl Into<Array>, options: DotOptions) -> Array {
+            $of(stringify!($name), &x.into(), &y.into(), &options)
+        }
+    )*};
+}
+products! {
+    /// The product of matrices, of stacks of matrices (leading axes broadcast), or with vectors.
+    ///
+    /// `f32[2,3] @ f32[3,4]` -> `f32[2,4]`; `f32[5,2,3] @ f32[3]` -> `f32[5,2]`.
+    ///
+    /// # Errors
+    /// `matmul: operand 1 must have at least one axis, got f32[2,3] and f32[]`;
+    /// `matmul: contracted axes must have the same size, got 3 (axis 1) and 2 (axis 0) of f32[2,3] and f32[2,2]`.
+    /// ```
+    /// use raxla::{Array, numpy as jnp};
+    ///
+    /// let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
+    /// let y = Array::from([1.0f32, 10.0]);
+    /// assert_eq!(jnp::matmul(&x, &y).to_vec::<f32>()?, [21.0, 43.0]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    matmul matmul_with matrices;
+    /// NumPy's dot: like [`matmul`] for vectors and matrices, a product with scalars, and for more axes the sum over the last
+    /// of `x` and the last but one of `y`.
+    ///
+    /// # Errors
+    /// `dot: contracted axes must have the same size, got 3 (axis 0) and 2 (axis 0) of f32[3] and f32[2]`
+    dot dot_with dots;
+    /// The sum of products of the flattened arrays, the first one conjugated.
+    ///
+    /// # Errors
+    /// Sizes that differ.
+    vdot vdot_with flat_dots;
+    /// The sum of products over the last axes of both.
+    ///
+    /// # Errors
+    /// Sizes that differ.
+    inner inner_with inners;
+}
+
+#[track_caller]
+fn matrices(name: &str, x: &Array, y: &Array, options: &DotOptions) -> Array {
+    for (i, operand) in [x, y].into_iter().enumerate() {
+        if operand.ndim() == 0 {
+            throw!(
+                Shape,
+                "{name}: operand {i} must have at least one axis, got {} and {}",
+                x.aval(),
+                y.aval()
+            );
+        }
+    }
     let (rows, columns) = (x.ndim() > 1, y.ndim() > 1);
     let (x_batch, y_batch) = (x.ndim().saturating_sub(2), y.ndim().saturating_sub(2));
     if x_batch == 0 && y_batch == 0 {
-        return contract(&x, &y, (&[x.ndim() - 1], &[0]), (&[], &[]));
+        return contract(name, x, y, (&[x.ndim() - 1], &[0]), (&[], &[]), options);
     }
     // Leading axes: equal ones are batched; one of size one, or missing, leaves the other's free.
     let rank = x_batch.max(y_batch);
     let size = |a: &Array, n: usize, i: usize| (i + n >= rank).then(|| a.shape()[i + n - rank]);
     let sizes: Vec<(Option<usize>, Option<usize>)> =
-        (0..rank).map(|i| (size(&x, x_batch, i), size(&y, y_batch, i))).collect();
+        (0..rank).map(|i| (size(x, x_batch, i), size(y, y_batch, i))).collect();
+    if sizes.iter().any(|s| matches!(s, (Some(m), Some(n)) if m != n && *m != 1 && *n != 1)) {
+        throw!(Shape, "{name}: leading axes do not broadcast, got {} and {}", x.aval(), y.aval());
+    }
     let drop_x: Vec<usize> = (0..rank)
         .filter(|i| matches!(sizes[*i], (Some(1), Some(n)) if n != 1))
         .map(|i| i + x_batch - rank)
@@ -70,7 +144,7 @@ pub fn matmul(x: impl Into<Array>, y: impl Into<Array>) -> Array {
         .filter(|i| matches!(sizes[*i], (Some(n), Some(1)) if n != 1))
         .map(|i| i + y_batch - rank)
         .collect();
-    let (x, y) = (lax::squeeze_axes(&x, &drop_x), lax::squeeze_axes(&y, &drop_y));
+    let (x, y) = (lax::squeeze_axes(x, &drop_x), lax::squeeze_axes(y, &drop_y));
     let (mut at_x, mut at_y) = (0, 0);
     let (mut batch_x, mut batch_y) = (Vec::new(), Vec::new());
     // For each leading axis of the result: is it batched, or free in x, or free in y?
@@ -90,7 +164,7 @@ pub fn matmul(x: impl Into<Array>, y: impl Into<Array>) -> Array {
         at_y += usize::from(in_y);
     }
     let inner = if columns { y.ndim() - 2 } else { y.ndim() - 1 };
-    let out = contract(&x, &y, (&[x.ndim() - 1], &[inner]), (&batch_x, &batch_y));
+    let out = contract(name, &x, &y, (&[x.ndim() - 1], &[inner]), (&batch_x, &batch_y), options);
     // The product has the batched axes, then x's free ones and rows, then y's free ones and columns.
     let n = batch_x.len();
     let free_x = kinds.iter().filter(|k| **k == (true, false)).count();
@@ -117,28 +191,26 @@ pub fn matmul(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     lax::transpose(&out, &order)
 }
 
-/// NumPy's dot: like [`matmul`] for vectors and matrices, a product with scalars, and for more axes the sum over the last
-/// of `x` and the last but one of `y`.
-///
-/// # Errors
-/// `dot_general requires contracting dimensions to have the same shape, got (3,) and (2,)`
 #[track_caller]
-pub fn dot(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
+pub(super) fn dots(name: &str, x: &Array, y: &Array, options: &DotOptions) -> Array {
     if x.ndim() == 0 || y.ndim() == 0 {
-        return contract(&x, &y, (&[], &[]), (&[], &[]));
+        return contract(name, x, y, (&[], &[]), (&[], &[]), options);
     }
     let inner = y.ndim().saturating_sub(2);
-    contract(&x, &y, (&[x.ndim() - 1], &[inner]), (&[], &[]))
+    contract(name, x, y, (&[x.ndim() - 1], &[inner]), (&[], &[]), options)
 }
 
-/// The sum of products of the flattened arrays, the first one conjugated.
-///
-/// # Errors
-/// Sizes that differ.
 #[track_caller]
-pub fn vdot(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    dot(crate::numpy::conjugate(ravel(x)), ravel(y))
+fn flat_dots(name: &str, x: &Array, y: &Array, options: &DotOptions) -> Array {
+    dots(name, &conjugate(ravel(x)), &ravel(y), options)
+}
+
+#[track_caller]
+fn inners(name: &str, x: &Array, y: &Array, options: &DotOptions) -> Array {
+    if x.ndim() == 0 || y.ndim() == 0 {
+        return contract(name, x, y, (&[], &[]), (&[], &[]), options);
+    }
+    contract(name, x, y, (&[x.ndim() - 1], &[y.ndim() - 1]), (&[], &[]), options)
 }
 
 /// The sum of products along an axis of both, the first one conjugated; other axes broadcast.
@@ -146,12 +218,26 @@ pub fn vdot(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// # Errors
 /// Sizes that differ; an axis out of range.
 #[track_caller]
-pub fn vecdot(x: impl Into<Array>, y: impl Into<Array>, axis: i64) -> Array {
-    let (x, y) = (x.into(), y.into());
-    let x = lax::move_axis(&x, canonical_axis("vecdot", axis, x.ndim()), x.ndim() - 1);
-    let y = lax::move_axis(&y, canonical_axis("vecdot", axis, y.ndim()), y.ndim() - 1);
-    let row = lax::expand_dims(&crate::numpy::conjugate(&x), &[x.ndim() - 1]);
-    let out = matmul(row, lax::expand_dims(&y, &[y.ndim()]));
+pub fn vecdot(x: impl Into<Array>, y: impl Into<Array>, axis: impl Into<Axis>) -> Array {
+    vecdot_with(x, y, axis, DotOptions::new())
+}
+
+/// [`vecdot`] by options.
+///
+/// # Errors
+/// As [`vecdot`].
+#[track_caller]
+pub fn vecdot_with(
+    x: impl Into<Array>,
+    y: impl Into<Array>,
+    axis: impl Into<Axis>,
+    options: DotOptions,
+) -> Array {
+    let (x, y, axis) = (x.into(), y.into(), axis.into());
+    let x = lax::move_axis(&x, axis.position("vecdot", x.ndim()).or_throw(), x.ndim() - 1);
+    let y = lax::move_axis(&y, axis.position("vecdot", y.ndim()).or_throw(), y.ndim() - 1);
+    let row = lax::expand_dims(&conjugate(&x), &[x.ndim() - 1]);
+    let out = matrices("vecdot", &row, &lax::expand_dims(&y, &[y.ndim()]), &options);
     lax::squeeze_axes(&out, &[out.ndim() - 2, out.ndim() - 1])
 }
 
@@ -162,8 +248,8 @@ pub fn vecdot(x: impl Into<Array>, y: impl Into<Array>, axis: i64) -> Array {
 #[track_caller]
 pub fn matvec(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());
-    at_least("matvec", [(&x, 2), (&y, 1)]).or_throw();
-    let out = matmul(x, lax::expand_dims(&y, &[y.ndim()]));
+    at_least("matvec", [(&x, 2), (&y, 1)]);
+    let out = matrices("matvec", &x, &lax::expand_dims(&y, &[y.ndim()]), &DotOptions::new());
     lax::squeeze_axes(&out, &[out.ndim() - 1])
 }
 
@@ -175,32 +261,19 @@ pub fn matvec(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn vecmat(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());
-    at_least("vecmat", [(&x, 1), (&y, 2)]).or_throw();
-    let row = lax::expand_dims(&crate::numpy::conjugate(&x), &[x.ndim() - 1]);
-    let out = matmul(row, y);
+    at_least("vecmat", [(&x, 1), (&y, 2)]);
+    let row = lax::expand_dims(&conjugate(&x), &[x.ndim() - 1]);
+    let out = matrices("vecmat", &row, &y, &DotOptions::new());
     lax::squeeze_axes(&out, &[out.ndim() - 2])
 }
 
-fn at_least(name: &str, operands: [(&Array, usize); 2]) -> Result<()> {
+#[track_caller]
+fn at_least(name: &str, operands: [(&Array, usize); 2]) {
     for (i, (x, rank)) in operands.into_iter().enumerate() {
         if x.ndim() < rank {
-            bail!(Shape, "{name}: operand {i} must have at least {rank} axes, got {}", x.aval());
+            throw!(Shape, "{name}: operand {i} must have at least {rank} axes, got {}", x.aval());
         }
     }
-    Ok(())
-}
-
-/// The sum of products over the last axes of both.
-///
-/// # Errors
-/// Sizes that differ.
-#[track_caller]
-pub fn inner(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
-    if x.ndim() == 0 || y.ndim() == 0 {
-        return multiply(x, y);
-    }
-    contract(&x, &y, (&[x.ndim() - 1], &[y.ndim() - 1]), (&[], &[]))
 }
 
 /// The products of every element of `x` with every one of `y`, both flattened: a matrix.
@@ -210,33 +283,24 @@ pub fn outer(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     multiply(lax::expand_dims(&x, &[1]), lax::expand_dims(&y, &[0]))
 }
 
-/// Over which axes [`tensordot`] sums.
+/// Over which axes [`tensordot`] sums: how many, or which.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Contracting {
     /// This many last axes of the first with as many first axes of the second.
     Last(usize),
     /// These axes of the first, each with that of the second in the same place.
-    Pairs(Vec<i64>, Vec<i64>),
+    Pairs(Axes, Axes),
 }
 
-impl From<usize> for Contracting {
-    fn from(n: usize) -> Self {
-        Contracting::Last(n)
+impl<I: Integer> From<I> for Contracting {
+    fn from(n: I) -> Self {
+        Contracting::Last(n.to_i64().max(0) as usize)
     }
 }
-impl From<i32> for Contracting {
-    fn from(n: i32) -> Self {
-        Contracting::Last(n.max(0) as usize)
-    }
-}
-impl<const N: usize> From<([i64; N], [i64; N])> for Contracting {
-    fn from((x, y): ([i64; N], [i64; N])) -> Self {
-        Contracting::Pairs(x.to_vec(), y.to_vec())
-    }
-}
-impl From<(Vec<i64>, Vec<i64>)> for Contracting {
-    fn from((x, y): (Vec<i64>, Vec<i64>)) -> Self {
-        Contracting::Pairs(x, y)
+impl<A: Into<Axes>, B: Into<Axes>> From<(A, B)> for Contracting {
+    fn from((x, y): (A, B)) -> Self {
+        Contracting::Pairs(x.into(), y.into())
     }
 }
 
@@ -246,28 +310,38 @@ impl From<(Vec<i64>, Vec<i64>)> for Contracting {
 /// `tensordot: requires as many axes as it sums over, got 3 for f32[2,3] and f32[3,4]`; sizes that differ.
 #[track_caller]
 pub fn tensordot(x: impl Into<Array>, y: impl Into<Array>, axes: impl Into<Contracting>) -> Array {
-    let (x, y) = (x.into(), y.into());
-    let (over_x, over_y) = match axes.into() {
+    tensor_product(&x.into(), &y.into(), &axes.into(), &DotOptions::new())
+}
+
+/// [`tensordot`] by options.
+///
+/// # Errors
+/// As [`tensordot`].
+#[track_caller]
+pub fn tensordot_with(
+    x: impl Into<Array>,
+    y: impl Into<Array>,
+    axes: impl Into<Contracting>,
+    options: DotOptions,
+) -> Array {
+    tensor_product(&x.into(), &y.into(), &axes.into(), &options)
+}
+
+#[track_caller]
+fn tensor_product(x: &Array, y: &Array, axes: &Contracting, options: &DotOptions) -> Array {
+    let (over_x, over_y): (SmallVec<[usize; 4]>, SmallVec<[usize; 4]>) = match axes {
         Contracting::Last(n) => {
-            if n > x.ndim() || n > y.ndim() {
-                return Err(err!(
-                    Shape,
-                    "tensordot: requires as many axes as it sums over, got {n} for {} and {}",
-                    x.aval(),
-                    y.aval()
-                ))
-                .or_throw();
+            if *n > x.ndim() || *n > y.ndim() {
+                let (x, y) = (x.aval(), y.aval());
+                throw!(Shape, "tensordot: requires as many axes as it sums over, got {n} for {x} and {y}");
             }
-            ((x.ndim() - n..x.ndim()).collect(), (0..n).collect())
+            ((x.ndim() - n..x.ndim()).collect(), (0..*n).collect())
         }
         Contracting::Pairs(a, b) => {
-            let at = |axes: &[i64], n: usize| -> Vec<usize> {
-                axes.iter().map(|axis| canonical_axis("tensordot", *axis, n)).collect()
-            };
-            (at(&a, x.ndim()), at(&b, y.ndim()))
+            (a.positions("tensordot", x.ndim()).or_throw(), b.positions("tensordot", y.ndim()).or_throw())
         }
     };
-    contract(&x, &y, (&over_x, &over_y), (&[], &[]))
+    contract("tensordot", x, y, (&over_x, &over_y), (&[], &[]), options)
 }
 
 /// Kronecker's product: `y` in place of every element of `x`, multiplied by it.
@@ -283,280 +357,68 @@ pub fn kron(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     lax::reshape(&product, &sizes)
 }
 
-/// The cross product of vectors of three components along the last axes; other axes broadcast.
+options! {
+    /// Options of [`cross_with`].
+    pub struct CrossOptions {
+        /// The axis of the components of the first array.
+        axisa: into Axis = -1,
+        /// The axis of the components of the second array.
+        axisb: into Axis = -1,
+        /// The axis of the components of the result.
+        axisc: into Axis = -1,
+        /// All three of them.
+        axis: optional_into Axis,
+    }
+}
+
+/// The cross product of vectors of three components along the last axes; other axes broadcast. A missing third component is
+/// 0, and two plane vectors give the third component alone.
 ///
 /// # Errors
-/// `cross: both arrays must have last axes of size 3, got f32[2] and f32[3]`
+/// `cross: vectors must have 2 or 3 components, got f32[4] and f32[3]`
 #[track_caller]
 pub fn cross(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = crate::numpy::util::promote_args("cross", [&x.into(), &y.into()]);
-    if x.shape().last() != Some(&3) || y.shape().last() != Some(&3) {
-        return Err(err!(
-            Shape,
-            "cross: both arrays must have last axes of size 3, got {} and {}",
-            x.aval(),
-            y.aval()
-        ))
-        .or_throw();
+    cross_product(&x.into(), &y.into(), &CrossOptions::new())
+}
+
+/// [`cross`] by options.
+///
+/// # Errors
+/// As [`cross`]; axes out of range.
+#[track_caller]
+pub fn cross_with(x: impl Into<Array>, y: impl Into<Array>, options: CrossOptions) -> Array {
+    cross_product(&x.into(), &y.into(), &options)
+}
+
+#[track_caller]
+fn cross_product(x: &Array, y: &Array, options: &CrossOptions) -> Array {
+    let axis = |one: Axis| options.axis.unwrap_or(one);
+    let (axisa, axisb, axisc) = (axis(options.axisa), axis(options.axisb), axis(options.axisc));
+    let [x, y] = promote_dtypes([x, y]);
+    let x = lax::move_axis(&x, axisa.position("cross", x.ndim()).or_throw(), x.ndim() - 1);
+    let y = lax::move_axis(&y, axisb.position("cross", y.ndim()).or_throw(), y.ndim() - 1);
+    let components = |a: &Array| a.shape()[a.ndim() - 1];
+    if !matches!((components(&x), components(&y)), (2 | 3, 2 | 3)) {
+        throw!(Shape, "cross: vectors must have 2 or 3 components, got {} and {}", x.aval(), y.aval());
     }
+    let plane = components(&x) == 2 && components(&y) == 2;
+    let mut operands = [x, y];
+    for a in &mut operands {
+        if components(a) == 2 && !plane {
+            let last = a.ndim() - 1;
+            let third = lax::zeros_like(&lax::slice_in_dim(a, 0, 1, 1, last as i64));
+            *a = concatenate([&*a, &third], last);
+        }
+    }
+    let [x, y] = promote_args("cross", operands.each_ref());
     let part = |a: &Array, i: i64| lax::index_in_dim(a, i, -1, false);
     let component = |i: i64, j: i64| {
-        let left = lax::mul(&part(&x, i), &part(&y, j));
-        lax::sub(&left, &lax::mul(&part(&x, j), &part(&y, i)))
+        let left = multiply(part(&x, i), part(&y, j));
+        crate::numpy::subtract(left, multiply(part(&x, j), part(&y, i)))
     };
-    lax::stack(&[component(1, 2), component(2, 0), component(0, 1)], -1)
-}
-
-/// The sum of the `k`-th diagonal along two axes.
-///
-/// # Errors
-/// Those of [`diagonal`].
-#[track_caller]
-pub fn trace(x: impl Into<Array>, k: i64, axis1: i64, axis2: i64) -> Array {
-    sum(diagonal(x, k, axis1, axis2), -1)
-}
-
-/// Einstein's sums: `einsum("ij,jk->ik", &[&x, &y])`. Without `->` the labels that occur once make the result, in
-/// alphabetical order. `...` stands for axes that broadcast.
-///
-/// # Errors
-/// `einsum: subscripts "ij,jk" name 2 operands, got 3`; `einsum: size of label 'j' for operand 1 (3) does not match previous
-/// terms (2)`; labels and axes that differ in number.
-/// ```
-/// use raxla::{Array, numpy as jnp};
-///
-/// let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
-/// assert_eq!(jnp::einsum("ii", &[&x]).item::<f32>()?, 5.0);
-/// assert_eq!(jnp::einsum("ij,j->i", &[&x, &Array::from([1.0f32, 1.0])]).to_vec::<f32>()?, [3.0, 7.0]);
-/// # Ok::<(), raxla::Error>(())
-/// ```
-#[track_caller]
-pub fn einsum<T: Borrow<Array>>(subscripts: &str, operands: &[T]) -> Array {
-    let refs: Vec<&Array> = operands.iter().map(Borrow::borrow).collect();
-    let spec = Subscripts::parse(subscripts, &refs).or_throw();
-    let (dtype, weak_type) = result_type_of(&refs);
-    let mut terms: Vec<Term> = refs
-        .iter()
-        .zip(spec.inputs)
-        .map(|(x, labels)| Term { x: lax::convert(x, dtype, weak_type), labels }.without_repeats())
-        .collect();
-    let squeeze = |term: Term| term.without_ones(&spec.sizes);
-    terms = terms.into_iter().map(squeeze).collect();
-    while terms.len() > 1 {
-        let (left, right) = (terms.remove(0), terms.remove(0));
-        let needed =
-            |label: &char| spec.output.contains(label) || terms.iter().any(|t| t.labels.contains(label));
-        let product = pair(left, right, &needed);
-        terms.insert(0, product);
+    if plane {
+        return component(0, 1);
     }
-    let last = terms.remove(0).summed(|label| spec.output.contains(label));
-    // Labels of size one that were squeezed away come back.
-    let missing: Vec<char> = spec.output.iter().filter(|l| !last.labels.contains(l)).copied().collect();
-    let labels: Vec<char> = missing.iter().chain(&last.labels).copied().collect();
-    let x = lax::expand_dims(&last.x, &(0..missing.len()).collect::<Vec<_>>());
-    let order: Vec<usize> = spec.output.iter().filter_map(|l| labels.iter().position(|m| m == l)).collect();
-    lax::convert(&lax::transpose(&x, &order), dtype, weak_type)
-}
-
-/// An operand of an einsum with the label of each axis.
-struct Term {
-    x: Array,
-    labels: Vec<char>,
-}
-
-impl Term {
-    /// A label twice is a diagonal: what is off it becomes zero, and one of both axes is summed away.
-    #[track_caller]
-    fn without_repeats(mut self) -> Term {
-        while let Some((i, j)) = (0..self.labels.len())
-            .flat_map(|i| (i + 1..self.labels.len()).map(move |j| (i, j)))
-            .find(|(i, j)| self.labels[*i] == self.labels[*j])
-        {
-            let shape = self.x.shape().to_vec();
-            let at = |axis| lax::broadcasted_iota(crate::dtype::DType::I32, &shape, axis);
-            let mask = lax::eq(&at(i), &at(j));
-            let only = where_(mask, &self.x, constant(&self.x, 0.0));
-            self.x = lax::reduce_sum(&only, &[i]);
-            self.labels.remove(i);
-        }
-        self
-    }
-
-    /// Axes of size one whose label is larger elsewhere broadcast: they need not be there.
-    #[track_caller]
-    fn without_ones(self, sizes: &BTreeMap<char, usize>) -> Term {
-        let ones: Vec<usize> = (0..self.labels.len())
-            .filter(|i| self.x.shape()[*i] == 1 && sizes.get(&self.labels[*i]).is_some_and(|n| *n != 1))
-            .collect();
-        let labels = self.labels.iter().enumerate().filter(|(i, _)| !ones.contains(i)).map(|(_, l)| *l);
-        Term { labels: labels.collect(), x: lax::squeeze_axes(&self.x, &ones) }
-    }
-
-    /// Sums over the labels that nobody needs.
-    #[track_caller]
-    fn summed(self, needed: impl Fn(&char) -> bool) -> Term {
-        let axes: Vec<usize> = (0..self.labels.len()).filter(|i| !needed(&self.labels[*i])).collect();
-        if axes.is_empty() {
-            return self;
-        }
-        let labels = self.labels.iter().filter(|l| needed(l)).copied().collect();
-        Term { x: lax::reduce_sum(&self.x, &axes), labels }
-    }
-}
-
-#[track_caller]
-fn pair(left: Term, right: Term, needed: &dyn Fn(&char) -> bool) -> Term {
-    let left = left.summed(|l| needed(l) || right.labels.contains(l));
-    let right = right.summed(|l| needed(l) || left.labels.contains(l));
-    let shared = left.labels.iter().filter(|l| right.labels.contains(l));
-    let (batch, over): (Vec<char>, Vec<char>) = shared.copied().partition(|l| needed(l));
-    let at = |term: &Term, labels: &[char]| -> Vec<usize> {
-        labels.iter().filter_map(|l| term.labels.iter().position(|m| m == l)).collect()
-    };
-    let x = lax::dot_general(
-        &left.x,
-        &right.x,
-        ((&at(&left, &over), &at(&right, &over)), (&at(&left, &batch), &at(&right, &batch))),
-        None,
-        None,
-    );
-    let free = |term: &Term| -> Vec<char> {
-        term.labels.iter().filter(|l| !batch.contains(l) && !over.contains(l)).copied().collect()
-    };
-    let labels = batch.iter().copied().chain(free(&left)).chain(free(&right)).collect();
-    Term { x, labels }
-}
-
-/// The labels of an einsum: axes under `...` get digits, counted from the last one.
-struct Subscripts {
-    inputs: Vec<Vec<char>>,
-    output: Vec<char>,
-    sizes: BTreeMap<char, usize>,
-}
-
-impl Subscripts {
-    fn parse(text: &str, operands: &[&Array]) -> Result<Subscripts> {
-        let spec: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let (ins, out) = match spec.split_once("->") {
-            Some((ins, out)) => (ins, Some(out)),
-            None => (spec.as_str(), None),
-        };
-        let parts: Vec<&str> = ins.split(',').collect();
-        if parts.len() != operands.len() {
-            bail!(
-                InvalidArgument,
-                "einsum: subscripts {text:?} name {} operands, got {}",
-                parts.len(),
-                operands.len()
-            );
-        }
-        let mut inputs = Vec::new();
-        let mut sizes: BTreeMap<char, usize> = BTreeMap::new();
-        let mut hidden = 0;
-        for (i, (part, x)) in parts.iter().zip(operands).enumerate() {
-            let named = part.chars().filter(|c| *c != '.').count();
-            let dots = part.contains("...");
-            if named > x.ndim() || (!dots && named != x.ndim()) {
-                bail!(
-                    Shape,
-                    "einsum: subscripts {part:?} do not fit the number of axes of operand {i}, {}",
-                    x.aval()
-                );
-            }
-            let labels = expand(part, x.ndim() - named)?;
-            hidden = hidden.max(if dots { x.ndim() - named } else { 0 });
-            for (label, n) in labels.iter().zip(x.shape()) {
-                let size = sizes.entry(*label).or_insert(*n);
-                if *size == 1 {
-                    *size = *n;
-                } else if *n != 1 && size != n {
-                    bail!(
-                        Shape,
-                        "einsum: size of label {label:?} for operand {i} ({n}) does not match previous terms ({size})"
-                    );
-                }
-            }
-            inputs.push(labels);
-        }
-        let output = match out {
-            Some(out) => expand(out, hidden)?,
-            None => {
-                let count = |label: &char| inputs.iter().flatten().filter(|l| *l == label).count();
-                let mut once: Vec<char> =
-                    sizes.keys().filter(|l| l.is_ascii_digit() || count(l) == 1).copied().collect();
-                // Broadcast axes in front, the outermost one first.
-                once.sort_by_key(|l| {
-                    (!l.is_ascii_digit(), if l.is_ascii_digit() { 255 - *l as u8 } else { 0 }, *l)
-                });
-                once
-            }
-        };
-        if let Some(label) = output.iter().find(|l| !sizes.contains_key(l)) {
-            bail!(InvalidArgument, "einsum: label {label:?} of the output does not occur in the inputs");
-        }
-        Ok(Subscripts { inputs, output, sizes })
-    }
-}
-
-/// The labels of one term, with `n` digits for an ellipsis.
-fn expand(part: &str, n: usize) -> Result<Vec<char>> {
-    let digits: String = (0..n.min(10)).rev().filter_map(|i| char::from_digit(i as u32, 10)).collect();
-    let labels: String = part.replacen("...", &digits, 1);
-    if let Some(c) = labels.chars().find(|c| !c.is_ascii_alphanumeric()) {
-        bail!(InvalidArgument, "einsum: {c:?} is not a label in {part:?}");
-    }
-    Ok(labels.chars().collect())
-}
-
-/// The matrix product of several matrices, from left to right.
-///
-/// # Errors
-/// `multi_dot: requires at least two arrays, got 1`; sizes that differ.
-#[track_caller]
-pub fn multi_dot<T: Borrow<Array>>(arrays: &[T]) -> Array {
-    let [first, rest @ ..] = arrays else {
-        return Err(err!(InvalidArgument, "multi_dot: requires at least two arrays, got 0")).or_throw();
-    };
-    rest.iter().fold(first.borrow().clone(), |product, x| dot(product, x.borrow()))
-}
-
-/// A matrix to the power `n` by repeated squaring.
-///
-/// # Errors
-/// `matrix_power: expected square matrices, got f32[2,3]`
-#[track_caller]
-pub fn matrix_power(x: impl Into<Array>, n: u32) -> Array {
-    let x = x.into();
-    let check = || {
-        let last = axis_index("matrix_power", -1, x.ndim())?;
-        if last == 0 || x.shape()[last] != x.shape()[last - 1] {
-            bail!(Shape, "matrix_power: expected square matrices, got {}", tuple(x.shape()));
-        }
-        Ok(x.shape()[last])
-    };
-    let size = check().or_throw();
-    let mut out: Option<Array> = None;
-    let (mut square, mut left) = (x.clone(), n);
-    while left > 0 {
-        if left & 1 == 1 {
-            out = Some(out.map_or_else(|| square.clone(), |out| matmul(out, &square)));
-        }
-        left >>= 1;
-        if left > 0 {
-            square = matmul(&square, &square);
-        }
-    }
-    out.unwrap_or_else(|| crate::numpy::broadcast_to(crate::numpy::eye(size, size, 0, x.dtype()), x.shape()))
-}
-
-/// The norm of a vector over `axes`: the root of the sum of squares of absolute values. JAX: `jnp.linalg.norm`.
-///
-/// # Errors
-/// An axis out of range or repeated.
-#[track_caller]
-pub fn norm(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
-    let x = crate::numpy::util::inexact(&x.into());
-    let squares =
-        if x.dtype().is_complex() { lax::real(&lax::mul(&x, &lax::conj(&x))) } else { lax::mul(&x, &x) };
-    lax::sqrt(&sum(squares, axes))
+    let out = lax::stack(&[component(1, 2), component(2, 0), component(0, 1)], -1);
+    lax::move_axis(&out, out.ndim() - 1, axisc.position("cross", out.ndim()).or_throw())
 }

@@ -3,6 +3,7 @@
 
 use std::f64::consts::{LN_2, PI};
 
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
 use crate::lax;
@@ -236,7 +237,15 @@ pub fn real(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn imag(x: impl Into<Array>) -> Array {
     let x = x.into();
-    if x.dtype().is_complex() { lax::imag(&x) } else { crate::numpy::zeros_like(x, None) }
+    if x.dtype().is_complex() { lax::imag(&x) } else { crate::numpy::zeros_like(x) }
+}
+
+options! {
+    /// Options of [`angle_with`].
+    pub struct AngleOptions {
+        /// In degrees rather than radians?
+        deg: value bool = false,
+    }
 }
 
 /// The angle of a complex number, in radians.
@@ -249,4 +258,11 @@ pub fn angle(x: impl Into<Array>) -> Array {
     // A real scalar becomes one of the default dtype, as in JAX.
     let x = if x.dtype().is_inexact() && x.ndim() > 0 { x } else { lax::convert(&x, default_float(), false) };
     lax::atan2(&lax::zeros_like(&x), &x)
+}
+
+/// [`angle`] by options.
+#[track_caller]
+pub fn angle_with(x: impl Into<Array>, options: AngleOptions) -> Array {
+    let out = angle(x);
+    if options.deg { rad2deg(out) } else { out }
 }

@@ -1,10 +1,11 @@
 //! Floating-point numbers taken apart, and their neighbours and limits. JAX: `numpy/ufuncs.py`.
 
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::scalar::Scalar;
 use crate::custom_derivatives::custom_jvp;
 use crate::dtype::DType;
-use crate::error::{OrThrow, bail};
+use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::util::{
     constant, inexact, promote_args_inexact, promote_shapes, reject_complex, strong_constant,
@@ -19,29 +20,60 @@ pub fn modf(x: impl Into<Array>) -> (Array, Array) {
     (lax::sub(&x, &whole), whole)
 }
 
+options! {
+    /// Options of [`nan_to_num_with`].
+    pub struct NanToNumOptions {
+        /// What nan becomes.
+        nan: into Array = 0.0,
+        /// What infinity becomes; the largest finite number, if not given.
+        posinf: optional_into Array,
+        /// What negative infinity becomes; the smallest finite number, if not given.
+        neginf: optional_into Array,
+    }
+}
+
 /// `x` with nan replaced by 0, and infinities by the largest and smallest finite numbers.
 #[track_caller]
 pub fn nan_to_num(x: impl Into<Array>) -> Array {
-    nan_to_num_with(x, 0.0, None, None)
+    to_numbers(&x.into(), &NanToNumOptions::new())
 }
 
-/// [`nan_to_num`] with other replacements. `None` is the largest, or smallest, finite number.
+/// [`nan_to_num`] with other replacements.
+///
+/// # Errors
+/// Replacements that do not broadcast to `x`.
+/// ```
+/// use raxla::numpy::{self as jnp, NanToNumOptions};
+/// use raxla::Array;
+///
+/// let x = Array::from([f32::NAN, f32::INFINITY]);
+/// let y = jnp::nan_to_num_with(&x, NanToNumOptions::new().nan(-1.0).posinf(9.0));
+/// assert_eq!(y.to_vec::<f32>()?, [-1.0, 9.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
-pub fn nan_to_num_with(x: impl Into<Array>, nan: f64, posinf: Option<f64>, neginf: Option<f64>) -> Array {
-    let x = x.into();
+pub fn nan_to_num_with(x: impl Into<Array>, options: NanToNumOptions) -> Array {
+    to_numbers(&x.into(), &options)
+}
+
+#[track_caller]
+fn to_numbers(x: &Array, options: &NanToNumOptions) -> Array {
     let dtype = x.dtype();
     if !dtype.is_inexact() {
-        return x;
+        return x.clone();
     }
     if dtype.is_complex() {
-        let part = |p: Array| nan_to_num_with(p, nan, posinf, neginf);
-        return lax::complex(&part(lax::real(&x)), &part(lax::imag(&x)));
+        let (re, im) = (to_numbers(&lax::real(x), options), to_numbers(&lax::imag(x), options));
+        return lax::complex(&re, &im);
     }
     let limit = max_finite(dtype);
-    let value = |v: f64| strong_constant(&x, v);
-    let out = where_(lax::ne(&x, &x), value(nan), &x);
-    let out = where_(isposinf(&out), value(posinf.unwrap_or(limit)), &out);
-    where_(isneginf(&out), value(neginf.unwrap_or(-limit)), &out)
+    let value = |v: Option<&Array>, default: f64| match v {
+        Some(v) => lax::convert(v, dtype, false),
+        None => strong_constant(x, default),
+    };
+    let out = where_(lax::ne(x, x), value(Some(&options.nan), 0.0), x);
+    let out = where_(isposinf(&out), value(options.posinf.as_ref(), limit), &out);
+    where_(isneginf(&out), value(options.neginf.as_ref(), -limit), &out)
 }
 
 /// The largest finite number of a float dtype.
@@ -113,18 +145,9 @@ fn layout(dtype: DType) -> (DType, i32, i32, i64) {
 #[track_caller]
 pub fn ldexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());
-    let check = || {
-        if x.dtype().is_complex() || y.dtype().is_inexact() {
-            bail!(
-                DType,
-                "ldexp: takes a real x and an integer y, got {} and {}",
-                x.dtype().name(),
-                y.dtype().name()
-            );
-        }
-        Ok(())
-    };
-    check().or_throw();
+    if x.dtype().is_complex() || y.dtype().is_inexact() {
+        throw!(DType, "ldexp: takes a real x and an integer y, got {} and {}", x.dtype(), y.dtype());
+    }
     let dtype = inexact(&x).dtype();
     // Far beyond every exponent, so that sums of exponents do not wrap.
     let (least, most) = (Scalar::from_i128(y.dtype(), -10_000), Scalar::from_i128(y.dtype(), 10_000));

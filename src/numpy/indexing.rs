@@ -1,22 +1,67 @@
 //! Reading and updating parts of arrays: `x.index((1, .., 0..3))`, `x.at(i).set(v)`. JAX: `numpy/indexing.py`,
 //! `ops/scatter.py`.
+//!
+//! A position out of range is no error, since under `jit` it cannot be one: reading moves it to the edge, updating leaves it
+//! out, [`take`] gives nan, and [`At::mode`] chooses. That holds for positions that are numbers, too: `x.index(7)` of three
+//! elements is the last one.
 
 mod index;
 mod plan;
 
-pub use index::{Index, IntoIndices, NewAxis, step};
+pub use index::{Colon, Index, IntoIndices, NewAxis, step};
 use plan::{Axis, Plan};
 
+use crate::arguments::{OptAxis, options};
 use crate::core::array::Array;
+use crate::core::scalar::Scalar;
 use crate::dtype::DType;
-use crate::error::{OrThrow, Result, bail};
-use crate::lax::{self, GatherDimensionNumbers, GatherOptions, GatherScatterMode};
-use crate::lax::{ScatterDimensionNumbers, ScatterOptions};
+use crate::error::{OrThrow, throw};
+pub use crate::lax::GatherScatterMode;
+use crate::lax::{self, GatherDimensionNumbers, GatherOptions, ScatterDimensionNumbers, ScatterOptions};
+use crate::numpy::creation::spread;
 use crate::numpy::util::{broadcast_shapes, broadcast_to_shape, promote_dtypes};
 
+/// How [`At`] meets positions.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    indices_are_sorted: bool,
+    unique_indices: bool,
+    /// `None`: moved to the edge in reading, left out in updating.
+    mode: Option<GatherScatterMode>,
+    fill_value: Option<Scalar>,
+    wrap_negative_indices: bool,
+}
+
+impl How {
+    const DEFAULT: How = How {
+        indices_are_sorted: false,
+        unique_indices: false,
+        mode: None,
+        fill_value: None,
+        wrap_negative_indices: true,
+    };
+
+    fn gather(&self) -> GatherOptions {
+        GatherOptions {
+            indices_are_sorted: self.indices_are_sorted,
+            unique_indices: self.unique_indices,
+            mode: self.mode.unwrap_or(GatherScatterMode::PromiseInBounds),
+            fill_value: self.fill_value,
+        }
+    }
+}
+
 #[track_caller]
-fn get(x: &Array, indices: Vec<Index>) -> Array {
-    let plan = Plan::new(x, indices).or_throw();
+fn get(name: &str, x: &Array, mut indices: Vec<Index>, how: &How) -> Array {
+    if how.mode.is_some() {
+        // A mode is that of a gather, so integers are picked.
+        for index in &mut indices {
+            if let Index::Int(i) = index {
+                *index = Index::Array(Array::scalar(*i));
+            }
+        }
+    }
+    let plan = Plan::new(name, x, indices, how.wrap_negative_indices).or_throw();
     // Slices first. What is picked stays whole meanwhile.
     let picking = plan.picked.is_some();
     let rank = x.ndim();
@@ -53,11 +98,8 @@ fn get(x: &Array, indices: Vec<Index>) -> Array {
         Some((common, at)) => {
             let unit = |axis: &Axis| !matches!(axis, Axis::Slice { step, .. } if step.abs() != 1);
             let nowhere = plan.axes.iter().zip(x.shape()).any(|(axis, n)| *n == 0 && axis.is_picked());
-            out = if common.is_empty() && !nowhere && plan.axes.iter().all(unit) {
-                pick_one(&out, &plan)
-            } else {
-                pick(&out, &plan, common, *at)
-            };
+            let one = how.mode.is_none() && common.is_empty() && !nowhere && plan.axes.iter().all(unit);
+            out = if one { pick_one(&out, &plan) } else { pick(&out, &plan, common, *at, how) };
         }
     }
     if plan.new_axes.is_empty() { out } else { lax::expand_dims(&out, &plan.new_axes) }
@@ -86,14 +128,14 @@ fn pick_one(x: &Array, plan: &Plan) -> Array {
 
 /// Gathers along the picked axes.
 #[track_caller]
-fn pick(x: &Array, plan: &Plan, common: &[usize], at: usize) -> Array {
+fn pick(x: &Array, plan: &Plan, common: &[usize], at: usize, how: &How) -> Array {
     let (mut columns, mut axes) = (Vec::new(), Vec::new());
     for (axis, index) in plan.axes.iter().enumerate() {
         let n = x.shape()[axis];
         let positions = match index {
             Axis::Slice { .. } => continue,
             Axis::At(i) => lax::literal(DType::I32, *i as f64),
-            Axis::Picked(i) => Plan::wrapped(i, n),
+            Axis::Picked(i) => plan.wrapped(i, n),
         };
         columns.push(lax::convert(&broadcast_to_shape(&positions, common), DType::I32, false));
         axes.push(axis);
@@ -107,16 +149,29 @@ fn pick(x: &Array, plan: &Plan, common: &[usize], at: usize) -> Array {
         start_index_map: axes,
         ..Default::default()
     };
-    lax::gather(x, &lax::stack(&columns, -1), &numbers, &slice_sizes, GatherOptions::default())
+    lax::gather(x, &lax::stack(&columns, -1), &numbers, &slice_sizes, how.gather())
 }
 
-/// How an update meets the elements that it is written to.
-type Scatter = fn(&Array, &Array, &Array, &ScatterDimensionNumbers, ScatterOptions) -> Array;
+/// What an update does with the elements that it is written to.
+#[derive(Clone, Copy, Debug)]
+enum Update {
+    Set,
+    Add,
+    Subtract,
+    Multiply,
+    Min,
+    Max,
+}
 
 #[track_caller]
-fn update(at: At<'_>, value: &Array, scatter: Scatter) -> Array {
-    let (x, mut options) = (at.array, at.options);
-    let plan = Plan::new(x, at.indices).or_throw();
+fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
+    let (x, how) = (at.array, at.how);
+    let plan = Plan::new(name, x, at.indices, how.wrap_negative_indices).or_throw();
+    let mut options = ScatterOptions {
+        indices_are_sorted: how.indices_are_sorted,
+        unique_indices: how.unique_indices,
+        mode: how.mode.unwrap_or(GatherScatterMode::FillOrDrop),
+    };
     if plan.picked.is_none() {
         // Integers and slices name each position once.
         let forward = |axis: &Axis| !matches!(axis, Axis::Slice { step, .. } if *step < 0);
@@ -174,7 +229,7 @@ fn update(at: At<'_>, value: &Array, scatter: Scatter) -> Array {
             }
             Axis::At(i) => lax::full(&batch_shape, lax::literal(DType::I32, *i as f64)),
             Axis::Picked(i) => {
-                let i = lax::convert(&Plan::wrapped(i, n), DType::I32, false);
+                let i = lax::convert(&plan.wrapped(i, n), DType::I32, false);
                 let dims: Vec<usize> = (first_common..first_common + common.len()).collect();
                 lax::broadcast_in_dim(&broadcast_to_shape(&i, &common), &batch_shape, &dims)
             }
@@ -187,7 +242,7 @@ fn update(at: At<'_>, value: &Array, scatter: Scatter) -> Array {
     for axis in &plan.new_axes {
         target.insert((*axis).min(target.len()), 1);
     }
-    let value = lax::reshape(&crate::numpy::broadcast_to(value, &target), &shape);
+    let value = lax::reshape(&spread(name, &value, &target), &shape);
     let indices = if columns.is_empty() {
         let mut none = batch_shape;
         none.push(0);
@@ -201,61 +256,104 @@ fn update(at: At<'_>, value: &Array, scatter: Scatter) -> Array {
         scatter_dims_to_operand_dims: axes,
         ..Default::default()
     };
-    lax::convert(&scatter(&wide, &indices, &value, &numbers, options), x.dtype(), x.weak_type())
+    let out = match kind {
+        Update::Set => lax::scatter(&wide, &indices, &value, &numbers, options),
+        Update::Add => lax::scatter_add(&wide, &indices, &value, &numbers, options),
+        Update::Subtract => lax::scatter_sub(&wide, &indices, &value, &numbers, options),
+        Update::Multiply => lax::scatter_mul(&wide, &indices, &value, &numbers, options),
+        Update::Min => lax::scatter_min(&wide, &indices, &value, &numbers, options),
+        Update::Max => lax::scatter_max(&wide, &indices, &value, &numbers, options),
+    };
+    lax::convert(&out, x.dtype(), x.weak_type())
 }
 
 /// A part of an array that is to be read or updated; see [`Array::at`].
+///
+/// ```
+/// use raxla::numpy::{self as jnp, GatherScatterMode};
+///
+/// let x = jnp::arange(3);
+/// let beyond = x.at([1, 7]).mode(GatherScatterMode::FillOrDrop).fill_value(-1);
+/// assert_eq!(beyond.get().to_vec::<i32>()?, [1, -1]);
+/// assert_eq!(x.at([1, 7]).mode(GatherScatterMode::Clip).set(9).to_vec::<i32>()?, [0, 9, 9]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct At<'a> {
     array: &'a Array,
     indices: Vec<Index>,
-    options: ScatterOptions,
+    how: How,
 }
 
 macro_rules! updates {
-    ($($name:ident $scatter:ident $doc:literal;)*) => {$(
+    ($($name:ident $kind:ident $doc:literal;)*) => {$(
         #[doc = $doc]
         ///
-        /// The value broadcasts to the part. Positions out of range are left out.
+        /// The value broadcasts to the part. Positions out of range are left out, unless [`mode`](At::mode) says otherwise.
         ///
         /// # Errors
-        /// `broadcast_to: incompatible shapes for broadcasting: …`
+        #[doc = concat!("`at.", stringify!($name), ": incompatible shapes for broadcasting: f32[3] and requested shape (2,)`;")]
+        /// too many indices; indices that are not integers; a `fill_value`, which is for reading.
         #[track_caller]
         #[allow(clippy::should_implement_trait, reason = "JAX's names: `x.at[i].add(v)`")]
         pub fn $name(self, value: impl Into<Array>) -> Array {
-            update(self, &value.into(), lax::$scatter)
+            self.written(concat!("at.", stringify!($name)), Update::$kind, &value.into())
         }
     )*};
 }
 
-#[allow(clippy::should_implement_trait, reason = "JAX's name")]
 impl At<'_> {
     updates! {
-        add scatter_add "The array with `value` added to the part; several times where positions repeat.";
-        subtract scatter_sub "The array with `value` subtracted from the part.";
-        multiply scatter_mul "The array with the part multiplied by `value`.";
-        min scatter_min "The array with the smaller of the part and `value`.";
-        max scatter_max "The array with the larger of the part and `value`.";
+        set Set "The array with the part replaced by `value`.";
+        add Add "The array with `value` added to the part; several times where positions repeat.";
+        subtract Subtract "The array with `value` subtracted from the part.";
+        multiply Multiply "The array with the part multiplied by `value`.";
+        min Min "The array with the smaller of the part and `value`.";
+        max Max "The array with the larger of the part and `value`.";
     }
 
-    /// The array with the part replaced by `value`.
-    ///
-    /// The value broadcasts to the part. Positions out of range are left out.
-    ///
-    /// # Errors
-    /// `broadcast_to: incompatible shapes for broadcasting: …`
     #[track_caller]
-    pub fn set(self, value: impl Into<Array>) -> Array {
-        let value = value.into();
-        if let [Index::Array(mask)] = &self.indices[..]
+    fn written(self, name: &str, kind: Update, value: &Array) -> Array {
+        if self.how.fill_value.is_some() {
+            throw!(InvalidArgument, "{name}: a fill_value is for reading");
+        }
+        if let (Update::Set, [Index::Array(mask)]) = (kind, &self.indices[..])
             && mask.dtype().is_bool()
             && mask.shape() == self.array.shape()
             && value.ndim() == 0
         {
             let x = self.array;
-            return crate::numpy::where_(mask, lax::convert(&value, x.dtype(), x.weak_type()), x);
+            return crate::numpy::where_(mask, lax::convert(value, x.dtype(), x.weak_type()), x);
         }
-        update(self, &value, lax::scatter)
+        update(name, kind, self, value)
+    }
+
+    /// The part. Positions out of range are moved to the edge, unless [`mode`](At::mode) says otherwise.
+    ///
+    /// # Errors
+    /// `at.get: too many indices: array is 2-dimensional, but 3 were indexed`; indices that are not integers.
+    #[track_caller]
+    pub fn get(self) -> Array {
+        get("at.get", self.array, self.indices, &self.how)
+    }
+
+    /// What happens to positions out of range.
+    #[must_use]
+    pub fn mode(mut self, mode: GatherScatterMode) -> Self {
+        self.how.mode = Some(mode);
+        self
+    }
+
+    /// What reading gives for positions out of range by [`GatherScatterMode::FillOrDrop`]: a number that is known. If it is not
+    /// given, that is nan, the smallest signed or the largest unsigned integer, `true`.
+    ///
+    /// # Errors
+    /// A traced value, or an array of several elements.
+    #[must_use]
+    #[track_caller]
+    pub fn fill_value(mut self, value: impl Into<Array>) -> Self {
+        self.how.fill_value = Some(known("at.get", &value.into()));
+        self
     }
 
     /// The caller's word that no position is named twice. What happens if one is depends on the platform.
@@ -264,39 +362,49 @@ impl At<'_> {
     /// use raxla::{numpy as jnp, prelude::*};
     ///
     /// // The derivative of a product asks for it.
-    /// let f = |v: &Array| jnp::sum(jnp::ones(&[4], None).at([3, 1]).unique_indices().multiply(v), ..);
+    /// let f = |v: &Array| jnp::sum(jnp::ones(4).at([3, 1]).unique_indices(true).multiply(v), ..);
     /// assert_eq!(grad(f)(&Array::from([2.0f32, 3.0]))?.to_vec::<f32>()?, [1.0, 1.0]);
     /// # Ok::<(), raxla::Error>(())
     /// ```
-    pub fn unique_indices(mut self) -> Self {
-        self.options.unique_indices = true;
+    #[must_use]
+    pub fn unique_indices(mut self, unique_indices: bool) -> Self {
+        self.how.unique_indices = unique_indices;
         self
     }
 
     /// The caller's word that positions ascend. What happens if they do not depends on the platform.
-    pub fn indices_are_sorted(mut self) -> Self {
-        self.options.indices_are_sorted = true;
+    #[must_use]
+    pub fn indices_are_sorted(mut self, indices_are_sorted: bool) -> Self {
+        self.how.indices_are_sorted = indices_are_sorted;
         self
     }
 
-    /// The part. Positions out of range are moved to the edge.
-    #[track_caller]
-    pub fn get(self) -> Array {
-        get(self.array, self.indices)
+    /// Do negative positions in arrays count from the end? They do unless told otherwise.
+    #[must_use]
+    pub fn wrap_negative_indices(mut self, wrap_negative_indices: bool) -> Self {
+        self.how.wrap_negative_indices = wrap_negative_indices;
+        self
     }
 }
 
+/// A number for an option that is part of the program.
+#[track_caller]
+fn known(name: &str, value: &Array) -> Scalar {
+    value.to_scalar().map_err(|e| e.context(format!("{name}: fill_value"))).or_throw()
+}
+
 impl Array {
-    /// A part of the array: integers, ranges, `..`, [`NewAxis`], arrays of positions, or a tuple of these. JAX: `x[…]`.
+    /// A part of the array: integers, ranges, `..`, [`Colon`], [`NewAxis`], arrays of positions, or a tuple of these. JAX: `x[…]`.
     ///
-    /// Positions out of range are moved to the edge, since under `jit` they cannot be an error.
+    /// Positions out of range are moved to the edge, also those that are numbers, since under `jit` they cannot be an error:
+    /// `x.index(7)` of three elements is the last one.
     ///
     /// # Errors
     /// `index: too many indices: array is 2-dimensional, but 3 were indexed`; indices that are not integers.
     /// ```
     /// use raxla::numpy as jnp;
     ///
-    /// let x = jnp::arange(6).reshape(&[2, 3]);
+    /// let x = jnp::arange(6).reshape((2, 3));
     /// assert_eq!(x.index((1, 0..2)).to_vec::<i32>()?, [3, 4]);
     /// assert_eq!(x.index((.., -1)).to_vec::<i32>()?, [2, 5]);
     /// assert_eq!(x.index((0, [2, 0])).to_vec::<i32>()?, [2, 0]);
@@ -304,7 +412,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn index(&self, indices: impl IntoIndices) -> Array {
-        get(self, indices.into_indices())
+        get("index", self, indices.into_indices(), &How::DEFAULT)
     }
 
     /// A part of the array that is to be updated: `x.at(0).set(1.0)` gives a new array. JAX: `x.at[…]`.
@@ -312,13 +420,41 @@ impl Array {
     /// ```
     /// use raxla::numpy as jnp;
     ///
-    /// let x = jnp::zeros(&[4], None);
+    /// let x = jnp::zeros(4);
     /// let x = x.at(1..3).set(1.0).at([0, 0]).add(2.0);
     /// assert_eq!(x.to_vec::<f32>()?, [4.0, 1.0, 1.0, 0.0]);
     /// # Ok::<(), raxla::Error>(())
     /// ```
     pub fn at(&self, indices: impl IntoIndices) -> At<'_> {
-        At { array: self, indices: indices.into_indices(), options: ScatterOptions::default() }
+        At { array: self, indices: indices.into_indices(), how: How::DEFAULT }
+    }
+}
+
+/// What [`take_with`] does with positions out of range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TakeMode {
+    /// It gives the option `fill_value`; negative positions count from the end.
+    #[default]
+    Fill,
+    /// It moves them to the edge, negative ones to the first element.
+    Clip,
+    /// It goes round, as often as need be.
+    Wrap,
+}
+
+options! {
+    /// Options of [`take_with`].
+    pub struct TakeOptions {
+        /// What happens to positions out of range.
+        mode: value TakeMode = TakeMode::Fill,
+        /// The caller's word that no position is named twice.
+        unique_indices: value bool = false,
+        /// The caller's word that positions ascend.
+        indices_are_sorted: value bool = false,
+        /// What positions out of range give: a number that is known. nan, the smallest signed or the largest unsigned integer, or
+        /// `true`, if not given.
+        fill_value: optional_into Array,
     }
 }
 
@@ -326,73 +462,162 @@ impl Array {
 /// `f32[2,3]`. Positions out of range give nan (or the smallest integer); negative ones count from the end.
 ///
 /// # Errors
-/// Indices that are not integers; an axis out of range.
+/// `take: indices must have an integer type, got float32`; an axis out of range, or an empty one.
+/// ```
+/// use raxla::numpy::{self as jnp, TakeMode, TakeOptions};
+///
+/// let x = jnp::arange(10..13);
+/// assert_eq!(jnp::take(&x, [2, -3], 0).to_vec::<i32>()?, [12, 10]);
+/// let clipped = jnp::take_with(&x, [9, -9], 0, TakeOptions::new().mode(TakeMode::Clip));
+/// assert_eq!(clipped.to_vec::<i32>()?, [12, 10]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
-pub fn take(x: impl Into<Array>, indices: impl Into<Array>, axis: impl Into<crate::numpy::Axes>) -> Array {
-    let (x, indices) = (x.into(), indices.into());
-    let (x, axis) = match axis.into().single("take").or_throw() {
-        None => (crate::numpy::ravel(&x), 0),
-        Some(axis) => {
-            let axis = crate::numpy::util::canonical_axis("take", axis, x.ndim());
-            (x, axis)
+pub fn take(x: impl Into<Array>, indices: impl Into<Array>, axis: impl Into<OptAxis>) -> Array {
+    taken(&x.into(), &indices.into(), axis.into(), &TakeOptions::new())
+}
+
+/// [`take`] by options.
+///
+/// # Errors
+/// As [`take`]; a `fill_value` that is not known.
+#[track_caller]
+pub fn take_with(
+    x: impl Into<Array>,
+    indices: impl Into<Array>,
+    axis: impl Into<OptAxis>,
+    options: TakeOptions,
+) -> Array {
+    taken(&x.into(), &indices.into(), axis.into(), &options)
+}
+
+#[track_caller]
+fn taken(x: &Array, indices: &Array, axis: OptAxis, options: &TakeOptions) -> Array {
+    let (x, axis) = match axis.get() {
+        None => (crate::numpy::ravel(x), 0),
+        Some(axis) => (x.clone(), axis.position("take", x.ndim()).or_throw()),
+    };
+    check_integers("take", indices);
+    let (n, size) = (indices.ndim(), x.shape()[axis]);
+    if size == 0 && indices.size() > 0 {
+        throw!(
+            Shape,
+            "take: axis {axis} of {} is empty, and {} elements are to be taken",
+            x.aval(),
+            indices.size()
+        );
+    }
+    let (positions, mode) = match options.mode {
+        TakeMode::Fill => (Plan::from_the_end(indices, size), GatherScatterMode::FillOrDrop),
+        TakeMode::Clip => (indices.clone(), GatherScatterMode::Clip),
+        TakeMode::Wrap => {
+            let around = crate::numpy::remainder(indices, Array::from(size as i64));
+            (around, GatherScatterMode::PromiseInBounds)
         }
     };
-    check_integers("take", &indices).or_throw();
-    let n = indices.ndim();
-    let positions = Plan::wrapped(&indices, x.shape()[axis]);
     let mut slice_sizes = x.shape().to_vec();
-    slice_sizes[axis] = 1;
+    slice_sizes[axis] = size.min(1);
     let numbers = GatherDimensionNumbers {
         offset_dims: (0..axis).chain(axis + n..x.ndim() - 1 + n).collect(),
         collapsed_slice_dims: vec![axis],
         start_index_map: vec![axis],
         ..Default::default()
     };
-    let options = GatherOptions { mode: GatherScatterMode::FillOrDrop, ..Default::default() };
-    lax::gather(&x, &lax::expand_dims(&positions, &[n]), &numbers, &slice_sizes, options)
+    if indices.size() == 0 {
+        let mut shape = x.shape().to_vec();
+        shape.splice(axis..=axis, indices.shape().iter().copied());
+        return lax::full(&shape, lax::literal(x.dtype(), 0.0));
+    }
+    let how = How {
+        indices_are_sorted: options.indices_are_sorted,
+        unique_indices: options.unique_indices,
+        mode: Some(mode),
+        fill_value: options.fill_value.as_ref().map(|v| known("take", v)),
+        wrap_negative_indices: false,
+    };
+    lax::gather(&x, &lax::expand_dims(&positions, &[n]), &numbers, &slice_sizes, how.gather())
 }
 
-fn check_integers(name: &str, indices: &Array) -> Result<()> {
+#[track_caller]
+fn check_integers(name: &str, indices: &Array) {
     if !indices.dtype().is_integer() {
-        bail!(DType, "{name}: indices must have an integer type, got {}", indices.dtype().name());
+        throw!(DType, "{name}: indices must have an integer type, got {}", indices.dtype());
     }
-    Ok(())
+}
+
+options! {
+    /// Options of [`take_along_axis_with`].
+    pub struct TakeAlongAxisOptions {
+        /// What happens to positions out of range.
+        mode: value GatherScatterMode = GatherScatterMode::FillOrDrop,
+        /// What positions out of range give: a number that is known. nan, the smallest signed or the largest unsigned integer, or
+        /// `true`, if not given.
+        fill_value: optional_into Array,
+        /// Do negative positions count from the end?
+        wrap_negative_indices: value bool = true,
+    }
 }
 
 /// Elements at positions along an axis, for each place along the other axes: what [`argsort`](super::argsort) and
-/// [`argmax`](super::argmax) give can be used here.
+/// [`argmax`](super::argmax) give can be used here. `..` flattens both.
 ///
 /// # Errors
 /// Indices that are not integers or have another number of axes; an axis out of range.
 #[track_caller]
-pub fn take_along_axis(x: impl Into<Array>, indices: impl Into<Array>, axis: i64) -> Array {
-    let (x, indices) = (x.into(), indices.into());
-    let axis = crate::numpy::util::canonical_axis("take_along_axis", axis, x.ndim());
-    let check = || {
-        check_integers("take_along_axis", &indices)?;
-        if indices.ndim() != x.ndim() {
-            bail!(
-                Shape,
-                "take_along_axis: indices must have as many axes as the array, got {} for {}",
-                indices.aval(),
-                x.aval()
-            );
-        }
-        Ok(())
+pub fn take_along_axis(x: impl Into<Array>, indices: impl Into<Array>, axis: impl Into<OptAxis>) -> Array {
+    taken_along(&x.into(), &indices.into(), axis.into(), &TakeAlongAxisOptions::new())
+}
+
+/// [`take_along_axis`] by options.
+///
+/// # Errors
+/// As [`take_along_axis`]; a `fill_value` that is not known.
+#[track_caller]
+pub fn take_along_axis_with(
+    x: impl Into<Array>,
+    indices: impl Into<Array>,
+    axis: impl Into<OptAxis>,
+    options: TakeAlongAxisOptions,
+) -> Array {
+    taken_along(&x.into(), &indices.into(), axis.into(), &options)
+}
+
+#[track_caller]
+fn taken_along(x: &Array, indices: &Array, axis: OptAxis, options: &TakeAlongAxisOptions) -> Array {
+    const NAME: &str = "take_along_axis";
+    check_integers(NAME, indices);
+    let (x, indices, axis) = match axis.get() {
+        None => (crate::numpy::ravel(x), crate::numpy::ravel(indices), 0),
+        Some(axis) => (x.clone(), indices.clone(), axis.position(NAME, x.ndim()).or_throw()),
     };
-    check().or_throw();
+    if indices.ndim() != x.ndim() {
+        let (indices, x) = (indices.aval(), x.aval());
+        throw!(Shape, "{NAME}: indices must have as many axes as the array, got {indices} for {x}");
+    }
     // Both broadcast along the other axes.
     let mut sizes = [x.shape().to_vec(), indices.shape().to_vec()];
     for s in &mut sizes {
         s[axis] = 1;
     }
-    let common =
-        broadcast_shapes(&[&sizes[0], &sizes[1]]).map_err(|e| e.context("take_along_axis")).or_throw();
+    let common = broadcast_shapes(&[&sizes[0], &sizes[1]]).map_err(|e| e.context(NAME)).or_throw();
     let spread = |a: &Array| {
         let mut shape = common.clone();
         shape[axis] = a.shape()[axis];
         broadcast_to_shape(a, &shape)
     };
-    let positions = Plan::wrapped(&spread(&indices), x.shape()[axis]);
-    lax::take_along(&spread(&x), &positions, axis, GatherScatterMode::FillOrDrop)
+    let (x, indices) = (spread(&x), spread(&indices));
+    let indices =
+        if options.wrap_negative_indices { Plan::from_the_end(&indices, x.shape()[axis]) } else { indices };
+    let others: Vec<usize> = (0..x.ndim()).filter(|i| *i != axis).collect();
+    let numbers = GatherDimensionNumbers {
+        offset_dims: Vec::new(),
+        collapsed_slice_dims: vec![axis],
+        start_index_map: vec![axis],
+        operand_batching_dims: others.clone(),
+        start_indices_batching_dims: others,
+    };
+    let fill_value = options.fill_value.as_ref().map(|v| known(NAME, v));
+    let how = How { mode: Some(options.mode), fill_value, ..How::DEFAULT };
+    let rank = x.ndim();
+    lax::gather(&x, &lax::expand_dims(&indices, &[rank]), &numbers, &vec![1; rank], how.gather())
 }

@@ -2,21 +2,19 @@
 
 use std::borrow::Borrow;
 
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::dtype::DType;
-use crate::error::{OrThrow, bail};
+use crate::error::throw;
 use crate::lax;
 use crate::numpy::util::{
     as_default_float, broadcast_arrays_array, constant, inexact, numeric, promote_args, promote_args_inexact,
-    promote_args_numeric, promote_dtypes, reject_complex, strong_constant,
+    promote_args_numeric, promote_dtypes, reject_complex, result_type_of, strong_constant,
 };
 
 /// Compares real numbers; complex ones by their real parts, then by their imaginary parts.
 #[track_caller]
 fn ordered(compare: fn(&Array, &Array) -> Array, [x, y]: [Array; 2]) -> Array {
-    if !x.dtype().is_complex() {
-        return compare(&x, &y);
-    }
     let (xr, yr) = (lax::real(&x), lax::real(&y));
     where_(lax::eq(&xr, &yr), compare(&lax::imag(&x), &lax::imag(&y)), compare(&xr, &yr))
 }
@@ -296,32 +294,68 @@ pub fn rint(x: impl Into<Array>) -> Array {
     }
 }
 
-/// Rounds to `decimals` places; ties go to the even digit. Integers need `decimals >= 0` and stay as they are.
+options! {
+    /// Options of [`round_with`] and [`around_with`].
+    pub struct RoundOptions {
+        /// How many places; negative ones are before the point.
+        decimals: value i64 = 0,
+    }
+}
+
+/// The nearest integer, of the same dtype; ties go to the even one. Integers stay as they are.
+#[track_caller]
+pub fn round(x: impl Into<Array>) -> Array {
+    rounded("round", &x.into(), 0)
+}
+
+/// [`round`] to the places of the option `decimals`. Integers need `decimals >= 0` and stay as they are.
 ///
 /// # Errors
 /// `round: integer operands need decimals >= 0, got -1`
+/// ```
+/// use raxla::numpy::{self as jnp, RoundOptions};
+///
+/// assert_eq!(jnp::round_with(1.25, RoundOptions::new().decimals(1)).item::<f32>()?, 1.2);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
-pub fn round(x: impl Into<Array>, decimals: i32) -> Array {
-    let x = x.into();
+pub fn round_with(x: impl Into<Array>, options: RoundOptions) -> Array {
+    rounded("round", &x.into(), options.decimals)
+}
+
+/// [`round`] by its other name.
+#[track_caller]
+pub fn around(x: impl Into<Array>) -> Array {
+    rounded("around", &x.into(), 0)
+}
+
+/// [`round_with`] by its other name.
+///
+/// # Errors
+/// As [`round_with`].
+#[track_caller]
+pub fn around_with(x: impl Into<Array>, options: RoundOptions) -> Array {
+    rounded("around", &x.into(), options.decimals)
+}
+
+#[track_caller]
+fn rounded(name: &str, x: &Array, decimals: i64) -> Array {
     let dtype = x.dtype();
-    let check = || {
-        if !dtype.is_inexact() && decimals < 0 {
-            bail!(Unimplemented, "round: integer operands need decimals >= 0, got {decimals}");
-        }
-        Ok(())
-    };
-    check().or_throw();
     if !dtype.is_inexact() {
-        return x;
+        if decimals < 0 {
+            throw!(Unimplemented, "{name}: integer operands need decimals >= 0, got {decimals}");
+        }
+        return x.clone();
     }
     if dtype.is_complex() {
-        return lax::complex(&round(lax::real(&x), decimals), &round(lax::imag(&x), decimals));
+        let (re, im) = (rounded(name, &lax::real(x), decimals), rounded(name, &lax::imag(x), decimals));
+        return lax::complex(&re, &im);
     }
     if decimals == 0 {
-        return lax::round(&x, lax::RoundingMethod::ToNearestEven);
+        return lax::round(x, lax::RoundingMethod::ToNearestEven);
     }
-    let wide = if dtype == DType::F16 { lax::convert(&x, DType::F32, false) } else { x.clone() };
-    let factor = constant(&wide, 10f64.powi(decimals));
+    let wide = if dtype == DType::F16 { lax::convert(x, DType::F32, false) } else { x.clone() };
+    let factor = constant(&wide, 10f64.powi(decimals.clamp(-1000, 1000) as i32));
     let scaled = lax::round(&lax::mul(&wide, &factor), lax::RoundingMethod::ToNearestEven);
     lax::convert(&lax::div(&scaled, &factor), dtype, x.weak_type())
 }
@@ -342,100 +376,160 @@ pub fn round(x: impl Into<Array>, decimals: i32) -> Array {
 /// ```
 #[track_caller]
 pub fn where_(condition: impl Into<Array>, x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    select_where(&condition.into(), &x.into(), &y.into())
+    select_where("where", &condition.into(), &x.into(), &y.into())
 }
 
 #[track_caller]
-fn select_where(condition: &Array, x: &Array, y: &Array) -> Array {
+fn select_where(name: &str, condition: &Array, x: &Array, y: &Array) -> Array {
     let condition = to_bool(condition);
     let [x, y] = promote_dtypes([x, y]);
     if condition.ndim() == 0 || (condition.shape() == x.shape() && x.shape() == y.shape()) {
-        let [x, y] = broadcast_arrays_array("where", [x, y]);
+        let [x, y] = broadcast_arrays_array(name, [x, y]);
         return lax::select(&condition, &x, &y);
     }
     // The condition is bool and the others are not of its dtype: broadcast them together, without promotion.
-    let [condition, x, y] = broadcast_arrays_array("where", [condition, x, y]);
+    let [condition, x, y] = broadcast_arrays_array(name, [condition, x, y]);
     lax::select(&condition, &x, &y)
 }
 
-/// Of each position the first choice whose condition holds, or `default`. JAX: `jnp.select`.
+options! {
+    /// Options of [`select_with`].
+    pub struct SelectOptions {
+        /// What stands where no condition holds.
+        default: into Array = 0,
+    }
+}
+
+/// Of each position the first choice whose condition holds, or 0.
 ///
 /// # Errors
 /// `select: got 2 conditions for 3 choices`; shapes that do not broadcast.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let x = Array::from([1, 2, 3]);
+/// let y = jnp::select([jnp::less(&x, 2), jnp::equal(&x, 2)], [&x * 10, &x * 100]);
+/// assert_eq!(y.to_vec::<i32>()?, [10, 200, 0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
 pub fn select<C: Borrow<Array>, T: Borrow<Array>>(
-    conditions: &[C],
-    choices: &[T],
-    default: impl Into<Array>,
+    conditions: impl AsRef<[C]>,
+    choices: impl AsRef<[T]>,
 ) -> Array {
-    let check = || {
-        if conditions.len() != choices.len() || conditions.is_empty() {
-            bail!(
-                InvalidArgument,
-                "select: got {} conditions for {} choices",
-                conditions.len(),
-                choices.len()
-            );
-        }
-        Ok(())
-    };
-    check().or_throw();
-    let default = default.into();
-    let mut all: Vec<&Array> = choices.iter().map(Borrow::borrow).collect();
-    all.push(&default);
-    let (dtype, weak_type) = crate::numpy::util::result_type_of(&all);
-    let mut out = lax::convert(&default, dtype, weak_type);
+    select_with(conditions, choices, SelectOptions::new())
+}
+
+/// [`select`] by options.
+///
+/// # Errors
+/// As [`select`].
+#[track_caller]
+pub fn select_with<C: Borrow<Array>, T: Borrow<Array>>(
+    conditions: impl AsRef<[C]>,
+    choices: impl AsRef<[T]>,
+    options: SelectOptions,
+) -> Array {
+    let conditions: Vec<&Array> = conditions.as_ref().iter().map(Borrow::borrow).collect();
+    let choices: Vec<&Array> = choices.as_ref().iter().map(Borrow::borrow).collect();
+    first_that_holds(&conditions, &choices, &options.default)
+}
+
+#[track_caller]
+fn first_that_holds(conditions: &[&Array], choices: &[&Array], default: &Array) -> Array {
+    if conditions.len() != choices.len() || conditions.is_empty() {
+        throw!(InvalidArgument, "select: got {} conditions for {} choices", conditions.len(), choices.len());
+    }
+    let all: Vec<&Array> = choices.iter().copied().chain([default]).collect();
+    let (dtype, weak_type) = result_type_of(&all);
+    let mut out = lax::convert(default, dtype, weak_type);
     for (condition, choice) in conditions.iter().zip(choices).rev() {
-        out = select_where(condition.borrow(), &lax::convert(choice.borrow(), dtype, weak_type), &out);
+        out = select_where("select", condition, &lax::convert(choice, dtype, weak_type), &out);
     }
     out
 }
 
-/// Are `x` and `y` within `atol + rtol |y|` of each other? Elementwise; infinities of one sign are close, nan is not,
-/// unless `equal_nan`.
+options! {
+    /// Options of [`isclose_with`] and [`allclose_with`].
+    pub struct CloseOptions {
+        /// The distance allowed as a part of `|y|`.
+        rtol: value f64 = 1e-5,
+        /// The distance allowed besides.
+        atol: value f64 = 1e-8,
+        /// Is nan close to nan?
+        equal_nan: value bool = false,
+    }
+}
+
+/// Are `x` and `y` within `1e-8 + 1e-5 |y|` of each other? Elementwise; infinities of one sign are close, nan is not.
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+/// ```
+/// use raxla::numpy::{self as jnp, CloseOptions};
+///
+/// assert!(!jnp::isclose(1.0, 1.01).item::<bool>()?);
+/// assert!(jnp::isclose_with(1.0, 1.01, CloseOptions::new().rtol(0.1)).item::<bool>()?);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
-pub fn isclose(x: impl Into<Array>, y: impl Into<Array>, rtol: f64, atol: f64, equal_nan: bool) -> Array {
-    let [x, y] = promote_args("isclose", [&x.into(), &y.into()]);
-    if !x.dtype().is_inexact() {
-        let (x, y) = (inexact(&x), inexact(&y));
-        return within(&x, &y, rtol, atol);
-    }
-    let close = within(&x, &y, rtol, atol);
-    let both_finite = lax::bitwise_and(&isfinite(&x), &isfinite(&y));
-    let out = where_(both_finite, close, lax::eq(&x, &y));
-    if !equal_nan {
-        return out;
-    }
-    lax::bitwise_or(&out, &lax::bitwise_and(&isnan(&x), &isnan(&y)))
+pub fn isclose(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    close("isclose", &x.into(), &y.into(), &CloseOptions::new())
 }
 
+/// [`isclose`] by options.
+///
+/// # Errors
+/// As [`isclose`].
 #[track_caller]
-fn within(x: &Array, y: &Array, rtol: f64, atol: f64) -> Array {
-    let distance = lax::abs(&lax::sub(x, y));
-    let size = lax::abs(y);
-    let limit = lax::add(&constant(&size, atol), &lax::mul(&constant(&size, rtol), &size));
-    lax::le(&distance, &limit)
+pub fn isclose_with(x: impl Into<Array>, y: impl Into<Array>, options: CloseOptions) -> Array {
+    close("isclose", &x.into(), &y.into(), &options)
 }
 
-/// Are all elements [`isclose`] with `rtol` 1e-5 and `atol` 1e-8?
+/// Are all elements [`isclose`]?
 ///
 /// # Errors
 /// Shapes that do not broadcast.
 #[track_caller]
 pub fn allclose(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    crate::numpy::all(isclose(x, y, 1e-5, 1e-8, false), ..)
+    crate::numpy::all(close("allclose", &x.into(), &y.into(), &CloseOptions::new()), ..)
 }
 
-/// [`round`] by its other name.
+/// [`allclose`] by options.
 ///
 /// # Errors
-/// As [`round`].
+/// As [`allclose`].
 #[track_caller]
-pub fn around(x: impl Into<Array>, decimals: i32) -> Array {
-    round(x, decimals)
+pub fn allclose_with(x: impl Into<Array>, y: impl Into<Array>, options: CloseOptions) -> Array {
+    crate::numpy::all(close("allclose", &x.into(), &y.into(), &options), ..)
+}
+
+#[track_caller]
+fn close(name: &str, x: &Array, y: &Array, options: &CloseOptions) -> Array {
+    let [x, y] = promote_args(name, [x, y]);
+    if !x.dtype().is_inexact() {
+        return within(&inexact(&x), &inexact(&y), options);
+    }
+    let close = within(&x, &y, options);
+    let both_finite = logical_and(isfinite(&x), isfinite(&y));
+    let out = where_(both_finite, close, equal(&x, &y));
+    if options.equal_nan { logical_or(out, logical_and(isnan(&x), isnan(&y))) } else { out }
+}
+
+#[track_caller]
+fn within(x: &Array, y: &Array, options: &CloseOptions) -> Array {
+    let distance = lax::abs(&lax::sub(x, y));
+    let size = lax::abs(y);
+    let limit = lax::mul(&constant(&size, options.rtol), &size);
+    less_equal(distance, lax::add(&constant(&size, options.atol), &limit))
+}
+
+options! {
+    /// Options of [`array_equal_with`].
+    pub struct ArrayEqualOptions {
+        /// Is nan equal to nan?
+        equal_nan: value bool = false,
+    }
 }
 
 /// Do `x` and `y` broadcast to one shape with equal elements? A `bool` scalar.
@@ -451,9 +545,17 @@ pub fn array_equiv(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Have `x` and `y` one shape and equal elements? A `bool` scalar.
 #[track_caller]
 pub fn array_equal(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    array_equal_with(x, y, ArrayEqualOptions::new())
+}
+
+/// [`array_equal`] by options.
+#[track_caller]
+pub fn array_equal_with(x: impl Into<Array>, y: impl Into<Array>, options: ArrayEqualOptions) -> Array {
     let (x, y) = (x.into(), y.into());
     if x.shape() != y.shape() {
         return Array::from(false);
     }
-    crate::numpy::all(equal(x, y), ..)
+    let same = equal(&x, &y);
+    let same = if options.equal_nan { logical_or(same, logical_and(isnan(&x), isnan(&y))) } else { same };
+    crate::numpy::all(same, ..)
 }

@@ -1,8 +1,9 @@
 //! Methods of [`Array`] for the functions that are used most. JAX: `numpy/array_methods.py`.
 
+use crate::arguments::{Axes, Axis, NewDims, OptAxis};
 use crate::core::array::{Array, Repr};
 use crate::dtype::DType;
-use crate::numpy::{self, Axes, Bound};
+use crate::numpy::{self, Repeats};
 
 impl Array {
     /// [`numpy::sum`].
@@ -42,12 +43,12 @@ impl Array {
     }
     /// [`numpy::argmax`].
     #[track_caller]
-    pub fn argmax(&self, axis: impl Into<Axes>) -> Array {
+    pub fn argmax(&self, axis: impl Into<OptAxis>) -> Array {
         numpy::argmax(self, axis)
     }
     /// [`numpy::argmin`].
     #[track_caller]
-    pub fn argmin(&self, axis: impl Into<Axes>) -> Array {
+    pub fn argmin(&self, axis: impl Into<OptAxis>) -> Array {
         numpy::argmin(self, axis)
     }
     /// [`numpy::all`].
@@ -62,12 +63,12 @@ impl Array {
     }
     /// [`numpy::cumsum`].
     #[track_caller]
-    pub fn cumsum(&self, axis: impl Into<Axes>) -> Array {
+    pub fn cumsum(&self, axis: impl Into<OptAxis>) -> Array {
         numpy::cumsum(self, axis)
     }
     /// [`numpy::reshape`]: one size may be -1.
     #[track_caller]
-    pub fn reshape(&self, shape: &[i64]) -> Array {
+    pub fn reshape(&self, shape: impl Into<NewDims>) -> Array {
         numpy::reshape(self, shape)
     }
     /// [`numpy::ravel`].
@@ -78,21 +79,21 @@ impl Array {
     /// [`numpy::transpose`]: the axes in reverse order. JAX: `x.T`.
     #[track_caller]
     pub fn t(&self) -> Array {
-        numpy::transpose(self)
+        numpy::transpose(self, ..)
     }
     /// [`numpy::matrix_transpose`]: the last two axes exchanged. JAX: `x.mT`.
     #[track_caller]
     pub fn mt(&self) -> Array {
         numpy::matrix_transpose(self)
     }
-    /// [`numpy::permute_dims`]. JAX: `x.transpose(axes)`.
+    /// [`numpy::transpose`]: `..` reverses the axes.
     #[track_caller]
-    pub fn transpose(&self, axes: &[i64]) -> Array {
-        numpy::permute_dims(self, axes)
+    pub fn transpose(&self, axes: impl Into<Axes>) -> Array {
+        numpy::transpose(self, axes)
     }
     /// [`numpy::swapaxes`].
     #[track_caller]
-    pub fn swapaxes(&self, axis1: i64, axis2: i64) -> Array {
+    pub fn swapaxes(&self, axis1: impl Into<Axis>, axis2: impl Into<Axis>) -> Array {
         numpy::swapaxes(self, axis1, axis2)
     }
     /// [`numpy::squeeze`].
@@ -127,17 +128,17 @@ impl Array {
     }
     /// [`numpy::round`].
     #[track_caller]
-    pub fn round(&self, decimals: i32) -> Array {
-        numpy::round(self, decimals)
+    pub fn round(&self) -> Array {
+        numpy::round(self)
     }
     /// [`numpy::clip`].
     #[track_caller]
-    pub fn clip(&self, min: impl Into<Bound>, max: impl Into<Bound>) -> Array {
+    pub fn clip(&self, min: impl Into<Array>, max: impl Into<Array>) -> Array {
         numpy::clip(self, min, max)
     }
     /// [`numpy::repeat`].
     #[track_caller]
-    pub fn repeat(&self, repeats: usize, axis: impl Into<Axes>) -> Array {
+    pub fn repeat(&self, repeats: impl Into<Repeats>, axis: impl Into<OptAxis>) -> Array {
         numpy::repeat(self, repeats, axis)
     }
     /// [`numpy::real`].

@@ -3,7 +3,7 @@
 //! ```
 //! use raxla::numpy as jnp;
 //!
-//! let x = jnp::linspace(0.0, 1.0, 5, true);
+//! let x = jnp::linspace(0.0, 1.0, 5);
 //! let y = jnp::mean(jnp::square(&x - 0.5), ..);
 //! assert_eq!(y.item::<f32>()?, 0.125);
 //! # Ok::<(), raxla::Error>(())
@@ -13,43 +13,68 @@
 //! integers become floats where the function needs it, and shapes broadcast as NumPy's do. Wherever an array is taken, a
 //! reference to one, a number or a nested Rust array will do as well: `jnp::maximum(&x, 0.0)`.
 //!
-//! Axes may be negative, counting from the end; see [`Axes`] for reductions. What JAX writes as keyword arguments are
-//! positional here in the same order, `None` for those left out, or functions of their own (`var_ddof`); the ones that
-//! would hide a Rust keyword have an underscore: [`where_`], [`mod_`].
+//! Axes and shapes are said in any way that lists integers: `sum(&x, -1)`, `sum(&x, (0, 1))`, `sum(&x, ..)` for all axes,
+//! `zeros([2, 3])`, `zeros(([2, 3], DType::BF16))`; see [`arguments`](crate::arguments). A function takes what JAX's requires,
+//! and its axes or shape. All else, which JAX writes as keyword arguments, goes to the function `…_with` in a struct of options
+//! under JAX's names: `sum_with(&x, -1, ReduceOptions::new().keepdims(true))`. What would be a Rust keyword has an underscore:
+//! [`where_`], [`mod_`].
 
+mod argmax;
 mod arithmetic;
-mod axes;
 mod contraction;
 mod creation;
+mod cumulative;
+mod einsum;
 mod exponential;
 mod floats;
 mod indexing;
+mod interpolation;
 mod joining;
+pub mod linalg;
 mod logic;
+mod matrices;
 mod methods;
+mod nan_reductions;
 mod operators;
-mod positions;
+mod pad;
+mod pair;
+mod polynomials;
+mod quantiles;
+mod ranges;
 mod reductions;
 mod shape;
 mod sorting;
+mod statistics;
 pub(crate) mod util;
+mod windows;
 
 #[doc(inline)]
 pub use crate::lax::broadcast_shapes;
+pub use argmax::*;
 pub use arithmetic::*;
-pub use axes::{Axes, keepdims};
 pub use contraction::*;
 pub use creation::*;
+pub use cumulative::*;
+pub use einsum::*;
 pub use exponential::*;
 pub(crate) use floats::max_finite;
 pub use floats::*;
 pub use indexing::*;
+pub use interpolation::*;
 pub use joining::*;
 pub use logic::*;
-pub use positions::*;
+pub use matrices::*;
+pub use nan_reductions::*;
+pub use pad::*;
+pub use pair::{MaybePair, Pair};
+pub use polynomials::*;
+pub use quantiles::*;
+pub use ranges::*;
 pub use reductions::*;
 pub use shape::*;
 pub use sorting::*;
+pub use statistics::*;
+pub use windows::*;
 
 /// π.
 pub const PI: f64 = std::f64::consts::PI;

@@ -131,6 +131,9 @@ macro_rules! compare {
 compare! {
     Array, array;
     f64, number;
+    f32, number;
     i32, number;
+    i64, number;
+    usize, number;
     bool, number;
 }

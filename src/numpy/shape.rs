@@ -1,58 +1,77 @@
 //! Arrays in other shapes and arrangements. JAX: `numpy/lax_numpy.py`.
 
-use std::borrow::Borrow;
-
+use crate::arguments::{Axes, Axis, Dims, Integer, NewDims, OptAxis, Shifts, options};
 use crate::core::array::Array;
-use crate::error::{OrThrow, Result, bail, err};
+use crate::core::scalar::Scalar;
+use crate::dtype::DType;
+use crate::error::{OrThrow, Result, throw};
 use crate::lax;
 use crate::lax::elementwise::tuple;
-use crate::numpy::axes::Axes;
-use crate::numpy::util::{broadcast_shapes, broadcast_to_shape, canonical_axis};
+use crate::numpy::util::{broadcast_to_shape, default_int, strong};
+use crate::numpy::{TakeMode, TakeOptions, cumsum, take_with};
+
+/// In which order elements are read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Order {
+    /// Row by row, as in C: the last index changes fastest.
+    #[default]
+    C,
+    /// Column by column, as in Fortran: the first index changes fastest.
+    F,
+}
+
+options! {
+    /// Options of [`reshape_with`] and [`ravel_with`].
+    pub struct ReshapeOptions {
+        /// In which order elements are read and written.
+        order: value Order = Order::C,
+    }
+}
 
 /// The same elements in another shape, in row-major order. One size may be -1: it follows from the others.
 ///
 /// # Errors
-/// `reshape: cannot reshape array of shape (2, 3) (size 6) into shape (4,) (size 4)`
+/// `reshape: cannot reshape array of shape (2, 3) (size 6) into shape (4,)`
 /// ```
 /// use raxla::numpy as jnp;
 ///
-/// assert_eq!(jnp::reshape(jnp::arange(6), &[2, -1]).shape(), [2, 3]);
+/// let x = jnp::arange(6);
+/// assert_eq!(jnp::reshape(&x, [2, -1]).shape(), [2, 3]);
+/// let rows: usize = 3;
+/// assert_eq!(x.reshape((rows, -1)).shape(), [3, 2]);
 /// ```
 #[track_caller]
-pub fn reshape(x: impl Into<Array>, shape: &[i64]) -> Array {
-    let x = x.into();
-    let sizes = known_sizes(&x, shape).or_throw();
-    lax::reshape(&x, &sizes)
+pub fn reshape(x: impl Into<Array>, shape: impl Into<NewDims>) -> Array {
+    reshaped(&x.into(), &shape.into(), &ReshapeOptions::new())
 }
 
-fn known_sizes(x: &Array, shape: &[i64]) -> Result<Vec<usize>> {
-    let text = || {
-        let sizes: Vec<String> = shape.iter().map(i64::to_string).collect();
-        if sizes.len() == 1 { format!("({},)", sizes[0]) } else { format!("({})", sizes.join(", ")) }
-    };
-    let from = || format!("array of shape {} (size {})", tuple(x.shape()), x.size());
-    if shape.iter().filter(|n| **n == -1).count() > 1 {
-        bail!(Shape, "reshape: can only specify one unknown axis size with a `-1` value, got {}", text());
+/// [`reshape`] by options.
+///
+/// # Errors
+/// As [`reshape`].
+/// ```
+/// use raxla::numpy::{self as jnp, Order, ReshapeOptions};
+///
+/// let x = jnp::reshape_with(jnp::arange(4), [2, 2], ReshapeOptions::new().order(Order::F));
+/// assert_eq!(x.to_vec::<i32>()?, [0, 2, 1, 3]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn reshape_with(x: impl Into<Array>, shape: impl Into<NewDims>, options: ReshapeOptions) -> Array {
+    reshaped(&x.into(), &shape.into(), &options)
+}
+
+#[track_caller]
+fn reshaped(x: &Array, shape: &NewDims, options: &ReshapeOptions) -> Array {
+    let sizes = shape.resolve("reshape", x.shape()).or_throw();
+    match options.order {
+        Order::C => lax::reshape(x, &sizes),
+        Order::F => {
+            let reversed: Vec<usize> = sizes.iter().rev().copied().collect();
+            reversed_axes(&lax::reshape(&reversed_axes(x), &reversed))
+        }
     }
-    if let Some(n) = shape.iter().find(|n| **n < -1) {
-        bail!(Shape, "reshape: sizes must be -1 or at least 0, got {n} in {}", text());
-    }
-    let known: usize = shape.iter().filter(|n| **n != -1).map(|n| *n as usize).product();
-    let unknown = shape.contains(&-1);
-    if unknown && (known == 0 || !x.size().is_multiple_of(known)) {
-        bail!(
-            Shape,
-            "reshape: cannot reshape {} into shape {} because the product of specified axis sizes ({known}) does not \
-             evenly divide {}",
-            from(),
-            text(),
-            x.size()
-        );
-    }
-    if !unknown && known != x.size() {
-        bail!(Shape, "reshape: cannot reshape {} into shape {} (size {known})", from(), text());
-    }
-    Ok(shape.iter().map(|n| if *n == -1 { x.size() / known } else { *n as usize }).collect())
 }
 
 /// All elements in row-major order: an array of rank 1.
@@ -62,23 +81,50 @@ pub fn ravel(x: impl Into<Array>) -> Array {
     lax::reshape(&x, &[x.size()])
 }
 
-/// The axes in reverse order.
+/// [`ravel`] by options.
 #[track_caller]
-pub fn transpose(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let order: Vec<usize> = (0..x.ndim()).rev().collect();
-    lax::transpose(&x, &order)
+pub fn ravel_with(x: impl Into<Array>, options: ReshapeOptions) -> Array {
+    reshaped(&x.into(), &(-1).into(), &options)
 }
 
-/// The axes in another order: axis `i` of the result is axis `axes[i]` of `x`. JAX: `jnp.permute_dims`.
+#[track_caller]
+fn reversed_axes(x: &Array) -> Array {
+    let order: Vec<usize> = (0..x.ndim()).rev().collect();
+    lax::transpose(x, &order)
+}
+
+/// The axes in another order: axis `i` of the result is axis `axes[i]` of `x`; `..` reverses them.
 ///
 /// # Errors
-/// `axes` that are not a permutation of the axes of `x`.
+/// `transpose: axes [0, 0] are not a permutation of the axes of f32[2,3]`
+/// ```
+/// use raxla::numpy as jnp;
+///
+/// let x = jnp::zeros([2, 3, 4]);
+/// assert_eq!(jnp::transpose(&x, ..).shape(), [4, 3, 2]);
+/// assert_eq!(jnp::transpose(&x, (0, 2, 1)).shape(), [2, 4, 3]);
+/// ```
 #[track_caller]
-pub fn permute_dims(x: impl Into<Array>, axes: &[i64]) -> Array {
-    let x = x.into();
-    let order: Vec<usize> = axes.iter().map(|a| canonical_axis("transpose", *a, x.ndim())).collect();
-    lax::transpose(&x, &order)
+pub fn transpose(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    permuted("transpose", &x.into(), &axes.into())
+}
+
+/// The axes in another order: axis `i` of the result is axis `axes[i]` of `x`.
+///
+/// # Errors
+/// As [`transpose`].
+#[track_caller]
+pub fn permute_dims(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    permuted("permute_dims", &x.into(), &axes.into())
+}
+
+#[track_caller]
+fn permuted(name: &str, x: &Array, axes: &Axes) -> Array {
+    let Some(given) = axes.given() else { return reversed_axes(x) };
+    if given.len() != x.ndim() {
+        throw!(Shape, "{name}: axes {given:?} are not a permutation of the axes of {}", x.aval());
+    }
+    lax::transpose(x, &axes.positions(name, x.ndim()).or_throw())
 }
 
 /// The last two axes exchanged.
@@ -89,8 +135,7 @@ pub fn permute_dims(x: impl Into<Array>, axes: &[i64]) -> Array {
 pub fn matrix_transpose(x: impl Into<Array>) -> Array {
     let x = x.into();
     if x.ndim() < 2 {
-        return Err(err!(Shape, "matrix_transpose: array must be at least 2-dimensional, got {}", x.aval()))
-            .or_throw();
+        throw!(Shape, "matrix_transpose: array must be at least 2-dimensional, got {}", x.aval());
     }
     swapaxes(x, -1, -2)
 }
@@ -100,9 +145,10 @@ pub fn matrix_transpose(x: impl Into<Array>) -> Array {
 /// # Errors
 /// `swapaxes: axis 2 is out of bounds for array of dimension 2`
 #[track_caller]
-pub fn swapaxes(x: impl Into<Array>, axis1: i64, axis2: i64) -> Array {
+pub fn swapaxes(x: impl Into<Array>, axis1: impl Into<Axis>, axis2: impl Into<Axis>) -> Array {
     let x = x.into();
-    let (a, b) = (canonical_axis("swapaxes", axis1, x.ndim()), canonical_axis("swapaxes", axis2, x.ndim()));
+    let a = axis1.into().position("swapaxes", x.ndim()).or_throw();
+    let b = axis2.into().position("swapaxes", x.ndim()).or_throw();
     let mut order: Vec<usize> = (0..x.ndim()).collect();
     order.swap(a, b);
     lax::transpose(&x, &order)
@@ -112,42 +158,68 @@ pub fn swapaxes(x: impl Into<Array>, axis1: i64, axis2: i64) -> Array {
 ///
 /// # Errors
 /// `moveaxis: source and destination must have the same number of axes, got 1 and 2`; axes out of range or repeated.
+/// ```
+/// use raxla::numpy as jnp;
+///
+/// let x = jnp::zeros([2, 3, 4]);
+/// assert_eq!(jnp::moveaxis(&x, 0, -1).shape(), [3, 4, 2]);
+/// assert_eq!(jnp::moveaxis(&x, (0, 1), (1, 2)).shape(), [4, 2, 3]);
+/// ```
 #[track_caller]
-pub fn moveaxis(x: impl Into<Array>, source: &[i64], destination: &[i64]) -> Array {
-    let x = x.into();
-    let n = x.ndim();
+pub fn moveaxis(x: impl Into<Array>, source: impl Into<Axes>, destination: impl Into<Axes>) -> Array {
+    moved(&x.into(), &source.into(), &destination.into())
+}
+
+#[track_caller]
+fn moved(x: &Array, source: &Axes, destination: &Axes) -> Array {
+    let source = source.positions("moveaxis", x.ndim()).or_throw();
+    let destination = destination.positions("moveaxis", x.ndim()).or_throw();
     if source.len() != destination.len() {
-        return Err(err!(
+        throw!(
             Shape,
             "moveaxis: source and destination must have the same number of axes, got {} and {}",
             source.len(),
             destination.len()
-        ))
-        .or_throw();
+        );
     }
-    let at =
-        |axes: &[i64]| -> Vec<usize> { axes.iter().map(|a| canonical_axis("moveaxis", *a, n)).collect() };
-    let (source, destination) = (at(source), at(destination));
-    let mut order: Vec<usize> = (0..n).filter(|a| !source.contains(a)).collect();
+    let mut order: Vec<usize> = (0..x.ndim()).filter(|a| !source.contains(a)).collect();
     let mut pairs: Vec<(usize, usize)> = destination.into_iter().zip(source).collect();
     pairs.sort_unstable();
     for (to, from) in pairs {
         order.insert(to.min(order.len()), from);
     }
-    lax::transpose(&x, &order)
+    lax::transpose(x, &order)
 }
 
-/// Axis `axis` moved before axis `start`. JAX: `jnp.rollaxis`.
+options! {
+    /// Options of [`rollaxis_with`].
+    pub struct RollaxisOptions {
+        /// The axis is moved before this one; the number of axes is behind the last.
+        start: value i64 = 0,
+    }
+}
+
+/// An axis moved to the front.
+///
+/// # Errors
+/// An axis out of range.
+#[track_caller]
+pub fn rollaxis(x: impl Into<Array>, axis: impl Into<Axis>) -> Array {
+    rollaxis_with(x, axis, RollaxisOptions::new())
+}
+
+/// [`rollaxis`] by options.
 ///
 /// # Errors
 /// Axes out of range.
 #[track_caller]
-pub fn rollaxis(x: impl Into<Array>, axis: i64, start: i64) -> Array {
+pub fn rollaxis_with(x: impl Into<Array>, axis: impl Into<Axis>, options: RollaxisOptions) -> Array {
     let x = x.into();
     let n = x.ndim();
-    let from = canonical_axis("rollaxis", axis, n);
+    let from = axis.into().position("rollaxis", n).or_throw();
     // From -n to n.
-    let start = canonical_axis("rollaxis", start, n + usize::from(start >= 0));
+    let start = options.start;
+    let start = Axis::from(start).position("rollaxis", n + usize::from(start >= 0)).or_throw();
     let to = if from < start { start - 1 } else { start };
     lax::move_axis(&x, from, to)
 }
@@ -155,12 +227,14 @@ pub fn rollaxis(x: impl Into<Array>, axis: i64, start: i64) -> Array {
 /// New axes of size one, which stand at these positions of the result.
 ///
 /// # Errors
-/// `expand_dims: axis 5 is out of bounds for array of dimension 3`; a repeated axis.
+/// `expand_dims: axis 5 is out of bounds for array of dimension 3`; a repeated axis; `..`.
 #[track_caller]
 pub fn expand_dims(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     let (x, axes) = (x.into(), axes.into());
-    let rank = x.ndim() + axes.len();
-    let dims = axes.resolve("expand_dims", rank).or_throw();
+    let Some(given) = axes.given() else {
+        throw!(InvalidArgument, "expand_dims: needs the new axes' positions, got `..`")
+    };
+    let dims = axes.sorted("expand_dims", x.ndim() + given.len()).or_throw();
     lax::expand_dims(&x, &dims)
 }
 
@@ -171,31 +245,18 @@ pub fn expand_dims(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn squeeze(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     let (x, axes) = (x.into(), axes.into());
-    let mut dims = axes.resolve("squeeze", x.ndim()).or_throw();
+    let mut dims = axes.sorted("squeeze", x.ndim()).or_throw();
     if axes.is_all() {
         dims.retain(|d| x.shape()[*d] == 1);
     }
     if dims.iter().any(|d| x.shape()[*d] != 1) {
-        return Err(err!(
+        throw!(
             Shape,
-            "squeeze: cannot select an axis to squeeze out which has size not equal to one, got shape={} and axes \
-             {dims:?}",
+            "squeeze: cannot select an axis to squeeze out which has size not equal to one, got shape={} and axes {dims:?}",
             tuple(x.shape())
-        ))
-        .or_throw();
+        );
     }
     lax::squeeze_axes(&x, &dims)
-}
-
-/// All arrays copied to their common shape.
-///
-/// # Errors
-/// `incompatible shapes for broadcasting: shapes=[(3,), (4,)]`
-#[track_caller]
-pub fn broadcast_arrays<T: Borrow<Array>>(arrays: &[T]) -> Vec<Array> {
-    let shapes: Vec<&[usize]> = arrays.iter().map(|x| x.borrow().shape()).collect();
-    let shape = broadcast_shapes(&shapes).or_throw();
-    arrays.iter().map(|x| broadcast_to_shape(x.borrow(), &shape)).collect()
 }
 
 /// `x` with at least one axis.
@@ -228,15 +289,19 @@ pub fn atleast_3d(x: impl Into<Array>) -> Array {
     }
 }
 
-/// `x` repeated side by side, `reps[i]` times along axis `i`.
+/// `x` repeated side by side, `reps[i]` times along axis `i`; fewer `reps` are for the last axes.
+///
+/// # Errors
+/// A negative number.
 #[track_caller]
-pub fn tile(x: impl Into<Array>, reps: &[usize]) -> Array {
+pub fn tile(x: impl Into<Array>, reps: impl Into<Dims>) -> Array {
     let x = x.into();
+    let reps = reps.into().shape("tile").or_throw();
     let rank = x.ndim().max(reps.len());
     let pad = |v: &[usize]| -> Vec<usize> {
         std::iter::repeat_n(1, rank - v.len()).chain(v.iter().copied()).collect()
     };
-    let (sizes, reps) = (pad(x.shape()), pad(reps));
+    let (sizes, reps) = (pad(x.shape()), pad(&reps));
     // Axes (reps[0], sizes[0], reps[1], …), then merged in pairs.
     let spread: Vec<usize> = reps.iter().zip(&sizes).flat_map(|(r, n)| [*r, *n]).collect();
     let dims: Vec<usize> = (0..rank).map(|i| 2 * i + 1).collect();
@@ -245,26 +310,146 @@ pub fn tile(x: impl Into<Array>, reps: &[usize]) -> Array {
     lax::reshape(&copies, &merged)
 }
 
+/// How often [`repeat`] repeats: a number, or an array with a number for each element.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Repeats {
+    /// Each element this often.
+    Each(usize),
+    /// The elements along the axis as often as these integers say.
+    Array(Array),
+}
+
+impl<I: Integer> From<I> for Repeats {
+    fn from(n: I) -> Self {
+        match usize::try_from(n.to_i64()) {
+            Ok(n) => Repeats::Each(n),
+            // Left to the check of all counts.
+            Err(_) => Repeats::Array(Array::from(n.to_i64())),
+        }
+    }
+}
+impl From<Array> for Repeats {
+    fn from(counts: Array) -> Self {
+        Repeats::Array(counts)
+    }
+}
+impl From<&Array> for Repeats {
+    fn from(counts: &Array) -> Self {
+        Repeats::Array(counts.clone())
+    }
+}
+impl<const N: usize> From<[i32; N]> for Repeats {
+    #[track_caller]
+    fn from(counts: [i32; N]) -> Self {
+        Repeats::Array(Array::from(counts))
+    }
+}
+
+options! {
+    /// Options of [`repeat_with`].
+    pub struct RepeatOptions {
+        /// The size of the result along the axis: longer results are cut, shorter ones filled with the last element. It must be
+        /// given where the counts are traced.
+        total_repeat_length: optional usize,
+    }
+}
+
 /// Each element repeated `repeats` times along an axis; `..` flattens first.
 ///
+/// The size of the result depends on the counts: where they are traced, [`repeat_with`] needs a `total_repeat_length`.
+///
 /// # Errors
-/// An axis out of range; more than one axis.
+/// An axis out of range; counts that are negative, no integers, or not as many as the axis has elements.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let x = Array::from([7, 8]);
+/// assert_eq!(jnp::repeat(&x, 2, 0).to_vec::<i32>()?, [7, 7, 8, 8]);
+/// assert_eq!(jnp::repeat(&x, [1, 3], 0).to_vec::<i32>()?, [7, 8, 8, 8]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
-pub fn repeat(x: impl Into<Array>, repeats: usize, axis: impl Into<Axes>) -> Array {
-    let x = x.into();
-    let (x, axis) = match axis.into().single("repeat").or_throw() {
-        None => (ravel(&x), 0),
-        Some(axis) => {
-            let axis = canonical_axis("repeat", axis, x.ndim());
-            (x, axis)
+pub fn repeat(x: impl Into<Array>, repeats: impl Into<Repeats>, axis: impl Into<OptAxis>) -> Array {
+    repeated(&x.into(), &repeats.into(), axis.into(), &RepeatOptions::new())
+}
+
+/// [`repeat`] by options.
+///
+/// # Errors
+/// As [`repeat`].
+#[track_caller]
+pub fn repeat_with(
+    x: impl Into<Array>,
+    repeats: impl Into<Repeats>,
+    axis: impl Into<OptAxis>,
+    options: RepeatOptions,
+) -> Array {
+    repeated(&x.into(), &repeats.into(), axis.into(), &options)
+}
+
+#[track_caller]
+fn repeated(x: &Array, repeats: &Repeats, axis: OptAxis, options: &RepeatOptions) -> Array {
+    let (x, axis) = match axis.get() {
+        None => (ravel(x), 0),
+        Some(axis) => (x.clone(), axis.position("repeat", x.ndim()).or_throw()),
+    };
+    let counts = match repeats {
+        Repeats::Each(n) if options.total_repeat_length.is_none() => return each_repeated(&x, *n, axis),
+        Repeats::Each(n) => Array::from(*n as i64),
+        Repeats::Array(counts) => counts.clone(),
+    };
+    if !counts.dtype().is_integer() {
+        throw!(DType, "repeat: repeats must be integers, got {}", counts.aval());
+    }
+    let n = x.shape()[axis];
+    if counts.size() != 1 && counts.size() != n {
+        throw!(
+            Shape,
+            "repeat: repeats must be one number or one for each of {n} elements, got {}",
+            counts.aval()
+        );
+    }
+    let total = match options.total_repeat_length {
+        Some(total) => total,
+        None => {
+            let known =
+                known_integers(&counts).map_err(|e| e.context("repeat: without a total_repeat_length"));
+            let known = known.or_throw();
+            if let Some(count) = known.iter().find(|c| **c < 0) {
+                throw!(InvalidArgument, "repeat: repeats must not be negative, got {count}");
+            }
+            known.iter().sum::<i64>() as usize * if known.len() == n { 1 } else { n }
         }
     };
+    let counts = broadcast_to_shape(&strong(&ravel(counts), default_int()), &[n]);
+    if n == 0 || total == 0 {
+        let (mut start, mut limit) = (vec![0; x.ndim()], x.shape().to_vec());
+        (start[axis], limit[axis]) = (0, 0);
+        return lax::slice(&x, &start, &limit, None);
+    }
+    // Marks where another element begins: their running sum is the element's position.
+    let before = lax::sub(&cumsum(&counts, 0), &counts);
+    let marks = lax::full(&[total], lax::literal(DType::I32, 0.0)).at(before).add(1);
+    let positions = lax::sub(&cumsum(marks, 0), &lax::literal(DType::I32, 1.0));
+    take_with(&x, positions, axis, TakeOptions::new().mode(TakeMode::Fill))
+}
+
+/// The values of an array of integers.
+fn known_integers(x: &Array) -> Result<Vec<i64>> {
+    let (bytes, dtype) = (x.to_bytes()?, x.dtype());
+    let integer = |b: &[u8]| Scalar::from_bytes(dtype, b).to_i128() as i64;
+    Ok(bytes.chunks_exact(dtype.size()).map(integer).collect())
+}
+
+#[track_caller]
+fn each_repeated(x: &Array, n: usize, axis: usize) -> Array {
     let mut spread = x.shape().to_vec();
-    spread.insert(axis + 1, repeats);
+    spread.insert(axis + 1, n);
     let dims: Vec<usize> = (0..spread.len()).filter(|d| *d != axis + 1).collect();
     let mut merged = x.shape().to_vec();
-    merged[axis] *= repeats;
-    lax::reshape(&lax::broadcast_in_dim(&x, &spread, &dims), &merged)
+    merged[axis] *= n;
+    lax::reshape(&lax::broadcast_in_dim(x, &spread, &dims), &merged)
 }
 
 /// The elements in reverse order along axes.
@@ -273,9 +458,12 @@ pub fn repeat(x: impl Into<Array>, repeats: usize, axis: impl Into<Axes>) -> Arr
 /// An axis out of range or repeated.
 #[track_caller]
 pub fn flip(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
-    let x = x.into();
-    let dims = axes.into().resolve("flip", x.ndim()).or_throw();
-    lax::rev(&x, &dims)
+    flipped("flip", &x.into(), &axes.into())
+}
+
+#[track_caller]
+fn flipped(name: &str, x: &Array, axes: &Axes) -> Array {
+    lax::rev(x, &axes.sorted(name, x.ndim()).or_throw())
 }
 
 /// [`flip`] along the second axis.
@@ -284,7 +472,7 @@ pub fn flip(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// An array of fewer than two axes.
 #[track_caller]
 pub fn fliplr(x: impl Into<Array>) -> Array {
-    flip(x, 1)
+    flipped("fliplr", &x.into(), &1.into())
 }
 
 /// [`flip`] along the first axis.
@@ -293,179 +481,93 @@ pub fn fliplr(x: impl Into<Array>) -> Array {
 /// A scalar.
 #[track_caller]
 pub fn flipud(x: impl Into<Array>) -> Array {
-    flip(x, 0)
+    flipped("flipud", &x.into(), &0.into())
 }
 
-/// The elements moved by `shift` along axes, those that fall off entering at the other end. `..` flattens meanwhile.
+/// The elements moved by `shift` along axes, those that fall off entering at the other end. `..` flattens meanwhile. Several
+/// shifts go with as many axes.
 ///
 /// # Errors
-/// An axis out of range or repeated.
+/// An axis out of range; `roll: 2 shifts for 3 axes`.
+/// ```
+/// use raxla::numpy as jnp;
+///
+/// assert_eq!(jnp::roll(jnp::arange(4), 1, 0).to_vec::<i32>()?, [3, 0, 1, 2]);
+/// assert_eq!(jnp::roll(jnp::eye(2), (1, 0), (0, 1)).to_vec::<f32>()?, [0.0, 1.0, 1.0, 0.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
-pub fn roll(x: impl Into<Array>, shift: i64, axes: impl Into<Axes>) -> Array {
-    let (x, axes) = (x.into(), axes.into());
-    if axes.is_all() {
-        let flat = roll(ravel(&x), shift, 0);
+pub fn roll(x: impl Into<Array>, shift: impl Into<Shifts>, axes: impl Into<Axes>) -> Array {
+    rolled(&x.into(), &shift.into(), &axes.into())
+}
+
+#[track_caller]
+fn rolled(x: &Array, shifts: &Shifts, axes: &Axes) -> Array {
+    let shifts = shifts.get();
+    let Some(axes) = axes.given() else {
+        let flat = roll_axis(&ravel(x), shifts.iter().sum(), 0);
         return lax::reshape(&flat, x.shape());
+    };
+    if shifts.len() != 1 && axes.len() != 1 && shifts.len() != axes.len() {
+        throw!(InvalidArgument, "roll: {} shifts for {} axes", shifts.len(), axes.len());
     }
-    let dims = axes.resolve("roll", x.ndim()).or_throw();
-    dims.iter().fold(x, |x, axis| {
-        let n = x.shape()[*axis] as i64;
-        if n == 0 || shift.rem_euclid(n) == 0 {
-            return x;
+    let mut out = x.clone();
+    // One shift goes with every axis, every shift with one axis.
+    for i in 0..shifts.len().max(axes.len()) {
+        let pick = |list: &[i64]| list[if list.len() == 1 { 0 } else { i }];
+        if shifts.is_empty() || axes.is_empty() {
+            break;
         }
-        let cut = n - shift.rem_euclid(n);
-        let axis_ = *axis as i64;
-        let (left, right) =
-            (lax::slice_in_dim(&x, 0, cut, 1, axis_), lax::slice_in_dim(&x, cut, n, 1, axis_));
-        lax::concatenate(&[right, left], *axis)
-    })
+        let axis = Axis::from(pick(axes)).position("roll", x.ndim()).or_throw();
+        out = roll_axis(&out, pick(shifts), axis);
+    }
+    out
 }
 
-/// The plane of two axes turned by `k` right angles, from the first axis towards the second.
+#[track_caller]
+fn roll_axis(x: &Array, shift: i64, axis: usize) -> Array {
+    let n = x.shape()[axis] as i64;
+    if n == 0 || shift.rem_euclid(n) == 0 {
+        return x.clone();
+    }
+    let cut = n - shift.rem_euclid(n);
+    let left = lax::slice_in_dim(x, 0, cut, 1, axis as i64);
+    let right = lax::slice_in_dim(x, cut, n, 1, axis as i64);
+    lax::concatenate(&[right, left], axis)
+}
+
+options! {
+    /// Options of [`rot90_with`].
+    pub struct Rot90Options {
+        /// How many right angles.
+        k: value i64 = 1,
+        /// The plane: from the first of two axes towards the second.
+        axes: into Axes = (0, 1),
+    }
+}
+
+/// The plane of the first two axes turned by a right angle, from the first axis towards the second.
 ///
 /// # Errors
-/// Axes out of range; `rot90: axes must be different`.
+/// An array of fewer than two axes.
 #[track_caller]
-pub fn rot90(x: impl Into<Array>, k: i64, axes: (i64, i64)) -> Array {
+pub fn rot90(x: impl Into<Array>) -> Array {
+    rot90_with(x, Rot90Options::new())
+}
+
+/// [`rot90`] by options.
+///
+/// # Errors
+/// Axes out of range; `rot90: takes two different axes, got [0, 0]`.
+#[track_caller]
+pub fn rot90_with(x: impl Into<Array>, options: Rot90Options) -> Array {
     let x = x.into();
-    let (a, b) = (canonical_axis("rot90", axes.0, x.ndim()), canonical_axis("rot90", axes.1, x.ndim()));
-    if a == b {
-        return Err(err!(InvalidArgument, "rot90: axes must be different, got {a}")).or_throw();
-    }
-    let (a, b) = (a as i64, b as i64);
-    match k.rem_euclid(4) {
+    let axes = options.axes.positions("rot90", x.ndim()).or_throw();
+    let &[a, b] = &axes[..] else { throw!(InvalidArgument, "rot90: takes two different axes, got {axes:?}") };
+    match options.k.rem_euclid(4) {
         0 => x,
         1 => swapaxes(flip(x, b), a, b),
-        2 => flip(flip(x, a), b),
+        2 => flip(x, (a, b)),
         _ => flip(swapaxes(x, a, b), b),
     }
-}
-
-/// How [`pad`] fills what it adds.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum PadMode {
-    /// With this value.
-    Constant(Array),
-    /// With the element at the edge.
-    Edge,
-    /// With the mirror image, without the edge itself.
-    Reflect,
-    /// With the mirror image, edge included.
-    Symmetric,
-    /// With the elements of the other end.
-    Wrap,
-}
-
-impl<T: Into<Array>> From<T> for PadMode {
-    fn from(value: T) -> Self {
-        PadMode::Constant(value.into())
-    }
-}
-
-/// `x` with `(before, after)` elements more along each axis: `pad(&x, &[(1, 1), (0, 2)], 0)`.
-///
-/// # Errors
-/// `pad: pad_width must have one entry for each axis of f32[3], got 2`; an empty axis to be filled from itself.
-#[track_caller]
-pub fn pad(x: impl Into<Array>, pad_width: &[(usize, usize)], mode: impl Into<PadMode>) -> Array {
-    let x = x.into();
-    let widths = if pad_width.len() == 1 { vec![pad_width[0]; x.ndim()] } else { pad_width.to_vec() };
-    if widths.len() != x.ndim() {
-        return Err(err!(
-            Shape,
-            "pad: pad_width must have one entry for each axis of {}, got {}",
-            x.aval(),
-            widths.len()
-        ))
-        .or_throw();
-    }
-    let mode = mode.into();
-    if let PadMode::Constant(value) = &mode {
-        let value = lax::convert(value, x.dtype(), x.weak_type());
-        let config: Vec<(i64, i64, i64)> = widths.iter().map(|(l, h)| (*l as i64, *h as i64, 0)).collect();
-        return lax::pad(&x, value, &config);
-    }
-    widths.iter().enumerate().fold(x, |x, (axis, (low, high))| pad_axis(x, axis, *low, *high, &mode))
-}
-
-#[track_caller]
-fn pad_axis(x: Array, axis: usize, low: usize, high: usize, mode: &PadMode) -> Array {
-    let n = x.shape()[axis];
-    if low == 0 && high == 0 {
-        return x;
-    }
-    if n == 0 {
-        return Err(err!(
-            Shape,
-            "pad: axis {axis} of {} is empty and can only be padded by a constant",
-            x.aval()
-        ))
-        .or_throw();
-    }
-    let n = n as i64;
-    // Where each element of the result comes from, as runs of consecutive positions.
-    let source = |i: i64| match mode {
-        PadMode::Edge | PadMode::Constant(_) => i.clamp(0, n - 1),
-        PadMode::Wrap => i.rem_euclid(n),
-        PadMode::Symmetric => {
-            let j = i.rem_euclid(2 * n);
-            if j < n { j } else { 2 * n - 1 - j }
-        }
-        PadMode::Reflect if n == 1 => 0,
-        PadMode::Reflect => {
-            let j = i.rem_euclid(2 * n - 2);
-            if j < n { j } else { 2 * n - 2 - j }
-        }
-    };
-    let positions: Vec<i64> = (-(low as i64)..n + high as i64).map(source).collect();
-    let mut parts: Vec<Array> = Vec::new();
-    let mut start = 0;
-    while start < positions.len() {
-        let step = positions.get(start + 1).map_or(1, |next| next - positions[start]);
-        // A jump ends a run of one.
-        let step = if step.abs() > 1 { 1 } else { step };
-        let mut end = start + 1;
-        while end < positions.len() && positions[end] - positions[end - 1] == step {
-            end += 1;
-        }
-        let (first, last) = (positions[start], positions[end - 1]);
-        let axis_ = axis as i64;
-        parts.push(match step {
-            0 => repeat(lax::slice_in_dim(&x, first, first + 1, 1, axis_), end - start, axis_),
-            _ if first <= last => lax::slice_in_dim(&x, first, last + 1, 1, axis_),
-            _ => lax::rev(&lax::slice_in_dim(&x, last, first + 1, 1, axis_), &[axis]),
-        });
-        start = end;
-    }
-    lax::concatenate(&parts, axis)
-}
-
-/// The differences of neighbours along an axis, `n` times over.
-///
-/// # Errors
-/// An axis out of range; a scalar.
-#[track_caller]
-pub fn diff(x: impl Into<Array>, n: usize, axis: i64) -> Array {
-    let x = x.into();
-    let axis = canonical_axis("diff", axis, x.ndim()) as i64;
-    (0..n).fold(x, |x, _| {
-        let size = x.shape()[axis as usize] as i64;
-        let front = lax::slice_in_dim(&x, 1.min(size), size, 1, axis);
-        let back = lax::slice_in_dim(&x, 0, (size - 1).max(0), 1, axis);
-        if x.dtype().is_bool() { lax::ne(&front, &back) } else { lax::sub(&front, &back) }
-    })
-}
-
-/// The differences of neighbours of the flattened array.
-///
-/// # Errors
-/// `sub does not accept dtype bool`
-#[track_caller]
-pub fn ediff1d(x: impl Into<Array>) -> Array {
-    let x = ravel(x);
-    let n = x.size();
-    let part =
-        |start: usize, limit: usize| lax::slice_in_dim(&x, Some(start as i64), Some(limit as i64), 1, 0);
-    lax::sub(&part(1.min(n), n), &part(0, n.saturating_sub(1)))
 }

@@ -4,7 +4,7 @@ use crate::core::array::Array;
 use crate::core::config::x64_enabled;
 use crate::core::scalar::Scalar;
 use crate::dtype::{DType, promote_types};
-use crate::error::{OrThrow, Result, bail};
+use crate::error::{OrThrow, throw};
 use crate::lax;
 pub(crate) use crate::lax::broadcast_shapes;
 use crate::lax::elementwise::tuple;
@@ -65,9 +65,33 @@ pub(crate) fn promote_integer(dtype: DType) -> DType {
     }
 }
 
+/// The least number of a dtype, or the greatest: infinity for floats.
+pub(crate) fn extreme(dtype: DType, greatest: bool) -> Scalar {
+    let sign = if greatest { 1.0 } else { -1.0 };
+    match dtype {
+        d if d.is_inexact() => Scalar::from_f64(d, sign * f64::INFINITY),
+        DType::Bool => Scalar::from_i128(dtype, i128::from(greatest)),
+        d => {
+            let bits = d.bits() as u32;
+            let (least, most) = if d.is_unsigned() {
+                (0, (1 << bits) - 1)
+            } else {
+                (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+            };
+            Scalar::from_i128(d, if greatest { most } else { least })
+        }
+    }
+}
+
 /// `f32` for `bf16` and `f16`, so that sums do not lose digits.
 pub(crate) fn upcast_f16(dtype: DType) -> DType {
     if matches!(dtype, DType::BF16 | DType::F16) { DType::F32 } else { dtype }
+}
+
+/// `x` in `dtype`, strongly typed.
+#[track_caller]
+pub(crate) fn strong(x: &Array, dtype: DType) -> Array {
+    lax::convert(x, dtype, false)
 }
 
 /// All operands in one dtype, changed by `to`.
@@ -125,13 +149,16 @@ pub(crate) fn numeric(x: &Array) -> Array {
 /// Operands of different ranks get leading axes; scalars and axes of size one are left to the primitive.
 #[track_caller]
 pub(crate) fn promote_shapes<const N: usize>(name: &str, mut args: [Array; N]) -> [Array; N] {
-    let rank = args.iter().map(Array::ndim).max().unwrap_or(0);
-    if args.iter().all(|x| x.ndim() == rank || x.ndim() == 0) {
+    let first = args[0].shape();
+    if args.iter().all(|x| x.shape() == first || x.ndim() == 0) {
         return args;
     }
-    if broadcast_shapes(&args.each_ref().map(Array::shape)).is_err() {
-        incompatible(name, &args.each_ref().map(Array::shape)).or_throw()
+    let shapes = args.each_ref().map(Array::shape);
+    if broadcast_shapes(&shapes).is_err() {
+        let shapes = shapes.map(tuple).join(", ");
+        throw!(Shape, "{name} got incompatible shapes for broadcasting: {shapes}");
     }
+    let rank = args.iter().map(Array::ndim).max().unwrap_or(0);
     for x in &mut args {
         if x.ndim() < rank && x.ndim() > 0 {
             let new: Vec<usize> = (0..rank - x.ndim()).collect();
@@ -139,12 +166,6 @@ pub(crate) fn promote_shapes<const N: usize>(name: &str, mut args: [Array; N]) -
         }
     }
     args
-}
-
-#[cold]
-fn incompatible(name: &str, shapes: &[&[usize]]) -> Result<()> {
-    let shapes: Vec<String> = shapes.iter().map(|s| tuple(s)).collect();
-    bail!(Shape, "{name}: incompatible shapes for broadcasting: shapes=[{}]", shapes.join(", "))
 }
 
 /// Operands copied to their common shape.
@@ -167,21 +188,6 @@ pub(crate) fn broadcast_to_shape(x: &Array, shape: &[usize]) -> Array {
     lax::broadcast_in_dim(x, shape, &dims)
 }
 
-/// Position of an axis that may count from the end.
-pub(crate) fn axis_index(name: &str, axis: i64, ndim: usize) -> Result<usize> {
-    let index = if axis < 0 { axis + ndim as i64 } else { axis };
-    if index < 0 || index >= ndim as i64 {
-        bail!(Shape, "{name}: axis {axis} is out of bounds for array of dimension {ndim}");
-    }
-    Ok(index as usize)
-}
-
-/// [`axis_index`] that throws.
-#[track_caller]
-pub(crate) fn canonical_axis(name: &str, axis: i64, ndim: usize) -> usize {
-    axis_index(name, axis, ndim).or_throw()
-}
-
 /// A scalar of `x`'s dtype, weakly typed if `x` is a weakly typed scalar. JAX: `_lax_const`.
 pub(crate) fn constant(x: &Array, value: f64) -> Array {
     Array::from(Scalar::from_f64(x.dtype(), value).with_weak_type(x.weak_type() && x.ndim() == 0))
@@ -195,13 +201,9 @@ pub(crate) fn strong_constant(x: &Array, value: f64) -> Array {
 /// Ends with an error unless the dtype is one that the function is defined for.
 #[track_caller]
 pub(crate) fn reject_complex(name: &str, x: &Array) {
-    let check = || {
-        if x.dtype().is_complex() {
-            bail!(DType, "{name} does not support complex-valued inputs, got {}", x.aval());
-        }
-        Ok(())
-    };
-    check().or_throw()
+    if x.dtype().is_complex() {
+        throw!(DType, "{name} does not support complex-valued inputs, got {}", x.aval());
+    }
 }
 
 /// The default float of the settings in force, for functions that make floats of integers.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use raxla::{Array, DType, ErrorKind, Result, lax};
+use raxla::{Array, Axis, DType, ErrorKind, Result, lax};
 use serde_json::Value;
 
 /// A function by JAX's name, and how to call it.
@@ -15,7 +15,7 @@ pub struct Row {
 /// A row that is called with arguments `x` and parameters `p`, and gives one array.
 #[macro_export]
 macro_rules! row {
-    ($name:literal, |$x:pat_param, $p:pat_param| $body:expr) => {
+    ($name:expr, |$x:pat_param, $p:pat_param| $body:expr) => {
         $crate::case::Row { name: $name, call: |$x, $p| vec![$body] }
     };
 }
@@ -42,13 +42,16 @@ macro_rules! binary_rows {
     };
 }
 
-/// Rows of reductions.
+/// Rows of reductions: by the short form where a case has no options, which may be arrays behind the first.
 #[macro_export]
 macro_rules! reduce_rows {
-    ($root:literal $module:ident: $($name:ident)*) => {
+    ($root:literal $module:ident $options:path, $axes:path: $($name:ident $with:ident)*) => {
         &[$($crate::case::Row {
             name: concat!($root, stringify!($name)),
-            call: |x, p| vec![$module::$name(&x[0], $crate::rows_numpy::axes(p))],
+            call: |x, p| vec![match $options(p, &x[1..]) {
+                Some(options) => $module::$with(&x[0], $axes(p), options),
+                None => $module::$name(&x[0], $axes(p)),
+            }],
         }),*]
     };
 }
@@ -80,7 +83,7 @@ impl Data {
             return Ok(x);
         }
         let one = &self.bytes[..self.dtype.size()];
-        let one = Array::from_bytes(one, self.dtype, &[])?;
+        let one = Array::from_bytes(one, self.dtype, ())?;
         let number = match self.dtype {
             DType::I32 => Array::from(one.item::<i32>()?),
             DType::F32 => Array::from(one.item::<f32>()?),
@@ -178,6 +181,9 @@ impl Params {
     }
     pub fn bool(&self, name: &str) -> bool {
         self.0[name].as_bool().unwrap_or(false)
+    }
+    pub fn axis(&self, name: &str) -> Axis {
+        self.int(name).into()
     }
     pub fn bool_or(&self, name: &str, default: bool) -> bool {
         self.0[name].as_bool().unwrap_or(default)

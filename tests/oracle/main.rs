@@ -232,7 +232,7 @@ families! {
     numpy_reduce(710): &[rows_numpy::REDUCE];
     numpy_shape(585): &[rows_numpy::SHAPE];
     nn(200): &[rows_nn::NN];
-    numpy_index(260): &[rows_index::INDEX];
+    numpy_index(260): &[rows_index::INDEX, rows_numpy::REDUCE];
     wide(590): EVERY;
     gradients(168): EVERY;
     weak_gradients(90): EVERY;

@@ -19,6 +19,19 @@ pub const NN: &[&[Row]] = &[
         row!("nn.glu", |x, p| nn::glu(&x[0], p.int("axis"))),
         row!("nn.softmax", |x, p| nn::softmax(&x[0], axes(p))),
         row!("nn.log_softmax", |x, p| nn::log_softmax(&x[0], axes(p))),
+        row!("nn.logsumexp", |x, p| {
+            let mut options = nn::LogsumexpOptions::new().keepdims(p.bool("keepdims"));
+            if p.bool("where") {
+                options = options.where_(&x[1]);
+            }
+            if p.bool("b") {
+                options = options.b(&x[1]);
+            }
+            match x.len() == 1 && !p.bool("keepdims") {
+                true => nn::logsumexp(&x[0], axes(p)),
+                false => nn::logsumexp_with(&x[0], axes(p), options),
+            }
+        }),
         row!("nn.logmeanexp", |x, p| nn::logmeanexp(&x[0], axes(p))),
         row!("nn.standardize", |x, p| nn::standardize(&x[0], axes(p), 1e-5)),
         row!("nn.one_hot", |x, p| nn::one_hot(&x[0], p.usize("num_classes"), p.dtype_or_none("dtype"))),

@@ -48,7 +48,7 @@ fn worker() -> Result<()> {
         let state = state + jnp::sin(x) * &weights;
         (jnp::sum(&state, ..), state)
     });
-    let mut state = jnp::zeros(&[3], None);
+    let mut state = jnp::zeros([3]);
     let mut total = Array::scalar(0f32);
     for _ in 0..3 {
         (total, state) = step(state, &Array::from([1.0f32, 2.0, 3.0]))?;

@@ -122,8 +122,8 @@ fn operations_of_each_kind_compile_and_agree_with_rusts_arithmetic() {
         assert_eq!(product.to_vec::<f32>()?, [7.0, 10.0, 15.0, 22.0]);
         let unsorted = Array::from([3.0f32, f32::NAN, -1.0, 2.0]);
         assert_eq!(jnp::sort(&unsorted, 0).to_vec::<f32>()?[..3], [-1.0, 2.0, 3.0]);
-        let image = jnp::reshape(jnp::arange(9.0), &[1, 1, 3, 3]);
-        let kernel = jnp::ones(&[1, 1, 2, 2], None);
+        let image = jnp::reshape(jnp::arange(9.0), [1, 1, 3, 3]);
+        let kernel = jnp::ones([1, 1, 2, 2]);
         let convolved = lax::conv(&image, &kernel, &[1, 1], "VALID", None, None);
         assert_close(&convolved, &[8.0, 12.0, 20.0, 24.0], 1e-6);
         let spectrum = lax::fft(&x.astype(DType::C64), lax::FftType::Fft, &[4]);
@@ -154,13 +154,13 @@ fn transformations_nest_and_loops_run() {
 fn a_donated_buffer_is_used_again() {
     on_gpu(|gpu| {
         let double = jit(|x: Array| x * 2.0);
-        let x = device_put(&jnp::ones(&[1 << 20], None), gpu);
+        let x = device_put(&jnp::ones([1 << 20]), gpu);
         let shared = x.clone();
         let y = double(x)?;
         assert!(!shared.is_deleted());
         assert_eq!(shared.to_vec::<f32>()?[..2], [1.0, 1.0]);
         // Sixteen times a buffer of four GiB, one after the other in the same place.
-        let mut big = jnp::zeros(&[1 << 30], None);
+        let mut big = jnp::zeros([1 << 30]);
         let step = jit(|x: Array| x + 1.0);
         for _ in 0..16 {
             big = step(big)?;

@@ -69,7 +69,7 @@ fn the_derivative_over_a_mapped_axis_uses_what_was_captured() {
     let total = move |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(vmap(f)(x, y)?, ..)) };
     assert_eq!(f32s(&grad(total)(&xs(), &ys()).unwrap()), [30.0, 60.0, 90.0]);
     assert_eq!(f32s(&jit(grad(total))(&xs(), &ys()).unwrap()), [30.0, 60.0, 90.0]);
-    let (_, dy) = jvp(move |x: &Array| vmap(f)(x, &ys()), (xs(),), (jnp::ones_like(xs(), None),)).unwrap();
+    let (_, dy) = jvp(move |x: &Array| vmap(f)(x, &ys()), (xs(),), (jnp::ones_like(xs()),)).unwrap();
     assert_eq!(f32s(&dy), [30.0, 60.0, 90.0]);
     // The argument is the same for all, so its cotangents add up.
     let over = VmapOptions::new().in_axes((None, 0));
@@ -133,7 +133,7 @@ fn a_rule_may_differentiate_a_function_that_holds_jaxprs() {
         close(grad(g.clone())(&x).unwrap());
         close(jit(grad(g.clone()))(&x).unwrap());
         close(grad(jit(g.clone()))(&x).unwrap());
-        close(vmap(grad(g.clone()))(&jnp::ones(&[2], None)).unwrap().index(1));
+        close(vmap(grad(g.clone()))(&jnp::ones([2])).unwrap().index(1));
         let second = grad(grad(g))(&x);
         assert!(second.unwrap().item::<f32>().unwrap().is_finite());
     }

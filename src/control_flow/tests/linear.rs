@@ -145,7 +145,7 @@ fn donated_buffers_find_their_results_at_once() {
         let update =
             api::jit(move |xs: Vec<Array>| xs.iter().map(|x| sin(x)).rev().take(n).collect::<Vec<_>>());
         // Half of them have the type of no result.
-        let xs = (0..n).map(|i| Array::from_slice(&vec![1.0f32; i + 1], &[i + 1])).collect::<Vec<_>>();
+        let xs = (0..n).map(|i| Array::from_slice(&vec![1.0f32; i + 1], [i + 1])).collect::<Vec<_>>();
         let traced = update.trace()(xs).unwrap();
         work::steps_of(|| drop(traced.lower().unwrap()))
     };

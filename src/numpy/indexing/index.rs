@@ -6,7 +6,7 @@ use crate::core::array::Array;
 
 /// What stands for one axis, or several, in an index.
 ///
-/// An integer drops its axis; a range keeps some of it; `..` stands for as many whole axes as are left over (a second `..`
+/// An integer drops its axis; a range keeps some of it, [`Colon`] all of it; `..` stands for as many whole axes as are left over (a second `..`
 /// for one whole axis); [`NewAxis`] adds an axis of size one; an array of integers picks elements, several such arrays
 /// broadcast together; a `bool` array picks where it is true. Negative integers count from the end.
 #[derive(Clone, Debug)]
@@ -34,6 +34,18 @@ pub enum Index {
 /// An axis of size one in an index. JAX: `None`, `jnp.newaxis`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewAxis;
+
+/// A whole axis in an index, where `..` stands for all that are left over. JAX: `:`.
+///
+/// ```
+/// use raxla::{numpy as jnp, prelude::*};
+///
+/// let x = jnp::zeros((2, 3, 4));
+/// assert_eq!(x.index((Colon, 0)).shape(), [2, 4]);
+/// assert_eq!(x.index((Colon, NewAxis, 1..)).shape(), [2, 1, 2, 4]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colon;
 
 /// A range with a step: `step(0..10, 2)`, `step(.., -1)`. JAX: `x[0:10:2]`, `x[::-1]`.
 ///
@@ -87,6 +99,11 @@ impl From<RangeFull> for Index {
         Index::Ellipsis
     }
 }
+impl From<Colon> for Index {
+    fn from(_: Colon) -> Self {
+        Index::Slice { start: None, stop: None, step: 1 }
+    }
+}
 impl From<NewAxis> for Index {
     fn from(_: NewAxis) -> Self {
         Index::NewAxis
@@ -108,7 +125,7 @@ impl<const N: usize> From<[i32; N]> for Index {
     }
 }
 
-/// A whole index: one [`Index`], or a tuple of up to six.
+/// A whole index: one [`Index`], or a tuple of up to eight.
 pub trait IntoIndices {
     /// The parts in order.
     fn into_indices(self) -> Vec<Index>;
@@ -135,7 +152,7 @@ single_index!(
     RangeFrom<usize>
 );
 single_index!(RangeTo<i32>, RangeTo<i64>, RangeTo<usize>, RangeInclusive<i32>, RangeInclusive<usize>);
-single_index!(RangeFull, NewAxis, Array, &Array, Index);
+single_index!(RangeFull, Colon, NewAxis, Array, &Array, Index);
 
 impl<const N: usize> IntoIndices for [i32; N] {
     fn into_indices(self) -> Vec<Index> {
@@ -164,4 +181,4 @@ macro_rules! tuple_index {
         }
     )*};
 }
-tuple_index! { A; A B; A B C; A B C D; A B C D E; A B C D E F; }
+tuple_index! { A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }

@@ -33,11 +33,13 @@ pub(super) struct Plan {
     pub new_axes: Vec<usize>,
     /// The common shape of the arrays, and where its axes stand in the result before new axes come in.
     pub picked: Option<(Vec<usize>, usize)>,
+    /// Do negative positions in arrays count from the end?
+    wrap: bool,
 }
 
-fn slice_axis(start: Option<i64>, stop: Option<i64>, step: i64, n: i64) -> Result<Axis> {
+fn slice_axis(name: &str, start: Option<i64>, stop: Option<i64>, step: i64, n: i64) -> Result<Axis> {
     if step == 0 {
-        bail!(InvalidArgument, "index: slice step cannot be zero");
+        bail!(InvalidArgument, "{name}: slice step cannot be zero");
     }
     let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
     let wrap = |i: i64| (if i < 0 { i + n } else { i }).clamp(low, high);
@@ -48,33 +50,33 @@ fn slice_axis(start: Option<i64>, stop: Option<i64>, step: i64, n: i64) -> Resul
 }
 
 /// The positions where a mask is true, for each of its axes: its value must be known.
-fn nonzero(mask: &Array) -> Result<Vec<Array>> {
+fn nonzero(name: &str, mask: &Array) -> Result<Vec<Array>> {
     let truth = mask.to_vec::<bool>().map_err(|e| {
-        e.context("index: a boolean array index needs a known value, since the result's shape depends on it; use where_")
+        e.context(format!(
+            "{name}: a boolean array index needs a known value, since the result's shape depends on it; use where_"
+        ))
     })?;
     let places: Vec<usize> = truth.iter().enumerate().filter(|(_, t)| **t).map(|(i, _)| i).collect();
     let mut stride = mask.size();
     let along = mask.shape().iter().map(|n| {
         stride /= (*n).max(1);
         let positions: Vec<i32> = places.iter().map(|i| (i / stride.max(1) % n) as i32).collect();
-        Array::try_from_slice(&positions, &[positions.len()])
+        Array::try_from_slice(&positions, [positions.len()])
     });
     along.collect()
 }
 
 impl Plan {
-    pub(super) fn new(x: &Array, indices: Vec<Index>) -> Result<Plan> {
+    pub(super) fn new(name: &str, x: &Array, indices: Vec<Index>, wrap: bool) -> Result<Plan> {
         let mut flat = Vec::new();
         for index in indices {
             match index {
                 Index::Array(mask) if mask.dtype().is_bool() => {
-                    flat.extend(nonzero(&mask)?.into_iter().map(Index::Array));
+                    flat.extend(nonzero(name, &mask)?.into_iter().map(Index::Array));
                 }
-                Index::Array(i) if !i.dtype().is_integer() => bail!(
-                    DType,
-                    "index: an indexer must have integer or boolean type, got {}",
-                    i.dtype().name()
-                ),
+                Index::Array(i) if !i.dtype().is_integer() => {
+                    bail!(DType, "{name}: an indexer must have integer or boolean type, got {}", i.dtype())
+                }
                 other => flat.push(other),
             }
         }
@@ -84,7 +86,7 @@ impl Plan {
         if named > x.ndim() {
             bail!(
                 Shape,
-                "index: too many indices: array is {}-dimensional, but {named} were indexed",
+                "{name}: too many indices: array is {}-dimensional, but {named} were indexed",
                 x.ndim()
             );
         }
@@ -100,10 +102,10 @@ impl Plan {
             }
         }
         spread.extend(std::iter::repeat_n(WHOLE, left.unwrap_or(0)));
-        Self::fit(x, spread)
+        Self::fit(name, x, spread, wrap)
     }
 
-    fn fit(x: &Array, spread: Vec<Index>) -> Result<Plan> {
+    fn fit(name: &str, x: &Array, spread: Vec<Index>, wrap: bool) -> Result<Plan> {
         let arrays = spread.iter().any(|i| matches!(i, Index::Array(_)));
         let (mut axes, mut new_axes, mut shapes) = (Vec::new(), Vec::new(), Vec::new());
         // Places among the parts where something is picked, to see if they stand together.
@@ -118,7 +120,7 @@ impl Plan {
                     continue;
                 }
                 Index::Slice { start, stop, step } => {
-                    axes.push(slice_axis(start, stop, step, x.shape()[axis] as i64)?);
+                    axes.push(slice_axis(name, start, stop, step, x.shape()[axis] as i64)?);
                     rank += 1;
                     continue;
                 }
@@ -127,7 +129,7 @@ impl Plan {
                     if n == 0 {
                         bail!(
                             Shape,
-                            "index: index {i} is out of bounds for axis {axis} with size 0 of {}",
+                            "{name}: index {i} is out of bounds for axis {axis} with size 0 of {}",
                             x.aval()
                         );
                     }
@@ -137,7 +139,7 @@ impl Plan {
                     if x.shape()[axis] == 0 && i.size() > 0 {
                         bail!(
                             Shape,
-                            "index: an index is out of bounds for axis {axis} with size 0 of {}",
+                            "{name}: an index is out of bounds for axis {axis} with size 0 of {}",
                             x.aval()
                         );
                     }
@@ -155,10 +157,10 @@ impl Plan {
         }
         if !arrays {
             let new_axes = new_axes.iter().enumerate().map(|(k, (rank, _))| rank + k).collect();
-            return Ok(Plan { axes, new_axes, picked: None });
+            return Ok(Plan { axes, new_axes, picked: None, wrap });
         }
         let common = broadcast_shapes(&shapes.iter().map(Vec::as_slice).collect::<Vec<_>>())
-            .map_err(|e| e.context("index"))?;
+            .map_err(|e| e.context(name))?;
         // Picked axes that stand together are replaced by their common axes, otherwise these go in front.
         let together = places.windows(2).all(|w| w[1] == w[0] + 1);
         let at = if together { first } else { 0 };
@@ -168,11 +170,18 @@ impl Plan {
         };
         let new_axes =
             new_axes.iter().enumerate().map(|(k, (rank, place))| behind(*place, *rank) + k).collect();
-        Ok(Plan { axes, new_axes, picked: Some((common, at)) })
+        Ok(Plan { axes, new_axes, picked: Some((common, at)), wrap })
+    }
+
+    /// [`from_the_end`](Self::from_the_end), if negative positions are to count so.
+    #[track_caller]
+    pub(super) fn wrapped(&self, i: &Array, n: usize) -> Array {
+        if self.wrap { Self::from_the_end(i, n) } else { i.clone() }
     }
 
     /// Positions that count from the end are made to count from the beginning.
-    pub(super) fn wrapped(i: &Array, n: usize) -> Array {
+    #[track_caller]
+    pub(super) fn from_the_end(i: &Array, n: usize) -> Array {
         let i = if i.dtype().bits() < 32 || i.weak_type() {
             lax::convert(i, DType::I32, false)
         } else {

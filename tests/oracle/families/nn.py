@@ -7,13 +7,15 @@ ACTIVATIONS = """relu relu6 sigmoid softplus soft_sign silu mish log_sigmoid sel
     sparse_plus sparse_sigmoid tanh""".split()
 
 # Compositions of transcendental functions.
-ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """soft_cap elu celu leaky_relu gelu squareplus glu softmax log_softmax logmeanexp tanh standardize
+ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """soft_cap elu celu leaky_relu gelu squareplus glu softmax log_softmax logmeanexp logsumexp tanh standardize
     log1mexp dot_product_attention""".split()}
 ULP |= {"nn.relu": 0, "nn.relu6": 0, "nn.hard_tanh": 0}
 
 ADAPTERS = {
     # JAX has no such function; this is its definition where the name is used.
     "nn.soft_cap": lambda x, cap: cap * jax.numpy.tanh(x / cap),
+    "nn.logsumexp": lambda x, *arrays, axis, keepdims=False, where=False, b=False: jax.nn.logsumexp(
+        x, axis, b=arrays[0] if b else None, keepdims=keepdims, where=arrays[0] if where else None),
     "nn.elu": lambda x, alpha: jax.nn.elu(x, alpha),
     "nn.celu": lambda x, alpha: jax.nn.celu(x, alpha),
     "nn.one_hot": lambda x, num_classes, dtype=None: jax.nn.one_hot(x, num_classes, **({} if dtype is None else {"dtype": dtype})),
@@ -90,3 +92,15 @@ def build(f):
     f.case("nn.soft_cap", arr("float32", corners), cap=30.0, grad=True, abs=1e-6, grad_abs=1e-6)
     f.case("nn.soft_cap", arr("int32", [1, -20]), cap=5.0, abs=1e-6)
     f.case("nn.soft_cap", weak(0.5), cap=5.0, abs=1e-6)
+    f.case("nn.logsumexp", ("float32", (2, 3)), axis=[0, 1], keepdims=True)
+    f.case("nn.logsumexp", arr("float32", [-float("inf"), -float("inf")]), axis=0)
+    f.case("nn.logsumexp", arr("float32", [1000.0, 1000.0]), axis=0, grad=True)
+    f.case("nn.logsumexp", arr("float32", [float("inf"), 1.0]), axis=0)
+    f.case("nn.logsumexp", ("int32", (3,)), axis=0)
+    f.case("nn.logsumexp", ("bfloat16", (2, 3)), axis=1)
+    for axis in (None, 1):
+        f.case("nn.logsumexp", ("float32", (2, 3)), axis=axis, grad=True, grad_ulp=16, abs=1e-6)
+    mask = arr("bool", [[True, False, True], [False, False, True]])
+    f.case("nn.logsumexp", ("float32", (2, 3)), mask, axis=1, where=True, abs=1e-6, grad=True, grad_ulp=16)
+    f.case("nn.logsumexp", ("float32", (2, 3)), arr("float32", [1.0, 0.0, 2.5]), axis=1, b=True, abs=1e-6, grad=[0], grad_ulp=16)
+    f.case("nn.logsumexp", ("float32", (2, 3)), arr("float32", [1.0, -9.0, 2.5]), axis=0, b=True, keepdims=True, abs=1e-6)

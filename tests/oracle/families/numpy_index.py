@@ -24,17 +24,18 @@ def index_of(parts, arrays):
 
 ADAPTERS = {
     "numpy.index": lambda x, *arrays, index: x[index_of(index, arrays)],
-    "numpy.take": lambda x, i, axis=None: jnp.take(x, i, axis=axis),
-    "numpy.take_along_axis": lambda x, i, axis: jnp.take_along_axis(x, i, axis),
-    "numpy.sort": lambda x, axis=-1: jnp.sort(x, axis=axis),
-    "numpy.argsort": lambda x, axis=-1: jnp.argsort(x, axis=axis),
-    "numpy.searchsorted": lambda a, v, side: jnp.searchsorted(a, v, side=side),
-    "numpy.quantile": lambda x, q, axis=None, method="linear", keepdims=False: jnp.quantile(x, q, axis=axis, method=method, keepdims=keepdims),
-    "numpy.percentile": lambda x, q, axis=None: jnp.percentile(x, q, axis=axis),
+    "numpy.take": lambda x, i, axis=None, **p: jnp.take(x, i, axis=axis, **p),
+    "numpy.take_along_axis": lambda x, i, axis, **p: jnp.take_along_axis(x, i, axis, **p),
+    "numpy.sort": lambda x, axis=-1, **p: jnp.sort(x, axis=axis, **p),
+    "numpy.argsort": lambda x, axis=-1, **p: jnp.argsort(x, axis=axis, **p),
+    "numpy.searchsorted": lambda a, v, *s, side, method="scan": jnp.searchsorted(a, v, side=side, sorter=s[0] if s else None, method=method),
+    "numpy.quantile": lambda x, q, *w, axis=None, **p: jnp.quantile(x, q, axis=axis, weights=w[0] if w else None, **p),
+    "numpy.percentile": lambda x, q, axis=None, **p: jnp.percentile(x, q, axis=axis, **p),
+    "numpy.at_get": lambda x, *arrays, index, **p: x.at[index_of(index, arrays)].get(**p),
     "numpy.lexsort": lambda *keys: jnp.lexsort(keys),
-    "numpy.bincount": lambda x, length: jnp.bincount(x, length=length),
+    "numpy.bincount": lambda x, *w, length=None: jnp.bincount(x, w[0] if w else None, length=length),
     "numpy.convolve": lambda x, y, mode: jnp.convolve(x, y, mode=mode),
-    **{f"numpy.at_{op}": (lambda op: lambda x, v, *arrays, index: getattr(x.at[index_of(index, arrays)], op)(v))(op)
+    **{f"numpy.at_{op}": (lambda op: lambda x, v, *arrays, index, **p: getattr(x.at[index_of(index, arrays)], op)(v, **p))(op)
        for op in "set add subtract multiply min max".split()},
 }
 
@@ -122,3 +123,56 @@ def build(f):
         f.case("numpy.digitize", arr("float32", [0.0]), arr("float32", [1.0]), right=right)
         f.case("numpy.digitize", arr("float32", [0.0]), arr("float32", []), right=right)
     f.case("numpy.digitize", arr("float32", 0.5), arr("float32", [[1.0]]), error=True)
+    # Options of functions above.
+    beyond = arr("int32", [2, -1, 7, -9])
+    for mode in ("fill", "clip", "promise_in_bounds"):
+        if mode != "promise_in_bounds":
+            f.case("numpy.at_get", ("float32", (3, 4)), beyond, index=[A(0)], mode=mode, grad=True)
+            f.case("numpy.at_get", ("float32", (3, 4)), beyond, index=[S(0, 2), A(0)], mode=mode)
+            f.case("numpy.at_get", ("float32", (3, 4)), beyond, index=[A(0)], mode=mode, wrap_negative_indices=False)
+            for op in ("set", "add", "max"):
+                f.case(f"numpy.at_{op}", ("float32", (3, 4)), ("float32", (4,)), arr("int32", [2, 7]), index=[A(0)], mode=mode)
+                f.case(f"numpy.at_{op}", ("float32", (3, 4)), ("float32", ()), arr("int32", [-1, 1]), index=[1, A(0)], mode=mode, wrap_negative_indices=False)
+                f.case(f"numpy.at_{op}", ("float32", (3, 4)), ("float32", ()), index=[7], mode=mode)
+            f.case("numpy.at_get", ("float32", (3, 4)), index=[7], mode=mode)
+            f.case("numpy.at_get", ("float32", (3, 4)), index=[-9, 1], mode=mode)
+            f.case("numpy.take", ("float32", (3, 4)), beyond, axis=0, mode=mode, grad=[0])
+            f.case("numpy.take_along_axis", ("float32", (3, 4)), arr("int32", [[0, 3], [1, -1], [2, 9]]), axis=1, mode=mode)
+        f.case("numpy.at_get", ("float32", (3, 4)), arr("int32", [0, 2]), index=["...", A(0), "newaxis"], mode=mode, unique_indices=True, indices_are_sorted=True)
+    f.case("numpy.at_get", ("int32", (3, 4)), beyond, index=[A(0)], mode="fill", fill_value=-5)
+    f.case("numpy.at_get", ("float32", (3, 4)), beyond, index=[0, A(0)], mode="fill", fill_value=0.5)
+    f.case("numpy.at_add", ("float32", (3, 4)), ("float32", (2, 4)), arr("int32", [0, 2]), index=[A(0)], unique_indices=True, indices_are_sorted=True, grad=True)
+    f.case("numpy.take", ("float32", (3, 4)), beyond, axis=1, mode="wrap")
+    f.case("numpy.take", ("int32", (3, 4)), beyond, axis=None, mode="fill", fill_value=-5)
+    f.case("numpy.take", ("float32", (0, 4)), beyond, axis=0, error=True)
+    f.case("numpy.take", ("float32", (0, 4)), arr("int32", []), axis=0)
+    f.case("numpy.take_along_axis", ("float32", (3, 4)), arr("int32", [0, 5, 99]), axis=None)
+    f.case("numpy.take_along_axis", ("int32", (3, 4)), arr("int32", [[9, -9]]), axis=1, mode="fill", fill_value=7)
+    for dtype in ("float32", "int32", "bool"):
+        for stable in (True, False):
+            for name in ("sort", "argsort"):
+                if stable or name == "sort":
+                    f.case(f"numpy.{name}", (dtype, (3, 4)), axis=0, descending=True, stable=stable)
+                    f.case(f"numpy.{name}", (dtype, edges(dtype)), descending=True, stable=stable)
+    f.case("numpy.sort", ("float32", (3, 4)), axis=None, descending=True, stable=True, grad=True)
+    for method in ("scan", "scan_unrolled", "sort", "compare_all"):
+        for side in ("left", "right"):
+            f.case("numpy.searchsorted", arr("float32", [1.0, 2.0, 2.0, 5.0]), arr("float32", [[0.0, 2.0], [9.0, 5.0]]), side=side, method=method)
+            f.case("numpy.searchsorted", arr("float32", [5.0, 1.0, 2.0]), arr("float32", [0.0, 2.0, 5.0]), arr("int32", [1, 2, 0]), side=side, method=method)
+            if method != "sort":
+                f.case("numpy.searchsorted", arr("float32", [-float("inf"), -0.0, 0.0, 1.0, float("inf"), NAN]), arr("float32", [0.0, -0.0, NAN, float("inf"), -float("inf"), 2.0]), side=side, method=method)
+        f.case("numpy.digitize", arr("float32", [0.0, 1.0, 2.0]), arr("float32", [1.0, 2.0, 2.5]), right=True, method=method)
+    for q in (0.0, 0.3, 0.5, 1.0, [0.2, 0.9]):
+        for axis in (None, 1):
+            f.case("numpy.quantile", ("float32", (3, 4)), arr("float32", q), axis=axis, method="inverted_cdf")
+            f.case("numpy.quantile", ("float32", (3, 4)), arr("float32", q), arr("float32", [[1.0, 0.0, 2.0, 1.0]] * 3), axis=axis, method="inverted_cdf")
+    f.case("numpy.quantile", ("float32", (3, 4)), arr("float32", 0.4), arr("float32", [1.0, 0.0, 2.0, 1.0]), axis=1, method="inverted_cdf", keepdims=True)
+    f.case("numpy.quantile", ("float32", (3, 4)), arr("float32", 0.4), arr("float32", [1.0, 0.0, 2.0, -1.0]), axis=1, method="inverted_cdf")
+    f.case("numpy.quantile", arr("float32", [[1.0, NAN], [2.0, 3.0]]), arr("float32", 0.4), axis=1, method="inverted_cdf")
+    f.case("numpy.quantile", ("float32", (3, 4)), arr("float32", 0.4), ("float32", (4,)), axis=1, method="linear", error=True)
+    f.case("numpy.percentile", ("float32", (3, 4)), arr("float32", [10.0, 90.0]), axis=1, method="higher", keepdims=True)
+    f.case("numpy.bincount", arr("int32", [0, 1, 1, 3, -2, 9]), ("float32", (6,)), length=5, abs=1e-6)
+    f.case("numpy.bincount", arr("int32", [0, 1]), ("float32", (3,)), length=5, error=True)
+    points = arr("float32", [0.0, 1.5, 2.0, 9.0, 2.75, -4.0])
+    f.case("numpy.interp", points, arr("float32", [1.0, 2.0, 3.0]), arr("float32", [3.0, 2.0, 7.0]), left=-1.0, right=-2.0)
+    f.case("numpy.interp", points, arr("float32", [1.0, 3.0, 2.0]), arr("float32", [3.0, 2.0, 7.0]), period=4.0, abs=1e-6)

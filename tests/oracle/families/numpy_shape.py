@@ -3,10 +3,22 @@
 import jax.numpy as jnp
 from spec import arr, weak
 
-ULP = {f"numpy.{name}": 4 for name in "linspace logspace geomspace dot matmul vdot inner tensordot einsum trace kron outer cross vander hanning hamming blackman bartlett matrix_power vecdot".split()}
+ULP = {f"numpy.{name}": 4 for name in "linspace logspace geomspace dot matmul vdot inner tensordot einsum trace kron outer cross vander hanning hamming blackman bartlett linalg.matrix_power vecdot".split()}
+
+
+def pad(x, *values, pad_width, mode="constant", **params):
+    if params.get("constant_values"):
+        params["constant_values"] = values[0]
+    return jnp.pad(x, pad_width, mode, **params)
+
+
+def diff(x, *edges, n, axis, prepend=False, append=False):
+    edges = list(edges)
+    return jnp.diff(x, n, axis, prepend=edges[0] if prepend else None, append=edges[-1] if append else None)
+
 
 ADAPTERS = {
-    "numpy.multi_dot": lambda *xs: jnp.linalg.multi_dot(xs),
+    "numpy.linalg.multi_dot": lambda *xs: jnp.linalg.multi_dot(xs),
     "numpy.hsplit": lambda x, sections: jnp.hsplit(x, sections),
     "numpy.vsplit": lambda x, sections: jnp.vsplit(x, sections),
     "numpy.broadcast_shapes": lambda shapes: jnp.array(jnp.broadcast_shapes(*shapes), jnp.int32),
@@ -14,24 +26,26 @@ ADAPTERS = {
        for name in "concatenate stack vstack hstack dstack column_stack".split()},
     "numpy.broadcast_arrays": lambda *xs: jnp.broadcast_arrays(*xs),
     "numpy.einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
-    "numpy.meshgrid": lambda *xs, indexing: jnp.meshgrid(*xs, indexing=indexing),
+    "numpy.meshgrid": lambda *xs, indexing, sparse=False: jnp.meshgrid(*xs, indexing=indexing, sparse=sparse),
     "numpy.expand_dims": lambda x, axis: jnp.expand_dims(x, axis),
-    "numpy.reshape": lambda x, shape: jnp.reshape(x, shape),
+    "numpy.reshape": lambda x, shape, order="C": jnp.reshape(x, shape, order),
     "numpy.astype": lambda x, dtype: jnp.asarray(x).astype(dtype),
     "numpy.zeros": lambda shape, dtype=None: jnp.zeros(shape, dtype),
     "numpy.ones": lambda shape, dtype=None: jnp.ones(shape, dtype),
     "numpy.full": lambda v, shape, dtype=None: jnp.full(shape, v, dtype),
-    "numpy.linspace": lambda a, b, num, endpoint=True: jnp.linspace(a, b, num, endpoint=endpoint),
-    "numpy.logspace": lambda a, b, base, num: jnp.logspace(a, b, num, base=base),
-    "numpy.geomspace": lambda a, b, num: jnp.geomspace(a, b, num),
+    "numpy.linspace": lambda a, b, num, **p: jnp.linspace(a, b, num, **p),
+    "numpy.logspace": lambda a, b, base, num, **p: jnp.logspace(a, b, num, base=base, **p),
+    "numpy.geomspace": lambda a, b, num, **p: jnp.geomspace(a, b, num, **p),
     "numpy.split": lambda x, sections, axis: jnp.split(x, sections, axis),
     "numpy.array_split": lambda x, sections, axis: jnp.array_split(x, sections, axis),
-    "numpy.pad": lambda x, pad_width, mode: jnp.pad(x, pad_width, mode=mode),
+    "numpy.pad": pad,
     "numpy.append": lambda x, v, axis=None: jnp.append(x, v, axis),
-    "numpy.indices": lambda dimensions: jnp.indices(dimensions),
-    "numpy.matrix_power": lambda x, n: jnp.linalg.matrix_power(x, n),
+    "numpy.indices": lambda dimensions, dtype=None: jnp.indices(dimensions, dtype),
+    "numpy.linalg.matrix_power": lambda x, n: jnp.linalg.matrix_power(x, n),
     "numpy.permute_dims": lambda x, axes: jnp.transpose(x, axes),
-    "numpy.diff": lambda x, n, axis: jnp.diff(x, n=n, axis=axis),
+    "numpy.diff": diff,
+    "numpy.repeat": lambda x, *counts, repeats=None, axis=None, **p: jnp.repeat(x, counts[0] if counts else jnp.array(repeats), axis, **p),
+    "numpy.ediff1d": lambda x, *ends: jnp.ediff1d(x, *ends, *ends),
 }
 
 
@@ -164,8 +178,8 @@ def build(f):
     f.case("numpy.kron", ("float32", (2, 3)), ("float32", (2, 2)))
     f.case("numpy.kron", ("float32", (2,)), ("float32", (2, 2)))
     f.case("numpy.cross", ("float32", (2, 3)), ("float32", (3,)), abs=1e-6)
-    f.case("numpy.matrix_power", ("float32", (3, 3)), n=5, ulp=16, abs=1e-4)
-    f.case("numpy.matrix_power", ("float32", (3, 3)), n=0)
+    f.case("numpy.linalg.matrix_power", ("float32", (3, 3)), n=5, ulp=16, abs=1e-4)
+    f.case("numpy.linalg.matrix_power", ("float32", (3, 3)), n=0)
     f.case("numpy.vander", ("float32", (3,)), N=4, increasing=False)
     f.case("numpy.vander", ("float32", (3,)), N=None, increasing=True)
     for subscripts, *shapes in [("ij,jk->ik", (2, 3), (3, 4)), ("ii", (3, 3)), ("ii->i", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)),
@@ -222,8 +236,80 @@ def added(f):
     f.case("numpy.matrix_transpose", ("float32", (3,)), error=True)
     f.case("numpy.rollaxis", ("float32", (2, 3)), axis=2, start=0, error=True)
     f.case("numpy.rollaxis", ("float32", (2, 3)), axis=0, start=3, error=True)
-    f.case("numpy.multi_dot", ("float32", (2, 3)), ("float32", (3, 4)), grad=True, ulp=4, abs=2e-6, grad_abs=2e-6)
-    f.case("numpy.multi_dot", ("float32", (10, 3)), ("float32", (3, 20)), ("float32", (20, 2)), ulp=4, abs=2e-5, grad=True, grad_abs=1e-4)
-    f.case("numpy.multi_dot", ("float32", (3,)), ("float32", (3, 4)), ("float32", (4,)), ulp=4, abs=1e-5, grad=True, grad_abs=1e-5)
-    f.case("numpy.multi_dot", ("int32", (2, 3)), ("int32", (3, 4)), ("int32", (4, 2)))
-    f.case("numpy.multi_dot", ("float32", (2, 3)), ("float32", (2, 3)), error=True)
+    f.case("numpy.linalg.multi_dot", ("float32", (2, 3)), ("float32", (3, 4)), grad=True, ulp=4, abs=2e-6, grad_abs=2e-6)
+    f.case("numpy.linalg.multi_dot", ("float32", (10, 3)), ("float32", (3, 20)), ("float32", (20, 2)), ulp=4, abs=2e-5, grad=True, grad_abs=1e-4)
+    f.case("numpy.linalg.multi_dot", ("float32", (3,)), ("float32", (3, 4)), ("float32", (4,)), ulp=4, abs=1e-5, grad=True, grad_abs=1e-5)
+    f.case("numpy.linalg.multi_dot", ("int32", (2, 3)), ("int32", (3, 4)), ("int32", (4, 2)))
+    f.case("numpy.linalg.multi_dot", ("float32", (2, 3)), ("float32", (2, 3)), error=True)
+    # Options of functions above.
+    f.case("numpy.zeros_like", ("int8", (2, 3)), dtype="float32", shape=[4])
+    f.case("numpy.ones_like", ("int8", (2, 3)), shape=[])
+    for endpoint in (True, False):
+        f.case("numpy.linspace", ("float32", (3,)), ("float32", (2, 1)), num=4, axis=1, endpoint=endpoint, abs=1e-6)
+        f.case("numpy.linspace", ("float32", (3,)), ("float32", (3,)), num=4, axis=-1, endpoint=endpoint, abs=1e-6, grad=True, grad_abs=1e-6)
+        for num in (0, 1, 2, 5):
+            f.case("numpy.linspace", weak(-3), weak(7), num=num, endpoint=endpoint, retstep=True, abs=1e-6)
+            f.case("numpy.linspace", weak(-3), weak(7), num=num, endpoint=endpoint, dtype="int32")
+        f.case("numpy.logspace", weak(0.0), ("float32", (2,)), weak(2.0), num=5, axis=1, endpoint=endpoint, ulp=16)
+        f.case("numpy.geomspace", weak(1.0), arr("float32", [1000.0, 10.0]), num=4, axis=-1, endpoint=endpoint, ulp=32)
+    f.case("numpy.linspace", weak(0), weak(1), num=3, dtype="bfloat16")
+    f.case("numpy.linspace", weak(0), weak(1), num=3, axis=1, error=True)
+    f.case("numpy.logspace", weak(0.0), weak(2.0), weak(10.0), num=3, dtype="int32", ulp=16)
+    f.case("numpy.geomspace", weak(1.0), weak(100.0), num=3, dtype="float16", ulp=32)
+    f.case("numpy.indices", dimensions=[2, 3], dtype="float32")
+    f.case("numpy.trace", ("int8", (3, 4, 3)), offset=1, axis1=2, axis2=0, dtype="float32")
+    f.case("numpy.trace", ("bool", (3, 3)), offset=0)
+    for sparse in (False, True):
+        f.case("numpy.meshgrid", ("float32", (2,)), ("int32", (3,)), ("float32", (4,)), indexing="xy", sparse=sparse)
+        f.case("numpy.meshgrid", ("float32", (2,)), ("int32", ()), indexing="ij", sparse=sparse, error=True)
+    f.case("numpy.reshape", ("float32", (2, 3, 4)), shape=[4, -1], order="F", grad=True)
+    f.case("numpy.ravel", ("float32", (2, 3, 4)), order="F")
+    f.case("numpy.transpose", ("float32", (2, 3, 4)), axes=[2, 0, -2])
+    f.case("numpy.transpose", ("float32", (2, 3)), axes=[0, 0], error=True)
+    f.case("numpy.transpose", ("float32", (2, 3)), axes=[0], error=True)
+    f.case("numpy.moveaxis", ("float32", (2, 3)), source=[0, 0], destination=[0, 1], error=True)
+    for x, counts, axis in (((3,), [2, 0, 1], 0), ((2, 3), [1, 2, 3], 1), ((2, 3), [3], 0), ((2, 2), [1, 2, 0, 1], None)):
+        f.case("numpy.repeat", ("float32", x), repeats=counts, axis=axis, error=None)
+        for total in (0, 2, 4, 9):
+            f.case("numpy.repeat", ("float32", x), arr("int32", counts), axis=axis, total_repeat_length=total)
+    f.case("numpy.repeat", ("float32", (3,)), arr("int32", [1, 2]), axis=0, total_repeat_length=3, error=True)
+    f.case("numpy.repeat", ("float32", (2, 3)), arr("int32", [1, 2, 3]), axis=1, total_repeat_length=6, grad=[0])
+    f.case("numpy.roll", ("float32", (2, 5)), shift=[1, 2], axis=[0, 1])
+    f.case("numpy.roll", ("float32", (2, 5)), shift=[1, 2], axis=1)
+    f.case("numpy.roll", ("float32", (2, 5)), shift=3, axis=[0, 1])
+    f.case("numpy.roll", ("float32", (2, 5, 3)), shift=[1, 2], axis=[0, 1, 2], error=True)
+    f.case("numpy.rot90", ("float32", (2, 3, 4)), k=1, axes=[2, 0])
+    f.case("numpy.rot90", ("float32", (2, 3, 4)), k=-1, axes=[-1, 1])
+    f.case("numpy.rot90", ("float32", (2, 3)), k=1, axes=[0, 0], error=True)
+    for dtype in ("float32", "int32", "bfloat16"):
+        for mode in ("maximum", "mean", "median", "minimum"):
+            f.case("numpy.pad", (dtype, (3, 4)), pad_width=[[1, 2], [0, 3]], mode=mode, ulp=4)
+            f.case("numpy.pad", (dtype, (3, 4)), pad_width=2, mode=mode, stat_length=[[2, 1], [9, 3]], ulp=4)
+        f.case("numpy.pad", (dtype, (3, 4)), pad_width=[[1, 2], [0, 3]], mode="linear_ramp", abs=1e-6, ulp=2)
+        f.case("numpy.pad", (dtype, (3, 4)), pad_width=[2, 3], mode="linear_ramp", end_values=[5, -3], abs=1e-6, ulp=2)
+        f.case("numpy.pad", (dtype, (3, 4)), pad_width=[[1, 2], [0, 3]], mode="empty")
+        for mode in ("reflect", "symmetric"):
+            f.case("numpy.pad", (dtype, (3, 4)), pad_width=[[2, 5], [1, 9]], mode=mode, reflect_type="odd", ulp=2, abs=1e-6 if dtype == "float32" else 0.05 if dtype == "bfloat16" else None)
+            f.case("numpy.pad", (dtype, (1,)), pad_width=[2, 1], mode=mode, reflect_type="odd", error=None)
+        for values in (7, [1, 2], [[1, 2], [3, 4]]):
+            f.case("numpy.pad", (dtype, (2, 2)), arr("int32", values), pad_width=[[1, 2], [2, 0]], mode="constant", constant_values=True)
+    f.case("numpy.pad", ("float32", (2, 2)), pad_width=1, mode="edge", stat_length=2, error=True)
+    f.case("numpy.pad", ("float32", (2, 2)), pad_width=-1, mode="constant", error=True)
+    f.case("numpy.pad", ("float32", (2, 2)), pad_width=1, mode="mean", stat_length=0, error=True)
+    f.case("numpy.pad", ("float32", ()), pad_width=1, mode="constant", error=None)
+    for name in ("concatenate", "stack"):
+        f.case(f"numpy.{name}", ("float32", (2, 3)), ("int32", (2, 3)), axis=1, dtype="bfloat16")
+    for name in ("vstack", "hstack", "dstack"):
+        f.case(f"numpy.{name}", ("float32", (2, 3)), ("int32", (2, 3)), dtype="int8")
+    f.case("numpy.diff", ("float32", (2, 3)), ("float32", (2, 2)), n=1, axis=1, prepend=True)
+    f.case("numpy.diff", ("float32", (2, 3)), weak(1.5), n=2, axis=0, append=True)
+    f.case("numpy.diff", ("float32", (2, 3)), weak(1.5), ("float32", (2, 1)), n=1, axis=-1, prepend=True, append=True)
+    f.case("numpy.diff", ("float32", ()), n=1, axis=0, error=True)
+    f.case("numpy.ediff1d", ("float32", (2, 3)), ("float32", (2,)))
+    for name in ("matmul", "dot", "vdot", "inner"):
+        f.case(f"numpy.{name}", ("int8", (3,)), ("int8", (3,)), preferred_element_type="int32")
+        f.case(f"numpy.{name}", ("bfloat16", (3,)), ("bfloat16", (3,)), preferred_element_type="float32", abs=1e-6)
+    f.case("numpy.cross", ("float32", (4, 2)), ("float32", (3,)), abs=1e-6)
+    f.case("numpy.cross", ("float32", (4, 2)), ("float32", (2,)), abs=1e-6)
+    f.case("numpy.cross", ("float32", (4, 4)), ("float32", (3,)), error=True)
+    f.case("numpy.cross", ("float32", (3, 4)), ("int32", (4, 3)), axisa=0, axisb=1, axisc=0, abs=1e-6)

@@ -24,7 +24,7 @@ ULP = {f"numpy.{name}": n for n, names in {
 
 ADAPTERS = {
     "numpy.fix": jnp.trunc,  # `jnp.fix` is no more.
-    "numpy.nan_to_num_with": lambda x, nan, posinf, neginf: jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
+    "numpy.nan_to_num": lambda x, nan=0.0, posinf=None, neginf=None: jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
     "numpy.where": lambda c, x, y: jnp.where(c, x, y),
     "numpy.select": lambda c1, c2, x1, x2, default: jnp.select([c1, c2], [x1, x2], default),
     "numpy.power": lambda x, y, static=None: jnp.power(x, y if static is None else static),
@@ -148,10 +148,17 @@ def added(f):
         f.case("numpy.fix", (dtype, edges(dtype)))
         f.case("numpy.i0", arr(dtype, [-3, 0, 1, 5]), ulp=8, abs=1e-6)
         for nan, posinf, neginf in ((1.5, None, None), (0.0, 7.0, -8.0), (2.0, None, 3.0)):
-            f.case("numpy.nan_to_num_with", (dtype, edges(dtype)), nan=nan, posinf=posinf, neginf=neginf)
-    f.case("numpy.nan_to_num_with", ("complex64", edges("complex64")), nan=1.0, posinf=2.0, neginf=None)
-    f.case("numpy.nan_to_num_with", arr("float32", [1.0, inf, float("nan")]), nan=1.0, posinf=2.0, neginf=None, grad=True)
+            f.case("numpy.nan_to_num", (dtype, edges(dtype)), nan=nan, posinf=posinf, neginf=neginf)
+    f.case("numpy.nan_to_num", ("complex64", edges("complex64")), nan=1.0, posinf=2.0, neginf=None)
+    f.case("numpy.nan_to_num", arr("float32", [1.0, inf, float("nan")]), nan=1.0, posinf=2.0, neginf=None, grad=True)
     f.case("numpy.fix", arr("float32", [1.5, -2.5]), grad=True)
     f.case("numpy.i0", arr("float32", [1.5, -2.5]), grad=True, ulp=8, grad_ulp=8)
     f.case("numpy.i0", ("complex64", (2,)), error=True)
     f.case("numpy.i0", weak(0.5), ulp=8)
+    near = arr("float32", [1.0, 1.0, float("inf"), float("nan")]), arr("float32", [1.05, 1.3, float("inf"), float("nan")])
+    for equal_nan in (False, True):
+        f.case("numpy.isclose", *near, rtol=0.1, atol=0.01, equal_nan=equal_nan)
+        f.case("numpy.allclose", *[(d, x[::3] if isinstance(x, list) else x) for d, x in [("float32", [1.0, 2.0, 3.0, float("nan")])] * 2], rtol=0.1, atol=0.0, equal_nan=equal_nan)
+        f.case("numpy.array_equal", arr("float32", [1.0, float("nan")]), arr("float32", [1.0, float("nan")]), equal_nan=equal_nan)
+    for dtype in ("complex64", "float32", "int32"):
+        f.case("numpy.angle", (dtype, (4,)), deg=True, ulp=4)

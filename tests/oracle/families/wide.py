@@ -120,7 +120,7 @@ def reductions(case):
                  abs=1e-14, error=None)
         for name in "sum prod mean var max min any all count_nonzero argmax cumsum".split():
             case(f"numpy.{name}", (dtype, (2, 3)), axis=1, abs=1e-13, error=None)
-        case("numpy.norm", (dtype, (2, 3)), axis=1)
+        case("numpy.linalg.norm", (dtype, (2, 3)), axis=1)
     for dtype in INTS:
         for name in "and or xor".split():
             case(f"lax.reduce_{name}", (dtype, (2, 3)), axes=[1])

@@ -161,11 +161,11 @@ fn axes_that_an_array_does_not_have_are_named() {
 fn an_array_whose_shape_does_not_hold_its_elements_is_rejected() {
     check_panic(
         || {
-            at!(Array::from_slice(&[1.0f32, 2.0, 3.0], &[2, 2]));
+            at!(Array::from_slice(&[1.0f32, 2.0, 3.0], [2, 2]));
         },
         expect!["array: shape [2, 2] holds 4 elements, got 3"],
     );
-    assert_eq!(Array::from_slice(&[1.0f32, 2.0], &[1, 2]).shape(), [1, 2]);
+    assert_eq!(Array::from_slice(&[1.0f32, 2.0], [1, 2]).shape(), [1, 2]);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn operators_name_the_users_line_too() {
         expect!["mean: axis -3 is out of bounds for array of dimension 2"],
     );
     check(
-        jit(|x: &Array| at!(x.reshape(&[4])))(&xs),
+        jit(|x: &Array| at!(x.reshape([4])))(&xs),
         ErrorKind::Shape,
         expect!["reshape: cannot reshape array of shape (2, 3) (size 6) into shape (4,) (size 4)"],
     );

@@ -1,0 +1,209 @@
+//! Linear algebra. JAX: `jax.numpy.linalg`.
+
+use std::borrow::Borrow;
+
+use crate::arguments::{Axes, options};
+use crate::core::array::Array;
+use crate::core::config::Precision;
+use crate::dtype::DType;
+use crate::error::{OrThrow, throw};
+use crate::lax;
+use crate::numpy::contraction::{DotOptions, dots};
+use crate::numpy::reductions::{ReduceOptions, max_with, min_with, sum_with};
+use crate::numpy::util::{broadcast_to_shape, inexact};
+use crate::numpy::{EyeOptions, abs, eye_with, matmul, not_equal, power};
+
+options! {
+    /// Options of [`multi_dot_with`].
+    pub struct MultiDotOptions {
+        /// How exact products are on accelerators.
+        precision: optional Precision,
+    }
+}
+
+/// The matrix product of several matrices, from left to right.
+///
+/// # Errors
+/// `multi_dot: requires at least two arrays, got 1`; sizes that differ.
+#[track_caller]
+pub fn multi_dot<T: Borrow<Array>>(arrays: impl AsRef<[T]>) -> Array {
+    multi_dot_with(arrays, MultiDotOptions::new())
+}
+
+/// [`multi_dot`] by options.
+///
+/// # Errors
+/// As [`multi_dot`].
+#[track_caller]
+pub fn multi_dot_with<T: Borrow<Array>>(arrays: impl AsRef<[T]>, options: MultiDotOptions) -> Array {
+    let arrays = arrays.as_ref();
+    let [first, second, rest @ ..] = arrays else {
+        throw!(InvalidArgument, "multi_dot: requires at least two arrays, got {}", arrays.len())
+    };
+    let how = DotOptions { precision: options.precision, ..DotOptions::new() };
+    let mut product = dots("multi_dot", first.borrow(), second.borrow(), &how);
+    for x in rest {
+        product = dots("multi_dot", &product, x.borrow(), &how);
+    }
+    product
+}
+
+/// A matrix to the power `n` by repeated squaring.
+///
+/// # Errors
+/// `matrix_power: expected square matrices, got f32[2,3]`; a negative power, which needs the inverse.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let fibonacci = jnp::linalg::matrix_power(Array::from([[1, 1], [1, 0]]), 10);
+/// assert_eq!(fibonacci.index((0, 1)).item::<i32>()?, 55);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn matrix_power(x: impl Into<Array>, n: i64) -> Array {
+    let x = x.into();
+    let rank = x.ndim();
+    if rank < 2 || x.shape()[rank - 1] != x.shape()[rank - 2] {
+        throw!(Shape, "matrix_power: expected square matrices, got {}", x.aval());
+    }
+    if n < 0 {
+        throw!(Unimplemented, "matrix_power: negative powers need the inverse, got {n}");
+    }
+    let mut out: Option<Array> = None;
+    let (mut square, mut left) = (x.clone(), n);
+    while left > 0 {
+        if left & 1 == 1 {
+            out = Some(match out {
+                Some(out) => matmul(out, &square),
+                None => square.clone(),
+            });
+        }
+        left >>= 1;
+        if left > 0 {
+            square = matmul(&square, &square);
+        }
+    }
+    match out {
+        Some(out) => out,
+        None => {
+            let one = eye_with(x.shape()[rank - 1], EyeOptions::new().dtype(x.dtype()));
+            broadcast_to_shape(&one, x.shape())
+        }
+    }
+}
+
+/// Which norm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Norm {
+    /// The root of the sum of squares of all elements.
+    Frobenius,
+    /// The largest absolute value of a vector, the largest sum of absolute values of a matrix' rows.
+    Inf,
+    /// The smallest absolute value of a vector, the smallest sum of absolute values of a matrix' rows.
+    NegInf,
+    /// The p-norm of a vector; 0 counts what is not zero. Of a matrix, 1 and -1 are the largest and the smallest sum of absolute
+    /// values of its columns.
+    P(f64),
+}
+
+impl From<f64> for Norm {
+    fn from(p: f64) -> Self {
+        match p {
+            f64::INFINITY => Norm::Inf,
+            f64::NEG_INFINITY => Norm::NegInf,
+            p => Norm::P(p),
+        }
+    }
+}
+
+impl From<i32> for Norm {
+    fn from(p: i32) -> Self {
+        Norm::P(f64::from(p))
+    }
+}
+
+options! {
+    /// Options of [`norm_with`].
+    pub struct NormOptions {
+        /// Which norm: [`Norm`], or a number for the p-norm.
+        ord: optional_into Norm,
+        /// Do the reduced axes stay, with size one?
+        keepdims: value bool = false,
+    }
+}
+
+/// The norm over `axes`: the root of the sum of squares of absolute values.
+///
+/// # Errors
+/// An axis out of range or repeated.
+/// ```
+/// use raxla::numpy::linalg::{NormOptions, norm, norm_with};
+/// use raxla::Array;
+///
+/// let x = Array::from([3.0f32, -4.0]);
+/// assert_eq!(norm(&x, ..).item::<f32>()?, 5.0);
+/// assert_eq!(norm_with(&x, 0, NormOptions::new().ord(1)).item::<f32>()?, 7.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn norm(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    norm_of(&x.into(), &axes.into(), &NormOptions::new())
+}
+
+/// [`norm`] by options. With an `ord`, one axis has the norms of vectors, two have those of matrices.
+///
+/// # Errors
+/// As [`norm`]; more than two axes with an `ord`; norms of matrices that need singular values.
+#[track_caller]
+pub fn norm_with(x: impl Into<Array>, axes: impl Into<Axes>, options: NormOptions) -> Array {
+    norm_of(&x.into(), &axes.into(), &options)
+}
+
+#[track_caller]
+fn norm_of(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
+    let x = inexact(x);
+    let dims = axes.positions("norm", x.ndim()).or_throw();
+    let kept = || ReduceOptions::new().keepdims(true);
+    let out = match (options.ord, &dims[..]) {
+        (None, _) | (Some(Norm::Frobenius), [_, _]) => root_of_squares(&x, &dims),
+        (Some(Norm::P(2.0)), [_]) => root_of_squares(&x, &dims),
+        (Some(Norm::Inf), [axis]) => max_with(abs(&x), *axis, kept()),
+        (Some(Norm::NegInf), [axis]) => min_with(abs(&x), *axis, kept()),
+        (Some(Norm::P(0.0)), [axis]) => {
+            let dtype: DType = x.dtype().real();
+            sum_with(not_equal(&x, 0), *axis, kept().dtype(dtype))
+        }
+        (Some(Norm::P(1.0)), [axis]) => sum_with(abs(&x), *axis, kept()),
+        (Some(Norm::P(p)), [axis]) => {
+            let total = sum_with(power(abs(&x), p), *axis, kept());
+            power(total, 1.0 / p)
+        }
+        (Some(ord), [rows, columns]) => {
+            let (sum, extreme) = match ord {
+                Norm::P(1.0 | -1.0) => (*rows, *columns),
+                Norm::Inf | Norm::NegInf => (*columns, *rows),
+                _ => throw!(Unimplemented, "norm: the norm {ord:?} of matrices needs their singular values"),
+            };
+            let sums = sum_with(abs(&x), sum, kept());
+            match ord {
+                Norm::P(1.0) | Norm::Inf => max_with(sums, extreme, kept()),
+                _ => min_with(sums, extreme, kept()),
+            }
+        }
+        (Some(ord), _) => throw!(
+            InvalidArgument,
+            "norm: the norm {ord:?} takes one axis or two, got {} of {}",
+            dims.len(),
+            x.aval()
+        ),
+    };
+    if options.keepdims { out } else { lax::squeeze_axes(&out, &dims) }
+}
+
+#[track_caller]
+fn root_of_squares(x: &Array, dims: &[usize]) -> Array {
+    let squares =
+        if x.dtype().is_complex() { lax::real(&lax::mul(x, &lax::conj(x))) } else { lax::mul(x, x) };
+    lax::sqrt(&sum_with(squares, dims, ReduceOptions::new().keepdims(true)))
+}

@@ -1,0 +1,161 @@
+//! Polynomials, their products, and counts. JAX: `numpy/polynomial.py`, `numpy/lax_numpy.py`.
+
+use crate::arguments::options;
+use crate::core::array::Array;
+use crate::core::config::Precision;
+use crate::dtype::DType;
+use crate::error::{OrThrow, throw};
+use crate::lax;
+use crate::numpy::contraction::DotOptions;
+use crate::numpy::util::{constant, default_int, inexact, promote_dtypes, strong_constant};
+use crate::numpy::{ClipOptions, clip_with, matmul_with};
+
+/// The value at `x` of a polynomial with coefficients from the highest power down, by Horner's rule.
+///
+/// # Errors
+/// `polyval: takes a vector of coefficients, got f32[2,2]`
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// // x² - 1
+/// assert_eq!(jnp::polyval(Array::from([1.0f32, 0.0, -1.0]), 3.0).item::<f32>()?, 8.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn polyval(coefficients: impl Into<Array>, x: impl Into<Array>) -> Array {
+    let p = coefficients.into();
+    if p.ndim() != 1 {
+        throw!(Shape, "polyval: takes a vector of coefficients, got {}", p.aval());
+    }
+    let [p, x] = promote_dtypes([&p, &x.into()]);
+    let start = lax::full(x.shape(), constant(&x, 0.0));
+    (0..p.size() as i64).fold(start, |y, i| y * &x + p.index(i))
+}
+
+/// Which part of a convolution [`convolve_with`] gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConvolveMode {
+    /// All of it.
+    #[default]
+    Full,
+    /// The middle, of the size of the longer vector.
+    Same,
+    /// Where the vectors overlap whole.
+    Valid,
+}
+
+options! {
+    /// Options of [`convolve_with`].
+    pub struct ConvolveOptions {
+        /// Which part.
+        mode: value ConvolveMode = ConvolveMode::Full,
+        /// How exact products are on accelerators.
+        precision: optional Precision,
+        /// The dtype to compute in and to give.
+        preferred_element_type: optional DType,
+    }
+}
+
+/// The discrete convolution of two vectors: the coefficients of the product of two polynomials.
+///
+/// # Errors
+/// `convolve: takes two vectors that are not empty, got f32[0] and f32[3]`
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let product = jnp::convolve(Array::from([1.0f32, 1.0]), Array::from([1.0f32, 2.0]));
+/// assert_eq!(product.to_vec::<f32>()?, [1.0, 3.0, 2.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn convolve(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    convolve_with(x, y, ConvolveOptions::new())
+}
+
+/// [`convolve`] by options.
+///
+/// # Errors
+/// As [`convolve`].
+#[track_caller]
+pub fn convolve_with(x: impl Into<Array>, y: impl Into<Array>, options: ConvolveOptions) -> Array {
+    let [x, y] = promote_dtypes([&inexact(&x.into()), &inexact(&y.into())]);
+    if x.ndim() != 1 || y.ndim() != 1 || x.size() == 0 || y.size() == 0 {
+        throw!(Shape, "convolve: takes two vectors that are not empty, got {} and {}", x.aval(), y.aval());
+    }
+    let (long, short) = if x.size() < y.size() { (y, x) } else { (x, y) };
+    let (n, m) = (long.size(), short.size());
+    let (start, size) = match options.mode {
+        ConvolveMode::Full => (0, n + m - 1),
+        ConvolveMode::Same => ((m - 1) / 2, n),
+        ConvolveMode::Valid => (m - 1, n - m + 1),
+    };
+    // Each output is a product of the reversed short vector with a window of the padded long one.
+    let edge = (m - 1) as i64;
+    let padded = lax::pad(&long, strong_constant(&long, 0.0), &[(edge, edge, 0)]);
+    let rows = lax::broadcasted_iota(DType::I32, &[size, m], 0);
+    let columns = lax::broadcasted_iota(DType::I32, &[size, m], 1);
+    let windows = padded.index(rows + columns + start);
+    let how =
+        DotOptions { precision: options.precision, preferred_element_type: options.preferred_element_type };
+    matmul_with(windows, lax::rev(&short, &[0]), how)
+}
+
+options! {
+    /// Options of [`bincount_with`].
+    pub struct BincountOptions {
+        /// What each integer counts: an array of the same shape.
+        weights: optional_into Array,
+        /// The least size of the result.
+        minlength: value usize = 0,
+        /// The size of the result. Larger integers are left out. It must be given where the integers are traced.
+        length: optional usize,
+    }
+}
+
+/// How often each of `0, 1, …` occurs among integers, up to the largest of them. Negative ones count as 0.
+///
+/// The size of the result depends on the values: while a function is traced, [`bincount_with`] needs a `length`.
+///
+/// # Errors
+/// `bincount: takes a vector of integers, got f32[3]`; a traced vector.
+/// ```
+/// use raxla::numpy::{self as jnp, BincountOptions};
+/// use raxla::Array;
+///
+/// let x = Array::from([0, 2, 2]);
+/// assert_eq!(jnp::bincount(&x).to_vec::<i32>()?, [1, 0, 2]);
+/// assert_eq!(jnp::bincount_with(&x, BincountOptions::new().length(2)).to_vec::<i32>()?, [1, 0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn bincount(x: impl Into<Array>) -> Array {
+    bincount_with(x, BincountOptions::new())
+}
+
+/// [`bincount`] by options.
+///
+/// # Errors
+/// As [`bincount`]; weights of another shape.
+#[track_caller]
+pub fn bincount_with(x: impl Into<Array>, options: BincountOptions) -> Array {
+    let x = x.into();
+    if x.ndim() != 1 || !x.dtype().is_integer() {
+        throw!(DType, "bincount: takes a vector of integers, got {}", x.aval());
+    }
+    let weights = options.weights.unwrap_or_else(|| lax::literal(default_int(), 1.0));
+    if weights.ndim() > 0 && weights.shape() != x.shape() {
+        throw!(Shape, "bincount: weights must have the shape of x, got {} for {}", weights.aval(), x.aval());
+    }
+    let length = match options.length {
+        Some(length) => length,
+        None if x.size() == 0 => options.minlength,
+        None => {
+            let most = crate::numpy::max(&x, ..).to_scalar();
+            let most = most.map_err(|e| e.context("bincount: without a length")).or_throw();
+            options.minlength.max((most.to_i128().max(-1) + 1) as usize).max(1)
+        }
+    };
+    let zeros = lax::zeros(weights.dtype(), &[length]);
+    zeros.at(clip_with(x, ClipOptions::new().min(0))).add(weights)
+}

@@ -1,0 +1,269 @@
+//! Quantiles and medians. JAX: `numpy/reductions.py`.
+
+use crate::arguments::{Axes, options};
+use crate::core::array::Array;
+use crate::dtype::DType;
+use crate::error::{OrThrow, throw};
+use crate::lax;
+use crate::numpy::reductions::ReduceOptions;
+use crate::numpy::util::{
+    broadcast_to_shape, constant, default_int, inexact, promote_dtypes, reject_complex, strong,
+    strong_constant,
+};
+use crate::numpy::{
+    any, any_with, cumsum, isnan, less, less_equal, logical_or, multiply, take, take_along_axis, where_,
+};
+
+/// How [`quantile_with`] chooses between two elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QuantileMethod {
+    /// In proportion.
+    #[default]
+    Linear,
+    /// The lower one.
+    Lower,
+    /// The higher one.
+    Higher,
+    /// Their mean.
+    Midpoint,
+    /// The nearer one.
+    Nearest,
+    /// The first one up to which there are at least `q` of all elements, or of their weights.
+    InvertedCdf,
+}
+
+options! {
+    /// Options of [`quantile_with`] and [`percentile_with`].
+    ///
+    /// ```
+    /// use raxla::numpy::{self as jnp, QuantileMethod, QuantileOptions};
+    /// use raxla::Array;
+    ///
+    /// let x = Array::from([1.0f32, 2.0, 4.0]);
+    /// let lower = jnp::quantile_with(&x, 0.4, .., QuantileOptions::new().method(QuantileMethod::Lower));
+    /// assert_eq!(lower.item::<f32>()?, 1.0);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub struct QuantileOptions {
+        /// How it chooses between two elements.
+        method: value QuantileMethod = QuantileMethod::Linear,
+        /// Do the reduced axes stay, with size one?
+        keepdims: value bool = false,
+        /// How much each element counts, for [`QuantileMethod::InvertedCdf`]: of the shape of the array, or of the sizes of the
+        /// axes.
+        weights: optional_into Array,
+    }
+}
+
+/// The `q`-th quantile (0 to 1) over `axes`. With a vector `q` the quantiles stand along a new leading axis. nan if there is
+/// one.
+///
+/// # Errors
+/// `quantile: q must be a scalar or a vector, got f32[2,2]`; complex operands; axes out of range.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// assert_eq!(jnp::quantile(Array::from([1.0f32, 3.0]), 0.25, ..).item::<f32>()?, 1.5);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn quantile(x: impl Into<Array>, q: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    quantile_of("quantile", &x.into(), &q.into(), &axes.into(), &QuantileOptions::new())
+}
+
+/// [`quantile`] by options.
+///
+/// # Errors
+/// Those of [`quantile`]; weights of another shape, or without [`QuantileMethod::InvertedCdf`].
+#[track_caller]
+pub fn quantile_with(
+    x: impl Into<Array>,
+    q: impl Into<Array>,
+    axes: impl Into<Axes>,
+    options: QuantileOptions,
+) -> Array {
+    quantile_of("quantile", &x.into(), &q.into(), &axes.into(), &options)
+}
+
+/// [`quantile`] with `q` from 0 to 100.
+///
+/// # Errors
+/// Those of [`quantile`].
+#[track_caller]
+pub fn percentile(x: impl Into<Array>, q: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    percentile_with(x, q, axes, QuantileOptions::new())
+}
+
+/// [`percentile`] by options.
+///
+/// # Errors
+/// Those of [`quantile_with`].
+#[track_caller]
+pub fn percentile_with(
+    x: impl Into<Array>,
+    q: impl Into<Array>,
+    axes: impl Into<Axes>,
+    options: QuantileOptions,
+) -> Array {
+    let q = inexact(&q.into()) / 100.0;
+    quantile_of("percentile", &x.into(), &q, &axes.into(), &options)
+}
+
+/// The middle element over `axes`, or the mean of the two in the middle; nan if there is one.
+///
+/// # Errors
+/// Complex operands; axes out of range.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// assert_eq!(jnp::median(Array::from([3.0f32, 1.0, 2.0, 10.0]), ..).item::<f32>()?, 2.5);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn median(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    median_with(x, axes, ReduceOptions::new())
+}
+
+/// [`median`] by the option `keepdims`.
+///
+/// # Errors
+/// As [`median`]; other options.
+#[track_caller]
+pub fn median_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
+    options.only("median", &[]);
+    let options = QuantileOptions::new().method(QuantileMethod::Midpoint).keepdims(options.keepdims);
+    quantile_of("median", &x.into(), &Array::from(0.5), &axes.into(), &options)
+}
+
+/// JAX: `_quantile`.
+#[track_caller]
+fn quantile_of(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOptions) -> Array {
+    let (x, q) = (inexact(x), inexact(q));
+    reject_complex(name, &x);
+    if q.ndim() > 1 {
+        throw!(Shape, "{name}: q must be a scalar or a vector, got {}", q.aval());
+    }
+    let dims = axes.sorted(name, x.ndim()).or_throw();
+    let (x, weights) = match &options.weights {
+        None => (x, None),
+        Some(_) if options.method != QuantileMethod::InvertedCdf => {
+            throw!(InvalidArgument, "{name}: weights need the method InvertedCdf, got {:?}", options.method)
+        }
+        Some(weights) => {
+            let given = axes.positions(name, x.ndim()).or_throw();
+            let (x, weights) = weighed(name, &x, weights, axes.is_all(), &given);
+            (x, Some(weights))
+        }
+    };
+    // The reduced axes become the last one.
+    let kept: Vec<usize> = (0..x.ndim()).filter(|d| !dims.contains(d)).collect();
+    let order: Vec<usize> = kept.iter().chain(&dims).copied().collect();
+    let mut shape: Vec<usize> = kept.iter().map(|d| x.shape()[*d]).collect();
+    shape.push(dims.iter().map(|d| x.shape()[*d]).product());
+    let flatten = |a: &Array| lax::reshape(&lax::transpose(a, &order), &shape);
+    let flat = flatten(&x);
+    if flat.shape().last() == Some(&0) {
+        throw!(Shape, "{name}: there are no elements to choose from in {}", x.aval());
+    }
+    let has_nan = any_with(isnan(&flat), -1, ReduceOptions::new().keepdims(true));
+    let flat = where_(has_nan, strong_constant(&flat, f64::NAN), flat);
+    let out = match options.method {
+        QuantileMethod::InvertedCdf => {
+            let weights = weights.map_or_else(|| lax::full_like(&flat, 1.0), |w| flatten(&w));
+            inverted_cdf(&flat, &q, &weights)
+        }
+        method => between(&flat, &q, method),
+    };
+    let out = strong(&out, x.dtype());
+    if !options.keepdims {
+        return out;
+    }
+    lax::expand_dims(&out, &dims.iter().map(|d| d + q.ndim()).collect::<Vec<_>>())
+}
+
+/// The array and its weights, of one dtype and one shape.
+#[track_caller]
+fn weighed(name: &str, x: &Array, weights: &Array, all: bool, dims: &[usize]) -> (Array, Array) {
+    reject_complex(name, weights);
+    let [x, weights] = promote_dtypes([x, &inexact(weights)]);
+    if weights.shape() == x.shape() {
+        return (x, weights);
+    }
+    let sizes: Vec<usize> = dims.iter().map(|d| x.shape()[*d]).collect();
+    if all || weights.shape() != sizes {
+        throw!(
+            Shape,
+            "{name}: weights must have the shape of the array or the sizes of its axes, got {} for {}",
+            weights.aval(),
+            x.aval()
+        );
+    }
+    let spread = lax::broadcast_in_dim(&weights, x.shape(), dims);
+    (x, spread)
+}
+
+/// An element of the last axis, or something between two of them.
+#[track_caller]
+fn between(flat: &Array, q: &Array, method: QuantileMethod) -> Array {
+    let n = flat.shape()[flat.ndim() - 1];
+    let sorted = crate::numpy::sort(flat, -1);
+    let last = constant(q, n as f64 - 1.0);
+    let at = lax::mul(q, &last);
+    let (low, high) = (lax::floor(&at), lax::ceil(&at));
+    let high_weight = lax::sub(&at, &low);
+    let low_weight = lax::sub(&constant(&high_weight, 1.0), &high_weight);
+    let value = |i: &Array| {
+        let i = lax::clamp(&constant(i, 0.0), i, &last);
+        let found = take(&sorted, strong(&i, DType::I32), -1);
+        // The axis of q goes in front.
+        if q.ndim() == 1 { lax::move_axis(&found, found.ndim() - 1, 0) } else { found }
+    };
+    let spread = |w: &Array, like: &Array| {
+        if w.ndim() == 1 { lax::broadcast_in_dim(w, like.shape(), &[0]) } else { w.clone() }
+    };
+    match method {
+        QuantileMethod::Lower => value(&low),
+        QuantileMethod::Higher => value(&high),
+        QuantileMethod::Midpoint => {
+            let sum = lax::add(&value(&low), &value(&high));
+            lax::mul(&sum, &constant(&sum, 0.5))
+        }
+        QuantileMethod::Nearest => {
+            let (low, high) = (value(&low), value(&high));
+            let nearer = less_equal(spread(&high_weight, &low), 0.5);
+            where_(nearer, low, high)
+        }
+        _ => {
+            let (low, high) = (value(&low), value(&high));
+            let wide = |v: &Array| strong(v, q.dtype());
+            lax::add(
+                &lax::mul(&wide(&low), &spread(&low_weight, &low)),
+                &lax::mul(&wide(&high), &spread(&high_weight, &high)),
+            )
+        }
+    }
+}
+
+/// The first element of the last axis up to which there are at least `q` of all weights.
+#[track_caller]
+fn inverted_cdf(flat: &Array, q: &Array, weights: &Array) -> Array {
+    let (rank, n) = (flat.ndim(), flat.shape()[flat.ndim() - 1]);
+    let (sorted, weights) = lax::sort_key_val(flat, weights, -1, true);
+    let zero = strong_constant(&weights, 0.0);
+    let bad = logical_or(less(&weights, &zero), isnan(&weights));
+    let usable = where_(logical_or(&bad, isnan(&sorted)), zero, &weights);
+    let up_to = cumsum(&usable, -1);
+    let total = up_to.index((.., -1));
+    // Along the last axis: one place for each q.
+    let qs = lax::reshape(q, &[q.size()]);
+    let wanted = multiply(lax::expand_dims(&total, &[rank - 1]), qs);
+    let below = less(lax::expand_dims(&up_to, &[rank - 1]), lax::expand_dims(&wanted, &[rank]));
+    let place = lax::reduce_sum(&strong(&below, default_int()), &[rank]);
+    let place = lax::min(&place, &lax::literal(default_int(), n as f64 - 1.0));
+    let found = take_along_axis(&sorted, place, -1);
+    let spoilt = lax::expand_dims(&any(logical_or(bad, isnan(&sorted)), -1), &[rank - 1]);
+    let spoilt = broadcast_to_shape(&spoilt, found.shape());
+    let found = where_(spoilt, strong_constant(&found, f64::NAN), found);
+    if q.ndim() == 0 { found.index((.., 0)) } else { lax::move_axis(&found, rank - 1, 0) }
+}
