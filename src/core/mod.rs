@@ -1,6 +1,7 @@
 //! Layer 2: values, traces and jaxprs. JAX: `jax._src.core`.
 
 pub(crate) mod array;
+mod array_format;
 pub(crate) mod atom;
 pub(crate) mod aval;
 pub(crate) mod axis;
