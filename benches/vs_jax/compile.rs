@@ -22,7 +22,7 @@ fn loss(blocks: &[Block], x: &Array, key: &Key, drops: bool) -> Array {
         key = next;
         let h = norm(&x, &p.scale1, &p.shift1);
         let (q, k, v) = (jnp::matmul(&h, &p.q), jnp::matmul(&h, &p.k), jnp::matmul(&h, &p.v));
-        let a = softmax(&(jnp::matmul(q, jnp::transpose(k)) * (WIDTH as f64).powf(-0.5)));
+        let a = softmax(&(jnp::matmul(q, jnp::transpose(k, ..)) * (WIDTH as f64).powf(-0.5)));
         let a = jnp::matmul(jnp::matmul(a, v), &p.o);
         x += if drops { dropout(&first, a) } else { a };
         let h = norm(&x, &p.scale2, &p.shift2);
