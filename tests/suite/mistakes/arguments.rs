@@ -132,9 +132,14 @@ fn elements_are_read_as_what_they_are() {
         expect!["to_vec: the array is f32[2], so its elements cannot be read as float64"],
     );
     check(
-        at!(Array::from(1).item::<f32>()),
+        at!(Array::from(1.5).item::<i32>()),
         ErrorKind::DType,
-        expect!["item: the array is i32[], so its elements cannot be read as float32"],
+        expect!["item: 1.5 of f32 cannot be read as i32"],
+    );
+    check(
+        at!(Array::from(300).item::<u8>()),
+        ErrorKind::DType,
+        expect!["item: 300 of i32 cannot be read as u8"],
     );
     check(
         at!(two().item::<f32>()),
@@ -142,6 +147,10 @@ fn elements_are_read_as_what_they_are() {
         expect!["item: only an array of one element can be read as a number, got f32[2]"],
     );
     assert_eq!(Array::from(1).item::<i32>().unwrap(), 1);
+    // A number of its kind, or an integer as a float.
+    assert_eq!(Array::from(1.5).item::<f64>().unwrap(), 1.5);
+    assert_eq!(Array::from(200).item::<u8>().unwrap(), 200);
+    assert_eq!(Array::from(1).item::<f32>().unwrap(), 1.0);
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn operators_name_the_users_line_too() {
             product(&xs, &ys);
         },
         expect![
-            "dot_general requires contracting dimensions to have the same shape, got (3,) and (2,) for operands f32[2,3] and f32[2,4]"
+            "matmul: contracted axes must have the same size, got 3 (axis 1) and 2 (axis 0) of f32[2,3] and f32[2,4]"
         ],
     );
     same(jit(product)(&xs, &ys), ErrorKind::Shape, &message);
