@@ -170,6 +170,7 @@ impl Array {
     }
 
     /// A strongly typed scalar.
+    #[track_caller]
     pub fn scalar<T: Element>(value: T) -> Self {
         let x = Scalar::from_bytes(T::DTYPE, &T::to_bytes(&[value]));
         Array(Repr::Scalar(x.convert(canonicalize(T::DTYPE))))

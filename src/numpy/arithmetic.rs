@@ -306,6 +306,7 @@ pub fn negative(x: impl Into<Array>) -> Array {
 }
 
 /// `+x`: `x` itself.
+#[track_caller]
 pub fn positive(x: impl Into<Array>) -> Array {
     x.into()
 }

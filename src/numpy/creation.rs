@@ -312,6 +312,7 @@ pub fn array_with(x: impl Into<Array>, options: ArrayOptions) -> Array {
 }
 
 /// `x` as an array. A number stays weakly typed.
+#[track_caller]
 pub fn asarray(x: impl Into<Array>) -> Array {
     x.into()
 }

@@ -426,6 +426,7 @@ impl Array {
     /// assert_eq!(x.to_vec::<f32>()?, [4.0, 1.0, 1.0, 0.0]);
     /// # Ok::<(), raxla::Error>(())
     /// ```
+    #[track_caller]
     pub fn at(&self, indices: impl IntoIndices) -> At<'_> {
         At { array: self, indices: indices.into_indices(), how: How::DEFAULT }
     }

@@ -47,7 +47,18 @@ const SUFFIXES: &[&str] =
     &["_dtype", "_ddof", "_step", "_as", "_tiled", "_n", "_into", "_aux", "_argnum", "_opt"];
 
 /// What stands for something else, by function and parameter, and why.
-const EXCEPTIONS: &[(&str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // Elements in memory, not arrays; what bytes mean is no option.
+    ("from_slice", "elements"),
+    ("try_from_slice", "elements"),
+    ("from_bytes", "dtype"),
+    // A number of axes, or a pair of lists of them.
+    ("tensordot", "axes"),
+    ("tensordot_with", "axes"),
+    // NumPy's name for a shape.
+    ("indices", "dimensions"),
+    ("indices_with", "dimensions"),
+];
 
 struct Found<'a> {
     file: &'a str,

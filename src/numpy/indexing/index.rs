@@ -55,6 +55,7 @@ pub struct Colon;
 /// assert_eq!(jnp::arange(5).index(jnp::step(.., -2)).to_vec::<i32>()?, [4, 2, 0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
+#[track_caller]
 pub fn step(range: impl Into<Index>, step: i64) -> Index {
     match range.into() {
         Index::Slice { start, stop, .. } => Index::Slice { start, stop, step },
