@@ -44,7 +44,7 @@ fn chain(x: &Array, n: usize) -> Array {
 }
 
 fn sum(x: &Array) -> Array {
-    lax::reduce_sum(x, &(0..x.ndim()).collect::<Vec<_>>())
+    lax::reduce_sum(x, (0..x.ndim()).collect::<Vec<_>>())
 }
 
 /// Times tracing of `f`, or lowering alone. `f` captures, so that each is a new function.

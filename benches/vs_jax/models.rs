@@ -33,8 +33,8 @@ fn ones(shape: &[usize]) -> Array {
 }
 
 fn convolution(x: &Array, kernel: &Array, stride: usize) -> Array {
-    let dimensions = Some(("NHWC", "HWIO", "NHWC"));
-    lax::conv_general_dilated(x, kernel, &[stride, stride], "SAME", None, None, dimensions, 1, 1, None, None)
+    let options = lax::ConvOptions::new().dimension_numbers(("NHWC", "HWIO", "NHWC"));
+    lax::conv_general_dilated(x, kernel, [stride, stride], lax::Padding::Same, options)
 }
 
 fn conv_norm(x: &Array, p: &ConvNorm, stride: usize) -> Array {
@@ -91,7 +91,7 @@ pub fn rnn_loss(p: &Rnn, xs: &Array, ys: &Array) -> Result<Array> {
         let h = jnp::tanh(jnp::matmul(x, &p.from_input) + jnp::matmul(h, &p.from_state) + &p.bias);
         (h.clone(), h)
     };
-    let (_, hs): (Array, Array) = lax::scan(step, lax::full(&[8, 32], 0.0f32), xs.clone())?;
+    let (_, hs): (Array, Array) = lax::scan(step, lax::full([8, 32], 0.0f32), xs.clone())?;
     Ok(jnp::mean(jnp::square(hs - ys), ..))
 }
 

@@ -55,7 +55,7 @@ impl HostCallback {
     fn batch_unrolled(&self, size: usize, args: &[Array], dims: &[BatchDim]) -> Batched {
         for i in 0..size {
             let element = |(x, dim): (&Array, &BatchDim)| match dim {
-                Some(dim) => lax::index_in_dim(x, i as i64, *dim as i64, false),
+                Some(dim) => lax::index_along(x, i as i64, *dim),
                 None => x.clone(),
             };
             let element: Vec<Array> = args.iter().zip(dims).map(element).collect();

@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_backward_pass_computes_again() {
-        let f = |x: &Array| Ok(lax::reduce_sum(&checkpoint(|x: &Array| lax::sin(&lax::sin(x)))(x)?, &[0]));
+        let f = |x: &Array| Ok(lax::reduce_sum(&checkpoint(|x: &Array| lax::sin(&lax::sin(x)))(x)?, [0]));
         let x = Array::from([0.5f32, -1.0, 2.0]);
         let text = make_jaxpr(grad(f))(&x).unwrap().to_string();
         // As in JAX, the backward pass has a sine of its own.

@@ -18,6 +18,6 @@ pub(crate) use common::difference;
 pub use cond::{cond, switch};
 pub use map::map;
 pub use reduce::reduce;
-pub use reduce_window::reduce_window;
+pub use reduce_window::{reduce_window, reduce_window_with};
 pub use scan::{ScanOptions, scan, scan_with};
 pub use while_loop::{fori_loop, while_loop};

@@ -98,23 +98,22 @@ impl Reduce {
         let reduced = (0..shape.len()).filter(|i| self.dimensions.contains(i));
         let order: Shape = reduced.chain(kept.iter().copied()).collect();
         let mut xs: Vec<Array> =
-            xs.iter().map(|x| lax::reshape(&lax::transpose(x, &order), &[n, rest])).collect();
+            xs.iter().map(|x| lax::reshape(&lax::transpose(x, &order), [n, rest])).collect();
         while n > 1 {
             // Neighbours, since the computation need not be commutative.
             let half = n.div_ceil(2);
             let missing = (2 * half - n) as i64;
             for (x, init) in xs.iter_mut().zip(inits) {
-                let even = lax::pad(x, init.clone(), &[(0, missing, 0), (0, 0, 0)]);
-                *x = lax::reshape(&even, &[half, 2, rest]);
+                let even = lax::pad(x, init.clone(), [(0, missing, 0), (0, 0, 0)]);
+                *x = lax::reshape(&even, [half, 2, rest]);
             }
-            let part = |i| xs.iter().map(move |x| lax::index_in_dim(x, i, 1, false));
-            let pairs: Vec<Array> =
-                part(0).chain(part(1)).map(|x| lax::reshape(&x, &[half * rest])).collect();
+            let part = |i| xs.iter().map(move |x| lax::index_along(x, i, 1));
+            let pairs: Vec<Array> = part(0).chain(part(1)).map(|x| lax::reshape(&x, [half * rest])).collect();
             let dims = vec![Some(0); pairs.len()];
             let scalar = |args: &[Array]| Ok((eval_jaxpr(&self.jaxpr, &[], args)?, ()));
             let (outs, dims, ()) = batch(scalar, &pairs, &dims, None, half * rest)?;
             let outs = outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, d, 0, half * rest));
-            xs = outs.map(|x| lax::reshape(&x, &[half, rest])).collect();
+            xs = outs.map(|x| lax::reshape(&x, [half, rest])).collect();
             n = half;
         }
         Ok(xs.iter().map(|x| lax::reshape(x, &out_shape)).collect())

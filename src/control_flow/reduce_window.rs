@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::common::{here, old};
 use super::reducer::{Monoid, batch_operands, check_inits_constant, reduction};
+use crate::arguments::Dims;
 use crate::calls::refs;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
@@ -17,7 +18,8 @@ use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::jvp::{instantiate, jvp_jaxpr};
 use crate::lax;
-use crate::lax::window::{Padding, Window};
+use crate::lax::reduce_window::Op;
+use crate::lax::window::{Window, WindowOptions};
 use crate::mlir::{Type, Value};
 use crate::signature::Output;
 use crate::tree::Pytree;
@@ -34,7 +36,7 @@ use crate::tree::Pytree;
 ///
 /// let x = Array::from([1.0f32, 2.0, 3.0, 4.0]);
 /// let init = Array::scalar(1.0f32);
-/// let y = lax::reduce_window(x, init, |a: Array, b: Array| lax::mul(&a, &b), &[2], &[1], "VALID", None, None)?;
+/// let y = lax::reduce_window(x, init, |a: Array, b: Array| lax::mul(&a, &b), 2)?;
 /// assert_eq!(y.to_vec::<f32>()?, [2.0, 6.0, 12.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
@@ -42,37 +44,48 @@ use crate::tree::Pytree;
 /// # Errors
 /// Those of `computation` and of [`reduce`](lax::reduce); parameters as for
 /// [`reduce_window_sum`](lax::reduce_window_sum).
-#[expect(clippy::too_many_arguments, reason = "JAX's signature")]
 #[track_caller]
-pub fn reduce_window<'a, T, O>(
+pub fn reduce_window<T, O>(
     operand: T,
     init_value: T,
     computation: impl FnOnce(T, T) -> O,
-    window_dimensions: &[usize],
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    base_dilation: Option<&[usize]>,
-    window_dilation: Option<&[usize]>,
+    window_dimensions: impl Into<Dims>,
 ) -> Result<T>
 where
     T: Pytree,
     O: Output<Tree = T>,
 {
-    let padding = padding.into();
+    reduce_window_with(operand, init_value, computation, window_dimensions, WindowOptions::new())
+}
+
+/// [`reduce_window`], with options.
+///
+/// # Errors
+/// As [`reduce_window`].
+#[track_caller]
+pub fn reduce_window_with<T, O>(
+    operand: T,
+    init_value: T,
+    computation: impl FnOnce(T, T) -> O,
+    window_dimensions: impl Into<Dims>,
+    options: WindowOptions,
+) -> Result<T>
+where
+    T: Pytree,
+    O: Output<Tree = T>,
+{
+    let dimensions = window_dimensions.into();
     let known = |monoid, x: &Array, _: &Array| {
-        let reduce = match monoid {
-            Monoid::Sum => lax::reduce_window_sum as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
-            Monoid::Max => lax::reduce_window_max as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
-            Monoid::Min => lax::reduce_window_min as fn(&_, &_, &_, Padding<'a>, _, _) -> Array,
+        let op = match monoid {
+            Monoid::Sum => Op::Sum,
+            Monoid::Max => Op::Max,
+            Monoid::Min => Op::Min,
             _ => return Ok(None),
         };
-        Ok(Some(reduce(x, window_dimensions, window_strides, padding, base_dilation, window_dilation)))
+        Ok(Some(lax::reduce_window::reduce_window(op, x, &dimensions, &options)))
     };
-    let prim = |jaxpr, x: &Array| {
-        let (dimensions, strides) = (window_dimensions, window_strides);
-        let window = Window::new(x.shape(), dimensions, strides, padding, base_dilation, window_dilation)?;
-        Ok(ReduceWindow { jaxpr, window })
-    };
+    let prim =
+        |jaxpr, x: &Array| Ok(ReduceWindow { jaxpr, window: Window::new(x.shape(), &dimensions, &options)? });
     reduction("reduce_window", operand, init_value, computation, known, prim, here())
 }
 
@@ -151,7 +164,7 @@ mod tests {
 
     fn products(x: &Array) -> Result<Array> {
         let by = |a: Array, b: Array| lax::mul(&a, &b);
-        reduce_window(x.clone(), Array::scalar(1.0f32), by, &[2], &[1], "VALID", None, None)
+        reduce_window(x.clone(), Array::scalar(1.0f32), by, 2)
     }
 
     #[test]
@@ -161,7 +174,7 @@ mod tests {
         let (outs, tangents) = jvp(|x| Ok(vec![products(&x[0])?]), std::slice::from_ref(&x), &[dx]).unwrap();
         assert_eq!(f32s(&outs[0]), [2.0, 6.0, 12.0]);
         assert_eq!(f32s(tangents[0].as_ref().unwrap()), [2.0, 0.0, 3.0]);
-        let e = crate::grad(|x: &Array| Ok(lax::reduce_sum(&products(x)?, &[0])))(&x).unwrap_err();
+        let e = crate::grad(|x: &Array| Ok(lax::reduce_sum(&products(x)?, [0])))(&x).unwrap_err();
         assert_eq!(e.message(), "reduce_window: transpose is not defined, since it is not linear");
     }
 

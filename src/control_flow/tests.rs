@@ -103,7 +103,7 @@ fn a_scan_forwards_what_its_body_passes_on() {
             let next = add(&add(&b, &mul(&y, w)), &a);
             ((a.clone(), next, c), (y, a))
         };
-        let xs = lax::full(&[3, 4], 1.0f32);
+        let xs = lax::full([3, 4], 1.0f32);
         lax::scan(body, (x.clone(), x.clone(), w.clone()), xs)
             .map(|(carry, ys): (Carry, (Array, Array))| (carry, ys))
     };

@@ -56,15 +56,6 @@ pub(crate) fn axes(prim: &dyn Primitive, param: &str, axes: &[usize], operand: &
     Ok(())
 }
 
-/// A position from 0 for an axis that may count from the end. `name` is the function that was given it.
-pub(crate) fn canonicalize_axis(name: &str, axis: i64, ndim: usize) -> Result<usize> {
-    let position = if axis < 0 { axis + ndim as i64 } else { axis };
-    match usize::try_from(position) {
-        Ok(position) if position < ndim => Ok(position),
-        _ => bail!(Shape, "{name}: axis {axis} is out of bounds for array of dimension {ndim}"),
-    }
-}
-
 /// Are all of these weakly typed?
 pub(crate) fn all_weak(ins: &[&ShapedArray]) -> bool {
     ins.iter().all(|a| a.weak_type())

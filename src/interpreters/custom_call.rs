@@ -267,7 +267,7 @@ impl CustomBackward for BatchedBackward {
             let (ct, dim) = if *nz { found.next()? } else { return None };
             Some(match (dim, in_dim) {
                 (_, Some(to)) => move_batch_axis(&ct, dim, *to, self.axis.axis.size),
-                (Some(dim), None) => lax::reduce_sum(&ct, &[dim]),
+                (Some(dim), None) => lax::reduce_sum(&ct, [dim]),
                 (None, None) => ct,
             })
         });

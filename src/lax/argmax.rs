@@ -1,6 +1,7 @@
 //! `argmax`, `argmin`: where the extremum along an axis is. JAX: `argmax_p`, `argmin_p`. StableHLO: `reduce` of values
 //! and indices together.
 
+use crate::arguments::{Axis, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
@@ -11,27 +12,49 @@ use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
+use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::{ORDERED, one, one_batched, one_dtype, tuple, zero_jvp};
 use crate::lax::extremum::{highest, lowest};
 use crate::mlir::{Value, Values};
 
-/// The index of the largest element along `axis`, which is dropped: the first of several, that of the first NaN.
-///
-/// # Errors
-/// `invalid axis 2 for operand shape (2, 3)`; an axis of size zero; `index_dtype must be an integer type, but got
-/// float32`.
-#[track_caller]
-pub fn argmax(operand: &Array, axis: usize, index_dtype: DType) -> Array {
-    bind1(ArgExtremum { max: true, axis, index_dtype: canonicalize(index_dtype) }, &[operand])
+options! {
+    /// Options of [`argmax_with`] and [`argmin_with`].
+    pub struct ArgOptions {
+        /// The dtype of the result: `i32` (`i64` with x64 on) if it is not given.
+        index_dtype: value DType = DType::I64,
+    }
 }
 
-/// The index of the smallest element along `axis`, which is dropped: the first of several, that of the first NaN.
-///
-/// # Errors
-/// As [`argmax`].
+macro_rules! extrema {
+    ($($name:ident, $with:ident: $max:literal, $what:literal;)*) => {$(
+        #[doc = concat!("The index of the ", $what, " element along `axis`, which is dropped: the first of several, that of the first NaN.")]
+        ///
+        /// # Errors
+        #[doc = concat!("`", stringify!($name), ": axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]`; an axis of size zero.")]
+        #[track_caller]
+        pub fn $name(operand: &Array, axis: impl Into<Axis>) -> Array {
+            arg_extremum(stringify!($name), $max, operand, axis.into(), DType::I64)
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`], with options.")]
+        ///
+        /// # Errors
+        #[doc = concat!("As [`", stringify!($name), "`]; `index_dtype must be an integer type, but got float32`.")]
+        #[track_caller]
+        pub fn $with(operand: &Array, axis: impl Into<Axis>, options: ArgOptions) -> Array {
+            arg_extremum(stringify!($name), $max, operand, axis.into(), options.index_dtype)
+        }
+    )*};
+}
+extrema! {
+    argmax, argmax_with: true, "largest";
+    argmin, argmin_with: false, "smallest";
+}
+
 #[track_caller]
-pub fn argmin(operand: &Array, axis: usize, index_dtype: DType) -> Array {
-    bind1(ArgExtremum { max: false, axis, index_dtype: canonicalize(index_dtype) }, &[operand])
+fn arg_extremum(name: &str, max: bool, operand: &Array, axis: Axis, index_dtype: DType) -> Array {
+    let axis = axis_of(name, axis, operand);
+    bind1(ArgExtremum { max, axis, index_dtype: canonicalize(index_dtype) }, &[operand])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,9 +154,15 @@ mod tests {
         let mut draw = Draw::new(7);
         let mut values = |dtype, shape: &[usize]| draw.values(dtype, shape);
         check_rules([
-            case("argmax", [values(DType::F32, &[2, 3])], |x| argmax(&x[0], 1, DType::I32)),
-            case("argmin", [values(DType::I8, &[3, 2])], |x| argmin(&x[0], 0, DType::U8)),
-            case("bool", [values(DType::Bool, &[5])], |x| argmax(&x[0], 0, DType::I32)),
+            case("argmax", [values(DType::F32, &[2, 3])], |x| {
+                argmax_with(&x[0], 1, ArgOptions::new().index_dtype(DType::I32))
+            }),
+            case("argmin", [values(DType::I8, &[3, 2])], |x| {
+                argmin_with(&x[0], 0, ArgOptions::new().index_dtype(DType::U8))
+            }),
+            case("bool", [values(DType::Bool, &[5])], |x| {
+                argmax_with(&x[0], 0, ArgOptions::new().index_dtype(DType::I32))
+            }),
         ]);
     }
 
@@ -141,7 +170,11 @@ mod tests {
     fn the_first_of_equals_and_the_first_nan_are_found() {
         let at = |x: &[f32]| {
             let x = Array::from(x);
-            [argmax(&x, 0, DType::I32), argmin(&x, 0, DType::I32)].map(|i| i.item::<i32>().unwrap())
+            [
+                argmax_with(&x, 0, ArgOptions::new().index_dtype(DType::I32)),
+                argmin_with(&x, 0, ArgOptions::new().index_dtype(DType::I32)),
+            ]
+            .map(|i| i.item::<i32>().unwrap())
         };
         assert_eq!(at(&[1.0, 3.0, 3.0, 1.0]), [1, 0]);
         assert_eq!(at(&[1.0, f32::NAN, 3.0, f32::NAN]), [1, 1]);
@@ -152,12 +185,34 @@ mod tests {
     #[test]
     fn parameters_are_checked() {
         let x = Array::from([[1.0f32]]);
-        let message = |axis, dtype| catch(|| Ok(argmax(&x, axis, dtype))).unwrap_err().message().to_owned();
-        assert_eq!(message(2, DType::I32), "argmax: invalid axis 2 for operand shape (1, 1)");
+        let message = |axis, dtype| {
+            catch(|| Ok(argmax_with(&x, axis, ArgOptions::new().index_dtype(dtype))))
+                .unwrap_err()
+                .message()
+                .to_owned()
+        };
+        assert_eq!(
+            message(2, DType::I32),
+            "argmax: axis 2 is out of bounds for array of dimension 2, got operand f32[1,1]"
+        );
         assert_eq!(message(0, DType::F32), "index_dtype must be an integer type, but got float32");
-        let e = catch(|| Ok(argmax(&Array::from([Complex::new(1.0f32, 0.0)]), 0, DType::I32))).unwrap_err();
+        let e = catch(|| {
+            Ok(argmax_with(
+                &Array::from([Complex::new(1.0f32, 0.0)]),
+                0,
+                ArgOptions::new().index_dtype(DType::I32),
+            ))
+        })
+        .unwrap_err();
         assert!(e.message().starts_with("argmax does not accept dtype complex64"), "{e}");
-        let e = catch(|| Ok(argmin(&Array::from_slice::<f32>(&[], &[0]), 0, DType::I32))).unwrap_err();
+        let e = catch(|| {
+            Ok(argmin_with(
+                &Array::from_slice::<f32>(&[], &[0]),
+                0,
+                ArgOptions::new().index_dtype(DType::I32),
+            ))
+        })
+        .unwrap_err();
         assert_eq!(
             e.message(),
             "argmin and argmax require non-empty reduced dimension, got operand.shape=(0,) axis=0"

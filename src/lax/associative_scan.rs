@@ -9,7 +9,7 @@ use crate::core::array::Array;
 use crate::core::trace::caller;
 use crate::error::{Result, bail, catch};
 use crate::lax::full::literal_like;
-use crate::lax::{add, bitwise_or, concatenate, pad, rev, slice_in_dim};
+use crate::lax::{add, bitwise_or, concatenate, pad, rev, slice_along};
 use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, unflatten};
 
@@ -122,7 +122,7 @@ pub(super) fn scan_flat(
         );
     }
     let flip = |xs: Vec<Array>| -> Vec<Array> {
-        if options.reverse { xs.iter().map(|x| rev(x, &[axis])).collect() } else { xs }
+        if options.reverse { xs.iter().map(|x| rev(x, [axis])).collect() } else { xs }
     };
     Ok(flip(scan(f, flip(elems), axis)?))
 }
@@ -133,14 +133,14 @@ fn scan(f: &mut Combine<'_>, elems: Vec<Array>, axis: usize) -> Result<Vec<Array
         return Ok(elems);
     }
     let part = |xs: &[Array], start: i64, limit: Option<i64>, stride: usize| -> Vec<Array> {
-        xs.iter().map(|x| slice_in_dim(x, start, limit, stride, axis as i64)).collect()
+        xs.iter().map(|x| slice_along(x, start, limit, stride, axis as i64)).collect()
     };
     let pairs = f(&part(&elems, 0, Some(-1), 2), &part(&elems, 1, None, 2))?;
     let odd = scan(f, pairs, axis)?;
     let rest = part(&elems, 2, None, 2);
     let even = if size.is_multiple_of(2) { f(&part(&odd, 0, Some(-1), 1), &rest)? } else { f(&odd, &rest)? };
     let heads = part(&elems, 0, Some(1), 1);
-    let even = heads.iter().zip(&even).map(|(head, tail)| concatenate(&[head, tail], axis));
+    let even = heads.iter().zip(&even).map(|(head, tail)| concatenate([head, tail], axis));
     Ok(even.zip(&odd).map(|(even, odd)| interleave(&even, odd, axis)).collect())
 }
 
@@ -205,6 +205,6 @@ mod tests {
     }
 
     fn lax_sum(x: &Array) -> Array {
-        crate::lax::reduce_sum(x, &[0])
+        crate::lax::reduce_sum(x, [0])
     }
 }

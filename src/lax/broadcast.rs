@@ -1,16 +1,25 @@
 //! Functions that only rearrange axes by other primitives. JAX: `lax.broadcast`, `lax.collapse`,
 //! `lax.tile`; and the shapes of broadcasting, `lax.broadcast_shapes`.
 
+use std::ops::{Bound, RangeBounds};
+
+use crate::arguments::{Dims, Integer};
 use crate::core::array::Array;
 use crate::core::aval::Shape;
 use crate::core::primitive::BatchDim;
-use crate::error::{OrThrow, Result, bail, err};
+use crate::error::{OrThrow, Result, bail, throw};
+use crate::lax::common::arguments::sizes_of;
 use crate::lax::elementwise::tuple;
 use crate::lax::{broadcast_in_dim, move_axis, reshape};
 
 /// Copies `operand` along new axes of `sizes` in front: `f32[3]`, sizes `[2]` -> `f32[2,3]`.
 #[track_caller]
-pub fn broadcast(operand: &Array, sizes: &[usize]) -> Array {
+pub fn broadcast(operand: &Array, sizes: impl Into<Dims>) -> Array {
+    broadcast_sizes(operand, &sizes_of("broadcast", &sizes.into()))
+}
+
+#[track_caller]
+fn broadcast_sizes(operand: &Array, sizes: &[usize]) -> Array {
     if sizes.is_empty() {
         return operand.clone();
     }
@@ -23,14 +32,24 @@ pub fn broadcast(operand: &Array, sizes: &[usize]) -> Array {
 /// The shape that arrays of these shapes broadcast to by NumPy's rule: `[3, 1]`, `[4]` -> `[3, 4]`.
 ///
 /// ```
-/// use raxla::lax::broadcast_shapes;
-/// assert_eq!(broadcast_shapes(&[&[3, 1], &[1, 4], &[5, 1, 1]])?, [5, 3, 4]);
-/// # Ok::<(), raxla::Error>(())
+/// use raxla::{Array, lax::broadcast_shapes};
+///
+/// let (x, y) = (Array::from([[1], [2], [3]]), Array::from([1, 2, 3, 4]));
+/// assert_eq!(broadcast_shapes([x.shape(), y.shape()]), [3, 4]);
 /// ```
 ///
 /// # Errors
 /// `incompatible shapes for broadcasting: shapes=[(3, 1), (4, 1)]`
-pub fn broadcast_shapes(shapes: &[&[usize]]) -> Result<Vec<usize>> {
+#[track_caller]
+pub fn broadcast_shapes<D: Clone + Into<Dims>>(shapes: impl AsRef<[D]>) -> Vec<usize> {
+    let shapes = shapes.as_ref().iter().map(|dims| sizes_of("broadcast_shapes", &dims.clone().into()));
+    let shapes: Vec<Shape> = shapes.collect();
+    let shapes: Vec<&[usize]> = shapes.iter().map(|shape| &shape[..]).collect();
+    common_shape(&shapes).or_throw()
+}
+
+/// [`broadcast_shapes`], of sizes.
+pub(crate) fn common_shape(shapes: &[&[usize]]) -> Result<Vec<usize>> {
     let rank = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
     let mut out = vec![1; rank];
     for shape in shapes {
@@ -51,15 +70,16 @@ pub fn broadcast_shapes(shapes: &[&[usize]]) -> Result<Vec<usize>> {
 /// # Errors
 /// `tile: reps must have one entry for each axis of operand f32[2,3], got (2,)`
 #[track_caller]
-pub fn tile(operand: &Array, reps: &[usize]) -> Array {
+pub fn tile(operand: &Array, reps: impl Into<Dims>) -> Array {
+    tile_sizes(operand, &sizes_of("tile", &reps.into()))
+}
+
+#[track_caller]
+fn tile_sizes(operand: &Array, reps: &[usize]) -> Array {
     let sizes = operand.shape();
     if reps.len() != sizes.len() {
         let (operand, reps) = (operand.aval(), tuple(reps));
-        return Err(err!(
-            Shape,
-            "tile: reps must have one entry for each axis of operand {operand}, got {reps}"
-        ))
-        .or_throw();
+        throw!(Shape, "tile: reps must have one entry for each axis of operand {operand}, got {reps}");
     }
     // Axes (reps[0], sizes[0], reps[1], …), then merged in pairs.
     let spread: Shape = reps.iter().zip(sizes).flat_map(|(r, n)| [*r, *n]).collect();
@@ -68,14 +88,28 @@ pub fn tile(operand: &Array, reps: &[usize]) -> Array {
     reshape(&broadcast_in_dim(operand, &spread, &dims), &merged)
 }
 
-/// Merges the axes from `start_dimension` to `stop_dimension` (exclusive; `None` is the last) into one. Negative axes
-/// count from the end: `f32[2,3,4]` from 0 to 2 -> `f32[6,4]`.
+/// Merges a range of axes, JAX's `start_dimension..stop_dimension`, into one. Negative axes count from the end: `f32[2,3,4]`
+/// and `..2` -> `f32[6,4]`.
 ///
 /// # Errors
 /// `Invalid dimension range passed to collapse: (2, 3, 4)[2:1]`
 #[track_caller]
-pub fn collapse(operand: &Array, start_dimension: i64, stop_dimension: impl Into<Option<i64>>) -> Array {
-    collapse_range(operand, start_dimension, stop_dimension.into())
+pub fn collapse<I: Integer>(operand: &Array, dimensions: impl RangeBounds<I>) -> Array {
+    let (start, stop) = bounds(&dimensions);
+    collapse_range(operand, start.unwrap_or(0), stop)
+}
+
+/// The ends of a range as Python's slices have them: the second is excluded.
+pub(crate) fn bounds<I: Integer>(range: &impl RangeBounds<I>) -> (Option<i64>, Option<i64>) {
+    let end = |bound, shift: i64, if_included: bool| match bound {
+        Bound::Unbounded => None,
+        Bound::Included(i) => Some(Integer::to_i64(i) + if if_included { shift } else { 0 }),
+        Bound::Excluded(i) => Some(Integer::to_i64(i) + if if_included { 0 } else { shift }),
+    };
+    let stop = end(range.end_bound().cloned(), 1, true);
+    // `..=-1` ends with the last.
+    let stop = if stop == Some(0) && matches!(range.end_bound(), Bound::Included(_)) { None } else { stop };
+    (end(range.start_bound().cloned(), 1, false), stop)
 }
 
 #[track_caller]
@@ -87,12 +121,7 @@ fn collapse_range(operand: &Array, start: i64, stop: Option<i64>) -> Array {
     let (lo, hi) = (clip(start), clip(stop.unwrap_or(rank)));
     if hi < lo {
         let stop = stop.map_or("None".to_owned(), |i| i.to_string());
-        return Err(err!(
-            Shape,
-            "Invalid dimension range passed to collapse: {}[{start}:{stop}]",
-            tuple(shape)
-        ))
-        .or_throw();
+        throw!(Shape, "Invalid dimension range passed to collapse: {}[{start}:{stop}]", tuple(shape));
     }
     let mut new = Shape::from_slice(&shape[..lo]);
     new.push(shape[lo..hi].iter().product());
@@ -105,7 +134,7 @@ fn collapse_range(operand: &Array, start: i64, stop: Option<i64>) -> Array {
 pub(crate) fn batch_axis_to_front(x: &Array, dim: BatchDim, size: usize) -> Array {
     match dim {
         Some(dim) => move_axis(x, dim, 0),
-        None => broadcast(x, &[size]),
+        None => broadcast(x, [size]),
     }
 }
 
@@ -121,18 +150,19 @@ mod tests {
         let mut draw = Draw::new(1);
         let x = draw.values(F32, &[2, 3]);
         check_rules([
-            case("broadcast", [x.clone()], |x| broadcast(&x[0], &[2, 0])),
-            case("broadcast", [x.clone()], |x| broadcast(&x[0], &[2])),
-            case("collapse", [x.clone()], |x| collapse(&x[0], 0, None)),
-            case("collapse", [x.clone()], |x| collapse(&x[0], -1, 2)),
-            case("collapse", [x], |x| collapse(&x[0], 1, 1)),
+            case("broadcast", [x.clone()], |x| broadcast(&x[0], [2, 0])),
+            case("broadcast", [x.clone()], |x| broadcast(&x[0], [2])),
+            case("collapse", [x.clone()], |x| collapse(&x[0], 0..)),
+            case("collapse", [x.clone()], |x| collapse(&x[0], -1..)),
+            case("collapse", [x], |x| collapse(&x[0], 1..1)),
         ]);
     }
 
     #[test]
     fn collapse_of_a_reversed_range_is_rejected() {
         let x = Draw::new(1).values(F32, &[2, 3]);
-        let error = catch(|| Ok(collapse(&x, 2, 1))).unwrap_err();
+        let (start, stop) = (2, 1);
+        let error = catch(|| Ok(collapse(&x, start..stop))).unwrap_err();
         assert_eq!(error.message(), "Invalid dimension range passed to collapse: (2, 3)[2:1]");
     }
 }

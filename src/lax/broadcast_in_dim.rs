@@ -1,6 +1,7 @@
 //! `broadcast_in_dim`: copies along new axes and axes of size one; linear. JAX: `broadcast_in_dim_p`. StableHLO:
 //! `broadcast_in_dim`.
 
+use crate::arguments::{Axes, Dims};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -9,7 +10,8 @@ use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
-use crate::error::{Result, bail};
+use crate::error::{OrThrow, Result, bail};
+use crate::lax::common::arguments::sizes_of;
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::{move_axis, reduce_sum, reshape, transpose};
 use crate::mlir::Value;
@@ -21,15 +23,24 @@ use crate::mlir::Value;
 /// # Errors
 /// Dimensions that repeat, are out of range, or have a size other than the operand's (1 is stretched).
 #[track_caller]
-pub fn broadcast_in_dim(operand: &Array, shape: &[usize], broadcast_dimensions: &[usize]) -> Array {
-    let identity = operand.shape() == shape && broadcast_dimensions.iter().enumerate().all(|(i, d)| i == *d);
+pub fn broadcast_in_dim(
+    operand: &Array,
+    shape: impl Into<Dims>,
+    broadcast_dimensions: impl Into<Axes>,
+) -> Array {
+    let shape = sizes_of("broadcast_in_dim", &shape.into());
+    let dimensions = broadcast_dimensions.into().positions("broadcast_in_dim", shape.len());
+    broadcast_to(operand, shape, dimensions.or_throw())
+}
+
+#[track_caller]
+fn broadcast_to(operand: &Array, shape: Shape, broadcast_dimensions: Shape) -> Array {
+    let identity =
+        operand.shape() == &shape[..] && broadcast_dimensions.iter().enumerate().all(|(i, d)| i == *d);
     if identity && operand.ndim() == broadcast_dimensions.len() {
         return operand.clone();
     }
-    bind1(
-        BroadcastInDim { shape: Shape::from_slice(shape), broadcast_dimensions: broadcast_dimensions.into() },
-        &[operand],
-    )
+    bind1(BroadcastInDim { shape, broadcast_dimensions }, &[operand])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -142,6 +153,6 @@ mod tests {
             })
         }));
         let square = Array::from([[1, 2], [3, 4]]);
-        assert_eq!(broadcast_in_dim(&square, &[2, 2], &[1, 0]).to_vec::<i32>().unwrap(), [1, 3, 2, 4]);
+        assert_eq!(broadcast_in_dim(&square, [2, 2], [1, 0]).to_vec::<i32>().unwrap(), [1, 3, 2, 4]);
     }
 }

@@ -169,10 +169,10 @@ pub fn ppermute<T: Pytree>(x: &T, axes: impl Into<AxisNames>, perm: &[(usize, us
             perm.iter().for_each(|(from, to)| sources[*to] = Some(*from));
             let (all, index) = (gather(x, &axes, 0), index_of(&axes));
             let table: Vec<i32> = sources.iter().map(|from| from.unwrap_or(0) as i32).collect();
-            let source = lax::dynamic_index_in_dim(&Array::from(table), &index, 0, false);
-            let value = lax::dynamic_index_in_dim(&all, &source, 0, false);
+            let source = lax::dynamic_index_along(&Array::from(table), &index, 0);
+            let value = lax::dynamic_index_along(&all, &source, 0);
             let sent: Vec<bool> = sources.iter().map(Option::is_some).collect();
-            let sent = lax::dynamic_index_in_dim(&Array::from(sent), &index, 0, false);
+            let sent = lax::dynamic_index_along(&Array::from(sent), &index, 0);
             lax::select(&lax::broadcast(&sent, value.shape()), &value, &lax::zeros_like(&value))
         }
     })
@@ -270,7 +270,7 @@ fn check_permutation(axes: &AxisNames, size: usize, perm: &[(usize, usize)]) -> 
 
 /// The slice along `axis` whose number is this example's.
 fn own_slice(x: &Array, axes: &AxisNames, axis: usize) -> Array {
-    lax::dynamic_index_in_dim(x, index_of(axes), axis as i64, false)
+    lax::dynamic_index_along(x, index_of(axes), axis)
 }
 
 #[cfg(test)]

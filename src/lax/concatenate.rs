@@ -4,16 +4,17 @@ use std::borrow::Borrow;
 
 use smallvec::SmallVec;
 
+use crate::arguments::Axis;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
-use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
-use crate::core::trace::bind1;
-use crate::error::{OrThrow, Result, bail, err};
+use crate::core::trace::{bind1, caller, with_location};
+use crate::error::{OrThrow, Result, bail, throw};
 use crate::lax::broadcast::batch_axis_to_front;
+use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::{ANY, one, one_batched, one_dtype, tuple};
 use crate::lax::{expand_dims, reshape, split, zeros_like};
 use crate::mlir::{Value, Values};
@@ -24,54 +25,68 @@ use crate::mlir::{Value, Values};
 /// No operand; operands of different dtypes; `Cannot concatenate arrays with shapes that differ in dimensions other than
 /// the one being concatenated: concatenating along dimension 0 for shapes (2, 3), (2, 4).`
 #[track_caller]
-pub fn concatenate<T: Borrow<Array>>(operands: &[T], dimension: usize) -> Array {
+pub fn concatenate<T: Borrow<Array>>(operands: impl AsRef<[T]>, dimension: impl Into<Axis>) -> Array {
+    let operands: SmallVec<[&Array; 4]> = operands.as_ref().iter().map(Borrow::borrow).collect();
+    joined(&operands, dimension.into())
+}
+
+#[track_caller]
+fn joined(operands: &[&Array], dimension: Axis) -> Array {
+    let Some(first) = operands.first() else {
+        throw!(Shape, "concatenate requires a non-empty sequences of arrays")
+    };
+    let dimension = axis_of("concatenate", dimension, first);
     match operands {
-        [] => Err(err!(Shape, "concatenate requires a non-empty sequences of arrays")).or_throw(),
-        [x] => x.borrow().clone(),
-        _ => {
-            let refs: SmallVec<[&Array; 4]> = operands.iter().map(Borrow::borrow).collect();
-            bind1(Concatenate { dimension }, &refs)
-        }
+        [x] => (*x).clone(),
+        _ => bind1(Concatenate { dimension }, operands),
     }
 }
 
-/// Joins arrays of one shape along a new axis, which stands at `axis` of the result (negative: from the end).
+/// Joins arrays of one shape along a new axis, which stands at `axis` of the result. JAX's default is 0.
 ///
 /// # Errors
 /// As for [`concatenate`]; an axis out of range.
 #[track_caller]
-pub fn stack<T: Borrow<Array>>(operands: &[T], axis: i64) -> Array {
-    let Some(first) = operands.first() else {
-        return Err(err!(Shape, "stack requires a non-empty sequences of arrays")).or_throw();
-    };
-    let axis = check::canonicalize_axis("stack", axis, first.borrow().ndim() + 1).or_throw();
-    if let Some(x) = operands.iter().map(Borrow::borrow).find(|x| x.shape() != first.borrow().shape()) {
-        return Err(err!(
-            Shape,
-            "all input arrays to stack must have the same shape, got {} and {}",
-            tuple(first.borrow().shape()),
-            tuple(x.shape())
-        ))
-        .or_throw();
-    }
-    let operands: SmallVec<[Array; 4]> = operands.iter().map(|x| expand_dims(x.borrow(), &[axis])).collect();
-    concatenate(&operands, axis)
+pub fn stack<T: Borrow<Array>>(operands: impl AsRef<[T]>, axis: impl Into<Axis>) -> Array {
+    let operands: SmallVec<[&Array; 4]> = operands.as_ref().iter().map(Borrow::borrow).collect();
+    stacked(&operands, axis.into())
 }
 
-/// The slices along `axis` (negative: from the end), without that axis: the inverse of [`stack`].
+#[track_caller]
+fn stacked(operands: &[&Array], axis: Axis) -> Array {
+    let Some(first) = operands.first() else {
+        throw!(Shape, "stack requires a non-empty sequences of arrays")
+    };
+    let axis = axis.position("stack", first.ndim() + 1).or_throw();
+    if let Some(x) = operands.iter().find(|x| x.shape() != first.shape()) {
+        throw!(
+            Shape,
+            "all input arrays to stack must have the same shape, got {} and {}",
+            tuple(first.shape()),
+            tuple(x.shape())
+        );
+    }
+    let loc = caller();
+    let expanded: SmallVec<[Array; 4]> =
+        with_location(loc, || operands.iter().map(|x| expand_dims(x, axis)).collect());
+    concatenate(&expanded, axis)
+}
+
+/// The slices along `axis`, without that axis: the inverse of [`stack`]. JAX's default is 0.
 ///
 /// # Errors
 /// An axis out of range.
 #[track_caller]
-pub fn unstack(operand: &Array, axis: i64) -> Vec<Array> {
-    let at = check::canonicalize_axis("unstack", axis, operand.ndim()).or_throw();
+pub fn unstack(operand: &Array, axis: impl Into<Axis>) -> Vec<Array> {
+    let at = axis_of("unstack", axis.into(), operand);
     let n = operand.shape()[at];
     if n == 0 {
         return Vec::new();
     }
     let mut shape = Shape::from_slice(operand.shape());
     shape.remove(at);
-    split(operand, &vec![1; n], axis).iter().map(|x| reshape(x, &shape)).collect()
+    let pieces = split(operand, vec![1; n], at);
+    with_location(caller(), || pieces.iter().map(|x| reshape(x, &shape)).collect())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -211,22 +226,22 @@ mod tests {
             "concatenate requires a non-empty sequences of arrays"
         );
         assert_eq!(
-            message(|| concatenate(&[&a, &b], 0)),
+            message(|| concatenate([&a, &b], 0)),
             "Cannot concatenate arrays with shapes that differ in dimensions other than the one being concatenated: \
              concatenating along dimension 0 for shapes (2, 3), (2, 4)"
         );
         assert_eq!(
-            message(|| concatenate(&[&a, &b], 2)),
-            "concatenate dimension out of bounds: dimension 2 for shapes (2, 3), (2, 4)"
+            message(|| concatenate([&a, &b], 2)),
+            "concatenate: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]"
         );
-        assert!(message(|| concatenate(&[&a, &c], 0)).contains("same dtypes, got float32, int32"));
-        let flat = reshape(&a, &[6]);
+        assert!(message(|| concatenate([&a, &c], 0)).contains("same dtypes, got float32, int32"));
+        let flat = reshape(&a, [6]);
         assert_eq!(
-            message(|| concatenate(&[&a, &flat], 0)),
+            message(|| concatenate([&a, &flat], 0)),
             "Cannot concatenate arrays with different numbers of dimensions: got (2, 3), (6,)"
         );
         assert_eq!(
-            message(|| stack(&[&a, &b], 0)),
+            message(|| stack([&a, &b], 0)),
             "all input arrays to stack must have the same shape, got (2, 3) and (2, 4)"
         );
     }

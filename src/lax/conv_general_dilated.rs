@@ -3,10 +3,11 @@
 
 use smallvec::SmallVec;
 
+use crate::arguments::Dims;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
-use crate::core::config::{self, Precision};
+use crate::core::config;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -14,72 +15,55 @@ use crate::core::primitive::{
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{OrThrow, Result, bail, err};
-use crate::lax::conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
+use crate::lax::conv_dimension_numbers::{
+    ConvDimensionNumbers, ConvOptions, merge_axis, split_axis, swapped,
+};
 use crate::lax::convert_element_type::convert;
-use crate::lax::dot_general::{contraction_dtype, precision_attr, precision_param};
+use crate::lax::dot_general::{DotOptions, contraction_dtype};
 use crate::lax::elementwise::{ANY, bilinear_jvp, one, one_batched, one_dtype, tuple};
+use crate::lax::precision::{DotPrecision, precision_attr, precision_in_force, precision_param};
 use crate::lax::window::{Padding, Pads, dilate, padded, pads_attr, pairs, windows};
-use crate::lax::{reshape, rev, transpose, zeros};
+use crate::lax::{rev, zeros};
 use crate::mlir::{Value, push_list, push_number, usize_array};
 
-/// Convolves `lhs` (a batch of inputs) with the kernel `rhs`.
+/// Convolves `lhs` (a batch of inputs) with the kernel `rhs`, which is not flipped.
 ///
-/// `f32[N,C,H,W]`, `f32[O,I,h,w]` -> `f32[N,O,H',W']` by default; `dimension_numbers` such as
-/// `("NHWC", "HWIO", "NHWC")` name other orders (see [`conv_dimension_numbers`]). The kernel is not flipped.
+/// `f32[N,C,H,W]`, `f32[O,I,h,w]` -> `f32[N,O,H',W']` unless [`ConvOptions::dimension_numbers`] name other orders.
+/// `window_strides` and `padding` have one entry for each spatial axis, in the kernel's order.
 ///
-/// * `window_strides`, `padding`, `lhs_dilation`, `rhs_dilation`: one entry for each spatial axis, in the kernel's order;
-///   `padding` is `"SAME"`, `"SAME_LOWER"`, `"VALID"` or pairs of low and high.
-/// * `feature_group_count`: groups of features that are convolved on their own (of batches: `batch_group_count`).
-/// * `precision: None` means the setting in force.
+/// ```
+/// use raxla::{DType, lax::{self, ConvOptions, Padding}};
+///
+/// let (x, kernel) = (lax::full([8, 32, 32, 3], 1f32), lax::full([3, 3, 3, 16], 0.5f32));
+/// let options = ConvOptions::new().dimension_numbers(("NHWC", "HWIO", "NHWC"));
+/// let y = lax::conv_general_dilated(&x, &kernel, (2, 2), Padding::Same, options);
+/// assert_eq!(y.shape(), [8, 16, 16, 16]);
+/// ```
 ///
 /// # Errors
 /// `conv_general_dilated lhs feature dimension size divided by feature_group_count must equal the rhs input feature
 /// dimension size, but 3 // 1 != 2`; parameters of wrong lengths; a named padding together with `lhs_dilation`.
-#[expect(clippy::too_many_arguments, reason = "JAX's signature")]
 #[track_caller]
-pub fn conv_general_dilated<'a>(
+pub fn conv_general_dilated(
     lhs: &Array,
     rhs: &Array,
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    lhs_dilation: Option<&[usize]>,
-    rhs_dilation: Option<&[usize]>,
-    dimension_numbers: Option<(&str, &str, &str)>,
-    feature_group_count: usize,
-    batch_group_count: usize,
-    precision: Option<Precision>,
-    preferred_element_type: Option<DType>,
+    window_strides: impl Into<Dims>,
+    padding: impl Into<Padding>,
+    options: ConvOptions,
 ) -> Array {
-    let spatial = lhs.ndim().saturating_sub(2);
-    let ones = || Shape::from_elem(1, spatial);
-    let prim = || -> Result<ConvGeneralDilated> {
-        let dims = conv_dimension_numbers(lhs.shape(), rhs.shape(), dimension_numbers)?;
-        let lhs_dilation = lhs_dilation.map_or_else(ones, Shape::from_slice);
-        let rhs_dilation = rhs_dilation.map_or_else(ones, Shape::from_slice);
-        let padding = padding.into();
-        if matches!(padding, Padding::Named(_)) && lhs_dilation.iter().any(|d| *d != 1) {
-            bail!(
-                InvalidArgument,
-                "string padding is not implemented for transposed convolution using this op. Please either exactly \
-                 specify the required padding or use conv_transpose"
-            );
-        }
-        let sizes: Shape = dims.lhs_spec.iter().skip(2).map(|i| lhs.shape()[*i]).collect();
-        let kernel = dims.rhs_spec.iter().skip(2).zip(&rhs_dilation);
-        let kernel: Shape = kernel.map(|(i, d)| dilate(rhs.shape()[*i], *d)).collect();
-        Ok(ConvGeneralDilated {
-            padding: padding.pads(&sizes, &kernel, window_strides)?,
-            window_strides: window_strides.into(),
-            lhs_dilation,
-            rhs_dilation,
-            dims,
-            feature_group_count,
-            batch_group_count,
-            precision: precision.unwrap_or_else(|| config::current().matmul_precision),
-            preferred_element_type: preferred_element_type.map(config::canonicalize),
-        })
-    };
-    bind1(prim().or_throw(), &[lhs, rhs])
+    convolution(lhs, rhs, &window_strides.into(), &padding.into(), &options)
+}
+
+#[track_caller]
+pub(crate) fn convolution(
+    lhs: &Array,
+    rhs: &Array,
+    strides: &Dims,
+    padding: &Padding,
+    options: &ConvOptions,
+) -> Array {
+    let prim = ConvGeneralDilated::new(lhs.shape(), rhs.shape(), strides, padding, options).or_throw();
+    bind1(prim, &[lhs, rhs])
 }
 
 /// [`conv_general_dilated`] without dilation, groups or other orders of axes.
@@ -87,27 +71,25 @@ pub fn conv_general_dilated<'a>(
 /// # Errors
 /// As [`conv_general_dilated`].
 #[track_caller]
-pub fn conv<'a>(
+pub fn conv(lhs: &Array, rhs: &Array, window_strides: impl Into<Dims>, padding: impl Into<Padding>) -> Array {
+    convolution(lhs, rhs, &window_strides.into(), &padding.into(), &ConvOptions::new())
+}
+
+/// [`conv`], with options.
+///
+/// # Errors
+/// As [`conv`].
+#[track_caller]
+pub fn conv_with(
     lhs: &Array,
     rhs: &Array,
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    precision: Option<Precision>,
-    preferred_element_type: Option<DType>,
+    window_strides: impl Into<Dims>,
+    padding: impl Into<Padding>,
+    options: DotOptions,
 ) -> Array {
-    conv_general_dilated(
-        lhs,
-        rhs,
-        window_strides,
-        padding,
-        None,
-        None,
-        None,
-        1,
-        1,
-        precision,
-        preferred_element_type,
-    )
+    let DotOptions { precision, preferred_element_type } = options;
+    let options = ConvOptions { precision, preferred_element_type, ..ConvOptions::new() };
+    convolution(lhs, rhs, &window_strides.into(), &padding.into(), &options)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -119,40 +101,57 @@ struct ConvGeneralDilated {
     dims: ConvDimensionNumbers,
     feature_group_count: usize,
     batch_group_count: usize,
-    precision: Precision,
+    precision: DotPrecision,
     preferred_element_type: Option<DType>,
 }
 
-/// `shape[axes[i]]` for each `i`.
-fn take(shape: &[usize], axes: &[usize]) -> Shape {
-    axes.iter().map(|a| shape[*a]).collect()
-}
-
-/// Batch and feature change places.
-fn swapped(spec: &[usize]) -> Shape {
-    let mut out = Shape::from_slice(spec);
-    out.swap(0, 1);
-    out
-}
-
-/// Axis `src` becomes the outer part of the axis that is `dst` once `src` is taken out.
-fn merge_axis(src: usize, dst: usize, x: &Array) -> Array {
-    let mut permutation: Shape = (0..x.ndim()).filter(|i| *i != src).collect();
-    let mut shape = take(x.shape(), &permutation);
-    shape[dst] *= x.shape()[src];
-    permutation.insert(dst, src);
-    reshape(&transpose(x, &permutation), &shape)
-}
-
-/// Axis `src` falls into an outer axis of `size` and an inner one.
-fn split_axis(src: usize, size: usize, x: &Array) -> Array {
-    let mut shape = Shape::from_slice(x.shape());
-    shape[src] = shape[src].checked_div(size).unwrap_or(0);
-    shape.insert(src, size);
-    reshape(x, &shape)
-}
-
 impl ConvGeneralDilated {
+    /// The convolution of a user's call.
+    fn new(
+        lhs: &[usize],
+        rhs: &[usize],
+        strides: &Dims,
+        padding: &Padding,
+        options: &ConvOptions,
+    ) -> Result<Self> {
+        let name = "conv_general_dilated";
+        let dims = options.dimension_numbers.resolve(lhs, rhs)?;
+        let sizes = |given: &Option<Dims>| match given {
+            Some(given) => given.shape(name),
+            None => Ok(Shape::from_elem(1, lhs.len().saturating_sub(2))),
+        };
+        let (lhs_dilation, rhs_dilation) = (sizes(&options.lhs_dilation)?, sizes(&options.rhs_dilation)?);
+        if !matches!(padding, Padding::Explicit(_)) && lhs_dilation.iter().any(|d| *d != 1) {
+            bail!(
+                InvalidArgument,
+                "string padding is not implemented for transposed convolution using this op. Please either exactly \
+                 specify the required padding or use conv_transpose"
+            );
+        }
+        let window_strides = strides.shape(name)?;
+        let spatial: Shape = dims.lhs_spec.iter().skip(2).map(|i| lhs[*i]).collect();
+        let kernel = dims.rhs_spec.iter().skip(2).zip(&rhs_dilation);
+        let kernel: Shape = kernel.map(|(i, d)| dilate(rhs[*i], *d)).collect();
+        let padding = match padding {
+            // The check of all parameters says more about other lengths.
+            Padding::Same | Padding::SameLower if window_strides.len() != spatial.len() => {
+                Pads::from_elem((0, 0), spatial.len())
+            }
+            padding => padding.pads(&spatial, &kernel, &window_strides)?,
+        };
+        Ok(ConvGeneralDilated {
+            padding,
+            window_strides,
+            lhs_dilation,
+            rhs_dilation,
+            dims,
+            feature_group_count: options.feature_group_count,
+            batch_group_count: options.batch_group_count,
+            precision: precision_in_force(options.precision),
+            preferred_element_type: options.preferred_element_type.map(config::canonicalize),
+        })
+    }
+
     fn apply(&self, lhs: &Array, rhs: &Array) -> Array {
         bind1(self.clone(), &[lhs, rhs])
     }
@@ -302,7 +301,8 @@ impl ConvGeneralDilated {
                 bail!(
                     Shape,
                     "conv_general_dilated window and {name} must have the same number of dimensions, but got \
-                     {spatial} and {len}"
+                     {spatial} and {len} for operands {lhs} and {rhs} of rank {}",
+                    lhs.ndim()
                 );
             }
         }
@@ -519,6 +519,7 @@ fn inside_groups(x: &Array, dim: usize, axis: usize, groups: usize) -> Array {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::config::Precision;
     use crate::error::catch;
     use crate::lax::testing::{Case, Draw, case, check_rules};
 
@@ -529,20 +530,11 @@ mod tests {
 
     fn grouped(name: &str, lhs: &[usize], rhs: &[usize], features: usize, batches: usize) -> Case {
         case(name, x(10, DType::F32, lhs, rhs), move |x| {
-            let numbers = Some(("NCW", "OIW", "NCW"));
-            conv_general_dilated(
-                &x[0],
-                &x[1],
-                &[1],
-                "SAME",
-                None,
-                None,
-                numbers,
-                features,
-                batches,
-                None,
-                None,
-            )
+            let options = ConvOptions::new()
+                .dimension_numbers(("NCW", "OIW", "NCW"))
+                .feature_group_count(features)
+                .batch_group_count(batches);
+            conv_general_dilated(&x[0], &x[1], 1, Padding::Same, options)
         })
     }
 
@@ -550,18 +542,26 @@ mod tests {
     fn rules() {
         check_rules([
             case("conv", x(11, DType::F32, &[2, 2, 4, 3], &[3, 2, 2, 2]), |x| {
-                conv(&x[0], &x[1], &[1, 2], "SAME", Some(Precision::Highest), None)
+                conv_with(
+                    &x[0],
+                    &x[1],
+                    [1, 2],
+                    Padding::Same,
+                    DotOptions::new().precision(Precision::Highest),
+                )
             }),
             case("dilated", x(12, DType::F32, &[1, 5, 2], &[2, 2, 3]), |x| {
-                let numbers = Some(("NWC", "WIO", "NCW"));
-                let (by2, by3) = (Some(&[2][..]), Some(&[3][..]));
-                conv_general_dilated(&x[0], &x[1], &[2], &[(2, -1)], by2, by3, numbers, 1, 1, None, None)
+                let options = ConvOptions::new()
+                    .dimension_numbers(("NWC", "WIO", "NCW"))
+                    .lhs_dilation(2)
+                    .rhs_dilation(3);
+                conv_general_dilated(&x[0], &x[1], 2, [(2, -1)], options)
             }),
             case("complex", x(13, DType::C64, &[1, 1, 4], &[1, 1, 2]), |x| {
-                conv(&x[0], &x[1], &[1], "VALID", None, None)
+                conv(&x[0], &x[1], 1, Padding::Valid)
             }),
             case("no spatial axes", x(14, DType::F32, &[2, 3], &[4, 3]), |x| {
-                conv(&x[0], &x[1], &[], "VALID", None, None)
+                conv(&x[0], &x[1], (), Padding::Valid)
             }),
         ]);
     }
@@ -577,17 +577,18 @@ mod tests {
     #[test]
     fn parameters_are_checked() {
         let [lhs, rhs] = x(15, DType::F32, &[1, 3, 4], &[2, 2, 2]);
-        let e = catch(|| Ok(conv(&lhs, &rhs, &[1], "SAME", None, None))).unwrap_err();
+        let e = catch(|| Ok(conv(&lhs, &rhs, 1, Padding::Same))).unwrap_err();
         assert_eq!(
             e.message(),
             "conv_general_dilated lhs feature dimension size divided by feature_group_count must equal the rhs input \
              feature dimension size, but 3 // 1 != 2"
         );
         let [lhs, rhs] = x(15, DType::F32, &[1, 2, 4], &[2, 2, 2]);
-        let e = catch(|| Ok(conv(&lhs, &rhs, &[1, 1], "VALID", None, None))).unwrap_err();
+        let e = catch(|| Ok(conv(&lhs, &rhs, [1, 1], Padding::Valid))).unwrap_err();
         assert_eq!(
             e.message(),
-            "conv_general_dilated window and window_strides must have the same number of dimensions, but got 1 and 2"
+            "conv_general_dilated window and window_strides must have the same number of dimensions, but got 1 and 2 for \
+             operands f32[1,2,4] and f32[2,2,2] of rank 3"
         );
     }
 }

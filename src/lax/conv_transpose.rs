@@ -1,117 +1,116 @@
 //! Convolutions in other words, by the one primitive: `conv_with_general_padding`, `conv_transpose`,
 //! `conv_general_dilated_patches`. JAX: `_src/lax/convolution.py`, `_src/lax/other.py`.
 
+use crate::arguments::{Dims, options};
 use crate::core::array::Array;
 use crate::core::aval::Shape;
-use crate::core::config::Precision;
 use crate::dtype::DType;
-use crate::error::{OrThrow, Result, bail, err};
-use crate::lax::conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
-use crate::lax::window::{Padding, Pads, dilate};
-use crate::lax::{
-    broadcast, broadcasted_iota, conv_general_dilated, convert_element_type, eq, reshape, rev, transpose,
-};
+use crate::error::{OrThrow, Result, bail, throw};
+use crate::lax::common::arguments::sizes_of;
+use crate::lax::conv_dimension_numbers::{ConvDimensionNumbers, ConvOptions, ConvSpec};
+#[cfg(doc)]
+use crate::lax::conv_general_dilated;
+use crate::lax::conv_general_dilated::convolution;
+use crate::lax::precision::DotPrecision;
+use crate::lax::window::{Padding, dilate};
+use crate::lax::{broadcast, broadcasted_iota, convert_element_type, eq, reshape, rev, transpose};
 
-/// [`conv_general_dilated`] in the default order of axes and without groups.
+/// [`conv_general_dilated`], under the name that JAX has for convolutions in the default order of axes and without groups.
 ///
 /// # Errors
 /// As [`conv_general_dilated`].
-#[expect(clippy::too_many_arguments, reason = "JAX's signature")]
 #[track_caller]
-pub fn conv_with_general_padding<'a>(
+pub fn conv_with_general_padding(
     lhs: &Array,
     rhs: &Array,
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    lhs_dilation: Option<&[usize]>,
-    rhs_dilation: Option<&[usize]>,
-    precision: Option<Precision>,
-    preferred_element_type: Option<DType>,
+    window_strides: impl Into<Dims>,
+    padding: impl Into<Padding>,
+    options: ConvOptions,
 ) -> Array {
-    conv_general_dilated(
-        lhs,
-        rhs,
-        window_strides,
-        padding,
-        lhs_dilation,
-        rhs_dilation,
-        None,
-        1,
-        1,
-        precision,
-        preferred_element_type,
-    )
+    convolution(lhs, rhs, &window_strides.into(), &padding.into(), &options)
+}
+
+options! {
+    /// Options of [`conv_transpose`].
+    pub struct ConvTransposeOptions {
+        /// The kernel is taken with `rhs_dilation - 1` zeros between any two elements; 1 if it is not given.
+        rhs_dilation: optional_into Dims,
+        /// Which axis is which; `("NHWC", "HWIO", "NHWC")` and its like for other ranks if it is not given.
+        dimension_numbers: optional_into ConvSpec,
+        /// Is `rhs` flipped along its spatial axes and its features swapped, as Keras's `Conv2DTranspose` does?
+        transpose_kernel: value bool = false,
+        /// The precision, of both operands or of each. If it is not given it is the setting in force.
+        precision: optional_into DotPrecision,
+        /// The dtype to sum in and to return.
+        preferred_element_type: optional DType,
+        /// Are pairs the padding of the convolution whose transpose this is, instead of the dilated `lhs`?
+        use_consistent_padding: value bool = false,
+    }
 }
 
 /// The transposed ("fractionally strided") convolution: `lhs` dilated by `strides`, convolved with `rhs`.
 ///
-/// * `padding`: `"SAME"` and `"VALID"` mean that of the convolution whose transpose this is. Pairs mean the padding of the
-///   dilated `lhs`, or, with `use_consistent_padding`, that of the convolution whose transpose this is.
-/// * `dimension_numbers`: `None` means `("NHWC", "HWIO", "NHWC")` and its like for other ranks.
-/// * `transpose_kernel`: flips `rhs` along its spatial axes and swaps its features, as Keras's `Conv2DTranspose` does.
+/// [`Padding::Same`] and [`Padding::Valid`] mean that of the convolution whose transpose this is; pairs mean the padding of the
+/// dilated `lhs`, unless [`ConvTransposeOptions::use_consistent_padding`]. The axes are `("NHWC", "HWIO", "NHWC")` unless other
+/// ones are named.
 ///
 /// # Errors
 /// `conv_transpose needs dimension_numbers for operands of rank 6`; else as [`conv_general_dilated`].
-#[expect(clippy::too_many_arguments, reason = "JAX's signature")]
 #[track_caller]
-pub fn conv_transpose<'a>(
+pub fn conv_transpose(
+    lhs: &Array,
+    rhs: &Array,
+    strides: impl Into<Dims>,
+    padding: impl Into<Padding>,
+    options: ConvTransposeOptions,
+) -> Array {
+    transposed(lhs, rhs, &sizes_of("conv_transpose", &strides.into()), &padding.into(), options)
+}
+
+#[track_caller]
+fn transposed(
     lhs: &Array,
     rhs: &Array,
     strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    rhs_dilation: Option<&[usize]>,
-    dimension_numbers: Option<(&str, &str, &str)>,
-    transpose_kernel: bool,
-    precision: Option<Precision>,
-    preferred_element_type: Option<DType>,
-    use_consistent_padding: bool,
+    padding: &Padding,
+    options: ConvTransposeOptions,
 ) -> Array {
-    let padding = padding.into();
-    let names = || match (dimension_numbers, lhs.ndim()) {
-        (Some(names), _) => Ok(names),
-        (None, 2) => Ok(("NC", "IO", "NC")),
-        (None, 3) => Ok(("NHC", "HIO", "NHC")),
-        (None, 4) => Ok(("NHWC", "HWIO", "NHWC")),
-        (None, 5) => Ok(("NHWDC", "HWDIO", "NHWDC")),
-        (None, n) => {
-            Err(err!(InvalidArgument, "conv_transpose needs dimension_numbers for operands of rank {n}"))
-        }
-    };
-    let names = names().or_throw();
-    let dims = conv_dimension_numbers(lhs.shape(), rhs.shape(), Some(names)).or_throw();
+    let spec = options.dimension_numbers.unwrap_or_else(|| match lhs.ndim() {
+        2 => ("NC", "IO", "NC").into(),
+        3 => ("NHC", "HIO", "NHC").into(),
+        4 => ("NHWC", "HWIO", "NHWC").into(),
+        5 => ("NHWDC", "HWDIO", "NHWDC").into(),
+        _ => ConvSpec::default(),
+    });
+    if spec == ConvSpec::default() {
+        throw!(InvalidArgument, "conv_transpose needs dimension_numbers for operands of rank {}", lhs.ndim());
+    }
+    let dims = spec.resolve(lhs.shape(), rhs.shape()).or_throw();
     let spatial = &dims.rhs_spec[2..];
-    let kernel: Shape = spatial
-        .iter()
-        .enumerate()
-        .map(|(i, axis)| {
-            let by = rhs_dilation.and_then(|by| by.get(i)).copied().unwrap_or(1);
-            dilate(rhs.shape()[*axis], by)
-        })
-        .collect();
-    let pads = match padding {
-        Padding::Named("SAME" | "VALID") => Some(transposed_pads(&kernel, strides, padding).or_throw()),
-        _ if use_consistent_padding => Some(transposed_pads(&kernel, strides, padding).or_throw()),
-        _ => None,
+    let dilation = match &options.rhs_dilation {
+        Some(given) => sizes_of("conv_transpose", given),
+        None => Shape::new(),
     };
-    let padding = pads.as_ref().map_or(padding, |pads| Padding::Explicit(pads));
-    let rhs = match transpose_kernel {
+    let reach =
+        |(i, axis): (usize, &usize)| dilate(rhs.shape()[*axis], dilation.get(i).copied().unwrap_or(1));
+    let kernel: Shape = spatial.iter().enumerate().map(reach).collect();
+    let padding = match padding {
+        Padding::Explicit(_) if !options.use_consistent_padding => padding.clone(),
+        _ => Padding::Explicit(transposed_pads(&kernel, strides, padding).or_throw()),
+    };
+    let rhs = match options.transpose_kernel {
         true => transposed_kernel(rhs, &dims),
         false => rhs.clone(),
     };
-    let ones = Shape::from_elem(1, spatial.len());
-    conv_general_dilated(
-        lhs,
-        &rhs,
-        &ones,
-        padding,
-        Some(strides),
-        rhs_dilation,
-        Some(names),
-        1,
-        1,
-        precision,
-        preferred_element_type,
-    )
+    let options = ConvOptions {
+        lhs_dilation: Some(strides.into()),
+        rhs_dilation: options.rhs_dilation,
+        dimension_numbers: spec,
+        precision: options.precision,
+        preferred_element_type: options.preferred_element_type,
+        ..ConvOptions::new()
+    };
+    convolution(lhs, &rhs, &vec![1; spatial.len()].into(), &padding, &options)
 }
 
 /// Flipped along the spatial axes, input and output features swapped.
@@ -124,18 +123,20 @@ fn transposed_kernel(rhs: &Array, dims: &ConvDimensionNumbers) -> Array {
 
 /// The padding of a dilated input that makes a convolution the transpose of one with this `padding`. JAX:
 /// `_conv_transpose_padding`.
-fn transposed_pads(kernel: &[usize], strides: &[usize], padding: Padding<'_>) -> Result<Pads> {
+fn transposed_pads(kernel: &[usize], strides: &[usize], padding: &Padding) -> Result<Vec<(i64, i64)>> {
     let axes = kernel.iter().zip(strides).enumerate();
     axes.map(|(i, (k, s))| {
         let (k, s) = (*k as i64, *s as i64);
         Ok(match padding {
-            Padding::Named("SAME") => {
+            Padding::Same => {
                 let sum = k + s - 2;
                 let low = if s > k - 1 { k - 1 } else { (sum + 1) / 2 };
                 (low, sum - low)
             }
-            Padding::Named("VALID") => (k - 1, s - 1 + (k - s).max(0)),
-            Padding::Named(name) => bail!(InvalidArgument, "conv_transpose: invalid padding mode {name}"),
+            Padding::Valid => (k - 1, s - 1 + (k - s).max(0)),
+            Padding::SameLower => {
+                bail!(InvalidArgument, "conv_transpose: invalid padding mode SAME_LOWER")
+            }
             Padding::Explicit(pads) => match pads.get(i) {
                 Some((low, high)) => (k - low - 1, k - high - 1),
                 None => bail!(Shape, "conv_transpose: padding must have one pair for each spatial axis"),
@@ -152,29 +153,39 @@ fn transposed_pads(kernel: &[usize], strides: &[usize], padding: Padding<'_>) ->
 ///
 /// # Errors
 /// As [`conv_general_dilated`].
-#[expect(clippy::too_many_arguments, reason = "JAX's signature")]
 #[track_caller]
-pub fn conv_general_dilated_patches<'a>(
+pub fn conv_general_dilated_patches(
+    lhs: &Array,
+    filter_shape: impl Into<Dims>,
+    window_strides: impl Into<Dims>,
+    padding: impl Into<Padding>,
+    options: ConvOptions,
+) -> Array {
+    let filter_shape = sizes_of("conv_general_dilated_patches", &filter_shape.into());
+    patches(lhs, &filter_shape, &window_strides.into(), &padding.into(), options)
+}
+
+#[track_caller]
+fn patches(
     lhs: &Array,
     filter_shape: &[usize],
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    lhs_dilation: Option<&[usize]>,
-    rhs_dilation: Option<&[usize]>,
-    dimension_numbers: Option<(&str, &str, &str)>,
-    precision: Option<Precision>,
-    preferred_element_type: Option<DType>,
+    strides: &Dims,
+    padding: &Padding,
+    options: ConvOptions,
 ) -> Array {
+    if options.feature_group_count != 1 || options.batch_group_count != 1 {
+        throw!(InvalidArgument, "conv_general_dilated_patches takes no groups");
+    }
     let kernel: Shape = [1, 1].iter().chain(filter_shape).copied().collect();
-    let dims = conv_dimension_numbers(lhs.shape(), &kernel, dimension_numbers).or_throw();
+    let dims = options.dimension_numbers.resolve(lhs.shape(), &kernel).or_throw();
     let size: usize = filter_shape.iter().product();
     let features = lhs.shape()[dims.lhs_spec[1]];
     // For each feature, one kernel for each element of the window, which picks that element.
-    let at = |axis| broadcasted_iota(DType::I32, &[size, size], axis);
+    let at = |axis| broadcasted_iota(DType::I32, [size, size], axis);
     let eye = convert_element_type(&eq(&at(0), &at(1)), lhs.dtype());
     let mut shape: Shape = kernel.clone();
     shape[0] = features * size;
-    let rhs = reshape(&broadcast(&eye, &[features]), &shape);
+    let rhs = reshape(&broadcast(&eye, [features]), &shape);
     // Axes O, I, spatial go where the kernel has them.
     let mut order = Shape::from_elem(0, shape.len());
     let mut others = 2..shape.len();
@@ -185,19 +196,8 @@ pub fn conv_general_dilated_patches<'a>(
             _ => others.next().unwrap_or(0),
         };
     }
-    conv_general_dilated(
-        lhs,
-        &transpose(&rhs, &order),
-        window_strides,
-        padding,
-        lhs_dilation,
-        rhs_dilation,
-        dimension_numbers,
-        features,
-        1,
-        precision,
-        preferred_element_type,
-    )
+    let options = ConvOptions { feature_group_count: features, ..options };
+    convolution(lhs, &transpose(&rhs, &order), strides, padding, &options)
 }
 
 #[cfg(test)]
@@ -211,10 +211,10 @@ mod tests {
         let mut x = |shape: &[usize]| draw.values(DType::F32, shape);
         check_rules([
             case("conv_transpose", [x(&[1, 3, 2]), x(&[2, 2, 3])], |x| {
-                conv_transpose(&x[0], &x[1], &[2], "SAME", None, None, false, None, None, false)
+                conv_transpose(&x[0], &x[1], 2, Padding::Same, ConvTransposeOptions::new())
             }),
             case("patches", [x(&[1, 2, 4])], |x| {
-                conv_general_dilated_patches(&x[0], &[2], &[1], "VALID", None, None, None, None, None)
+                conv_general_dilated_patches(&x[0], 2, 1, Padding::Valid, ConvOptions::new())
             }),
         ]);
     }

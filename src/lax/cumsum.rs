@@ -1,6 +1,7 @@
 //! `cumsum`, `cumprod`, `cummax`, `cummin`, `cumlogsumexp`: running reductions along an axis. JAX: `cumsum_p` and so on.
 //! StableHLO: `reduce_window` with a window over all that came before, which XLA turns into a tree.
 
+use crate::arguments::{Axis, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -12,6 +13,7 @@ use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::associative_scan::{AssociativeScanOptions, scan_flat};
+use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::{INEXACT, NUMBER, linear_ct, one, one_batched, one_dtype, tuple, unary_jvp};
 use crate::lax::extremum::{extremum, highest, lowest};
 use crate::lax::logaddexp::{Base, logaddexp, logaddexp_tangent, logaddexp_value};
@@ -19,49 +21,51 @@ use crate::lax::window::{Pads, Window};
 use crate::lax::{add, div, eq, full_like, max, min, mul, select, zeros_like};
 use crate::mlir::{Value, Values};
 
-/// Sums of all elements up to each along `axis`; with `reverse`, from each on: `[1, 2, 3]` -> `[1, 3, 6]`.
-///
-/// # Errors
-/// `cumsum: axis 3 is out of bounds for array of shape (2, 3)`; `bool`.
-#[track_caller]
-pub fn cumsum(operand: &Array, axis: usize, reverse: bool) -> Array {
-    bind1(Cumulative { op: Op::Sum, axis, reverse }, &[operand])
+options! {
+    /// Options of the running reductions: [`cumsum_with`] and its like.
+    pub struct CumulativeOptions {
+        /// From each element on, instead of up to each?
+        reverse: value bool = false,
+    }
 }
 
-/// Products of all elements up to each along `axis`; with `reverse`, from each on.
-///
-/// # Errors
-/// As [`cumsum`].
-#[track_caller]
-pub fn cumprod(operand: &Array, axis: usize, reverse: bool) -> Array {
-    bind1(Cumulative { op: Op::Prod, axis, reverse }, &[operand])
+macro_rules! cumulative {
+    ($($(#[$doc:meta])* $name:ident, $with:ident: $op:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        #[doc = concat!("`", stringify!($name), ": axis 3 is out of bounds for array of dimension 2, got operand f32[2,3]`; dtypes that have no such reduction.")]
+        #[track_caller]
+        pub fn $name(operand: &Array, axis: impl Into<Axis>) -> Array {
+            cumulative(Op::$op, operand, axis.into(), false)
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`], with options.")]
+        ///
+        /// # Errors
+        #[doc = concat!("As [`", stringify!($name), "`].")]
+        #[track_caller]
+        pub fn $with(operand: &Array, axis: impl Into<Axis>, options: CumulativeOptions) -> Array {
+            cumulative(Op::$op, operand, axis.into(), options.reverse)
+        }
+    )*};
+}
+cumulative! {
+    /// Sums of all elements up to each along `axis`: `[1, 2, 3]` -> `[1, 3, 6]`.
+    cumsum, cumsum_with: Sum;
+    /// Products of all elements up to each along `axis`.
+    cumprod, cumprod_with: Prod;
+    /// The largest of all elements up to each along `axis`.
+    cummax, cummax_with: Max;
+    /// The smallest of all elements up to each along `axis`.
+    cummin, cummin_with: Min;
+    /// `log Σ exp` of all elements up to each along `axis`; inexact.
+    cumlogsumexp, cumlogsumexp_with: LogSumExp;
 }
 
-/// The largest of all elements up to each along `axis`; with `reverse`, from each on.
-///
-/// # Errors
-/// As [`cumsum`].
 #[track_caller]
-pub fn cummax(operand: &Array, axis: usize, reverse: bool) -> Array {
-    bind1(Cumulative { op: Op::Max, axis, reverse }, &[operand])
-}
-
-/// The smallest of all elements up to each along `axis`; with `reverse`, from each on.
-///
-/// # Errors
-/// As [`cumsum`].
-#[track_caller]
-pub fn cummin(operand: &Array, axis: usize, reverse: bool) -> Array {
-    bind1(Cumulative { op: Op::Min, axis, reverse }, &[operand])
-}
-
-/// `log Σ exp` of all elements up to each along `axis`; with `reverse`, from each on.
-///
-/// # Errors
-/// As [`cumsum`]; integers.
-#[track_caller]
-pub fn cumlogsumexp(operand: &Array, axis: usize, reverse: bool) -> Array {
-    bind1(Cumulative { op: Op::LogSumExp, axis, reverse }, &[operand])
+fn cumulative(op: Op, operand: &Array, axis: Axis, reverse: bool) -> Array {
+    bind1(Cumulative { op, axis: axis_of(op.name(), axis, operand), reverse }, &[operand])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +75,18 @@ enum Op {
     Max,
     Min,
     LogSumExp,
+}
+
+impl Op {
+    fn name(self) -> &'static str {
+        match self {
+            Op::Sum => "cumsum",
+            Op::Prod => "cumprod",
+            Op::Max => "cummax",
+            Op::Min => "cummin",
+            Op::LogSumExp => "cumlogsumexp",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -108,13 +124,7 @@ fn dual_step(op: Op, a: &[Array], b: &[Array]) -> Vec<Array> {
 
 impl Primitive for Cumulative {
     fn name(&self) -> &'static str {
-        match self.op {
-            Op::Sum => "cumsum",
-            Op::Prod => "cumprod",
-            Op::Max => "cummax",
-            Op::Min => "cummin",
-            Op::LogSumExp => "cumlogsumexp",
-        }
+        self.op.name()
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axis", Param::Text(self.axis.to_string())), ("reverse", Param::from(self.reverse))]
@@ -172,7 +182,7 @@ impl Primitive for Cumulative {
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
         if self.op == Op::Sum {
             return unary_jvp(self.clone(), primals, tangents, |_, _, dx| {
-                cumsum(dx, self.axis, self.reverse)
+                cumsum_with(dx, self.axis, CumulativeOptions::new().reverse(self.reverse))
             });
         }
         let Some(dx) = &tangents[0] else {
@@ -189,7 +199,9 @@ impl Primitive for Cumulative {
         if self.op != Op::Sum {
             bail!(Differentiation, "{}: transpose is not defined, since it is not linear", self.name());
         }
-        Ok(linear_ct(cts, ins, |ct| cumsum(ct, self.axis, !self.reverse)))
+        Ok(linear_ct(cts, ins, |ct| {
+            cumsum_with(ct, self.axis, CumulativeOptions::new().reverse(!self.reverse))
+        }))
     }
     /// an axis at or after the mapped axis shifts by one
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
@@ -211,21 +223,30 @@ mod tests {
         let mut draw = Draw::new(24);
         let mut x = |dtype, shape: &[usize]| [draw.distinct(dtype, shape)];
         check_rules([
-            case("sum", x(DType::C64, &[2, 3]), |x| cumsum(&x[0], 1, false)),
-            case("sum from the end", x(DType::F32, &[3, 2]), |x| cumsum(&x[0], 0, true)),
-            case("prod", x(DType::F32, &[1, 3]), |x| cumprod(&x[0], 1, true)),
-            case("max", x(DType::F32, &[3]), |x| cummax(&x[0], 0, false)),
-            case("min", x(DType::F32, &[2, 1]), |x| cummin(&x[0], 0, true)),
-            case("logsumexp", x(DType::F32, &[3]), |x| cumlogsumexp(&x[0], 0, false)),
-            case("ints", x(DType::I8, &[2, 4]), |x| cummax(&x[0], 1, false)),
+            case("sum", x(DType::C64, &[2, 3]), |x| cumsum(&x[0], 1)),
+            case("sum from the end", x(DType::F32, &[3, 2]), |x| {
+                cumsum_with(&x[0], 0, CumulativeOptions::new().reverse(true))
+            }),
+            case("prod", x(DType::F32, &[1, 3]), |x| {
+                cumprod_with(&x[0], 1, CumulativeOptions::new().reverse(true))
+            }),
+            case("max", x(DType::F32, &[3]), |x| cummax(&x[0], 0)),
+            case("min", x(DType::F32, &[2, 1]), |x| {
+                cummin_with(&x[0], 0, CumulativeOptions::new().reverse(true))
+            }),
+            case("logsumexp", x(DType::F32, &[3]), |x| cumlogsumexp(&x[0], 0)),
+            case("ints", x(DType::I8, &[2, 4]), |x| cummax(&x[0], 1)),
         ]);
     }
 
     #[test]
     fn parameters_are_checked() {
-        let e = catch(|| Ok(cumsum(&Array::from([[1.0f32]]), 3, false))).unwrap_err();
-        assert_eq!(e.message(), "cumsum: axis 3 is out of bounds for array of shape (1, 1)");
-        let e = catch(|| Ok(cummax(&Array::from([true]), 0, false))).unwrap_err();
+        let e = catch(|| Ok(cumsum(&Array::from([[1.0f32]]), 3))).unwrap_err();
+        assert_eq!(
+            e.message(),
+            "cumsum: axis 3 is out of bounds for array of dimension 2, got operand f32[1,1]"
+        );
+        let e = catch(|| Ok(cummax(&Array::from([true]), 0))).unwrap_err();
         assert!(e.message().starts_with("cummax does not accept dtype bool"));
     }
 }

@@ -2,51 +2,111 @@
 
 use smallvec::SmallVec;
 
+use crate::arguments::{Axes, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
-use crate::core::config::{self, Precision};
+use crate::core::config;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
-use crate::error::{Error, ErrorKind, Result, bail, throw};
+use crate::error::{Result, bail, throw};
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{bilinear_jvp, one, one_batched, tuple};
+use crate::lax::precision::{DotPrecision, precision_in_force, precision_name, precision_param};
 use crate::lax::transpose;
 use crate::mlir::{Value, list, push_list};
 
 /// `((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch))`: axes that are summed over in pairs, and axes that go
-/// through both operands in pairs.
-pub type DotDimensionNumbers<'a> = ((&'a [usize], &'a [usize]), (&'a [usize], &'a [usize]));
+/// through both operands in pairs, as in `(([2], [1]), ([0], [0]))`, `((1, 0), ((), ()))`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DotDimensionNumbers {
+    contracting: (Axes, Axes),
+    batch: (Axes, Axes),
+}
+
+impl<A, B, C, D> From<((A, B), (C, D))> for DotDimensionNumbers
+where
+    A: Into<Axes>,
+    B: Into<Axes>,
+    C: Into<Axes>,
+    D: Into<Axes>,
+{
+    fn from(((lhs, rhs), (lhs_batch, rhs_batch)): ((A, B), (C, D))) -> Self {
+        DotDimensionNumbers {
+            contracting: (lhs.into(), rhs.into()),
+            batch: (lhs_batch.into(), rhs_batch.into()),
+        }
+    }
+}
+
+options! {
+    /// Options of the contractions [`dot_general_with`], [`dot_with`], [`batch_matmul_with`] and
+    /// [`conv_with`](crate::lax::conv_with).
+    pub struct DotOptions {
+        /// The precision, of both operands or of each. If it is not given it is the setting in force
+        /// ([`with_matmul_precision`](crate::core::config::with_matmul_precision)).
+        precision: optional_into DotPrecision,
+        /// The dtype to sum in and to return.
+        preferred_element_type: optional DType,
+    }
+}
 
 /// The contraction of `lhs` and `rhs`: products summed over the contracting axes, for each index of the batch axes.
 ///
 /// The result has the batch axes first, then what is left of `lhs`, then of `rhs`:
-/// `f32[2,3,4]`, `f32[2,4,5]`, `((&[2], &[1]), (&[0], &[0]))` -> `f32[2,3,5]`. The operands' dtypes may differ; the
-/// result has the wider, or `preferred_element_type`. `precision: None` means the setting in force
-/// ([`with_matmul_precision`](crate::core::config::with_matmul_precision)).
+/// `f32[2,3,4]`, `f32[2,4,5]`, `((2, 1), (0, 0))` -> `f32[2,3,5]`. The operands' dtypes may differ; the result has the wider.
+///
+/// ```
+/// use raxla::{Array, lax};
+///
+/// let (x, y) = (Array::from([[1.0f32, 2.0], [3.0, 4.0]]), Array::from([1.0f32, 10.0]));
+/// let z = lax::dot_general(&x, &y, ((1, 0), ((), ())));
+/// assert_eq!(z.to_vec::<f32>()?, [21.0, 43.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
 /// `dot_general requires contracting dimensions to have the same shape, got (3,) and (4,) for operands …`; dimension numbers that are
 /// out of range or repeated.
 #[track_caller]
-pub fn dot_general(
+pub fn dot_general(lhs: &Array, rhs: &Array, dimension_numbers: impl Into<DotDimensionNumbers>) -> Array {
+    contraction(lhs, rhs, &dimension_numbers.into(), &DotOptions::new())
+}
+
+/// [`dot_general`], with options.
+///
+/// ```
+/// use raxla::{Array, DType, lax::{self, DotOptions}};
+///
+/// let x = lax::full(([4], DType::BF16), 1.0);
+/// let options = DotOptions::new().preferred_element_type(DType::F32);
+/// assert_eq!(lax::dot_general_with(&x, &x, ((0, 0), ((), ())), options).dtype(), DType::F32);
+/// ```
+///
+/// # Errors
+/// As [`dot_general`]; a `preferred_element_type` that is narrower than the operands' integers.
+#[track_caller]
+pub fn dot_general_with(
     lhs: &Array,
     rhs: &Array,
-    dimension_numbers: DotDimensionNumbers<'_>,
-    precision: Option<Precision>,
-    preferred_element_type: Option<DType>,
+    dimension_numbers: impl Into<DotDimensionNumbers>,
+    options: DotOptions,
 ) -> Array {
-    let ((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch)) = dimension_numbers;
+    contraction(lhs, rhs, &dimension_numbers.into(), &options)
+}
+
+#[track_caller]
+fn contraction(lhs: &Array, rhs: &Array, numbers: &DotDimensionNumbers, options: &DotOptions) -> Array {
     let dims = Dims {
-        lhs: Side { contracting: lhs_contracting.into(), batch: lhs_batch.into() },
-        rhs: Side { contracting: rhs_contracting.into(), batch: rhs_batch.into() },
+        lhs: Side::new("lhs", &numbers.contracting.0, &numbers.batch.0, lhs),
+        rhs: Side::new("rhs", &numbers.contracting.1, &numbers.batch.1, rhs),
     };
-    let precision = precision.unwrap_or_else(|| config::current().matmul_precision);
-    let preferred_element_type = preferred_element_type.map(config::canonicalize);
+    let precision = precision_in_force(options.precision);
+    let preferred_element_type = options.preferred_element_type.map(config::canonicalize);
     bind1(DotGeneral { dims, precision, preferred_element_type }, &[lhs, rhs])
 }
 
@@ -55,25 +115,27 @@ pub fn dot_general(
 /// # Errors
 /// Operands that are not of rank 1 or 2, or whose last and first sizes differ.
 #[track_caller]
-pub fn dot(
-    lhs: &Array,
-    rhs: &Array,
-    precision: Option<Precision>,
-    preferred_element_type: Option<DType>,
-) -> Array {
+pub fn dot(lhs: &Array, rhs: &Array) -> Array {
+    dot_with(lhs, rhs, DotOptions::new())
+}
+
+/// [`dot`], with options.
+///
+/// # Errors
+/// As [`dot`].
+#[track_caller]
+pub fn dot_with(lhs: &Array, rhs: &Array, options: DotOptions) -> Array {
     let (l, r) = (lhs.shape(), rhs.shape());
     if !(1..=2).contains(&l.len()) || !(1..=2).contains(&r.len()) || l[l.len() - 1] != r[0] {
-        throw(Error::new(
-            ErrorKind::Shape,
-            format!(
-                "dot: dimension_numbers must be specified when not performing simple un-batched matrix-matrix, \
-                 matrix-vector, or vector-vector products; got lhs_shape={} rhs_shape={}",
-                tuple(l),
-                tuple(r)
-            ),
-        ));
+        throw!(
+            Shape,
+            "dot: dimension_numbers must be specified when not performing simple un-batched matrix-matrix, \
+             matrix-vector, or vector-vector products; got lhs_shape={} rhs_shape={}",
+            tuple(l),
+            tuple(r)
+        );
     }
-    dot_general(lhs, rhs, ((&[l.len() - 1], &[0]), (&[], &[])), precision, preferred_element_type)
+    contraction(lhs, rhs, &((l.len() - 1, 0), ((), ())).into(), &options)
 }
 
 /// Products of matrices, one for each index of the leading axes: `f32[7,2,3]`, `f32[7,3,5]` -> `f32[7,2,5]`.
@@ -81,22 +143,25 @@ pub fn dot(
 /// # Errors
 /// `arguments to batch_matmul must be at least 2D, got 1, 2`; different ranks or leading sizes.
 #[track_caller]
-pub fn batch_matmul(lhs: &Array, rhs: &Array, precision: Option<Precision>) -> Array {
+pub fn batch_matmul(lhs: &Array, rhs: &Array) -> Array {
+    batch_matmul_with(lhs, rhs, DotOptions::new())
+}
+
+/// [`batch_matmul`], with options.
+///
+/// # Errors
+/// As [`batch_matmul`].
+#[track_caller]
+pub fn batch_matmul_with(lhs: &Array, rhs: &Array, options: DotOptions) -> Array {
     let (l, r) = (lhs.ndim(), rhs.ndim());
     if l < 2 || r < 2 {
-        throw(Error::new(
-            ErrorKind::Shape,
-            format!("arguments to batch_matmul must be at least 2D, got {l}, {r}"),
-        ));
+        throw!(Shape, "arguments to batch_matmul must be at least 2D, got {l}, {r}");
     }
     if l != r {
-        throw(Error::new(
-            ErrorKind::Shape,
-            format!("arguments to batch_matmul must have same ndim, got {l}, {r}"),
-        ));
+        throw!(Shape, "arguments to batch_matmul must have same ndim, got {l}, {r}");
     }
     let batch: Shape = (0..l - 2).collect();
-    dot_general(lhs, rhs, ((&[l - 1], &[r - 2]), (&batch, &batch)), precision, None)
+    contraction(lhs, rhs, &((l - 1, r - 2), (&batch, &batch)).into(), &options)
 }
 
 /// The axes of one operand.
@@ -107,6 +172,28 @@ struct Side {
 }
 
 impl Side {
+    /// The axes of `operand` that a user named.
+    #[track_caller]
+    fn new(name: &str, contracting: &Axes, batch: &Axes, operand: &Array) -> Side {
+        let rank = operand.ndim() as i64;
+        let wrapped = |axes: &Axes| -> SmallVec<[i64; 4]> {
+            let axes = axes.given().unwrap_or_default().iter();
+            axes.map(|axis| if *axis < 0 { axis + rank } else { *axis }).collect()
+        };
+        let (contracting, batch) = (wrapped(contracting), wrapped(batch));
+        if contracting.iter().chain(&batch).any(|axis| !(0..rank).contains(axis)) {
+            throw!(
+                Shape,
+                "dot_general requires {name} dimension numbers to be nonnegative and less than the number of axes of \
+                 the {name} value, got {name}_batch of {batch:?} and {name}_contracting of {contracting:?} for {name} of \
+                 rank {rank}"
+            );
+        }
+        let positions =
+            |axes: SmallVec<[i64; 4]>| -> Shape { axes.iter().map(|axis| *axis as usize).collect() };
+        Side { contracting: positions(contracting), batch: positions(batch) }
+    }
+
     /// The axes that the result keeps from this operand alone.
     fn kept(&self, rank: usize) -> impl Iterator<Item = usize> + '_ {
         (0..rank).filter(|a| !self.contracting.contains(a) && !self.batch.contains(a))
@@ -166,7 +253,7 @@ struct Dims {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct DotGeneral {
     dims: Dims,
-    precision: Precision,
+    precision: DotPrecision,
     preferred_element_type: Option<DType>,
 }
 
@@ -213,30 +300,6 @@ pub(crate) fn contraction_dtype(
         }
         _ => Ok(wider),
     }
-}
-
-/// How a jaxpr prints a precision that is not the default.
-pub(crate) fn precision_param(precision: Precision) -> Option<(&'static str, Param)> {
-    let text = match precision {
-        Precision::Default => return None,
-        Precision::High => "(Precision.HIGH, Precision.HIGH)",
-        Precision::Highest => "(Precision.HIGHEST, Precision.HIGHEST)",
-    };
-    Some(("precision", Param::Text(text.into())))
-}
-
-fn precision_name(precision: Precision) -> &'static str {
-    match precision {
-        Precision::Default => "DEFAULT",
-        Precision::High => "HIGH",
-        Precision::Highest => "HIGHEST",
-    }
-}
-
-/// The attribute `precision_config` of a contraction.
-pub(crate) fn precision_attr(precision: Precision) -> String {
-    let one = format!("#stablehlo<precision {}>", precision_name(precision));
-    format!("precision_config = [{one}, {one}]")
 }
 
 impl DotGeneral {
@@ -358,11 +421,11 @@ impl Primitive for DotGeneral {
             push_list(out, &l.contracting);
             out.push_str(" x ");
             push_list(out, &r.contracting);
-            let precision = precision_name(self.precision);
+            let [lhs, rhs] = self.precision.0.map(precision_name);
             out.push_str(", precision = [");
-            out.push_str(precision);
+            out.push_str(lhs);
             out.push_str(", ");
-            out.push_str(precision);
+            out.push_str(rhs);
             out.push(']');
         };
         let ty = ctx.ty(&outs[0]);
@@ -424,6 +487,7 @@ impl Primitive for DotGeneral {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::config::Precision;
     use crate::error::catch;
     use crate::lax::testing::{Draw, case, check_rules};
 
@@ -435,10 +499,10 @@ mod tests {
     fn a_matrix_product_and_a_batch_of_them() {
         let x = Array::from([[1.0f32, 2.0], [3.0, 4.0]]);
         let y = Array::from([[5.0f32, 6.0, 7.0], [8.0, 9.0, 10.0]]);
-        assert_eq!(dot(&x, &y, None, None).to_vec::<f32>().unwrap(), [21., 24., 27., 47., 54., 61.]);
+        assert_eq!(dot(&x, &y).to_vec::<f32>().unwrap(), [21., 24., 27., 47., 54., 61.]);
         let x = Array::from_slice(&[1i32, 2, 3, 4], [2, 1, 2]);
         let y = Array::from_slice(&[5i32, 6, 7, 8], [2, 2, 1]);
-        let z = batch_matmul(&x, &y, None);
+        let z = batch_matmul(&x, &y);
         assert_eq!((z.shape(), z.to_vec::<i32>().unwrap()), (&[2, 1, 1][..], vec![17, 53]));
     }
 
@@ -446,8 +510,9 @@ mod tests {
     fn the_wider_dtype_or_the_preferred_one_is_the_results() {
         let x = Array::from([half::bf16::ONE; 3]);
         let y = Array::from([2.0f32; 3]);
-        assert_eq!(dot(&x, &y, None, None).item::<f32>().unwrap(), 6.0);
-        let z = dot(&x, &x, Some(Precision::Highest), Some(DType::F32));
+        assert_eq!(dot(&x, &y).item::<f32>().unwrap(), 6.0);
+        let options = DotOptions::new().precision(Precision::Highest).preferred_element_type(DType::F32);
+        let z = dot_with(&x, &x, options);
         assert_eq!(z.item::<f32>().unwrap(), 3.0);
     }
 
@@ -455,23 +520,23 @@ mod tests {
     fn mismatched_dimensions_are_errors_in_jaxs_words() {
         let x = Array::from([[1.0f32, 2.0]]);
         assert_eq!(
-            message(|| dot_general(&x, &x, ((&[1], &[0]), (&[], &[])), None, None)),
+            message(|| dot_general(&x, &x, (([1], [0]), ((), ())))),
             "dot_general requires contracting dimensions to have the same shape, got (2,) and (1,) for operands \
              f32[1,2] and f32[1,2]"
         );
         assert_eq!(
-            message(|| dot_general(&x, &x, ((&[2], &[0]), (&[], &[])), None, None)),
+            message(|| dot_general(&x, &x, (([2], [0]), ((), ())))),
             "dot_general requires lhs dimension numbers to be nonnegative and less than the number of axes of the lhs \
-             value, got lhs_batch of () and lhs_contracting of (2,) for lhs of rank 2"
+             value, got lhs_batch of [] and lhs_contracting of [2] for lhs of rank 2"
         );
         assert_eq!(
-            message(|| dot_general(&x, &x, ((&[0], &[0]), (&[0], &[0])), None, None)),
+            message(|| dot_general(&x, &x, (([0], [0]), ([0], [0])))),
             "dot_general requires lhs batch dimensions to be disjoint from contracting dimensions, got lhs_batch (0,) \
              and lhs_contracting (0,)"
         );
-        assert!(message(|| dot(&x, &x, None, None)).contains("lhs_shape=(1, 2) rhs_shape=(1, 2)"));
+        assert!(message(|| dot(&x, &x)).contains("lhs_shape=(1, 2) rhs_shape=(1, 2)"));
         assert_eq!(
-            message(|| batch_matmul(&Array::from([1.0f32]), &x, None)),
+            message(|| batch_matmul(&Array::from([1.0f32]), &x)),
             "arguments to batch_matmul must be at least 2D, got 1, 2"
         );
     }
@@ -481,21 +546,21 @@ mod tests {
         let mut draw = Draw::new(2);
         let mut values = |dtype, shape: &[usize]| draw.values(dtype, shape);
         check_rules([
-            case("matmul", [values(F32, &[2, 3]), values(F32, &[3, 4])], |x| dot(&x[0], &x[1], None, None)),
-            case("matvec", [values(C64, &[2, 3]), values(C64, &[3])], |x| dot(&x[0], &x[1], None, None)),
-            case("ints", [values(I32, &[2, 3]), values(I32, &[3])], |x| dot(&x[0], &x[1], None, None)),
-            case("mixed", [values(BF16, &[3]), values(F32, &[3])], |x| dot(&x[0], &x[1], None, None)),
+            case("matmul", [values(F32, &[2, 3]), values(F32, &[3, 4])], |x| dot(&x[0], &x[1])),
+            case("matvec", [values(C64, &[2, 3]), values(C64, &[3])], |x| dot(&x[0], &x[1])),
+            case("ints", [values(I32, &[2, 3]), values(I32, &[3])], |x| dot(&x[0], &x[1])),
+            case("mixed", [values(BF16, &[3]), values(F32, &[3])], |x| dot(&x[0], &x[1])),
             case("batch", [values(F32, &[2, 1, 3]), values(F32, &[2, 3, 2])], |x| {
-                batch_matmul(&x[0], &x[1], Some(Precision::Highest))
+                batch_matmul_with(&x[0], &x[1], DotOptions::new().precision(Precision::Highest))
             }),
             case("permuted axes", [values(F32, &[2, 3, 4, 5]), values(F32, &[4, 5, 2, 6])], |x| {
-                dot_general(&x[0], &x[1], ((&[3, 2], &[1, 0]), (&[0], &[2])), None, None)
+                dot_general(&x[0], &x[1], (([3, 2], [1, 0]), ([0], [2])))
             }),
             case("two batch axes", [values(F32, &[2, 3, 4]), values(F32, &[3, 4, 2])], |x| {
-                dot_general(&x[0], &x[1], ((&[2], &[1]), (&[1, 0], &[0, 2])), None, None)
+                dot_general(&x[0], &x[1], (([2], [1]), ([1, 0], [0, 2])))
             }),
             case("outer", [values(F32, &[2]), values(F32, &[3])], |x| {
-                dot_general(&x[0], &x[1], ((&[], &[]), (&[], &[])), None, None)
+                dot_general(&x[0], &x[1], (((), ()), ((), ())))
             }),
         ]);
     }

@@ -3,9 +3,9 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::arguments::{Axis, Dims, Integer, options};
 use crate::core::array::{Array, Repr};
 use crate::core::aval::{Avals, Shape, ShapedArray};
-use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -13,33 +13,163 @@ use crate::core::primitive::{
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
-use crate::error::{OrThrow, Result, bail};
+use crate::error::{OrThrow, Result, bail, throw};
+use crate::lax::common::arguments::{axis_of, sizes_of};
 use crate::lax::dynamic_update_slice::update_at;
 use crate::lax::elementwise::{one, one_batched, tuple};
 use crate::lax::full::literal_like;
 use crate::lax::gather::{GatherOptions, batch_gather};
 use crate::lax::indexing::{GatherDimensionNumbers, GatherScatterMode};
-use crate::lax::{add, broadcast_in_dim, concatenate, lt, reshape, select, squeeze_axes, zeros};
+use crate::lax::{add, broadcast_in_dim, concatenate, lt, reshape, select, squeeze, unstack, zeros};
 use crate::mlir::{Value, usize_array};
+
+/// Where a window starts: one integer scalar for each axis, be it a number or an array, as a tuple, an array, a slice or a
+/// `Vec` of them; or an array of one axis that holds all of them. `()` is for a scalar.
+#[derive(Clone, Debug)]
+pub struct StartIndices(Starts);
+
+#[derive(Clone, Debug)]
+enum Starts {
+    Each(Indices),
+    Vector(Array),
+}
+
+impl StartIndices {
+    /// The scalars.
+    #[track_caller]
+    fn scalars(self, name: &str) -> Indices {
+        match self.0 {
+            Starts::Each(indices) => indices,
+            Starts::Vector(x) if x.ndim() == 0 => smallvec![x],
+            Starts::Vector(x) if x.ndim() == 1 => unstack(&x, 0).into(),
+            Starts::Vector(x) => {
+                throw!(
+                    Shape,
+                    "{name}: start_indices must be scalars or an array of one axis, got {}",
+                    x.aval()
+                )
+            }
+        }
+    }
+}
+
+impl From<Array> for StartIndices {
+    fn from(indices: Array) -> Self {
+        StartIndices(Starts::Vector(indices))
+    }
+}
+impl From<&Array> for StartIndices {
+    fn from(indices: &Array) -> Self {
+        indices.clone().into()
+    }
+}
+impl<I: Integer + Into<Array>> From<I> for StartIndices {
+    fn from(index: I) -> Self {
+        StartIndices(Starts::Each(smallvec![index.into()]))
+    }
+}
+impl From<()> for StartIndices {
+    fn from((): ()) -> Self {
+        StartIndices(Starts::Each(Indices::new()))
+    }
+}
+impl<T: Into<Array>, const N: usize> From<[T; N]> for StartIndices {
+    fn from(indices: [T; N]) -> Self {
+        StartIndices(Starts::Each(indices.into_iter().map(Into::into).collect()))
+    }
+}
+impl<T: Clone + Into<Array>, const N: usize> From<&[T; N]> for StartIndices {
+    fn from(indices: &[T; N]) -> Self {
+        Self::from(&indices[..])
+    }
+}
+impl<T: Clone + Into<Array>> From<&[T]> for StartIndices {
+    fn from(indices: &[T]) -> Self {
+        StartIndices(Starts::Each(indices.iter().map(|i| i.clone().into()).collect()))
+    }
+}
+impl<T: Clone + Into<Array>> From<&Vec<T>> for StartIndices {
+    fn from(indices: &Vec<T>) -> Self {
+        Self::from(&indices[..])
+    }
+}
+impl<T: Into<Array>> From<Vec<T>> for StartIndices {
+    fn from(indices: Vec<T>) -> Self {
+        StartIndices(Starts::Each(indices.into_iter().map(Into::into).collect()))
+    }
+}
+macro_rules! tuples {
+    ($($($t:ident $x:ident),+;)*) => {$(
+        impl<$($t: Into<Array>),+> From<($($t,)+)> for StartIndices {
+            fn from(($($x,)+): ($($t,)+)) -> Self {
+                StartIndices(Starts::Each([$($x.into()),+].into_iter().collect()))
+            }
+        }
+    )*};
+}
+tuples! {
+    A a;
+    A a, B b;
+    A a, B b, C c;
+    A a, B b, C c, D d;
+    A a, B b, C c, D d, E e;
+    A a, B b, C c, D d, E e, F f;
+}
+
+options! {
+    /// Options of [`dynamic_slice_with`], [`dynamic_update_slice_with`](crate::lax::dynamic_update_slice_with) and those of
+    /// one axis.
+    pub struct DynamicSliceOptions {
+        /// Do negative indices count from the end? If the caller knows that there are none, `false` saves a comparison.
+        allow_negative_indices: value bool = true,
+    }
+}
 
 /// The window of `slice_sizes` that starts at `start_indices`: one integer scalar for each axis, all of one dtype, which
 /// may be traced. Negative indices count from the end; then the window is moved to lie within the operand.
+///
+/// ```
+/// use raxla::{Array, lax};
+///
+/// let x = Array::from([[1, 2, 3], [4, 5, 6]]);
+/// let i = Array::from(1);
+/// assert_eq!(lax::dynamic_slice(&x, (&i, 0), (1, 2)).to_vec::<i32>()?, [4, 5]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
 /// `slice slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand shape (3,)`; indices
 /// that are not integer scalars of one dtype, or not one for each axis.
 #[track_caller]
-pub fn dynamic_slice<T: Clone + Into<Array>>(
+pub fn dynamic_slice(
     operand: &Array,
-    start_indices: &[T],
-    slice_sizes: &[usize],
+    start_indices: impl Into<StartIndices>,
+    slice_sizes: impl Into<Dims>,
 ) -> Array {
-    let indices: Indices = start_indices.iter().map(|i| i.clone().into()).collect();
-    let indices = wrap_indices(operand, indices, None).or_throw();
-    slice_at(operand, &indices, slice_sizes)
+    window(operand, start_indices.into(), &slice_sizes.into(), true)
 }
 
-/// [`dynamic_slice`] along one axis (negative: from the end), of size `slice_size`, and whole along the others.
+/// [`dynamic_slice`], with options.
+///
+/// # Errors
+/// As [`dynamic_slice`].
+#[track_caller]
+pub fn dynamic_slice_with(
+    operand: &Array,
+    start_indices: impl Into<StartIndices>,
+    slice_sizes: impl Into<Dims>,
+    options: DynamicSliceOptions,
+) -> Array {
+    window(operand, start_indices.into(), &slice_sizes.into(), options.allow_negative_indices)
+}
+
+#[track_caller]
+fn window(operand: &Array, starts: StartIndices, sizes: &Dims, negative: bool) -> Array {
+    let indices = starts_of("dynamic_slice", operand, starts, negative);
+    slice_at(operand, &indices, &sizes_of("dynamic_slice", sizes))
+}
+
+/// [`dynamic_slice`] along one axis (JAX's default is 0), of size `slice_size`, and whole along the others.
 ///
 /// # Errors
 /// As for [`dynamic_slice`]; an axis out of range.
@@ -48,25 +178,91 @@ pub fn dynamic_slice_in_dim(
     operand: &Array,
     start_index: impl Into<Array>,
     slice_size: usize,
-    axis: i64,
+    axis: impl Into<Axis>,
 ) -> Array {
-    let axis = check::canonicalize_axis("dynamic_slice_in_dim", axis, operand.ndim()).or_throw();
-    let indices = indices_along(operand, start_index.into(), axis).or_throw();
+    window_along(operand, start_index.into(), slice_size, axis.into(), true)
+}
+
+/// [`dynamic_slice_in_dim`], with options.
+///
+/// # Errors
+/// As [`dynamic_slice_in_dim`].
+#[track_caller]
+pub fn dynamic_slice_in_dim_with(
+    operand: &Array,
+    start_index: impl Into<Array>,
+    slice_size: usize,
+    axis: impl Into<Axis>,
+    options: DynamicSliceOptions,
+) -> Array {
+    window_along(operand, start_index.into(), slice_size, axis.into(), options.allow_negative_indices)
+}
+
+#[track_caller]
+fn window_along(operand: &Array, start: Array, slice_size: usize, axis: Axis, negative: bool) -> Array {
+    let axis = axis_of("dynamic_slice_in_dim", axis, operand);
+    let indices = indices_along(operand, start, axis, negative).or_throw();
     let mut sizes = Shape::from_slice(operand.shape());
     sizes[axis] = slice_size;
     slice_at(operand, &indices, &sizes)
 }
 
-/// The slice at `index` along `axis` (both negative from the end), with that axis (of size one) only if `keepdims`. An
-/// index out of bounds is clamped.
+options! {
+    /// Options of [`dynamic_index_in_dim_with`].
+    pub struct DynamicIndexOptions {
+        /// Does the axis stay, with size one?
+        keepdims: value bool = true,
+        /// Do negative indices count from the end? If the caller knows that there are none, `false` saves a comparison.
+        allow_negative_indices: value bool = true,
+    }
+}
+
+/// The slice at `index` along `axis` (JAX's default is 0); the axis stays, with size one. A negative index counts from the end,
+/// and one out of bounds is clamped.
 ///
 /// # Errors
 /// As for [`dynamic_slice`]; an axis out of range.
 #[track_caller]
-pub fn dynamic_index_in_dim(operand: &Array, index: impl Into<Array>, axis: i64, keepdims: bool) -> Array {
-    let at = check::canonicalize_axis("dynamic_index_in_dim", axis, operand.ndim()).or_throw();
-    let out = dynamic_slice_in_dim(operand, index, 1, axis);
-    if keepdims { out } else { squeeze_axes(&out, &[at]) }
+pub fn dynamic_index_in_dim(operand: &Array, index: impl Into<Array>, axis: impl Into<Axis>) -> Array {
+    window_along(operand, index.into(), 1, axis.into(), true)
+}
+
+/// [`dynamic_index_in_dim`], with options.
+///
+/// ```
+/// use raxla::{Array, lax::{self, DynamicIndexOptions}};
+///
+/// let x = Array::from([[1, 2, 3], [4, 5, 6]]);
+/// let row = lax::dynamic_index_in_dim_with(&x, 1, 0, DynamicIndexOptions::new().keepdims(false));
+/// assert_eq!(row.to_vec::<i32>()?, [4, 5, 6]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`dynamic_index_in_dim`].
+#[track_caller]
+pub fn dynamic_index_in_dim_with(
+    operand: &Array,
+    index: impl Into<Array>,
+    axis: impl Into<Axis>,
+    options: DynamicIndexOptions,
+) -> Array {
+    let axis = axis.into();
+    let at = axis_of("dynamic_index_in_dim", axis, operand);
+    let out = window_along(operand, index.into(), 1, at.into(), options.allow_negative_indices);
+    if options.keepdims { out } else { squeeze(&out, at) }
+}
+
+/// The slice at `index` along `axis`, without that axis.
+#[track_caller]
+pub(crate) fn dynamic_index_along(operand: &Array, index: impl Into<Array>, axis: usize) -> Array {
+    squeeze(&window_along(operand, index.into(), 1, axis.into(), true), axis)
+}
+
+/// The starts of a user's call.
+#[track_caller]
+pub(crate) fn starts_of(name: &str, operand: &Array, starts: StartIndices, negative: bool) -> Indices {
+    wrap_indices(operand, starts.scalars(name), None, negative).or_throw()
 }
 
 /// One start for each axis.
@@ -81,15 +277,21 @@ pub(crate) fn slice_at(operand: &Array, indices: &[Array], slice_sizes: &[usize]
 
 /// Starts along all axes: `index` along `axis`, 0 along the others.
 #[track_caller]
-pub(crate) fn indices_along(operand: &Array, index: Array, axis: usize) -> Result<Indices> {
+pub(crate) fn indices_along(operand: &Array, index: Array, axis: usize, negative: bool) -> Result<Indices> {
     let zero = literal_like(&index, 0.0);
     let indices = (0..operand.ndim()).map(|i| if i == axis { index.clone() } else { zero.clone() });
-    wrap_indices(operand, indices.collect(), Some(axis))
+    wrap_indices(operand, indices.collect(), Some(axis), negative)
 }
 
-/// The indices with those below 0 counted from the end: along `only` if given, the others being 0 or more.
+/// The indices; if they may be negative, those below 0 counted from the end: along `only` if given, the others being 0 or
+/// more.
 #[track_caller]
-pub(crate) fn wrap_indices(operand: &Array, mut indices: Indices, only: Option<usize>) -> Result<Indices> {
+fn wrap_indices(
+    operand: &Array,
+    mut indices: Indices,
+    only: Option<usize>,
+    negative: bool,
+) -> Result<Indices> {
     if indices.len() != operand.ndim() {
         bail!(
             Shape,
@@ -98,7 +300,7 @@ pub(crate) fn wrap_indices(operand: &Array, mut indices: Indices, only: Option<u
             tuple(operand.shape())
         );
     }
-    for (axis, index) in indices.iter_mut().enumerate() {
+    for (axis, index) in indices.iter_mut().enumerate().filter(|_| negative) {
         let n = operand.shape()[axis];
         if let Repr::Scalar(x) = &index.0 {
             let i = x.to_i128();
@@ -138,9 +340,9 @@ pub(crate) fn index_vectors(indices: &[Array], dims: &[BatchDim]) -> (Array, Bat
     }
     let size = indices.iter().zip(dims).find_map(|(i, d)| d.map(|_| i.size()));
     let rows = indices.iter().zip(dims).map(|(i, d)| match (size, d) {
-        (None, _) => reshape(i, &[1]),
-        (Some(n), Some(_)) => broadcast_in_dim(i, &[n, 1], &[0]),
-        (Some(n), None) => broadcast_in_dim(i, &[n, 1], &[]),
+        (None, _) => reshape(i, [1]),
+        (Some(n), Some(_)) => broadcast_in_dim(i, [n, 1], [0]),
+        (Some(n), None) => broadcast_in_dim(i, [n, 1], ()),
     });
     let rows: Indices = rows.collect();
     (concatenate(&rows, usize::from(size.is_some())), size.map(|_| 0))
@@ -244,19 +446,17 @@ mod tests {
             let (x, y, z) = (draw.values(d, &[4]), draw.values(d, &[3, 2]), draw.values(d, &[0, 1]));
             for i in &starts {
                 cases.push(case("dynamic_slice", [x.clone(), i.clone()], |x| {
-                    dynamic_slice(&x[0], &x[1..], &[2])
+                    dynamic_slice(&x[0], &x[1..], [2])
                 }));
                 let args = [y.clone(), i.clone(), starts[1].clone()];
-                cases.push(case("dynamic_slice", args, |x| dynamic_slice(&x[0], &x[1..], &[2, 1])));
+                cases.push(case("dynamic_slice", args, |x| dynamic_slice(&x[0], &x[1..], [2, 1])));
             }
             let args = [z, starts[0].clone(), starts[1].clone()];
-            cases.push(case("dynamic_slice", args, |x| dynamic_slice(&x[0], &x[1..], &[0, 1])));
-            cases.push(case("dynamic_slice", [draw.values(d, &[])], |x| {
-                dynamic_slice::<i64>(&x[0], &[], &[])
-            }));
+            cases.push(case("dynamic_slice", args, |x| dynamic_slice(&x[0], &x[1..], [0, 1])));
+            cases.push(case("dynamic_slice", [draw.values(d, &[])], |x| dynamic_slice(&x[0], (), ())));
             let args = [y.clone(), starts[1].clone()];
             cases.push(case("in_dim", args.clone(), |x| dynamic_slice_in_dim(&x[0], &x[1], 2, 0)));
-            cases.push(case("in_dim", args, |x| dynamic_index_in_dim(&x[0], &x[1], -1, false)));
+            cases.push(case("in_dim", args, |x| dynamic_index_along(&x[0], &x[1], 1)));
         }
         check_rules(cases);
     }
@@ -264,34 +464,34 @@ mod tests {
     #[test]
     fn starts_are_wrapped_and_clamped() {
         let x = iota(I32, 5);
-        let at = |i: Array| dynamic_slice(&x, &[i], &[2]).to_vec::<i32>().unwrap();
+        let at = |i: Array| dynamic_slice(&x, &[i], [2]).to_vec::<i32>().unwrap();
         assert_eq!(at(Array::from(1)), [1, 2]);
         assert_eq!(at(Array::from(-1)), [3, 4]);
         assert_eq!(at(Array::from(-2)), [3, 4]);
         assert_eq!(at(Array::from(-9)), [0, 1]);
         assert_eq!(at(Array::scalar(200u8)), [3, 4]);
         assert_eq!(at(Array::from_slice(&[-2], ())), [3, 4]);
-        assert_eq!(dynamic_slice(&x, &[3], &[1]).to_vec::<i32>().unwrap(), [3]);
-        assert_eq!(dynamic_index_in_dim(&x, -1, 0, false).item::<i32>().unwrap(), 4);
+        assert_eq!(dynamic_slice(&x, [3], [1]).to_vec::<i32>().unwrap(), [3]);
+        assert_eq!(dynamic_index_along(&x, -1, 0).item::<i32>().unwrap(), 4);
     }
 
     #[test]
     fn dynamic_slice_of_what_does_not_fit_is_rejected() {
         let x = Draw::new(1).values(F32, &[3]);
         assert_eq!(
-            message(|| dynamic_slice(&x, &[0], &[4])),
+            message(|| dynamic_slice(&x, [0], [4])),
             "slice slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand shape (3,)"
         );
         assert_eq!(
-            message(|| dynamic_slice(&x, &[0, 0], &[1])),
+            message(|| dynamic_slice(&x, [0, 0], [1])),
             "Length of slice indices must match number of operand dimensions (2 vs (3,))"
         );
         assert_eq!(
-            message(|| dynamic_slice(&x, &[0.5], &[1])),
+            message(|| dynamic_slice(&x, [0.5], [1])),
             "index arguments to dynamic_slice must be integers of the same type, got: float32"
         );
         assert_eq!(
-            message(|| dynamic_slice(&x, &[Array::from([1u32])], &[1])),
+            message(|| dynamic_slice(&x, &[Array::from([1u32])], [1])),
             "start_indices arguments to dynamic_slice must be scalars, got u32[1]"
         );
     }

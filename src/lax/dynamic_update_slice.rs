@@ -3,6 +3,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::arguments::Axis;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
@@ -13,8 +14,10 @@ use crate::core::primitive::{
 use crate::core::trace::bind1;
 use crate::error::{OrThrow, Result, bail};
 use crate::lax::broadcast::batch_axis_to_front;
+use crate::lax::common::arguments::axis_of;
 use crate::lax::dynamic_slice::{
-    Indices, check_indices, index_vectors, indices_along, slice_at, wrap_indices,
+    DynamicSliceOptions, Indices, StartIndices, check_indices, index_vectors, indices_along, slice_at,
+    starts_of,
 };
 use crate::lax::elementwise::{ANY, one, one_batched, one_dtype, tuple};
 use crate::lax::full::literal_like;
@@ -30,13 +33,28 @@ use crate::mlir::Value;
 /// `dynamic_update_slice update shape must be smaller than operand shape, got update shape (4,) for operand shape (3,)`;
 /// operands of different rank or dtype; indices that are not integer scalars of one dtype, or not one for each axis.
 #[track_caller]
-pub fn dynamic_update_slice<T: Clone + Into<Array>>(
+pub fn dynamic_update_slice(
     operand: &Array,
     update: &Array,
-    start_indices: &[T],
+    start_indices: impl Into<StartIndices>,
 ) -> Array {
-    let indices: Indices = start_indices.iter().map(|i| i.clone().into()).collect();
-    let indices = wrap_indices(operand, indices, None).or_throw();
+    let indices = starts_of("dynamic_update_slice", operand, start_indices.into(), true);
+    update_at(operand, update, &indices)
+}
+
+/// [`dynamic_update_slice`], with options.
+///
+/// # Errors
+/// As [`dynamic_update_slice`].
+#[track_caller]
+pub fn dynamic_update_slice_with(
+    operand: &Array,
+    update: &Array,
+    start_indices: impl Into<StartIndices>,
+    options: DynamicSliceOptions,
+) -> Array {
+    let negative = options.allow_negative_indices;
+    let indices = starts_of("dynamic_update_slice", operand, start_indices.into(), negative);
     update_at(operand, update, &indices)
 }
 
@@ -50,10 +68,30 @@ pub fn dynamic_update_slice_in_dim(
     operand: &Array,
     update: &Array,
     start_index: impl Into<Array>,
-    axis: i64,
+    axis: impl Into<Axis>,
 ) -> Array {
-    let axis = check::canonicalize_axis("dynamic_update_slice_in_dim", axis, operand.ndim()).or_throw();
-    let indices = indices_along(operand, start_index.into(), axis).or_throw();
+    update_along(operand, update, start_index.into(), axis.into(), true)
+}
+
+/// [`dynamic_update_slice_in_dim`], with options.
+///
+/// # Errors
+/// As [`dynamic_update_slice_in_dim`].
+#[track_caller]
+pub fn dynamic_update_slice_in_dim_with(
+    operand: &Array,
+    update: &Array,
+    start_index: impl Into<Array>,
+    axis: impl Into<Axis>,
+    options: DynamicSliceOptions,
+) -> Array {
+    update_along(operand, update, start_index.into(), axis.into(), options.allow_negative_indices)
+}
+
+#[track_caller]
+fn update_along(operand: &Array, update: &Array, start: Array, axis: Axis, negative: bool) -> Array {
+    let axis = axis_of("dynamic_update_slice_in_dim", axis, operand);
+    let indices = indices_along(operand, start, axis, negative).or_throw();
     update_at(operand, update, &indices)
 }
 
@@ -67,13 +105,33 @@ pub fn dynamic_update_index_in_dim(
     operand: &Array,
     update: &Array,
     index: impl Into<Array>,
-    axis: i64,
+    axis: impl Into<Axis>,
 ) -> Array {
-    let at = check::canonicalize_axis("dynamic_update_index_in_dim", axis, operand.ndim()).or_throw();
+    update_index(operand, update, index.into(), axis.into(), true)
+}
+
+/// [`dynamic_update_index_in_dim`], with options.
+///
+/// # Errors
+/// As [`dynamic_update_index_in_dim`].
+#[track_caller]
+pub fn dynamic_update_index_in_dim_with(
+    operand: &Array,
+    update: &Array,
+    index: impl Into<Array>,
+    axis: impl Into<Axis>,
+    options: DynamicSliceOptions,
+) -> Array {
+    update_index(operand, update, index.into(), axis.into(), options.allow_negative_indices)
+}
+
+#[track_caller]
+fn update_index(operand: &Array, update: &Array, index: Array, axis: Axis, negative: bool) -> Array {
+    let at = axis_of("dynamic_update_index_in_dim", axis, operand);
     if update.ndim() + 1 == operand.ndim() {
-        return dynamic_update_slice_in_dim(operand, &expand_dims(update, &[at]), index, axis);
+        return update_along(operand, &expand_dims(update, at), index, at.into(), negative);
     }
-    dynamic_update_slice_in_dim(operand, update, index, axis)
+    update_along(operand, update, index, at.into(), negative)
 }
 
 /// [`dynamic_update_slice`] at indices that are not negative.
@@ -196,7 +254,7 @@ mod tests {
             let args = [values(&[0, 2]), values(&[0, 1]), starts[0].clone(), starts[1].clone()];
             cases.push(case("empty", args, |x| dynamic_update_slice(&x[0], &x[1], &x[2..])));
             let args = [values(&[]), values(&[])];
-            cases.push(case("scalar", args, |x| dynamic_update_slice::<i64>(&x[0], &x[1], &[])));
+            cases.push(case("scalar", args, |x| dynamic_update_slice(&x[0], &x[1], ())));
             let args = [y.clone(), values(&[3]), starts[2].clone()];
             cases.push(case("in_dim", args, |x| dynamic_update_index_in_dim(&x[0], &x[1], &x[2], 1)));
         }
@@ -208,18 +266,18 @@ mod tests {
         let mut draw = Draw::new(1);
         let [x, u, y] = [draw.values(F32, &[3]), draw.values(F32, &[4]), draw.values(F32, &[1, 1])];
         assert_eq!(
-            message(|| dynamic_update_slice(&x, &u, &[0])),
+            message(|| dynamic_update_slice(&x, &u, [0])),
             "dynamic_update_slice update shape must be smaller than operand shape, got update shape (4,) for operand \
              shape (3,)"
         );
         assert_eq!(
-            message(|| dynamic_update_slice(&x, &y, &[0])),
+            message(|| dynamic_update_slice(&x, &y, [0])),
             "dynamic_update_slice update must have the same rank as operand, got update shape (1, 1) for operand shape \
              (3,)"
         );
         let integers = draw.values(I32, &[1]);
         assert!(
-            message(|| dynamic_update_slice(&x, &integers, &[0])).contains("same dtypes, got float32, int32")
+            message(|| dynamic_update_slice(&x, &integers, [0])).contains("same dtypes, got float32, int32")
         );
     }
 

@@ -1,5 +1,6 @@
 //! `fft`: discrete Fourier transforms of the last axes; linear. JAX: `fft_p`, `lax.fft`. StableHLO: `fft`.
 
+use crate::arguments::Dims;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -9,7 +10,8 @@ use crate::core::primitive::{
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
-use crate::error::{OrThrow, Result, bail, err};
+use crate::error::{Result, bail, throw};
+use crate::lax::common::arguments::sizes_of;
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::{
     bitwise_and, broadcast_in_dim, conj, convert_element_type, div, full, full_like, ge, iota, literal, lt,
@@ -19,6 +21,7 @@ use crate::mlir::{Value, usize_array};
 
 /// Which transform [`fft`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FftType {
     /// Complex to complex, forward.
     Fft,
@@ -49,7 +52,7 @@ impl FftType {
 /// ```
 /// use raxla::{Array, lax::{self, FftType}};
 /// let x = Array::from([1.0f32, 0.0, 0.0, 0.0]);
-/// let y = lax::fft(&x, FftType::Rfft, &[4]);
+/// let y = lax::fft(&x, FftType::Rfft, 4);
 /// assert_eq!(lax::real(&y).to_vec::<f32>()?, [1.0, 1.0, 1.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
@@ -57,11 +60,16 @@ impl FftType {
 /// # Errors
 /// `only real valued inputs supported for rfft`; more lengths than axes, or lengths that are not the operand's sizes.
 #[track_caller]
-pub fn fft(x: &Array, fft_type: FftType, fft_lengths: &[usize]) -> Array {
+pub fn fft(x: &Array, fft_type: FftType, fft_lengths: impl Into<Dims>) -> Array {
+    transform(x, fft_type, &sizes_of("fft", &fft_lengths.into()))
+}
+
+#[track_caller]
+fn transform(x: &Array, fft_type: FftType, fft_lengths: &[usize]) -> Array {
     let dtype = x.dtype();
     let x = match fft_type {
         FftType::Rfft if dtype.is_complex() => {
-            return Err(err!(DType, "only real valued inputs supported for rfft")).or_throw();
+            throw!(DType, "only real valued inputs supported for rfft");
         }
         FftType::Rfft if dtype.is_float() => x.clone(),
         FftType::Rfft => convert_element_type(x, if dtype.bits() == 64 { DType::F64 } else { DType::F32 }),
@@ -88,9 +96,9 @@ impl Fft {
         let n = x.shape()[axis];
         let end = n as i32 - 1 + (self.last() % 2) as i32;
         let at = iota(DType::I32, n);
-        let bound = |i: i32| full(&[n], Array::scalar(i));
+        let bound = |i: i32| full([n], Array::scalar(i));
         let twice = bitwise_and(&ge(&at, &bound(1)), &lt(&at, &bound(end)));
-        let twice = broadcast_in_dim(&twice, x.shape(), &[axis]);
+        let twice = broadcast_in_dim(&twice, x.shape(), [axis]);
         select(&twice, &by(x, &full_like(x, 2.0)), x)
     }
 
@@ -206,12 +214,12 @@ mod tests {
         let mut draw = Draw::new(60);
         let mut x = |dtype, shape: &[usize]| draw.values(dtype, shape);
         check_rules([
-            case("fft", [x(DType::C64, &[2, 3])], |x| fft(&x[0], FftType::Fft, &[3])),
-            case("ifft", [x(DType::C64, &[2, 3])], |x| fft(&x[0], FftType::Ifft, &[2, 3])),
-            case("rfft", [x(DType::F32, &[2, 4])], |x| fft(&x[0], FftType::Rfft, &[4])),
-            case("odd rfft", [x(DType::F32, &[2, 3])], |x| fft(&x[0], FftType::Rfft, &[2, 3])),
-            case("irfft", [x(DType::C64, &[2, 3])], |x| fft(&x[0], FftType::Irfft, &[4])),
-            case("odd irfft", [x(DType::C64, &[2])], |x| fft(&x[0], FftType::Irfft, &[3])),
+            case("fft", [x(DType::C64, &[2, 3])], |x| fft(&x[0], FftType::Fft, [3])),
+            case("ifft", [x(DType::C64, &[2, 3])], |x| fft(&x[0], FftType::Ifft, [2, 3])),
+            case("rfft", [x(DType::F32, &[2, 4])], |x| fft(&x[0], FftType::Rfft, [4])),
+            case("odd rfft", [x(DType::F32, &[2, 3])], |x| fft(&x[0], FftType::Rfft, [2, 3])),
+            case("irfft", [x(DType::C64, &[2, 3])], |x| fft(&x[0], FftType::Irfft, [4])),
+            case("odd irfft", [x(DType::C64, &[2])], |x| fft(&x[0], FftType::Irfft, [3])),
         ]);
     }
 

@@ -1,6 +1,7 @@
 //! Rounding and floating-point neighbours: `floor`, `ceil`, `round`, `nextafter`, `is_finite`. JAX: `floor_p` and its
 //! like. StableHLO: `floor`, `ceil`, `round_nearest_afz`, `round_nearest_even`, `is_finite`; CHLO: `next_after`.
 
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
@@ -30,6 +31,7 @@ pub fn ceil(x: &Array) -> Array {
 
 /// Where [`round`] takes a value halfway between two integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RoundingMethod {
     /// `0.5` to `1`, `-0.5` to `-1`.
     #[default]
@@ -38,10 +40,32 @@ pub enum RoundingMethod {
     ToNearestEven = 1,
 }
 
-/// Elementwise nearest integer; float.
+options! {
+    /// Options of [`round_with`].
+    pub struct RoundOptions {
+        /// Where a value halfway between two integers goes.
+        rounding_method: value RoundingMethod = RoundingMethod::AwayFromZero,
+    }
+}
+
+/// Elementwise nearest integer, halves away from zero; float.
 #[track_caller]
-pub fn round(x: &Array, rounding_method: RoundingMethod) -> Array {
-    bind1(Round { rounding_method }, &[x])
+pub fn round(x: &Array) -> Array {
+    bind1(Round { rounding_method: RoundingMethod::AwayFromZero }, &[x])
+}
+
+/// [`round`], with options.
+///
+/// ```
+/// use raxla::{Array, lax::{self, RoundOptions, RoundingMethod}};
+///
+/// let to_even = RoundOptions::new().rounding_method(RoundingMethod::ToNearestEven);
+/// assert_eq!(lax::round_with(&Array::scalar(2.5f32), to_even).item::<f32>()?, 2.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn round_with(x: &Array, options: RoundOptions) -> Array {
+    bind1(Round { rounding_method: options.rounding_method }, &[x])
 }
 
 /// Elementwise next representable number after `x1` towards `x2`; operands of one float dtype. It has no derivative.
@@ -130,8 +154,10 @@ mod tests {
             [
                 case("floor", x.clone(), |x| floor(&x[0])),
                 case("ceil", x.clone(), |x| ceil(&x[0])),
-                case("round", x.clone(), |x| round(&x[0], RoundingMethod::AwayFromZero)),
-                case("round_even", x.clone(), |x| round(&x[0], RoundingMethod::ToNearestEven)),
+                case("round", x.clone(), |x| round(&x[0])),
+                case("round_even", x.clone(), |x| {
+                    round_with(&x[0], RoundOptions::new().rounding_method(RoundingMethod::ToNearestEven))
+                }),
                 case("is_finite", x.clone(), |x| is_finite(&x[0])),
             ]
         }));
@@ -148,9 +174,11 @@ mod tests {
     #[test]
     fn halves_round_away_from_zero_or_to_even() {
         let x = Array::from([-1.5f32, -0.5, 0.5, 1.5, 2.5]);
-        let away = round(&x, RoundingMethod::AwayFromZero).to_vec::<f32>().unwrap();
+        let away = round(&x).to_vec::<f32>().unwrap();
         assert_eq!(away, [-2.0, -1.0, 1.0, 2.0, 3.0]);
-        let even = round(&x, RoundingMethod::ToNearestEven).to_vec::<f32>().unwrap();
+        let even = round_with(&x, RoundOptions::new().rounding_method(RoundingMethod::ToNearestEven))
+            .to_vec::<f32>()
+            .unwrap();
         assert_eq!(even, [-2.0, 0.0, 0.0, 2.0, 2.0]);
     }
 }

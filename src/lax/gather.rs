@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::arguments::{Dims, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -13,41 +14,46 @@ use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
+use crate::lax::common::arguments::sizes_of;
 use crate::lax::elementwise::{one, one_batched, tuple};
 use crate::lax::indexing::{
     GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers, index_dtype, last_starts, shifted,
     shifted_with_front,
 };
-use crate::lax::scatter::{ScatterOptions, scatter_add};
+use crate::lax::scatter::{ScatterOptions, scatter_add_with};
 use crate::lax::{move_axis, zeros};
 use crate::mlir::{Value, usize_array};
 
-/// What [`gather`] may be told besides. By default it is promised that the indices are in bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct GatherOptions {
-    /// No element is gathered twice: the caller promises it.
-    pub unique_indices: bool,
-    /// The index vectors are sorted: the caller promises it.
-    pub indices_are_sorted: bool,
-    /// What happens to indices out of bounds.
-    pub mode: GatherScatterMode,
-    /// What [`GatherScatterMode::FillOrDrop`] gives. `None`: NaN, the lowest signed and the greatest unsigned integer,
-    /// `true`.
-    pub fill_value: Option<Scalar>,
-}
-
-impl Default for GatherOptions {
-    fn default() -> Self {
-        GatherOptions {
-            unique_indices: false,
-            indices_are_sorted: false,
-            mode: GatherScatterMode::PromiseInBounds,
-            fill_value: None,
-        }
+options! {
+    /// Options of [`gather_with`].
+    #[derive(Copy, PartialEq, Eq, Hash)]
+    pub struct GatherOptions {
+        /// No element is gathered twice: the caller promises it.
+        unique_indices: value bool = false,
+        /// The index vectors are sorted: the caller promises it.
+        indices_are_sorted: value bool = false,
+        /// What happens to indices out of bounds.
+        mode: value GatherScatterMode = GatherScatterMode::FillOrDrop,
+        /// What [`GatherScatterMode::FillOrDrop`] gives. If it is not given: NaN, the lowest signed and the greatest unsigned
+        /// integer, `true`.
+        fill_value: optional_into Scalar,
     }
 }
 
 /// The slices of `operand`, of `slice_sizes`, that start at the index vectors in the last axis of `start_indices`.
+///
+/// ```
+/// use raxla::{Array, lax::{self, GatherDimensionNumbers}};
+///
+/// let (x, i) = (Array::from([10, 20, 30]), Array::from([[2], [0]]));
+/// let numbers = GatherDimensionNumbers {
+///     collapsed_slice_dims: vec![0],
+///     start_index_map: vec![0],
+///     ..Default::default()
+/// };
+/// assert_eq!(lax::gather(&x, &i, &numbers, 1).to_vec::<i32>()?, [30, 10]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
 /// Indices that are not integers; `dimension_numbers` that do not fit the operands, each with its own message.
@@ -56,7 +62,33 @@ pub fn gather(
     operand: &Array,
     start_indices: &Array,
     dimension_numbers: &GatherDimensionNumbers,
-    slice_sizes: &[usize],
+    slice_sizes: impl Into<Dims>,
+) -> Array {
+    let sizes = sizes_of("gather", &slice_sizes.into());
+    gathered(operand, start_indices, dimension_numbers, sizes, GatherOptions::new())
+}
+
+/// [`gather`], with options.
+///
+/// # Errors
+/// As [`gather`].
+#[track_caller]
+pub fn gather_with(
+    operand: &Array,
+    start_indices: &Array,
+    dimension_numbers: &GatherDimensionNumbers,
+    slice_sizes: impl Into<Dims>,
+    options: GatherOptions,
+) -> Array {
+    gathered(operand, start_indices, dimension_numbers, sizes_of("gather", &slice_sizes.into()), options)
+}
+
+#[track_caller]
+fn gathered(
+    operand: &Array,
+    start_indices: &Array,
+    dimension_numbers: &GatherDimensionNumbers,
+    slice_sizes: Shape,
     options: GatherOptions,
 ) -> Array {
     let dtype = operand.dtype();
@@ -68,7 +100,7 @@ pub fn gather(
     };
     let prim = Gather {
         dimension_numbers: dimension_numbers.clone(),
-        slice_sizes: slice_sizes.into(),
+        slice_sizes,
         options: GatherOptions { fill_value: fill_value.map(|x| x.with_weak_type(false)), ..options },
     };
     bind1(prim, &[operand, start_indices])
@@ -185,7 +217,7 @@ impl Primitive for Gather {
             mode: self.options.mode,
         };
         let zeros = zeros(ct.dtype(), operand.shape());
-        let operand_ct = scatter_add(&zeros, indices, ct, &scatter_dims, options);
+        let operand_ct = scatter_add_with(&zeros, indices, ct, &scatter_dims, options);
         Ok([Some(operand_ct), None].into_iter().collect())
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
@@ -246,7 +278,7 @@ pub(crate) fn batch_gather(
             }
         }
     };
-    one_batched(gather(&operand, &indices, &numbers, &sizes, options), Some(0))
+    one_batched(gather_with(&operand, &indices, &numbers, &sizes, options), Some(0))
 }
 
 #[cfg(test)]
@@ -302,7 +334,9 @@ mod tests {
                     let options = GatherOptions { fill_value, ..options };
                     let numbers = numbers.clone();
                     let args = [draw.values(d, shape), indices.clone()];
-                    cases.push(case("gather", args, move |x| gather(&x[0], &x[1], &numbers, sizes, options)));
+                    cases.push(case("gather", args, move |x| {
+                        gather_with(&x[0], &x[1], &numbers, sizes, options)
+                    }));
                 }
             }
         }
@@ -314,7 +348,7 @@ mod tests {
         let rows = Array::from([[1], [5]]);
         let fill = |x: Array| {
             let options = GatherOptions { mode: GatherScatterMode::FillOrDrop, ..GatherOptions::default() };
-            gather(&x, &rows, &numbers(&[], &[0], &[0]), &[1], options)
+            gather_with(&x, &rows, &numbers(&[], &[0], &[0]), [1], options)
         };
         let x = fill(Array::from([1.0f32, 2.0])).to_vec::<f32>().unwrap();
         assert!(x[0] == 2.0 && x[1].is_nan());
@@ -329,7 +363,7 @@ mod tests {
         let x = draw.values(F32, &[3, 2]);
         let i = Array::from([[0], [1]]);
         let failure = |i: &Array, numbers: GatherDimensionNumbers, sizes: &[usize]| {
-            catch(|| Ok(gather(&x, i, &numbers, sizes, GatherOptions::default())))
+            catch(|| Ok(gather_with(&x, i, &numbers, sizes, GatherOptions::default())))
                 .unwrap_err()
                 .message()
                 .to_owned()

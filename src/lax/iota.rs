@@ -1,5 +1,6 @@
 //! `iota`: counts along one axis. JAX: `iota_p`. StableHLO: `iota`.
 
+use crate::arguments::{Axis, Dims};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -8,7 +9,8 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::dtype::DType;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, throw};
+use crate::lax::common::arguments::sizes_of;
 use crate::lax::elementwise::{one, tuple};
 use crate::mlir::Value;
 
@@ -18,7 +20,7 @@ use crate::mlir::Value;
 /// `iota does not accept dtype bool`.
 #[track_caller]
 pub fn iota(dtype: DType, size: usize) -> Array {
-    broadcasted_iota(dtype, &[size], 0)
+    bind1(Iota { dtype: canonicalize(dtype), shape: Shape::from_slice(&[size]), dimension: 0 }, &[])
 }
 
 /// An array of this shape whose elements are their positions along axis `dimension`.
@@ -28,8 +30,20 @@ pub fn iota(dtype: DType, size: usize) -> Array {
 /// # Errors
 /// `iota dimension must be between 0 and len(shape), got dimension=2 for shape=(2, 3)`; dtype `bool`.
 #[track_caller]
-pub fn broadcasted_iota(dtype: DType, shape: &[usize], dimension: usize) -> Array {
-    bind1(Iota { dtype: canonicalize(dtype), shape: Shape::from_slice(shape), dimension }, &[])
+pub fn broadcasted_iota(dtype: DType, shape: impl Into<Dims>, dimension: impl Into<Axis>) -> Array {
+    iota_along(dtype, sizes_of("broadcasted_iota", &shape.into()), dimension.into())
+}
+
+#[track_caller]
+fn iota_along(dtype: DType, shape: Shape, dimension: Axis) -> Array {
+    let Ok(dimension) = dimension.position("iota", shape.len()) else {
+        throw!(
+            Shape,
+            "iota dimension must be between 0 and len(shape), got dimension={dimension} for shape={}",
+            tuple(&shape)
+        );
+    };
+    bind1(Iota { dtype: canonicalize(dtype), shape, dimension }, &[])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,7 +105,7 @@ mod tests {
     #[test]
     fn iota_counts() {
         assert_eq!(iota(I32, 3).to_vec::<i32>().unwrap(), [0, 1, 2]);
-        assert_eq!(broadcasted_iota(F32, &[2, 2], 0).to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(broadcasted_iota(F32, [2, 2], 0).to_vec::<f32>().unwrap(), [0.0, 0.0, 1.0, 1.0]);
         assert_eq!(iota(I64, 1).dtype(), I32);
         let dtypes = [F32, BF16, C64, I32, U8];
         let sizes = [0, 1, 300];
@@ -106,7 +120,7 @@ mod tests {
     fn iota_of_bool_or_of_a_missing_axis_is_rejected() {
         assert_eq!(message(|| iota(Bool, 3)), "iota does not accept dtype bool: convert an integer iota");
         assert_eq!(
-            message(|| broadcasted_iota(F32, &[2], 1)),
+            message(|| broadcasted_iota(F32, [2], 1)),
             "iota dimension must be between 0 and len(shape), got dimension=1 for shape=(2,)"
         );
     }

@@ -57,7 +57,7 @@ mod reduce_max;
 mod reduce_precision;
 mod reduce_prod;
 mod reduce_sum;
-mod reduce_window;
+pub(crate) mod reduce_window;
 mod reshape;
 mod rev;
 mod scatter;
@@ -78,7 +78,7 @@ mod transpose;
 
 pub use crate::core::axis::{AxisName, AxisNames};
 pub use add::{add, add_any};
-pub use argmax::{argmax, argmin};
+pub use argmax::{ArgOptions, argmax, argmax_with, argmin, argmin_with};
 pub use asin::{acos, asin, atan, atan2};
 pub use associative_scan::{AssociativeScanOptions, associative_scan, associative_scan_with};
 pub use bessel::{bessel_i0e, bessel_i1e};
@@ -88,6 +88,7 @@ pub use bitwise::{
     bitwise_and, bitwise_not, bitwise_or, bitwise_xor, clz, population_count, shift_left,
     shift_right_arithmetic, shift_right_logical,
 };
+pub(crate) use broadcast::common_shape;
 pub use broadcast::{broadcast, broadcast_shapes, collapse, tile};
 pub use broadcast_in_dim::broadcast_in_dim;
 pub use clamp::clamp;
@@ -95,31 +96,44 @@ pub use collectives::{
     all_gather, all_gather_tiled, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum,
     psum_scatter,
 };
-pub(crate) use common::{elementwise, emit, extremum, indexing, window};
+pub(crate) use common::{elementwise, emit, extremum, indexing, precision, window};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};
 pub use complex::{complex, conj, imag, real};
 pub use concatenate::{concatenate, stack, unstack};
-pub use conv_dimension_numbers::{ConvDimensionNumbers, conv_dimension_numbers};
-pub use conv_general_dilated::{conv, conv_general_dilated};
-pub use conv_transpose::{conv_general_dilated_patches, conv_transpose, conv_with_general_padding};
+pub use conv_dimension_numbers::{ConvDimensionNumbers, ConvOptions, ConvSpec, conv_dimension_numbers};
+pub use conv_general_dilated::{conv, conv_general_dilated, conv_with};
+pub use conv_transpose::{
+    ConvTransposeOptions, conv_general_dilated_patches, conv_transpose, conv_with_general_padding,
+};
 pub(crate) use convert_element_type::convert;
 pub use convert_element_type::convert_element_type;
 pub use copy::{copy, stop_gradient};
-pub use cumsum::{cumlogsumexp, cummax, cummin, cumprod, cumsum};
+pub use cumsum::{
+    CumulativeOptions, cumlogsumexp, cumlogsumexp_with, cummax, cummax_with, cummin, cummin_with, cumprod,
+    cumprod_with, cumsum, cumsum_with,
+};
 pub use div::{div, rem};
-pub use dot_general::{DotDimensionNumbers, batch_matmul, dot, dot_general};
-pub use dynamic_slice::{dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim};
+pub use dot_general::{
+    DotDimensionNumbers, DotOptions, batch_matmul, batch_matmul_with, dot, dot_general, dot_general_with,
+    dot_with,
+};
+pub(crate) use dynamic_slice::dynamic_index_along;
+pub use dynamic_slice::{
+    DynamicIndexOptions, DynamicSliceOptions, StartIndices, dynamic_index_in_dim, dynamic_index_in_dim_with,
+    dynamic_slice, dynamic_slice_in_dim, dynamic_slice_in_dim_with, dynamic_slice_with,
+};
 pub use dynamic_update_slice::{
-    dynamic_update_index_in_dim, dynamic_update_slice, dynamic_update_slice_in_dim,
+    dynamic_update_index_in_dim, dynamic_update_index_in_dim_with, dynamic_update_slice,
+    dynamic_update_slice_in_dim, dynamic_update_slice_in_dim_with, dynamic_update_slice_with,
 };
 pub use erf::{erf, erf_inv, erfc};
 pub use exp::{exp, exp2, expm1, logistic};
 pub use fft::{FftType, fft};
-pub use floor::{RoundingMethod, ceil, floor, is_finite, nextafter, round};
-pub use full::{empty, full, full_like, zeros, zeros_like};
-pub(crate) use full::{literal, literal_like, zeros_like_aval};
+pub use floor::{RoundOptions, RoundingMethod, ceil, floor, is_finite, nextafter, round, round_with};
+pub use full::{FullLikeOptions, empty, full, full_like, full_like_with};
+pub(crate) use full::{literal, literal_like, zeros, zeros_like, zeros_like_aval};
 pub use gamma::{digamma, lgamma, polygamma, zeta};
-pub use gather::{GatherOptions, gather};
+pub use gather::{GatherOptions, gather, gather_with};
 pub use igamma::{igamma, igamma_grad_a, igammac, random_gamma_grad};
 pub use indexing::{GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers};
 pub use iota::{broadcasted_iota, iota};
@@ -133,32 +147,46 @@ pub use neg::neg;
 pub use optimization_barrier::optimization_barrier;
 pub use pad::pad;
 pub use power::{cbrt, integer_pow, pow, reciprocal, rsqrt, sqrt, square};
+pub use precision::DotPrecision;
 pub(crate) use random_bits::{random_bits, random_fold_in, random_split};
 pub use reduce_and::{reduce_and, reduce_or, reduce_xor};
 pub use reduce_max::{reduce_max, reduce_min};
 pub use reduce_precision::reduce_precision;
 pub use reduce_prod::reduce_prod;
 pub use reduce_sum::reduce_sum;
-pub use reduce_window::{reduce_window_max, reduce_window_min, reduce_window_sum};
-pub use reshape::{expand_dims, reshape};
+pub use reduce_window::{
+    reduce_window_max, reduce_window_max_with, reduce_window_min, reduce_window_min_with, reduce_window_sum,
+    reduce_window_sum_with,
+};
+pub use reshape::{ReshapeOptions, expand_dims, reshape, reshape_with};
 pub use rev::rev;
-pub use scatter::{ScatterOptions, scatter, scatter_add, scatter_max, scatter_min, scatter_mul, scatter_sub};
+pub use scatter::{
+    ScatterOptions, scatter, scatter_add, scatter_add_with, scatter_max, scatter_max_with, scatter_min,
+    scatter_min_with, scatter_mul, scatter_mul_with, scatter_sub, scatter_sub_with, scatter_with,
+};
 pub use select_n::{select, select_n};
 pub use sign::{abs, sign};
 pub use sin::{cos, sin, tan};
 pub use sinh::{acosh, asinh, atanh, cosh, sinh, tanh};
-pub use slice::{index_in_dim, slice, slice_in_dim};
-pub use sort::{sort, sort_key_val};
+pub use slice::{
+    IndexInDimOptions, SliceInDimOptions, SliceOptions, index_in_dim, index_in_dim_with, slice, slice_in_dim,
+    slice_in_dim_with, slice_with,
+};
+pub(crate) use slice::{index_along, slice_along, strided_slice};
+pub use sort::{
+    SortKeyValOptions, SortOperands, SortOptions, sort, sort_key_val, sort_key_val_with, sort_with,
+};
 pub use split::split;
-pub use squeeze::{squeeze, squeeze_axes};
+pub use squeeze::squeeze;
 pub use sub::sub;
 pub use threefry2x32::threefry2x32;
 pub use top_k::top_k;
 pub use transpose::transpose;
 pub(crate) use transpose::{move_axis, move_batch_axis};
-pub use window::{Padding, Pads, padtype_to_pads};
+pub use window::{Padding, WindowOptions, padtype_to_pads};
 
 // JAX has them in this namespace too; they stand a layer above.
 pub use crate::control_flow::{
-    ScanOptions, cond, fori_loop, map, reduce, reduce_window, scan, scan_with, switch, while_loop,
+    ScanOptions, cond, fori_loop, map, reduce, reduce_window, reduce_window_with, scan, scan_with, switch,
+    while_loop,
 };

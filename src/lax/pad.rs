@@ -15,7 +15,7 @@ use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::elementwise::{one, one_batched, tuple};
 use crate::lax::full::literal_like;
-use crate::lax::{broadcast, broadcast_in_dim, full, reduce_sum, select, slice, sub, zeros_like};
+use crate::lax::{broadcast, broadcast_in_dim, full, reduce_sum, select, strided_slice, sub, zeros_like};
 use crate::mlir::{Value, i64_array};
 
 /// Widths of one axis: before, after, and between any two elements. The first two may be negative.
@@ -30,8 +30,12 @@ type Padding = (i64, i64, i64);
 /// Operands of different dtypes; a `padding_config` that has not one entry for each axis; negative interior padding; a
 /// negative size in the result.
 #[track_caller]
-pub fn pad(operand: &Array, padding_value: impl Into<Array>, padding_config: &[(i64, i64, i64)]) -> Array {
-    bind1(Pad { padding_config: padding_config.into() }, &[operand, &padding_value.into()])
+pub fn pad(
+    operand: &Array,
+    padding_value: impl Into<Array>,
+    padding_config: impl AsRef<[(i64, i64, i64)]>,
+) -> Array {
+    bind1(Pad { padding_config: padding_config.as_ref().into() }, &[operand, &padding_value.into()])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -130,8 +134,8 @@ impl Primitive for Pad {
         let edges: Vec<Padding> = self.padding_config.iter().map(|(l, h, _)| (-l, -h, 0)).collect();
         let inner = pad(ct, literal_like(ct, 0.0), &edges);
         let strides: Shape = self.padding_config.iter().map(|p| p.2 as usize + 1).collect();
-        let x_ct = slice(&inner, &vec![0; ct.ndim()], inner.shape(), Some(&strides));
-        let total = |ct: &Array| reduce_sum(ct, &(0..ct.ndim()).collect::<Vec<_>>());
+        let x_ct = strided_slice(&inner, &vec![0; ct.ndim()], inner.shape(), Some(&strides));
+        let total = |ct: &Array| reduce_sum(ct, (0..ct.ndim()).collect::<Vec<_>>());
         let v_ct = value.is_linear().then(|| sub(&total(ct), &total(&x_ct)));
         Ok([x.is_linear().then_some(x_ct), v_ct].into_iter().collect())
     }
@@ -151,7 +155,7 @@ impl Primitive for Pad {
         let inside = pad(&inside, false, &config);
         let zero = Scalar::from_i128(x.dtype(), 0).with_weak_type(x.weak_type());
         let x = pad(&x, zero, &config);
-        let value = broadcast_in_dim(value, x.shape(), &[dim]);
+        let value = broadcast_in_dim(value, x.shape(), [dim]);
         one_batched(select(&inside, &x, &value), Some(dim))
     }
 }
@@ -191,25 +195,25 @@ mod tests {
     fn pad_of_what_does_not_fit_is_rejected() {
         let x = Draw::new(1).values(F32, &[3]);
         assert_eq!(
-            message(|| pad(&x, 1, &[(0, 0, 0)])),
+            message(|| pad(&x, 1, [(0, 0, 0)])),
             "pad operand and padding_value must be same dtype: got float32 and int32"
         );
         assert_eq!(
-            message(|| pad(&x, 1.0, &[])),
+            message(|| pad(&x, 1.0, [])),
             "pad: length of padding_config must equal the number of axes of operand, got padding_config () for operand \
              shape (3,)"
         );
         assert_eq!(
-            message(|| pad(&x, 1.0, &[(0, 0, -1)])),
+            message(|| pad(&x, 1.0, [(0, 0, -1)])),
             "pad: interior padding in padding_config must be nonnegative, got padding_config ((0, 0, -1),)"
         );
         assert_eq!(
-            message(|| pad(&x, 1.0, &[(-2, -2, 0)])),
+            message(|| pad(&x, 1.0, [(-2, -2, 0)])),
             "pad: Dimension size after padding is not at least 0, got result shape (-1), for padding_config \
              ((-2, -2, 0),) and operand shape (3,)"
         );
         assert_eq!(
-            message(|| pad(&x, &x, &[(0, 0, 0)])),
+            message(|| pad(&x, &x, [(0, 0, 0)])),
             "pad: padding_value must be a scalar; got shape (3,)"
         );
     }

@@ -124,7 +124,7 @@ fn pow_left(dx: &Array, _: &Array, x: &Array, y: &Array) -> Array {
         return mul(dx, &mul(&y, &crate::lax::pow(x, &sub(&y, &one))));
     }
     if y.ndim() < x.ndim() {
-        y = broadcast_in_dim(&y, x.shape(), &[]);
+        y = broadcast_in_dim(&y, x.shape(), ());
     }
     let slope = mul(&replace_zero(&y), &pow(x, &sub(&y, &one)));
     let zeros = zeros_like(&slope);

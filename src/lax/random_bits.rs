@@ -233,7 +233,7 @@ impl Primitive for RandomFoldIn {
                 Some(d) => move_axis(x, *d, 0),
                 None => {
                     let shape: Shape = std::iter::once(size).chain(x.shape().iter().copied()).collect();
-                    broadcast_in_dim(x, &shape, &(1..shape.len()).collect::<Shape>())
+                    broadcast_in_dim(x, &shape, (1..shape.len()).collect::<Shape>())
                 }
             })
             .collect();

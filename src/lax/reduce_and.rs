@@ -1,6 +1,7 @@
 //! `reduce_and`, `reduce_or`, `reduce_xor`: logical, for integers bitwise, over `axes`. JAX: `reduce_and_p` and so on.
 //! StableHLO: `reduce` with an `and`, `or` or `xor` body.
 
+use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -9,6 +10,7 @@ use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, 
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
+use crate::lax::common::arguments::axes_of;
 use crate::lax::elementwise::{one, one_batched, tuple, zero_jvp};
 use crate::lax::reduce_sum::{dim_after_reduce, shift_axes};
 use crate::mlir::Value;
@@ -18,8 +20,9 @@ use crate::mlir::Value;
 /// # Errors
 /// `logical reduction requires operand dtype bool or int, got float32`; axes out of range or repeated.
 #[track_caller]
-pub fn reduce_and(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceLogical { op: Op::And, axes: axes.into() }, &[operand])
+pub fn reduce_and(operand: &Array, axes: impl Into<Axes>) -> Array {
+    let axes = axes_of("reduce_and", &axes.into(), operand);
+    bind1(ReduceLogical { op: Op::And, axes }, &[operand])
 }
 
 /// Is any element over `axes` true? Integers: their bitwise or.
@@ -27,8 +30,9 @@ pub fn reduce_and(operand: &Array, axes: &[usize]) -> Array {
 /// # Errors
 /// As [`reduce_and`].
 #[track_caller]
-pub fn reduce_or(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceLogical { op: Op::Or, axes: axes.into() }, &[operand])
+pub fn reduce_or(operand: &Array, axes: impl Into<Axes>) -> Array {
+    let axes = axes_of("reduce_or", &axes.into(), operand);
+    bind1(ReduceLogical { op: Op::Or, axes }, &[operand])
 }
 
 /// Is the number of true elements over `axes` odd? Integers: their bitwise exclusive or.
@@ -36,8 +40,9 @@ pub fn reduce_or(operand: &Array, axes: &[usize]) -> Array {
 /// # Errors
 /// As [`reduce_and`].
 #[track_caller]
-pub fn reduce_xor(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceLogical { op: Op::Xor, axes: axes.into() }, &[operand])
+pub fn reduce_xor(operand: &Array, axes: impl Into<Axes>) -> Array {
+    let axes = axes_of("reduce_xor", &axes.into(), operand);
+    bind1(ReduceLogical { op: Op::Xor, axes }, &[operand])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,23 +109,23 @@ mod tests {
         let mut draw = Draw::new(6);
         let mut bits = |dtype, shape: &[usize]| draw.any_bits(dtype, shape);
         check_rules([
-            case("and", [bits(DType::Bool, &[2, 3])], |x| reduce_and(&x[0], &[1])),
-            case("or", [bits(DType::I16, &[2, 3])], |x| reduce_or(&x[0], &[0, 1])),
-            case("xor", [bits(DType::U64, &[2, 3])], |x| reduce_xor(&x[0], &[0])),
+            case("and", [bits(DType::Bool, &[2, 3])], |x| reduce_and(&x[0], [1])),
+            case("or", [bits(DType::I16, &[2, 3])], |x| reduce_or(&x[0], [0, 1])),
+            case("xor", [bits(DType::U64, &[2, 3])], |x| reduce_xor(&x[0], [0])),
         ]);
     }
 
     #[test]
     fn integers_are_reduced_bit_by_bit() {
         let x = Array::from([0b1101i8, 0b0111]);
-        let reduced = [reduce_and(&x, &[0]), reduce_or(&x, &[0]), reduce_xor(&x, &[0])];
+        let reduced = [reduce_and(&x, [0]), reduce_or(&x, [0]), reduce_xor(&x, [0])];
         assert_eq!(reduced.map(|x| x.item::<i8>().unwrap()), [0b0101, 0b1111, 0b1010]);
-        assert!(reduce_and(&Array::from_slice::<bool>(&[], &[0]), &[0]).item::<bool>().unwrap());
+        assert!(reduce_and(&Array::from_slice::<bool>(&[], &[0]), [0]).item::<bool>().unwrap());
     }
 
     #[test]
     fn floats_are_rejected() {
-        let e = catch(|| Ok(reduce_and(&Array::from([1.0f32]), &[0]))).unwrap_err();
+        let e = catch(|| Ok(reduce_and(&Array::from([1.0f32]), [0]))).unwrap_err();
         assert_eq!(e.message(), "logical reduction requires operand dtype bool or int, got float32");
     }
 }

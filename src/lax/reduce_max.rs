@@ -1,6 +1,7 @@
 //! `reduce_max`, `reduce_min`: the extremum over `axes`. JAX: `reduce_max_p`, `reduce_min_p`. StableHLO: `reduce` with
 //! a `maximum` or `minimum` body.
 
+use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -8,6 +9,7 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::Result;
+use crate::lax::common::arguments::axes_of;
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{one, one_batched, tuple, unary_jvp};
 use crate::lax::extremum::{extremum, highest, lowest};
@@ -19,10 +21,11 @@ use crate::mlir::{Value, Values, usize_array};
 /// Complex numbers are ordered by their real, then imaginary parts.
 ///
 /// # Errors
-/// `reduce_max: axes[0] = 2 is out of range for operand f32[2,3] (rank 2)`; a repeated axis.
+/// `reduce_max: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]`; a repeated axis.
 #[track_caller]
-pub fn reduce_max(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceExtremum { max: true, axes: axes.into() }, &[operand])
+pub fn reduce_max(operand: &Array, axes: impl Into<Axes>) -> Array {
+    let axes = axes_of("reduce_max", &axes.into(), operand);
+    bind1(ReduceExtremum { max: true, axes }, &[operand])
 }
 
 /// The smallest element over `axes`, which are dropped; NaN if there is one; the dtype's highest value if there is none.
@@ -30,8 +33,9 @@ pub fn reduce_max(operand: &Array, axes: &[usize]) -> Array {
 /// # Errors
 /// As [`reduce_max`].
 #[track_caller]
-pub fn reduce_min(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceExtremum { max: false, axes: axes.into() }, &[operand])
+pub fn reduce_min(operand: &Array, axes: impl Into<Axes>) -> Array {
+    let axes = axes_of("reduce_min", &axes.into(), operand);
+    bind1(ReduceExtremum { max: false, axes }, &[operand])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,29 +98,29 @@ mod tests {
         let mut draw = Draw::new(5);
         let mut distinct = |dtype, shape: &[usize]| draw.distinct(dtype, shape);
         check_rules([
-            case("max", [distinct(DType::F32, &[2, 3])], |x| reduce_max(&x[0], &[1])),
-            case("min", [distinct(DType::F32, &[2, 3, 2])], |x| reduce_min(&x[0], &[2, 0])),
-            case("ints", [distinct(DType::I32, &[2, 3])], |x| reduce_min(&x[0], &[0])),
-            case("complex", [distinct(DType::C64, &[2, 3])], |x| reduce_max(&x[0], &[1])),
+            case("max", [distinct(DType::F32, &[2, 3])], |x| reduce_max(&x[0], [1])),
+            case("min", [distinct(DType::F32, &[2, 3, 2])], |x| reduce_min(&x[0], [2, 0])),
+            case("ints", [distinct(DType::I32, &[2, 3])], |x| reduce_min(&x[0], [0])),
+            case("complex", [distinct(DType::C64, &[2, 3])], |x| reduce_max(&x[0], [1])),
         ]);
     }
 
     #[test]
     fn nan_wins_and_nothing_gives_the_identity() {
         let x = Array::from([1.0f32, f32::NAN, 2.0]);
-        assert!(reduce_max(&x, &[0]).item::<f32>().unwrap().is_nan());
-        assert!(reduce_min(&x, &[0]).item::<f32>().unwrap().is_nan());
+        assert!(reduce_max(&x, [0]).item::<f32>().unwrap().is_nan());
+        assert!(reduce_min(&x, [0]).item::<f32>().unwrap().is_nan());
         let none = Array::from_slice::<i8>(&[], &[0]);
-        assert_eq!(reduce_max(&none, &[0]).item::<i8>().unwrap(), i8::MIN);
-        assert_eq!(reduce_min(&none, &[0]).item::<i8>().unwrap(), i8::MAX);
+        assert_eq!(reduce_max(&none, [0]).item::<i8>().unwrap(), i8::MIN);
+        assert_eq!(reduce_min(&none, [0]).item::<i8>().unwrap(), i8::MAX);
         let none = Array::from_slice::<u32>(&[], &[0]);
-        assert_eq!(reduce_min(&none, &[0]).item::<u32>().unwrap(), u32::MAX);
-        assert!(!reduce_max(&Array::from([false, false]), &[0]).item::<bool>().unwrap());
+        assert_eq!(reduce_min(&none, [0]).item::<u32>().unwrap(), u32::MAX);
+        assert!(!reduce_max(&Array::from([false, false]), [0]).item::<bool>().unwrap());
     }
 
     #[test]
     fn a_repeated_axis_is_rejected() {
-        let e = catch(|| Ok(reduce_max(&Array::from([1.0f32]), &[0, 0]))).unwrap_err();
-        assert_eq!(e.message(), "reduce_max: axes = [0, 0] names axis 0 twice");
+        let e = catch(|| Ok(reduce_max(&Array::from([1.0f32]), [0, 0]))).unwrap_err();
+        assert_eq!(e.message(), "reduce_max: duplicate value in axes [0, 0], got operand f32[1]");
     }
 }

@@ -17,14 +17,14 @@ use crate::mlir::Value;
 /// # Errors
 /// `reduce_precision: exponent_bits must be positive, got 0`.
 #[track_caller]
-pub fn reduce_precision(operand: &Array, exponent_bits: u32, mantissa_bits: u32) -> Array {
+pub fn reduce_precision(operand: &Array, exponent_bits: usize, mantissa_bits: usize) -> Array {
     bind1(ReducePrecision { exponent_bits, mantissa_bits }, &[operand])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ReducePrecision {
-    exponent_bits: u32,
-    mantissa_bits: u32,
+    exponent_bits: usize,
+    mantissa_bits: usize,
 }
 
 impl Primitive for ReducePrecision {

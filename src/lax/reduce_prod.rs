@@ -1,5 +1,6 @@
 //! `reduce_prod`: product over `axes`. JAX: `reduce_prod_p`. StableHLO: `reduce` with a `multiply` body.
 
+use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -8,19 +9,21 @@ use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, 
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::Result;
+use crate::lax::common::arguments::axes_of;
 use crate::lax::elementwise::{NUMBER, one, one_batched, one_dtype, tuple};
 use crate::lax::full::{literal, literal_like};
 use crate::lax::reduce_sum::{dim_after_reduce, shift_axes};
-use crate::lax::{add_any, mul, pad, reshape, slice, squeeze_axes, transpose, zeros};
+use crate::lax::{add_any, mul, pad, reshape, slice, squeeze, transpose, zeros};
 use crate::mlir::Value;
 
 /// Multiplies `operand` over `axes` and drops them: `f32[2,3]`, axes `[1]` -> `f32[2]`. Numbers of any dtype.
 ///
 /// # Errors
-/// `reduce_prod: axes[0] = 2 is out of range for operand f32[2,3] (rank 2)`; a repeated axis; `bool`.
+/// `reduce_prod: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]`; a repeated axis; `bool`.
 #[track_caller]
-pub fn reduce_prod(operand: &Array, axes: &[usize]) -> Array {
-    bind1(ReduceProd { axes: axes.into() }, &[operand])
+pub fn reduce_prod(operand: &Array, axes: impl Into<Axes>) -> Array {
+    let axes = axes_of("reduce_prod", &axes.into(), operand);
+    bind1(ReduceProd { axes }, &[operand])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +45,7 @@ fn rows(x: &Array, start: usize, limit: usize) -> Array {
     let mut starts = Shape::from_elem(0, x.ndim());
     let mut limits = Shape::from_slice(x.shape());
     (starts[0], limits[0]) = (start, limit);
-    slice(x, &starts, &limits, None)
+    slice(x, &starts, &limits)
 }
 
 /// One more element `value` along the first axis.
@@ -90,13 +93,13 @@ impl Primitive for ReduceProd {
             }
             (x, dx) = (mul(&a, &b), add_any(&mul(&da, &b), &mul(&a, &db)));
         }
-        Ok((one(squeeze_axes(&x, &[0])), one(Some(squeeze_axes(&dx, &[0])))))
+        Ok((one(squeeze(&x, [0])), one(Some(squeeze(&dx, [0])))))
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         one_batched(
-            reduce_prod(&args[0], &shift_axes(&self.axes, dim)),
+            reduce_prod(&args[0], shift_axes(&self.axes, dim)),
             Some(dim_after_reduce(&self.axes, dim)),
         )
     }
@@ -114,10 +117,10 @@ mod tests {
         let mut draw = Draw::new(3);
         let mut values = |dtype, shape: &[usize]| draw.values(dtype, shape);
         check_rules([
-            case("one axis", [values(DType::F32, &[2, 5])], |x| reduce_prod(&x[0], &[1])),
-            case("two axes", [values(DType::C64, &[3, 2, 2])], |x| reduce_prod(&x[0], &[2, 0])),
-            case("ints", [values(DType::I32, &[3, 2])], |x| reduce_prod(&x[0], &[0])),
-            case("nothing", [values(DType::F32, &[0, 2])], |x| reduce_prod(&x[0], &[0])),
+            case("one axis", [values(DType::F32, &[2, 5])], |x| reduce_prod(&x[0], [1])),
+            case("two axes", [values(DType::C64, &[3, 2, 2])], |x| reduce_prod(&x[0], [2, 0])),
+            case("ints", [values(DType::I32, &[3, 2])], |x| reduce_prod(&x[0], [0])),
+            case("nothing", [values(DType::F32, &[0, 2])], |x| reduce_prod(&x[0], [0])),
         ]);
     }
 
@@ -125,15 +128,18 @@ mod tests {
     fn a_zero_factor_has_a_derivative() {
         let mut x = Draw::new(4).values(DType::F32, &[3]);
         x = mul(&x, &Array::from([0.0f32, 1.0, 1.0]));
-        check_rules([case("zero", [x], |x| reduce_prod(&x[0], &[0]))]);
+        check_rules([case("zero", [x], |x| reduce_prod(&x[0], [0]))]);
     }
 
     #[test]
     fn axes_and_dtypes_are_checked() {
         let x = Array::from([[1.0f32, 2.0]]);
-        let e = catch(|| Ok(reduce_prod(&x, &[2]))).unwrap_err();
-        assert_eq!(e.message(), "reduce_prod: axes[0] = 2 is out of range for operand f32[1,2] (rank 2)");
-        let e = catch(|| Ok(reduce_prod(&Array::from([true]), &[0]))).unwrap_err();
+        let e = catch(|| Ok(reduce_prod(&x, [2]))).unwrap_err();
+        assert_eq!(
+            e.message(),
+            "reduce_prod: axis 2 is out of bounds for array of dimension 2, got operand f32[1,2]"
+        );
+        let e = catch(|| Ok(reduce_prod(&Array::from([true]), [0]))).unwrap_err();
         assert!(e.message().starts_with("reduce_prod does not accept dtype bool"));
     }
 }

@@ -1,5 +1,6 @@
 //! `reduce_sum`: sum over `axes`; linear. JAX: `reduce_sum_p`. StableHLO: `reduce` with an `add` body.
 
+use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -11,19 +12,21 @@ use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::broadcast_in_dim;
+use crate::lax::common::arguments::axes_of;
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::mlir::Value;
 
 /// Sums `operand` over `axes` and drops them: `f32[2,3]`, axes `[1]` -> `f32[2]`. Numbers of any dtype.
 ///
 /// # Errors
-/// `reduce_sum: axes[0] = 2 is out of range for operand f32[2,3] (rank 2)`; a repeated axis.
+/// `reduce_sum: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]`; a repeated axis.
 #[track_caller]
-pub fn reduce_sum(operand: &Array, axes: &[usize]) -> Array {
+pub fn reduce_sum(operand: &Array, axes: impl Into<Axes>) -> Array {
+    let axes = axes_of("reduce_sum", &axes.into(), operand);
     if axes.is_empty() {
         return operand.clone();
     }
-    bind1(ReduceSum { axes: axes.into() }, &[operand])
+    bind1(ReduceSum { axes }, &[operand])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +77,7 @@ impl Primitive for ReduceSum {
     /// axes at or after the mapped axis shift by one
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
-        let out = reduce_sum(&args[0], &shift_axes(&self.axes, dim));
+        let out = reduce_sum(&args[0], shift_axes(&self.axes, dim));
         one_batched(out, Some(dim_after_reduce(&self.axes, dim)))
     }
 }
@@ -102,13 +105,16 @@ mod tests {
     #[test]
     fn reduce_sum_of_an_axis_out_of_range_is_rejected() {
         let x = Array::from([[1.0f32, 2.0]]);
-        let e = catch(|| Ok(reduce_sum(&x, &[2]))).unwrap_err();
-        assert_eq!(e.message(), "reduce_sum: axes[0] = 2 is out of range for operand f32[1,2] (rank 2)");
+        let e = catch(|| Ok(reduce_sum(&x, [2]))).unwrap_err();
+        assert_eq!(
+            e.message(),
+            "reduce_sum: axis 2 is out of bounds for array of dimension 2, got operand f32[1,2]"
+        );
     }
 
     #[test]
     fn reduce_sum_of_a_repeated_axis_is_rejected() {
         let x = Array::from([[1.0f32, 2.0]]);
-        assert_eq!(catch(|| Ok(reduce_sum(&x, &[1, 1]))).unwrap_err().kind(), ErrorKind::Shape);
+        assert_eq!(catch(|| Ok(reduce_sum(&x, [1, 1]))).unwrap_err().kind(), ErrorKind::Shape);
     }
 }

@@ -1,6 +1,7 @@
 //! `reduce_window_sum`, `reduce_window_max`, `reduce_window_min`: reductions over windows that slide along an array.
 //! JAX: `reduce_window_sum_p` and so on. StableHLO: `reduce_window`.
 
+use crate::arguments::Dims;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -16,77 +17,58 @@ use crate::lax::extremum::{extremum, highest, lowest};
 use crate::lax::full::literal_like;
 use crate::lax::pad;
 use crate::lax::select_and_gather_add::select_and_gather_add;
-use crate::lax::window::{Padding, Window};
+use crate::lax::window::{Window, WindowOptions};
 use crate::mlir::{Value, Values};
 
-/// The sum of each window: `f32[4]`, windows of 2, strides 1, `"VALID"` -> `f32[3]`.
-///
-/// # Errors
-/// `reduce_window got the wrong number of window_dimensions for operand: ...`; parameters of other lengths, or zero.
-#[track_caller]
-pub fn reduce_window_sum<'a>(
-    operand: &Array,
-    window_dimensions: &[usize],
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    base_dilation: Option<&[usize]>,
-    window_dilation: Option<&[usize]>,
-) -> Array {
-    let (size, strides, padding) = (window_dimensions, window_strides, padding.into());
-    reduce_window(Op::Sum, operand, size, strides, padding, base_dilation, window_dilation)
+macro_rules! windows {
+    ($($(#[$doc:meta])* $name:ident, $with:ident: $op:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// `reduce_window got the wrong number of window_dimensions for operand: ...`; parameters of other lengths, or zero.
+        #[track_caller]
+        pub fn $name(operand: &Array, window_dimensions: impl Into<Dims>) -> Array {
+            reduce_window(Op::$op, operand, &window_dimensions.into(), &WindowOptions::new())
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`], with options.")]
+        ///
+        /// # Errors
+        #[doc = concat!("As [`", stringify!($name), "`].")]
+        #[track_caller]
+        pub fn $with(operand: &Array, window_dimensions: impl Into<Dims>, options: WindowOptions) -> Array {
+            reduce_window(Op::$op, operand, &window_dimensions.into(), &options)
+        }
+    )*};
+}
+windows! {
+    /// The sum of each window: `f32[4]`, windows of 2 -> `f32[3]`. By default windows start at each element and there is no
+    /// padding.
+    reduce_window_sum, reduce_window_sum_with: Sum;
+    /// The largest element of each window. Padding counts as the dtype's lowest value.
+    ///
+    /// ```
+    /// use raxla::{Array, lax::{self, Padding, WindowOptions}};
+    ///
+    /// let x = Array::from([3, 1, 4, 1, 5]);
+    /// let options = WindowOptions::new().window_strides(2).padding(Padding::Same);
+    /// assert_eq!(lax::reduce_window_max_with(&x, 2, options).to_vec::<i32>()?, [3, 4, 5]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    reduce_window_max, reduce_window_max_with: Max;
+    /// The smallest element of each window. Padding counts as the dtype's highest value.
+    reduce_window_min, reduce_window_min_with: Min;
 }
 
-/// The largest element of each window. Padding counts as the dtype's lowest value.
-///
-/// # Errors
-/// As [`reduce_window_sum`].
+/// The reduction of windows by an operation.
 #[track_caller]
-pub fn reduce_window_max<'a>(
-    operand: &Array,
-    window_dimensions: &[usize],
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    base_dilation: Option<&[usize]>,
-    window_dilation: Option<&[usize]>,
-) -> Array {
-    let (size, strides, padding) = (window_dimensions, window_strides, padding.into());
-    reduce_window(Op::Max, operand, size, strides, padding, base_dilation, window_dilation)
-}
-
-/// The smallest element of each window. Padding counts as the dtype's highest value.
-///
-/// # Errors
-/// As [`reduce_window_sum`].
-#[track_caller]
-pub fn reduce_window_min<'a>(
-    operand: &Array,
-    window_dimensions: &[usize],
-    window_strides: &[usize],
-    padding: impl Into<Padding<'a>>,
-    base_dilation: Option<&[usize]>,
-    window_dilation: Option<&[usize]>,
-) -> Array {
-    let (size, strides, padding) = (window_dimensions, window_strides, padding.into());
-    reduce_window(Op::Min, operand, size, strides, padding, base_dilation, window_dilation)
-}
-
-#[track_caller]
-fn reduce_window(
-    op: Op,
-    operand: &Array,
-    dimensions: &[usize],
-    strides: &[usize],
-    padding: Padding<'_>,
-    base_dilation: Option<&[usize]>,
-    window_dilation: Option<&[usize]>,
-) -> Array {
-    let shape = operand.shape();
-    let window = Window::new(shape, dimensions, strides, padding, base_dilation, window_dilation);
+pub(crate) fn reduce_window(op: Op, operand: &Array, dimensions: &Dims, options: &WindowOptions) -> Array {
+    let window = Window::new(operand.shape(), dimensions, options);
     bind1(ReduceWindow { op, window: window.or_throw() }, &[operand])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Op {
+pub(crate) enum Op {
     Sum,
     Max,
     Min,
@@ -173,6 +155,7 @@ mod tests {
     use super::*;
     use crate::dtype::DType;
     use crate::error::catch;
+    use crate::lax::Padding;
     use crate::lax::testing::{Draw, case, check_rules};
 
     #[test]
@@ -182,27 +165,51 @@ mod tests {
         let x =
             |shape: &[usize], distinct: &mut dyn FnMut(DType, &[usize]) -> Array| distinct(DType::F32, shape);
         check_rules([
-            case("sum", [x(&[3, 6], &mut distinct)], |x| {
-                reduce_window_sum(&x[0], &[1, 3], &[1, 2], "SAME", None, None)
+            case("reduce_window_sum", [x(&[3, 6], &mut distinct)], |x| {
+                reduce_window_sum_with(
+                    &x[0],
+                    [1, 3],
+                    WindowOptions::new().window_strides([1, 2]).padding(Padding::Same),
+                )
             }),
             case("dilated sum", [x(&[7, 2], &mut distinct)], |x| {
-                let pads = &[(1, -1), (0, 2)];
-                reduce_window_sum(&x[0], &[2, 2], &[2, 1], pads, Some(&[2, 1]), Some(&[3, 1]))
+                let pads = [(1, -1), (0, 2)];
+                reduce_window_sum_with(
+                    &x[0],
+                    [2, 2],
+                    WindowOptions::new()
+                        .window_strides([2, 1])
+                        .padding(pads)
+                        .base_dilation([2, 1])
+                        .window_dilation([3, 1]),
+                )
             }),
-            case("max", [x(&[4, 4], &mut distinct)], |x| {
-                reduce_window_max(&x[0], &[2, 2], &[2, 2], "VALID", None, None)
+            case("reduce_window_max", [x(&[4, 4], &mut distinct)], |x| {
+                reduce_window_max_with(&x[0], [2, 2], WindowOptions::new().window_strides([2, 2]))
             }),
             case("padded max", [x(&[5], &mut distinct)], |x| {
-                reduce_window_max(&x[0], &[2], &[1], "SAME_LOWER", None, None)
+                reduce_window_max_with(
+                    &x[0],
+                    [2],
+                    WindowOptions::new().window_strides([1]).padding(Padding::SameLower),
+                )
             }),
-            case("min", [x(&[5], &mut distinct)], |x| {
-                reduce_window_min(&x[0], &[3], &[2], &[(1, 1)], None, None)
+            case("reduce_window_min", [x(&[5], &mut distinct)], |x| {
+                reduce_window_min_with(&x[0], [3], WindowOptions::new().window_strides([2]).padding([(1, 1)]))
             }),
             case("dilated base of max", [x(&[3], &mut distinct)], |x| {
-                reduce_window_max(&x[0], &[2], &[1], "VALID", Some(&[2]), None)
+                reduce_window_max_with(
+                    &x[0],
+                    [2],
+                    WindowOptions::new().window_strides([1]).base_dilation([2]),
+                )
             }),
             case("ints", [distinct(DType::I8, &[5])], |x| {
-                reduce_window_max(&x[0], &[3], &[1], "SAME", None, None)
+                reduce_window_max_with(
+                    &x[0],
+                    [3],
+                    WindowOptions::new().window_strides([1]).padding(Padding::Same),
+                )
             }),
         ]);
     }
@@ -210,23 +217,26 @@ mod tests {
     #[test]
     fn parameters_are_checked() {
         let x = Array::from([1.0f32, 2.0]);
-        let message = |dims: &[usize], strides: &[usize], padding: &str| {
-            let e = catch(|| Ok(reduce_window_sum(&x, dims, strides, padding, None, None))).unwrap_err();
+        let message = |dims: &[usize], strides: &[usize], padding: Padding| {
+            let e = catch(|| {
+                Ok(reduce_window_sum_with(
+                    &x,
+                    dims,
+                    WindowOptions::new().window_strides(strides).padding(padding),
+                ))
+            })
+            .unwrap_err();
             e.message().to_owned()
         };
         assert_eq!(
-            message(&[1, 1], &[1, 1], "VALID"),
+            message(&[1, 1], &[1, 1], Padding::Valid),
             "reduce_window got the wrong number of window_dimensions for operand: got operand shape (2,) with \
              window_dimensions (1, 1)"
         );
         assert_eq!(
-            message(&[1], &[1, 1], "VALID"),
+            message(&[1], &[1, 1], Padding::Valid),
             "reduce_window got inconsistent window_strides and window_dimensions: got window_strides (1, 1) and \
              window_dimensions (1,)"
-        );
-        assert_eq!(
-            message(&[1], &[1], "SOME"),
-            "unrecognized padding type: expected 'VALID', 'SAME' or 'SAME_LOWER', got SOME"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! `reshape`: the same elements in row-major order under another shape; linear. JAX: `reshape_p`. StableHLO: `reshape`.
 
+use crate::arguments::{Axes, Dims, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -8,7 +9,8 @@ use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
-use crate::error::{Result, bail};
+use crate::error::{OrThrow, Result, bail};
+use crate::lax::common::arguments::{axes_of, sizes_of};
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::move_axis;
 use crate::mlir::Value;
@@ -18,28 +20,69 @@ use crate::mlir::Value;
 /// # Errors
 /// `reshape total size must be unchanged, got new_sizes (2, 2) for operand f32[3]`
 #[track_caller]
-pub fn reshape(operand: &Array, shape: &[usize]) -> Array {
-    if operand.shape() == shape {
-        return operand.clone();
-    }
-    bind1(Reshape { new_sizes: Shape::from_slice(shape) }, &[operand])
+pub fn reshape(operand: &Array, new_sizes: impl Into<Dims>) -> Array {
+    reshaped(operand, sizes_of("reshape", &new_sizes.into()))
 }
 
-/// Inserts axes of size one, so that they stand at `axes` of the result.
+options! {
+    /// Options of [`reshape_with`].
+    pub struct ReshapeOptions {
+        /// The order in which the operand's axes are read; the last changes fastest. As they are if it is not given.
+        dimensions: optional_into Axes,
+    }
+}
+
+/// [`reshape`], of the operand with its axes in another order.
+///
+/// ```
+/// use raxla::{Array, lax::{self, ReshapeOptions}};
+///
+/// let x = Array::from([[1, 2, 3], [4, 5, 6]]);
+/// let y = lax::reshape_with(&x, 6, ReshapeOptions::new().dimensions((1, 0)));
+/// assert_eq!(y.to_vec::<i32>()?, [1, 4, 2, 5, 3, 6]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
-/// An axis out of range.
+/// As [`reshape`]; `dimensions` that are no permutation of the axes.
 #[track_caller]
-pub fn expand_dims(operand: &Array, axes: &[usize]) -> Array {
-    let rank = operand.ndim() + axes.len();
-    let mut sizes = operand.shape().iter();
+pub fn reshape_with(operand: &Array, new_sizes: impl Into<Dims>, options: ReshapeOptions) -> Array {
+    let new_sizes = sizes_of("reshape", &new_sizes.into());
+    match &options.dimensions {
+        None => reshaped(operand, new_sizes),
+        Some(order) => {
+            let order = axes_of("reshape", order, operand);
+            reshaped(&crate::lax::transpose(operand, &order), new_sizes)
+        }
+    }
+}
+
+#[track_caller]
+fn reshaped(operand: &Array, new_sizes: Shape) -> Array {
+    if operand.shape() == &new_sizes[..] {
+        return operand.clone();
+    }
+    bind1(Reshape { new_sizes }, &[operand])
+}
+
+/// Inserts axes of size one, so that they stand at `dimensions` of the result.
+///
+/// # Errors
+/// An axis out of range, or named twice.
+#[track_caller]
+pub fn expand_dims(array: &Array, dimensions: impl Into<Axes>) -> Array {
+    expanded(array, &dimensions.into())
+}
+
+#[track_caller]
+fn expanded(array: &Array, dimensions: &Axes) -> Array {
+    let rank = array.ndim() + dimensions.given().map_or(0, <[i64]>::len);
+    let axes = dimensions.positions("expand_dims", rank).or_throw();
+    let mut sizes = array.shape().iter();
     let shape: Shape =
         (0..rank).map(|i| if axes.contains(&i) { 1 } else { sizes.next().copied().unwrap_or(1) }).collect();
-    crate::lax::broadcast_in_dim(
-        operand,
-        &shape,
-        &(0..rank).filter(|i| !axes.contains(i)).collect::<Vec<_>>(),
-    )
+    let kept: Shape = (0..rank).filter(|i| !axes.contains(i)).collect();
+    crate::lax::broadcast_in_dim(array, shape, kept)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +154,6 @@ mod tests {
     #[test]
     fn reshape_to_another_size_is_rejected() {
         let x = Array::from([[1.0f32, 2.0]]);
-        assert_eq!(catch(|| Ok(reshape(&x, &[3]))).unwrap_err().kind(), ErrorKind::Shape);
+        assert_eq!(catch(|| Ok(reshape(&x, [3]))).unwrap_err().kind(), ErrorKind::Shape);
     }
 }

@@ -1,5 +1,6 @@
 //! `rev`: reverses axes; linear. JAX: `rev_p`. StableHLO: `reverse`.
 
+use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -9,6 +10,7 @@ use crate::core::primitive::{
 };
 use crate::core::trace::bind1;
 use crate::error::Result;
+use crate::lax::common::arguments::axes_of;
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::reduce_sum::shift_axes;
 use crate::mlir::{Value, usize_array};
@@ -16,10 +18,10 @@ use crate::mlir::{Value, usize_array};
 /// The elements in reverse order along each axis of `dimensions`.
 ///
 /// # Errors
-/// `rev: dimensions[0] = 2 is out of range for operand f32[2,3] (rank 2)`; an axis named twice.
+/// `rev: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]`; an axis named twice.
 #[track_caller]
-pub fn rev(operand: &Array, dimensions: &[usize]) -> Array {
-    bind1(Rev { dimensions: dimensions.into() }, &[operand])
+pub fn rev(operand: &Array, dimensions: impl Into<Axes>) -> Array {
+    bind1(Rev { dimensions: axes_of("rev", &dimensions.into(), operand) }, &[operand])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +56,7 @@ impl Primitive for Rev {
     /// axes at or after the mapped axis shift by one
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
-        one_batched(rev(&args[0], &shift_axes(&self.dimensions, dim)), Some(dim))
+        one_batched(rev(&args[0], shift_axes(&self.dimensions, dim)), Some(dim))
     }
 }
 
@@ -86,10 +88,10 @@ mod tests {
     fn rev_of_a_missing_or_repeated_axis_is_rejected() {
         let x = Draw::new(1).values(F32, &[2, 3]);
         assert_eq!(
-            message(|| rev(&x, &[2])),
-            "rev: dimensions[0] = 2 is out of range for operand f32[2,3] (rank 2)"
+            message(|| rev(&x, [2])),
+            "rev: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]"
         );
-        assert_eq!(message(|| rev(&x, &[1, 1])), "rev: dimensions = [1, 1] names axis 1 twice");
+        assert_eq!(message(|| rev(&x, [1, 1])), "rev: duplicate value in axes [1, 1], got operand f32[2,3]");
     }
 
     fn message(f: impl FnOnce() -> Array) -> String {

@@ -3,6 +3,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -21,41 +22,47 @@ use crate::lax::indexing::{
     GatherScatterMode, ScatterDimensionNumbers, last_starts, shifted, shifted_with_front,
 };
 use crate::lax::scatter_jvp;
-use crate::lax::{GatherOptions, gather, mul, neg, zeros};
+use crate::lax::{GatherOptions, gather_with, mul, neg, zeros};
 use crate::mlir::{Value, Values};
 
-/// What the scatters may be told besides. By default what is out of bounds is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ScatterOptions {
-    /// The index vectors are sorted: the caller promises it.
-    pub indices_are_sorted: bool,
-    /// No element is written twice: the caller promises it.
-    pub unique_indices: bool,
-    /// What happens to indices out of bounds.
-    pub mode: GatherScatterMode,
-}
-
-impl Default for ScatterOptions {
-    fn default() -> Self {
-        ScatterOptions {
-            indices_are_sorted: false,
-            unique_indices: false,
-            mode: GatherScatterMode::FillOrDrop,
-        }
+options! {
+    /// Options of [`scatter_with`], [`scatter_add_with`] and their like.
+    #[derive(Copy, PartialEq, Eq, Hash)]
+    pub struct ScatterOptions {
+        /// The index vectors are sorted: the caller promises it.
+        indices_are_sorted: value bool = false,
+        /// No element is written twice: the caller promises it.
+        unique_indices: value bool = false,
+        /// What happens to indices out of bounds.
+        mode: value GatherScatterMode = GatherScatterMode::FillOrDrop,
     }
 }
 
 macro_rules! scatter {
-    ($($(#[$doc:meta])* $name:ident: $combine:ident),*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $with:ident: $combine:ident),*) => {$(
         $(#[$doc])*
         ///
-        /// The windows start at the index vectors in the last axis of `scatter_indices`.
+        /// The windows start at the index vectors in the last axis of `scatter_indices`; what is out of bounds is dropped.
         ///
         /// # Errors
         /// Indices that are not integers; operands of different dtypes; `dimension_numbers` that do not fit the operands,
         /// each with its own message.
         #[track_caller]
         pub fn $name(
+            operand: &Array,
+            scatter_indices: &Array,
+            updates: &Array,
+            dimension_numbers: &ScatterDimensionNumbers,
+        ) -> Array {
+            $with(operand, scatter_indices, updates, dimension_numbers, ScatterOptions::new())
+        }
+
+        #[doc = concat!("[`", stringify!($name), "()`], with options.")]
+        ///
+        /// # Errors
+        #[doc = concat!("As [`", stringify!($name), "()`].")]
+        #[track_caller]
+        pub fn $with(
             operand: &Array,
             scatter_indices: &Array,
             updates: &Array,
@@ -70,17 +77,17 @@ macro_rules! scatter {
 }
 scatter! {
     /// `operand` with its windows replaced by `updates`. Of updates to one element any may win.
-    scatter: Replace,
+    scatter, scatter_with: Replace,
     /// `operand` with `updates` added to its windows.
-    scatter_add: Add,
+    scatter_add, scatter_add_with: Add,
     /// `operand` with `updates` subtracted from its windows.
-    scatter_sub: Sub,
+    scatter_sub, scatter_sub_with: Sub,
     /// `operand` with its windows multiplied by `updates`.
-    scatter_mul: Mul,
+    scatter_mul, scatter_mul_with: Mul,
     /// `operand` with the minimum of its windows and `updates`.
-    scatter_min: Min,
+    scatter_min, scatter_min_with: Min,
     /// `operand` with the maximum of its windows and `updates`.
-    scatter_max: Max
+    scatter_max, scatter_max_with: Max
 }
 
 /// How an update meets the element that it is written to.
@@ -123,7 +130,7 @@ impl Scatter {
     ) -> Array {
         let window = self.dimension_numbers.window(x.ndim(), updates);
         let options = GatherOptions { mode, fill_value: fill, ..GatherOptions::default() };
-        gather(x, indices, &self.dimension_numbers.inverse(), &window, options)
+        gather_with(x, indices, &self.dimension_numbers.inverse(), &window, options)
     }
 
     /// The cotangent of the updates: `ct` where they were written.

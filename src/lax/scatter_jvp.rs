@@ -135,8 +135,8 @@ mod tests {
     use crate::error::catch;
     use crate::lax::testing::{Case, Draw, case, check_rules};
     use crate::lax::{
-        ScatterDimensionNumbers, ScatterOptions, scatter, scatter_add, scatter_max, scatter_min, scatter_mul,
-        scatter_sub,
+        ScatterDimensionNumbers, ScatterOptions, scatter_add_with, scatter_max_with, scatter_min_with,
+        scatter_mul_with, scatter_sub_with, scatter_with,
     };
 
     type Function = fn(&Array, &Array, &Array, &ScatterDimensionNumbers, ScatterOptions) -> Array;
@@ -200,30 +200,30 @@ mod tests {
 
     #[test]
     fn rules_of_scatter() {
-        check_rules(cases("scatter", scatter, &[F32, C64, I32, Bool]));
+        check_rules(cases("scatter", scatter_with, &[F32, C64, I32, Bool]));
     }
 
     #[test]
     fn rules_of_scatter_add_and_sub() {
-        check_rules(cases("scatter-add", scatter_add, &[F32, C64, I32]));
-        check_rules(cases("scatter-sub", scatter_sub, &[F32]));
+        check_rules(cases("scatter-add", scatter_add_with, &[F32, C64, I32]));
+        check_rules(cases("scatter-sub", scatter_sub_with, &[F32]));
     }
 
     #[test]
     fn rules_of_scatter_mul() {
-        check_rules(cases("scatter-mul", scatter_mul, &[F32, I32]));
+        check_rules(cases("scatter-mul", scatter_mul_with, &[F32, I32]));
     }
 
     #[test]
     fn rules_of_scatter_min_and_max() {
-        check_rules(cases("scatter-min", scatter_min, &[F32, I32, Bool]));
-        check_rules(cases("scatter-max", scatter_max, &[F32]));
+        check_rules(cases("scatter-min", scatter_min_with, &[F32, I32, Bool]));
+        check_rules(cases("scatter-max", scatter_max_with, &[F32]));
     }
 
     #[test]
     fn mapped_indices_become_a_batching_axis() {
         let mut draw = Draw::new(1);
-        let all: [(&str, Function); 2] = [("scatter", scatter), ("scatter-add", scatter_add)];
+        let all: [(&str, Function); 2] = [("scatter", scatter_with), ("scatter-add", scatter_add_with)];
         check_rules(all.into_iter().flat_map(|(name, f)| {
             let options = ScatterOptions { unique_indices: true, ..ScatterOptions::default() };
             let batched = ScatterDimensionNumbers {
@@ -264,7 +264,7 @@ mod tests {
         let mut draw = Draw::new(1);
         let (x, i) = (draw.values(F32, &[3, 2]), Array::from([[0], [1]]));
         let failure = |i: &Array, u: &Array, numbers: ScatterDimensionNumbers| {
-            catch(|| Ok(scatter_add(&x, i, u, &numbers, ScatterOptions::default())))
+            catch(|| Ok(scatter_add_with(&x, i, u, &numbers, ScatterOptions::default())))
                 .unwrap_err()
                 .message()
                 .to_owned()
@@ -294,7 +294,7 @@ mod tests {
             "scatter: indices must have an integer type, got f32[3,2]"
         );
         let bools = draw.values(Bool, &[3, 2]);
-        let error = catch(|| Ok(scatter_add(&bools, &i, &bools, &rows(), ScatterOptions::default())));
+        let error = catch(|| Ok(scatter_add_with(&bools, &i, &bools, &rows(), ScatterOptions::default())));
         assert!(error.unwrap_err().message().starts_with("scatter-add does not accept dtype bool"));
     }
 }

@@ -18,7 +18,7 @@ use crate::error::{Result, bail};
 use crate::lax::elementwise::{one, one_batched, tuple};
 use crate::lax::extremum::{highest, lowest};
 use crate::lax::window::{Pads, Window, pads_attr, pairs};
-use crate::lax::{broadcast_in_dim, move_axis, pad, slice};
+use crate::lax::{broadcast_in_dim, move_axis, pad, strided_slice};
 use crate::mlir::{Value, Values, usize_array};
 
 /// For each window over `operand`, the element of `tangents` where the window's extremum is (the first of several).
@@ -85,7 +85,7 @@ fn both_in_front(args: &[Array], dims: &[BatchDim]) -> [Array; 2] {
         None => {
             let x = &args[i];
             let shape: Shape = std::iter::once(size).chain(x.shape().iter().copied()).collect();
-            broadcast_in_dim(x, &shape, &(1..shape.len()).collect::<Shape>())
+            broadcast_in_dim(x, &shape, (1..shape.len()).collect::<Shape>())
         }
     };
     [front(0), front(1)]
@@ -150,7 +150,7 @@ impl Primitive for SelectAndGatherAdd {
             let config: Vec<(i64, i64, i64)> = base_dilation.iter().map(|d| (0, 0, *d as i64 - 1)).collect();
             let x = pad(operand, Array::from(identity(self.max, operand.dtype())), &config);
             let starts = Shape::from_elem(0, x.ndim());
-            slice(&scatter(&x), &starts, x.shape(), Some(base_dilation))
+            strided_slice(&scatter(&x), &starts, x.shape(), Some(base_dilation))
         };
         Ok([Some(result).filter(|_| ins[0].is_linear()), None].into_iter().collect())
     }
@@ -264,6 +264,7 @@ impl Primitive for SelectAndScatterAdd {
 mod tests {
     use super::*;
     use crate::error::catch;
+    use crate::lax::WindowOptions;
     use crate::lax::testing::{Draw, case, check_rules};
 
     #[test]
@@ -283,7 +284,7 @@ mod tests {
     #[test]
     fn shapes_must_match() {
         let (x, y) = (Array::from([1.0f32]), Array::from([1.0f32, 2.0]));
-        let window = Window::new(&[1], &[1], &[1], "VALID".into(), None, None).unwrap();
+        let window = Window::new(&[1], &1.into(), &WindowOptions::new()).unwrap();
         let e = catch(|| Ok(select_and_gather_add(&x, &y, true, window))).unwrap_err();
         assert_eq!(
             e.message(),

@@ -1,5 +1,7 @@
 //! `select_n`: picks each element from one of several arrays; linear in these. JAX: `select_n_p`. StableHLO: `select`.
 
+use std::borrow::Borrow;
+
 use smallvec::SmallVec;
 
 use crate::core::array::Array;
@@ -11,7 +13,7 @@ use crate::core::primitive::{
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
-use crate::error::{OrThrow, Result, bail, err};
+use crate::error::{Result, bail, throw};
 use crate::lax::elementwise::{full_batched, one, one_batched, tuple};
 use crate::lax::full::literal_like;
 use crate::lax::{eq, zeros_like};
@@ -34,13 +36,12 @@ pub fn select(pred: &Array, on_true: &Array, on_false: &Array) -> Array {
 /// `select_n() must have at least one case`; `select cases must have the same shapes, got [(2,), (3,)]`; a `which` of another
 /// shape or dtype.
 #[track_caller]
-pub fn select_n(which: &Array, cases: &[&Array]) -> Array {
-    if cases.is_empty() {
-        Err(err!(InvalidArgument, "select_n() must have at least one case")).or_throw()
+pub fn select_n<T: Borrow<Array>>(which: &Array, cases: impl AsRef<[T]>) -> Array {
+    let cases = cases.as_ref().iter().map(Borrow::borrow);
+    let args: SmallVec<[&Array; 4]> = std::iter::once(which).chain(cases).collect();
+    if args.len() == 1 {
+        throw!(InvalidArgument, "select_n() must have at least one case");
     }
-    let mut args: SmallVec<[&Array; 4]> = SmallVec::new();
-    args.push(which);
-    args.extend_from_slice(cases);
     bind1(SelectN, &args)
 }
 
@@ -182,7 +183,7 @@ mod tests {
             shapes.map(|shape| {
                 let mut args = vec![draw.uniform(which, shape, 0.0, 3.0)];
                 args.extend((0..3).map(|_| draw.values(DType::F32, &[3])));
-                case("select_n", args, |x| select_n(&x[0], &[&x[1], &x[2], &x[3]]))
+                case("select_n", args, |x| select_n(&x[0], [&x[1], &x[2], &x[3]]))
             })
         }));
     }
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn what_select_n_does_not_accept() {
         let (p, x, y) = (Array::from([true, false]), Array::from([1.0f32, 2.0]), Array::from([1.0f32]));
-        assert_eq!(message_of(|| select_n(&p, &[])), "select_n() must have at least one case");
+        assert_eq!(message_of(|| select_n::<Array>(&p, [])), "select_n() must have at least one case");
         assert_eq!(
             message_of(|| select(&p, &x, &y)),
             "select cases must have the same shapes, got [(1,), (2,)]"
@@ -204,7 +205,7 @@ mod tests {
             "select `which` must be boolean or integer type, got float32"
         );
         assert_eq!(
-            message_of(|| select_n(&p, &[&x, &x, &x])),
+            message_of(|| select_n(&p, [&x, &x, &x])),
             "select with boolean `which` cannot have > 2 cases"
         );
     }

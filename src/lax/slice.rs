@@ -1,7 +1,10 @@
 //! `slice`: a window with static bounds and strides; linear. JAX: `slice_p`. StableHLO: `slice`.
 
+use std::ops::RangeBounds;
+
 use smallvec::smallvec;
 
+use crate::arguments::{Axis, Dims, Integer, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -11,21 +14,69 @@ use crate::core::primitive::{
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::{bind1, is_eval};
-use crate::error::{OrThrow, Result, bail, err};
+use crate::error::{OrThrow, Result, bail, throw};
+use crate::lax::broadcast::bounds;
+use crate::lax::common::arguments::{axis_of, sizes_of};
 use crate::lax::dynamic_slice::{Indices, slice_at};
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::full::literal_like;
 use crate::lax::indexing::index_dtype;
-use crate::lax::{pad, squeeze_axes};
+use crate::lax::{pad, squeeze};
 use crate::mlir::{Value, usize_array};
 
-/// The elements from `start_indices` to `limit_indices` (exclusive), every `strides`-th along each axis.
+/// The elements from `start_indices` to `limit_indices` (exclusive).
 ///
 /// # Errors
 /// `slice limit_indices must be less than or equal to operand shape, got limit_indices (4,) for operand shape (3,)`;
-/// lists that have not one entry for each axis; a start after its limit; a stride of zero.
+/// lists that have not one entry for each axis; a start after its limit.
 #[track_caller]
-pub fn slice(
+pub fn slice(operand: &Array, start_indices: impl Into<Dims>, limit_indices: impl Into<Dims>) -> Array {
+    let prim = Slice {
+        start_indices: sizes_of("slice", &start_indices.into()),
+        limit_indices: sizes_of("slice", &limit_indices.into()),
+        strides: None,
+    };
+    sliced(operand, prim)
+}
+
+options! {
+    /// Options of [`slice_with`].
+    pub struct SliceOptions {
+        /// Only every so-manieth element along each axis; every one if it is not given.
+        strides: optional_into Dims,
+    }
+}
+
+/// [`slice()`], with options.
+///
+/// ```
+/// use raxla::{Array, lax::{self, SliceOptions}};
+///
+/// let x = Array::from([0, 1, 2, 3, 4]);
+/// assert_eq!(lax::slice_with(&x, 1, 5, SliceOptions::new().strides(2)).to_vec::<i32>()?, [1, 3]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`slice()`]; a stride of zero.
+#[track_caller]
+pub fn slice_with(
+    operand: &Array,
+    start_indices: impl Into<Dims>,
+    limit_indices: impl Into<Dims>,
+    options: SliceOptions,
+) -> Array {
+    let prim = Slice {
+        start_indices: sizes_of("slice", &start_indices.into()),
+        limit_indices: sizes_of("slice", &limit_indices.into()),
+        strides: options.strides.map(|strides| sizes_of("slice", &strides)),
+    };
+    sliced(operand, prim)
+}
+
+/// [`slice_with`] of sizes that are known.
+#[track_caller]
+pub(crate) fn strided_slice(
     operand: &Array,
     start_indices: &[usize],
     limit_indices: &[usize],
@@ -36,6 +87,11 @@ pub fn slice(
         limit_indices: limit_indices.into(),
         strides: strides.map(Shape::from_slice),
     };
+    sliced(operand, prim)
+}
+
+#[track_caller]
+fn sliced(operand: &Array, prim: Slice) -> Array {
     if is_eval() && prim.strides.as_ref().is_none_or(|s| s.iter().all(|n| *n == 1)) {
         return eager_slice(operand, &prim).or_throw();
     }
@@ -52,35 +108,76 @@ fn eager_slice(operand: &Array, prim: &Slice) -> Result<Array> {
     Ok(slice_at(operand, &starts, outs[0].shape()))
 }
 
-/// [`slice()`] along one axis; `None` is the axis' end, and negative indices count from it, as in `x[start:limit:stride]`.
+options! {
+    /// Options of [`slice_in_dim_with`].
+    pub struct SliceInDimOptions {
+        /// Only every so-manieth element.
+        stride: value usize = 1,
+    }
+}
+
+/// A range of elements along one axis (JAX's default is 0): `x[start_index:limit_index]`. Negative ends count from the end of
+/// the axis.
+///
+/// ```
+/// use raxla::{Array, lax};
+///
+/// let x = Array::from([0, 1, 2, 3, 4]);
+/// assert_eq!(lax::slice_in_dim(&x, 1..3, 0).to_vec::<i32>()?, [1, 2]);
+/// assert_eq!(lax::slice_in_dim(&x, -2.., 0).to_vec::<i32>()?, [3, 4]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
 ///
 /// # Errors
 /// As for [`slice()`]; an axis out of range.
 #[track_caller]
-pub fn slice_in_dim(
+pub fn slice_in_dim<I: Integer>(operand: &Array, range: impl RangeBounds<I>, axis: impl Into<Axis>) -> Array {
+    let (start, limit) = bounds(&range);
+    slice_range(operand, start, limit, 1, axis.into())
+}
+
+/// [`slice_in_dim`], with options.
+///
+/// # Errors
+/// As [`slice_in_dim`]; a stride of zero.
+#[track_caller]
+pub fn slice_in_dim_with<I: Integer>(
     operand: &Array,
-    start_index: impl Into<Option<i64>>,
-    limit_index: impl Into<Option<i64>>,
-    stride: usize,
-    axis: i64,
+    range: impl RangeBounds<I>,
+    axis: impl Into<Axis>,
+    options: SliceInDimOptions,
 ) -> Array {
-    slice_along(operand, start_index.into(), limit_index.into(), stride, axis)
+    let (start, limit) = bounds(&range);
+    slice_range(operand, start, limit, options.stride, axis.into())
+}
+
+/// [`slice_in_dim_with`], where `None` is the axis' end.
+#[track_caller]
+pub(crate) fn slice_along(
+    operand: &Array,
+    start: impl Into<Option<i64>>,
+    limit: impl Into<Option<i64>>,
+    stride: usize,
+    axis: impl Into<Axis>,
+) -> Array {
+    slice_range(operand, start.into(), limit.into(), stride, axis.into())
 }
 
 #[track_caller]
-fn slice_along(operand: &Array, start: Option<i64>, limit: Option<i64>, stride: usize, axis: i64) -> Array {
-    let axis = check::canonicalize_axis("slice_in_dim", axis, operand.ndim()).or_throw();
+fn slice_range(operand: &Array, start: Option<i64>, limit: Option<i64>, stride: usize, axis: Axis) -> Array {
+    let axis = axis_of("slice_in_dim", axis, operand);
     let size = operand.shape()[axis];
     let wrap = |name: &str, index: Option<i64>, default: usize| -> Result<usize> {
         let Some(index) = index else { return Ok(default) };
         let wrapped = if index < 0 { index + size as i64 } else { index };
-        usize::try_from(wrapped).map_err(|_| {
-            err!(
+        match usize::try_from(wrapped) {
+            Ok(wrapped) => Ok(wrapped),
+            Err(_) => bail!(
                 Shape,
                 "slice_in_dim: {name} = {index} is out of bounds for axis {axis} of operand {}",
                 operand.aval()
-            )
-        })
+            ),
+        }
     };
     let mut starts: Shape = smallvec![0; operand.ndim()];
     let mut limits = Shape::from_slice(operand.shape());
@@ -88,24 +185,65 @@ fn slice_along(operand: &Array, start: Option<i64>, limit: Option<i64>, stride: 
     starts[axis] = wrap("start_index", start, 0).or_throw();
     limits[axis] = wrap("limit_index", limit, size).or_throw();
     strides[axis] = stride;
-    slice(operand, &starts, &limits, Some(&strides))
+    strided_slice(operand, &starts, &limits, Some(&strides))
 }
 
-/// The slice at `index` along `axis` (both negative from the end), with that axis (of size one) only if `keepdims`.
+options! {
+    /// Options of [`index_in_dim_with`].
+    pub struct IndexInDimOptions {
+        /// Does the axis stay, with size one?
+        keepdims: value bool = true,
+    }
+}
+
+/// The slice at `index` along `axis` (JAX's default is 0); the axis stays, with size one. A negative index counts from the end.
 ///
 /// # Errors
 /// `index 3 is out of bounds for axis 0 with size 3`; an axis out of range.
 #[track_caller]
-pub fn index_in_dim(operand: &Array, index: i64, axis: i64, keepdims: bool) -> Array {
-    let at = check::canonicalize_axis("index_in_dim", axis, operand.ndim()).or_throw();
+pub fn index_in_dim(operand: &Array, index: i64, axis: impl Into<Axis>) -> Array {
+    indexed(operand, index, axis.into(), true)
+}
+
+/// [`index_in_dim`], with options.
+///
+/// ```
+/// use raxla::{Array, lax::{self, IndexInDimOptions}};
+///
+/// let x = Array::from([[1, 2], [3, 4]]);
+/// let row = lax::index_in_dim_with(&x, -1, 0, IndexInDimOptions::new().keepdims(false));
+/// assert_eq!(row.to_vec::<i32>()?, [3, 4]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`index_in_dim`].
+#[track_caller]
+pub fn index_in_dim_with(
+    operand: &Array,
+    index: i64,
+    axis: impl Into<Axis>,
+    options: IndexInDimOptions,
+) -> Array {
+    indexed(operand, index, axis.into(), options.keepdims)
+}
+
+/// The slice at `index` along `axis`, without that axis.
+#[track_caller]
+pub(crate) fn index_along(operand: &Array, index: i64, axis: impl Into<Axis>) -> Array {
+    indexed(operand, index, axis.into(), false)
+}
+
+#[track_caller]
+fn indexed(operand: &Array, index: i64, axis: Axis, keepdims: bool) -> Array {
+    let at = axis_of("index_in_dim", axis, operand);
     let size = operand.shape()[at] as i64;
     let wrapped = if index < 0 { index + size } else { index };
     if !(0..size).contains(&wrapped) {
-        return Err(err!(Shape, "index {index} is out of bounds for axis {axis} with size {size}"))
-            .or_throw();
+        throw!(Shape, "index {index} is out of bounds for axis {axis} with size {size}");
     }
-    let out = slice_along(operand, Some(wrapped), Some(wrapped + 1), 1, axis);
-    if keepdims { out } else { squeeze_axes(&out, &[at]) }
+    let out = slice_range(operand, Some(wrapped), Some(wrapped + 1), 1, at.into());
+    if keepdims { out } else { squeeze(&out, at) }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -264,26 +402,30 @@ mod tests {
             (&[], &[], &[], None),
         ];
         check_rules(cases.into_iter().flat_map(|(shape, start, limit, strides)| {
-            [F32, C64, I32, Bool]
-                .map(|d| case("slice", [draw.values(d, shape)], move |x| slice(&x[0], start, limit, strides)))
+            [F32, C64, I32, Bool].map(|d| {
+                case("slice", [draw.values(d, shape)], move |x| strided_slice(&x[0], start, limit, strides))
+            })
         }));
     }
 
     #[test]
     fn slices_along_one_axis_count_negative_bounds_from_the_end() {
-        let x = reshape(&iota(I32, 6), &[2, 3]);
+        let x = reshape(&iota(I32, 6), [2, 3]);
         let rows = |x: Array| (x.shape().to_vec(), x.to_vec::<i32>().unwrap());
-        assert_eq!(rows(slice_in_dim(&x, 1, -1, 1, -1)), (vec![2, 1], vec![1, 4]));
-        assert_eq!(rows(slice_in_dim(&x, None, None, 2, 1)), (vec![2, 2], vec![0, 2, 3, 5]));
-        assert_eq!(rows(index_in_dim(&x, -1, 0, false)), (vec![3], vec![3, 4, 5]));
-        assert_eq!(rows(index_in_dim(&x, 1, -1, true)), (vec![2, 1], vec![1, 4]));
+        assert_eq!(rows(slice_along(&x, 1, -1, 1, -1)), (vec![2, 1], vec![1, 4]));
+        assert_eq!(
+            rows(slice_in_dim_with(&x, 0.., 1, SliceInDimOptions::new().stride(2))),
+            (vec![2, 2], vec![0, 2, 3, 5])
+        );
+        assert_eq!(rows(index_along(&x, -1, 0)), (vec![3], vec![3, 4, 5]));
+        assert_eq!(rows(index_in_dim(&x, 1, -1)), (vec![2, 1], vec![1, 4]));
     }
 
     #[test]
     fn slices_out_of_bounds_are_rejected() {
         let x = Draw::new(1).values(F32, &[3]);
         let slice = |start: &[usize], limit: &[usize], strides: Option<&[usize]>| {
-            message(|| super::slice(&x, start, limit, strides))
+            message(|| strided_slice(&x, start, limit, strides))
         };
         assert_eq!(
             slice(&[0], &[4], None),
@@ -305,12 +447,9 @@ mod tests {
              (1, 1)"
         );
         assert_eq!(slice(&[0], &[1], Some(&[0])), "slice strides must be positive, got (0,)");
+        assert_eq!(message(|| index_in_dim(&x, 3, 0)), "index 3 is out of bounds for axis 0 with size 3");
         assert_eq!(
-            message(|| index_in_dim(&x, 3, 0, true)),
-            "index 3 is out of bounds for axis 0 with size 3"
-        );
-        assert_eq!(
-            message(|| slice_in_dim(&x, -4, 3, 1, 0)),
+            message(|| slice_in_dim(&x, -4..3, 0)),
             "slice_in_dim: start_index = -4 is out of bounds for axis 0 of operand f32[3]"
         );
     }

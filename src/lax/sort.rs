@@ -4,50 +4,160 @@ use std::borrow::Borrow;
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::arguments::{Axis, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
-use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
-use crate::error::{Error, ErrorKind, OrThrow, Result, bail, throw};
+use crate::error::{Result, bail, throw};
+use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::tuple;
-use crate::lax::gather::{GatherOptions, gather};
+use crate::lax::gather::{GatherOptions, gather_with};
 use crate::lax::indexing::{GatherDimensionNumbers, GatherScatterMode};
 use crate::lax::{broadcast_in_dim, broadcasted_iota, expand_dims, move_axis};
 use crate::mlir::{Type, Value, Values};
 
-/// Sorts the operands together along `dimension`, by the first `num_keys` of them in lexicographic order.
-///
-/// `dimension` may count from the end. Numbers ascend: `-inf < ... < 0 = -0 < ... < inf < NaN`; complex numbers by real,
-/// then imaginary part. `is_stable` keeps equal elements in order.
-///
-/// # Errors
-/// `arguments to sort must have equal shapes, got: (2, 3) (3, 2)`; `num_keys=3 must be between 1 and len(operand)=2`; an
-/// axis out of bounds.
-#[track_caller]
-pub fn sort<T: Borrow<Array>>(
-    operands: &[T],
-    dimension: i64,
-    is_stable: bool,
-    num_keys: usize,
-) -> Vec<Array> {
-    let refs: SmallVec<[&Array; 4]> = operands.iter().map(Borrow::borrow).collect();
-    let Some(first) = refs.first() else {
-        throw(Error::new(ErrorKind::InvalidArgument, "sort requires at least one operand"))
-    };
-    let dimension = check::canonicalize_axis("sort", dimension, first.ndim()).or_throw();
-    bind_all(Sort { dimension, is_stable, num_keys }, &refs).into_vec()
+options! {
+    /// Options of [`sort_with`].
+    pub struct SortOptions {
+        /// Do equal elements keep their order?
+        is_stable: value bool = true,
+        /// How many of the operands are keys: the first ones, in lexicographic order.
+        num_keys: value usize = 1,
+    }
 }
 
-/// Sorts `keys`, and `values` along with them.
+options! {
+    /// Options of [`sort_key_val_with`].
+    pub struct SortKeyValOptions {
+        /// Do equal keys keep their order?
+        is_stable: value bool = true,
+    }
+}
+
+/// What [`sort`] takes: an array, or several that are sorted together, and of which as many come back.
+pub trait SortOperands {
+    /// An array for an array, `[Array; N]` for `[_; N]`, a `Vec` for a slice or a `Vec`.
+    type Sorted;
+    #[doc(hidden)]
+    fn operands(&self) -> SmallVec<[&Array; 4]>;
+    #[doc(hidden)]
+    fn sorted(&self, outs: Vec<Array>) -> Self::Sorted;
+}
+
+impl SortOperands for Array {
+    type Sorted = Array;
+    fn operands(&self) -> SmallVec<[&Array; 4]> {
+        std::iter::once(self).collect()
+    }
+    fn sorted(&self, mut outs: Vec<Array>) -> Array {
+        outs.swap_remove(0)
+    }
+}
+
+impl<T: Borrow<Array>, const N: usize> SortOperands for [T; N] {
+    type Sorted = [Array; N];
+    fn operands(&self) -> SmallVec<[&Array; 4]> {
+        self.iter().map(Borrow::borrow).collect()
+    }
+    fn sorted(&self, outs: Vec<Array>) -> [Array; N] {
+        // As many come out as went in; if not, the operands are as good as anything.
+        outs.try_into().unwrap_or_else(|_| std::array::from_fn(|i| self[i].borrow().clone()))
+    }
+}
+
+impl<T: Borrow<Array>> SortOperands for [T] {
+    type Sorted = Vec<Array>;
+    fn operands(&self) -> SmallVec<[&Array; 4]> {
+        self.iter().map(Borrow::borrow).collect()
+    }
+    fn sorted(&self, outs: Vec<Array>) -> Vec<Array> {
+        outs
+    }
+}
+
+impl<T: Borrow<Array>> SortOperands for Vec<T> {
+    type Sorted = Vec<Array>;
+    fn operands(&self) -> SmallVec<[&Array; 4]> {
+        self.iter().map(Borrow::borrow).collect()
+    }
+    fn sorted(&self, outs: Vec<Array>) -> Vec<Array> {
+        outs
+    }
+}
+
+/// Sorts an array along `dimension` (JAX's default is -1), or several together by the first of them.
+///
+/// Numbers ascend: `-inf < ... < 0 = -0 < ... < inf < NaN`; complex numbers by real, then imaginary part. Equal elements keep
+/// their order.
+///
+/// ```
+/// use raxla::{Array, lax};
+///
+/// let (x, y) = (Array::from([3, 1, 2]), Array::from([30, 10, 20]));
+/// assert_eq!(lax::sort(&x, -1).to_vec::<i32>()?, [1, 2, 3]);
+/// let [_, y] = lax::sort(&[&x, &y], -1);
+/// assert_eq!(y.to_vec::<i32>()?, [10, 20, 30]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// `arguments to sort must have equal shapes, got: (2, 3) (3, 2)`; no operand; an axis out of bounds.
+#[track_caller]
+pub fn sort<S: SortOperands + ?Sized>(operands: &S, dimension: impl Into<Axis>) -> S::Sorted {
+    operands.sorted(sort_together(&operands.operands(), dimension.into(), true, 1))
+}
+
+/// [`sort`], with options.
+///
+/// # Errors
+/// As [`sort`]; `num_keys=3 must be between 1 and len(operand)=2`.
+#[track_caller]
+pub fn sort_with<S: SortOperands + ?Sized>(
+    operands: &S,
+    dimension: impl Into<Axis>,
+    options: SortOptions,
+) -> S::Sorted {
+    let SortOptions { is_stable, num_keys } = options;
+    operands.sorted(sort_together(&operands.operands(), dimension.into(), is_stable, num_keys))
+}
+
+/// [`sort_with`] of references.
+#[track_caller]
+fn sort_together(operands: &[&Array], dimension: Axis, is_stable: bool, num_keys: usize) -> Vec<Array> {
+    let Some(first) = operands.first() else { throw!(InvalidArgument, "sort requires at least one operand") };
+    let dimension = axis_of("sort", dimension, first);
+    bind_all(Sort { dimension, is_stable, num_keys }, operands).into_vec()
+}
+
+/// Sorts `keys` along `dimension` (JAX's default is -1), and `values` along with them.
 ///
 /// # Errors
 /// As [`sort`].
 #[track_caller]
-pub fn sort_key_val(keys: &Array, values: &Array, dimension: i64, is_stable: bool) -> (Array, Array) {
-    let mut outs = sort(&[keys, values], dimension, is_stable, 1);
+pub fn sort_key_val(keys: &Array, values: &Array, dimension: impl Into<Axis>) -> (Array, Array) {
+    sort_pair(keys, values, dimension.into(), true)
+}
+
+/// [`sort_key_val`], with options.
+///
+/// # Errors
+/// As [`sort`].
+#[track_caller]
+pub fn sort_key_val_with(
+    keys: &Array,
+    values: &Array,
+    dimension: impl Into<Axis>,
+    options: SortKeyValOptions,
+) -> (Array, Array) {
+    sort_pair(keys, values, dimension.into(), options.is_stable)
+}
+
+#[track_caller]
+fn sort_pair(keys: &Array, values: &Array, dimension: Axis, is_stable: bool) -> (Array, Array) {
+    let mut outs = sort_together(&[keys, values], dimension, is_stable, 1);
     let values = outs.swap_remove(1);
     (outs.swap_remove(0), values)
 }
@@ -64,7 +174,7 @@ pub(super) fn take_along(x: &Array, indices: &Array, axis: usize, mode: GatherSc
         start_indices_batching_dims: others,
     };
     let options = GatherOptions { mode, ..GatherOptions::default() };
-    gather(x, &expand_dims(indices, &[rank]), &numbers, &vec![1; rank], options)
+    gather_with(x, &expand_dims(indices, [rank]), &numbers, vec![1; rank], options)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -212,15 +322,19 @@ mod tests {
         let mut draw = Draw::new(20);
         let mut distinct = |dtype, shape: &[usize]| draw.distinct(dtype, shape);
         check_rules([
-            case("one", [distinct(DType::F32, &[2, 5])], |x| sort(x, -1, true, 1)),
-            case("first axis", [distinct(DType::C64, &[3, 2])], |x| sort(x, 0, false, 1)),
-            case("ints", [distinct(DType::U8, &[5])], |x| sort(x, 0, true, 1)),
+            case("one", [distinct(DType::F32, &[2, 5])], |x| sort(x, -1)),
+            case("first axis", [distinct(DType::C64, &[3, 2])], |x| {
+                sort_with(x, 0, SortOptions::new().is_stable(false))
+            }),
+            case("ints", [distinct(DType::U8, &[5])], |x| sort(x, 0)),
         ]);
         let mut draw = Draw::new(21);
         let (keys, values) = (draw.distinct(DType::I32, &[2, 3]), draw.values(DType::F32, &[2, 3]));
         check_rules([
-            case("key and value", [keys.clone(), values], |x| sort_key_val(&x[0], &x[1], 1, true)),
-            case("two keys", [crate::lax::zeros_like(&keys), keys], |x| sort(x, 1, true, 2)),
+            case("key and value", [keys.clone(), values], |x| sort_key_val(&x[0], &x[1], 1)),
+            case("two keys", [crate::lax::zeros_like(&keys), keys], |x| {
+                sort_with(x, 1, SortOptions::new().num_keys(2))
+            }),
         ]);
     }
 
@@ -228,7 +342,7 @@ mod tests {
     fn nan_is_last_and_zeros_are_equal() {
         let x = Array::from([f32::NAN, 0.0, f32::INFINITY, -0.0, -f32::NAN, f32::NEG_INFINITY]);
         let i = Array::from([0, 1, 2, 3, 4, 5].map(|i: i32| i));
-        let (_, order) = sort_key_val(&x, &i, 0, true);
+        let (_, order) = sort_key_val(&x, &i, 0);
         assert_eq!(order.to_vec::<i32>().unwrap(), [5, 1, 3, 2, 0, 4]);
     }
 
@@ -236,12 +350,16 @@ mod tests {
     fn operands_and_parameters_are_checked() {
         let (x, y) = (Array::from([[1.0f32, 2.0]]), Array::from([[1.0f32], [2.0]]));
         let message = |operands: &[&Array], dimension, num_keys| {
-            let e = catch(|| Ok(sort(operands, dimension, true, num_keys))).unwrap_err();
+            let e = catch(|| Ok(sort_with(operands, dimension, SortOptions::new().num_keys(num_keys))))
+                .unwrap_err();
             e.message().to_owned()
         };
         assert_eq!(message(&[&x, &y], 0, 1), "arguments to sort must have equal shapes, got: (1, 2) (2, 1)");
         assert_eq!(message(&[&x], 0, 2), "sort: num_keys=2 must be between 1 and len(operand)=1");
-        assert_eq!(message(&[&x], 2, 1), "sort: axis 2 is out of bounds for array of dimension 2");
+        assert_eq!(
+            message(&[&x], 2, 1),
+            "sort: axis 2 is out of bounds for array of dimension 2, got operand f32[1,2]"
+        );
         assert_eq!(message(&[], 0, 1), "sort requires at least one operand");
     }
 }

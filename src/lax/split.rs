@@ -2,6 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::arguments::{Axis, Dims};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -10,21 +11,22 @@ use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind_all;
-use crate::error::{OrThrow, Result, bail};
+use crate::error::{Result, bail};
+use crate::lax::common::arguments::{axis_of, sizes_of};
 use crate::lax::elementwise::{one, tuple};
 use crate::lax::slice::slice_value;
 use crate::lax::{concatenate, zeros_like_aval};
 use crate::mlir::Value;
 
-/// Cuts `operand` into pieces of `sizes` along `axis` (negative: from the end): `f32[5]`, sizes `[2, 3]` -> `f32[2]`,
+/// Cuts `operand` into pieces of `sizes` along `axis` (JAX's default is 0): `f32[5]`, sizes `[2, 3]` -> `f32[2]`,
 /// `f32[3]`.
 ///
 /// # Errors
-/// `split: Sum of sizes 4 must be equal to dimension 0 of the operand shape (5,)`; an axis out of range.
+/// `split: Sum of sizes 4 must be equal to dimension 0 of the operand shape (5,), got 2 sizes (2, 2)`; an axis out of range.
 #[track_caller]
-pub fn split(operand: &Array, sizes: &[usize], axis: i64) -> Vec<Array> {
-    let axis = check::canonicalize_axis("split", axis, operand.ndim()).or_throw();
-    bind_all(Split { sizes: sizes.into(), axis }, &[operand]).into_vec()
+pub fn split(operand: &Array, sizes: impl Into<Dims>, axis: impl Into<Axis>) -> Vec<Array> {
+    let axis = axis_of("split", axis.into(), operand);
+    bind_all(Split { sizes: sizes_of("split", &sizes.into()), axis }, &[operand]).into_vec()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,9 +49,11 @@ impl Primitive for Split {
         if sum != x.shape()[self.axis] {
             bail!(
                 Shape,
-                "split: Sum of sizes {sum} must be equal to dimension {} of the operand shape {}",
+                "split: Sum of sizes {sum} must be equal to dimension {} of the operand shape {}, got {} sizes {}",
                 self.axis,
-                tuple(x.shape())
+                tuple(x.shape()),
+                self.sizes.len(),
+                tuple(&self.sizes)
             );
         }
         Ok(self.sizes.iter().map(|n| x.with_size(self.axis, *n)).collect())
@@ -122,18 +126,21 @@ mod tests {
     #[test]
     fn a_split_with_only_some_pieces_used_has_a_gradient() {
         let x = Draw::new(1).values(F32, &[5]);
-        check_rules([case("split", [x], |x| split(&x[0], &[2, 3], 0).swap_remove(1))]);
+        check_rules([case("split", [x], |x| split(&x[0], [2, 3], 0).swap_remove(1))]);
     }
 
     #[test]
     fn split_sizes_that_do_not_add_up_are_rejected() {
         let x = Draw::new(1).values(F32, &[5]);
-        let error = catch(|| Ok(split(&x, &[2, 2], 0))).unwrap_err();
+        let error = catch(|| Ok(split(&x, [2, 2], 0))).unwrap_err();
         assert_eq!(
             error.message(),
-            "split: Sum of sizes 4 must be equal to dimension 0 of the operand shape (5,)"
+            "split: Sum of sizes 4 must be equal to dimension 0 of the operand shape (5,), got 2 sizes (2, 2)"
         );
-        let error = catch(|| Ok(split(&x, &[5], 1))).unwrap_err();
-        assert_eq!(error.message(), "split: axis 1 is out of bounds for array of dimension 1");
+        let error = catch(|| Ok(split(&x, [5], 1))).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "split: axis 1 is out of bounds for array of dimension 1, got operand f32[5]"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! `squeeze`: drops axes of size one; linear. JAX: `squeeze_p`. StableHLO: `reshape`.
 
+use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -8,7 +9,8 @@ use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
-use crate::error::{OrThrow, Result, bail};
+use crate::error::{Result, bail};
+use crate::lax::common::arguments::axes_of;
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::lax::expand_dims;
 use crate::lax::reduce_sum::{dim_after_reduce, shift_axes};
@@ -20,23 +22,13 @@ use crate::mlir::Value;
 /// `cannot select an axis to squeeze out which has size not equal to one, got shape=(2, 3) and dimensions=(0,)`; an
 /// axis out of range or named twice.
 #[track_caller]
-pub fn squeeze(array: &Array, dimensions: &[i64]) -> Array {
-    let axes = dimensions.iter().map(|d| check::canonicalize_axis("squeeze", *d, array.ndim()));
-    squeeze_axes(array, &axes.collect::<Result<Shape>>().or_throw())
-}
-
-/// [`squeeze`] with axes that count from the front.
-///
-/// # Errors
-/// As for [`squeeze`].
-#[track_caller]
-pub fn squeeze_axes(operand: &Array, axes: &[usize]) -> Array {
-    if axes.is_empty() {
-        return operand.clone();
+pub fn squeeze(array: &Array, dimensions: impl Into<Axes>) -> Array {
+    let mut dimensions = axes_of("squeeze", &dimensions.into(), array);
+    if dimensions.is_empty() {
+        return array.clone();
     }
-    let mut dimensions = Shape::from_slice(axes);
     dimensions.sort_unstable();
-    bind1(Squeeze { dimensions }, &[operand])
+    bind1(Squeeze { dimensions }, &[array])
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +62,7 @@ impl Primitive for Squeeze {
     }
     /// dy = dx squeezed
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| squeeze_axes(dx, &self.dimensions))
+        unary_jvp(self.clone(), primals, tangents, |_, _, dx| squeeze(dx, &self.dimensions))
     }
     /// x̄ = ȳ with the axes inserted again
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
@@ -81,7 +73,7 @@ impl Primitive for Squeeze {
         let dim = check::mapped(self, dims)?;
         let axes = shift_axes(&self.dimensions, dim);
         let out_dim = dim_after_reduce(&axes, dim);
-        one_batched(squeeze_axes(&args[0], &axes), Some(out_dim))
+        one_batched(squeeze(&args[0], &axes), Some(out_dim))
     }
 }
 
@@ -111,14 +103,17 @@ mod tests {
     fn squeeze_of_an_axis_of_another_size_is_rejected() {
         let x = Draw::new(1).values(F32, &[2, 1]);
         assert_eq!(
-            message(|| squeeze(&x, &[0])),
+            message(|| squeeze(&x, [0])),
             "cannot select an axis to squeeze out which has size not equal to one, got shape=(2, 1) and dimensions=(0,)"
         );
         assert_eq!(
-            message(|| squeeze(&x, &[2])),
-            "squeeze: axis 2 is out of bounds for array of dimension 2"
+            message(|| squeeze(&x, [2])),
+            "squeeze: axis 2 is out of bounds for array of dimension 2, got operand f32[2,1]"
         );
-        assert_eq!(message(|| squeeze(&x, &[1, -1])), "squeeze: dimensions = [1, 1] names axis 1 twice");
+        assert_eq!(
+            message(|| squeeze(&x, [1, -1])),
+            "squeeze: duplicate value in axes [1, -1], got operand f32[2,1]"
+        );
     }
 
     fn message(f: impl FnOnce() -> Array) -> String {

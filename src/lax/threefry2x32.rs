@@ -153,7 +153,7 @@ impl Primitive for Threefry2x32 {
                     if missing.is_empty() { x } else { expand_dims(&x, &missing) }
                 }
                 None if x.ndim() == 0 => x.clone(),
-                None => expand_dims(x, &[0]),
+                None => expand_dims(x, [0]),
             })
             .collect();
         let refs: SmallVec<[&Array; 4]> = moved.iter().collect();

@@ -2,6 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::arguments::Axis;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -9,20 +10,21 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
-use crate::error::{OrThrow, Result, bail};
+use crate::error::{Result, bail};
+use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::tuple;
 use crate::lax::indexing::GatherScatterMode;
 use crate::lax::sort::take_along;
 use crate::mlir::{Value, Values};
 
 /// The `k` largest elements along `axis` in descending order (NaN first, of equals the one in front), and their indices
-/// as `i32`. `axis` may count from the end.
+/// as `i32`. JAX's default axis is -1.
 ///
 /// # Errors
 /// `k argument to top_k must be no larger than size along axis; got k=4 with shape=(2, 3) and axis=1`; complex operands.
 #[track_caller]
-pub fn top_k(operand: &Array, k: usize, axis: i64) -> (Array, Array) {
-    let axis = check::canonicalize_axis("top_k", axis, operand.ndim()).or_throw();
+pub fn top_k(operand: &Array, k: usize, axis: impl Into<Axis>) -> (Array, Array) {
+    let axis = axis_of("top_k", axis.into(), operand);
     let mut outs = bind_all(TopK { k, axis }, &[operand]);
     let indices = outs.swap_remove(1);
     (outs.swap_remove(0), indices)
@@ -125,6 +127,9 @@ mod tests {
             "k argument to top_k must be no larger than size along axis; got k=2 with shape=(1, 1) and axis=1"
         );
         let e = catch(|| Ok(top_k(&Array::scalar(1.0f32), 1, -1))).unwrap_err();
-        assert_eq!(e.message(), "top_k: axis -1 is out of bounds for array of dimension 0");
+        assert_eq!(
+            e.message(),
+            "top_k: axis -1 is out of bounds for array of dimension 0, got operand f32[]"
+        );
     }
 }

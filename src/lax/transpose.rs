@@ -1,5 +1,6 @@
 //! `transpose`: permutes axes; linear. JAX: `transpose_p`. StableHLO: `transpose`.
 
+use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
@@ -9,6 +10,7 @@ use crate::core::primitive::{
 };
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
+use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
 use crate::mlir::Value;
 
@@ -17,11 +19,22 @@ use crate::mlir::Value;
 /// # Errors
 /// `transpose permutation isn't a permutation of operand dimensions, got permutation (0, 0) for operand f32[2,3]`
 #[track_caller]
-pub fn transpose(operand: &Array, permutation: &[usize]) -> Array {
+pub fn transpose(operand: &Array, permutation: impl Into<Axes>) -> Array {
+    let axes = permutation.into();
+    let order: Shape = match axes.given() {
+        // One that is named twice is the primitive's to refuse, which says more.
+        Some(given) => given.iter().map(|axis| axis_of("transpose", (*axis).into(), operand)).collect(),
+        None => (0..operand.ndim()).collect(),
+    };
+    permuted(operand, order)
+}
+
+#[track_caller]
+fn permuted(operand: &Array, permutation: Shape) -> Array {
     if permutation.len() == operand.ndim() && permutation.iter().enumerate().all(|(i, p)| i == *p) {
         return operand.clone();
     }
-    bind1(Transpose { permutation: permutation.into() }, &[operand])
+    bind1(Transpose { permutation }, &[operand])
 }
 
 /// Moves axis `from` to position `to`.
@@ -118,7 +131,7 @@ mod tests {
     #[test]
     fn what_is_no_permutation_is_rejected() {
         let x = Array::from([[1.0f32, 2.0]]);
-        assert_eq!(catch(|| Ok(transpose(&x, &[0, 0]))).unwrap_err().kind(), ErrorKind::Shape);
-        assert_eq!(catch(|| Ok(transpose(&x, &[0]))).unwrap_err().kind(), ErrorKind::Shape);
+        assert_eq!(catch(|| Ok(transpose(&x, [0, 0]))).unwrap_err().kind(), ErrorKind::Shape);
+        assert_eq!(catch(|| Ok(transpose(&x, [0]))).unwrap_err().kind(), ErrorKind::Shape);
     }
 }

@@ -52,8 +52,8 @@ pub fn dot_product_attention(
     let dtype = query.dtype();
     let wide = upcast_f16(dtype);
     let scale = 1.0 / (query.shape()[3] as f64).sqrt();
-    let dims: lax::DotDimensionNumbers<'_> = ((&[3], &[3]), (&[0, 2], &[0, 2]));
-    let scores = lax::dot_general(&query, &key, dims, None, Some(wide));
+    let options = lax::DotOptions::new().preferred_element_type(wide);
+    let scores = lax::dot_general_with(&query, &key, ((3, 3), ((0, 2), (0, 2))), options);
     let mut scores = scores * scale;
     if let Some(bias) = bias {
         scores += bias;

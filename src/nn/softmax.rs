@@ -178,7 +178,7 @@ pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>, epsilon: f64) -> 
 pub fn one_hot(x: impl Into<Array>, num_classes: usize, dtype: impl Into<Option<DType>>) -> Array {
     let x = x.into();
     let dtype = dtype.into().unwrap_or(default_float());
-    let column = lax::expand_dims(&x, &[x.ndim()]);
+    let column = lax::expand_dims(&x, [x.ndim()]);
     let classes = lax::iota(x.dtype(), num_classes);
     lax::convert_element_type(&crate::numpy::equal(column, classes), dtype)
 }

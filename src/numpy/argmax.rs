@@ -22,7 +22,7 @@ fn arg_extremum(
     reject_complex(name, x);
     let rank = x.ndim();
     let (flat, at) = match axis.get() {
-        None => (lax::reshape(x, &[x.size()]), 0),
+        None => (lax::reshape(x, [x.size()]), 0),
         Some(axis) => (x.clone(), axis.position(name, rank).or_throw()),
     };
     if flat.shape()[at] == 0 {
@@ -35,17 +35,17 @@ fn arg_extremum(
         flat.clone()
     };
     let mut out = if largest {
-        lax::argmax(&numbers, at, default_int())
+        lax::argmax_with(&numbers, at, lax::ArgOptions::new().index_dtype(default_int()))
     } else {
-        lax::argmin(&numbers, at, default_int())
+        lax::argmin_with(&numbers, at, lax::ArgOptions::new().index_dtype(default_int()))
     };
     if skip_nan {
         let nothing = all_with(isnan(&flat), at, ReduceOptions::new());
         out = where_(nothing, constant(&out, -1.0), out);
     }
     match (options.keepdims, axis.get()) {
-        (true, None) => lax::reshape(&out, &vec![1; rank]),
-        (true, Some(_)) => lax::expand_dims(&out, &[at]),
+        (true, None) => lax::reshape(&out, vec![1; rank]),
+        (true, Some(_)) => lax::expand_dims(&out, [at]),
         (false, _) => out,
     }
 }

@@ -153,7 +153,13 @@ fn float_divmod(x: &Array, y: &Array) -> (Array, Array) {
     let rest_up = lax::add(&rest, y);
     let quotient_down = subtract(&quotient, 1.0);
     let quotient = where_(&wrong, quotient_down, quotient);
-    (lax::round(&quotient, lax::RoundingMethod::AwayFromZero), where_(wrong, rest_up, rest))
+    (
+        lax::round_with(
+            &quotient,
+            lax::RoundOptions::new().rounding_method(lax::RoundingMethod::AwayFromZero),
+        ),
+        where_(wrong, rest_up, rest),
+    )
 }
 
 /// `x` to the power `y`.

@@ -4,22 +4,11 @@ use smallvec::SmallVec;
 
 use crate::arguments::{Axes, Axis, Integer, options};
 use crate::core::array::Array;
-use crate::core::config::Precision;
-use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
+pub use crate::lax::DotOptions;
 use crate::numpy::util::{promote_args, promote_dtypes, result_type_of};
 use crate::numpy::{concatenate, conjugate, multiply, ravel};
-
-options! {
-    /// Options of [`matmul_with`], [`dot_with`], [`einsum_with`](super::einsum_with) and their like.
-    pub struct DotOptions {
-        /// How exact products are on accelerators.
-        precision: optional Precision,
-        /// The dtype to add up in and to give.
-        preferred_element_type: optional DType,
-    }
-}
 
 /// Axes of both operands.
 type Pairs<'a> = (&'a [usize], &'a [usize]);
@@ -51,7 +40,7 @@ fn contract(
     }
     let (dtype, weak_type) = result_type_of(&[x, y]);
     let [x, y] = promote_dtypes([x, y]);
-    let out = lax::dot_general(&x, &y, (over, batch), options.precision, options.preferred_element_type);
+    let out = lax::dot_general_with(&x, &y, (over, batch), options.clone());
     match options.preferred_element_type {
         Some(_) => out,
         None => lax::convert(&out, dtype, weak_type),
@@ -144,7 +133,7 @@ fn matrices(name: &str, x: &Array, y: &Array, options: &DotOptions) -> Array {
         .filter(|i| matches!(sizes[*i], (Some(n), Some(1)) if n != 1))
         .map(|i| i + y_batch - rank)
         .collect();
-    let (x, y) = (lax::squeeze_axes(x, &drop_x), lax::squeeze_axes(y, &drop_y));
+    let (x, y) = (lax::squeeze(x, &drop_x), lax::squeeze(y, &drop_y));
     let (mut at_x, mut at_y) = (0, 0);
     let (mut batch_x, mut batch_y) = (Vec::new(), Vec::new());
     // For each leading axis of the result: is it batched, or free in x, or free in y?
@@ -236,9 +225,9 @@ pub fn vecdot_with(
     let (x, y, axis) = (x.into(), y.into(), axis.into());
     let x = lax::move_axis(&x, axis.position("vecdot", x.ndim()).or_throw(), x.ndim() - 1);
     let y = lax::move_axis(&y, axis.position("vecdot", y.ndim()).or_throw(), y.ndim() - 1);
-    let row = lax::expand_dims(&conjugate(&x), &[x.ndim() - 1]);
-    let out = matrices("vecdot", &row, &lax::expand_dims(&y, &[y.ndim()]), &options);
-    lax::squeeze_axes(&out, &[out.ndim() - 2, out.ndim() - 1])
+    let row = lax::expand_dims(&conjugate(&x), [x.ndim() - 1]);
+    let out = matrices("vecdot", &row, &lax::expand_dims(&y, [y.ndim()]), &options);
+    lax::squeeze(&out, [out.ndim() - 2, out.ndim() - 1])
 }
 
 /// Matrices times vectors, in the last axes of each; other axes broadcast: `f32[5,2,3]`, `f32[3]` -> `f32[5,2]`.
@@ -249,8 +238,8 @@ pub fn vecdot_with(
 pub fn matvec(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());
     at_least("matvec", [(&x, 2), (&y, 1)]);
-    let out = matrices("matvec", &x, &lax::expand_dims(&y, &[y.ndim()]), &DotOptions::new());
-    lax::squeeze_axes(&out, &[out.ndim() - 1])
+    let out = matrices("matvec", &x, &lax::expand_dims(&y, [y.ndim()]), &DotOptions::new());
+    lax::squeeze(&out, [out.ndim() - 1])
 }
 
 /// Vectors, conjugated, times matrices, in the last axes of each; other axes broadcast: `f32[2]`, `f32[5,2,3]` ->
@@ -262,9 +251,9 @@ pub fn matvec(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 pub fn vecmat(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());
     at_least("vecmat", [(&x, 1), (&y, 2)]);
-    let row = lax::expand_dims(&conjugate(&x), &[x.ndim() - 1]);
+    let row = lax::expand_dims(&conjugate(&x), [x.ndim() - 1]);
     let out = matrices("vecmat", &row, &y, &DotOptions::new());
-    lax::squeeze_axes(&out, &[out.ndim() - 2])
+    lax::squeeze(&out, [out.ndim() - 2])
 }
 
 #[track_caller]
@@ -280,7 +269,7 @@ fn at_least(name: &str, operands: [(&Array, usize); 2]) {
 #[track_caller]
 pub fn outer(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (ravel(x), ravel(y));
-    multiply(lax::expand_dims(&x, &[1]), lax::expand_dims(&y, &[0]))
+    multiply(lax::expand_dims(&x, [1]), lax::expand_dims(&y, [0]))
 }
 
 /// Over which axes [`tensordot`] sums: how many, or which.
@@ -349,7 +338,7 @@ fn tensor_product(x: &Array, y: &Array, axes: &Contracting, options: &DotOptions
 pub fn kron(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());
     let rank = x.ndim().max(y.ndim());
-    let lead = |a: &Array| lax::expand_dims(a, &(0..rank - a.ndim()).collect::<Vec<_>>());
+    let lead = |a: &Array| lax::expand_dims(a, (0..rank - a.ndim()).collect::<Vec<_>>());
     let (x, y) = (lead(&x), lead(&y));
     let sizes: Vec<usize> = x.shape().iter().zip(y.shape()).map(|(m, n)| m * n).collect();
     let (odd, even): (Vec<usize>, Vec<usize>) = (0..2 * rank).partition(|i| i % 2 == 1);
@@ -406,12 +395,12 @@ fn cross_product(x: &Array, y: &Array, options: &CrossOptions) -> Array {
     for a in &mut operands {
         if components(a) == 2 && !plane {
             let last = a.ndim() - 1;
-            let third = lax::zeros_like(&lax::slice_in_dim(a, 0, 1, 1, last as i64));
+            let third = lax::zeros_like(&lax::slice_along(a, 0, 1, 1, last));
             *a = concatenate([&*a, &third], last);
         }
     }
     let [x, y] = promote_args("cross", operands.each_ref());
-    let part = |a: &Array, i: i64| lax::index_in_dim(a, i, -1, false);
+    let part = |a: &Array, i: i64| lax::index_along(a, i, -1);
     let component = |i: i64, j: i64| {
         let left = multiply(part(&x, i), part(&y, j));
         crate::numpy::subtract(left, multiply(part(&x, j), part(&y, i)))

@@ -231,7 +231,7 @@ fn grid(arrays: &[&Array], options: &MeshgridOptions) -> Vec<Array> {
         let mut sizes = vec![1; rank];
         sizes[place(i)] = x.size();
         let sizes = if options.sparse { &sizes } else { &shape };
-        out.push(lax::broadcast_in_dim(&lax::reshape(x, &[x.size()]), sizes, &[place(i)]));
+        out.push(lax::broadcast_in_dim(&lax::reshape(x, [x.size()]), sizes, [place(i)]));
     }
     out
 }

@@ -23,8 +23,8 @@ options! {
 fn cumulative(name: &str, x: &Array, axis: OptAxis, options: &CumulativeOptions, product: bool) -> Array {
     let (x, axis) = match axis.get() {
         Some(axis) if x.ndim() > 0 => (x.clone(), axis.position(name, x.ndim()).or_throw()),
-        Some(axis) => (lax::reshape(x, &[1]), axis.position(name, 1).or_throw()),
-        None => (lax::reshape(x, &[x.size()]), 0),
+        Some(axis) => (lax::reshape(x, [1]), axis.position(name, 1).or_throw()),
+        None => (lax::reshape(x, [x.size()]), 0),
     };
     let x = if name.starts_with("nan") { without_nan(&x, if product { 1.0 } else { 0.0 }) } else { x };
     let dtype = match options.dtype {
@@ -35,7 +35,7 @@ fn cumulative(name: &str, x: &Array, axis: OptAxis, options: &CumulativeOptions,
     // Truth values don't add up; what is nonzero is true.
     let (x, working) = if dtype.is_bool() { (to_bool(&x), promote_integer(dtype)) } else { (x, dtype) };
     let x = strong(&x, working);
-    let out = if product { lax::cumprod(&x, axis, false) } else { lax::cumsum(&x, axis, false) };
+    let out = if product { lax::cumprod(&x, axis) } else { lax::cumsum(&x, axis) };
     strong(&out, dtype)
 }
 

@@ -65,7 +65,7 @@ fn sums(subscripts: &str, refs: &[&Array], options: &DotOptions) -> Array {
     // Labels of size one that were squeezed away come back.
     let missing: Vec<char> = spec.output.iter().filter(|l| !last.labels.contains(l)).copied().collect();
     let labels: Vec<char> = missing.iter().chain(&last.labels).copied().collect();
-    let x = lax::expand_dims(&last.x, &(0..missing.len()).collect::<Vec<_>>());
+    let x = lax::expand_dims(&last.x, (0..missing.len()).collect::<Vec<_>>());
     let order: Vec<usize> = spec.output.iter().filter_map(|l| labels.iter().position(|m| m == l)).collect();
     let (dtype, weak_type) = match options.preferred_element_type {
         Some(dtype) => (canonicalize(dtype), false),
@@ -92,7 +92,7 @@ impl Term {
             let at = |axis| lax::broadcasted_iota(crate::dtype::DType::I32, &shape, axis);
             let mask = lax::eq(&at(i), &at(j));
             let only = where_(mask, &self.x, constant(&self.x, 0.0));
-            self.x = lax::reduce_sum(&only, &[i]);
+            self.x = lax::reduce_sum(&only, [i]);
             self.labels.remove(i);
         }
         self
@@ -105,7 +105,7 @@ impl Term {
             .filter(|i| self.x.shape()[*i] == 1 && sizes.get(&self.labels[*i]).is_some_and(|n| *n != 1))
             .collect();
         let labels = self.labels.iter().enumerate().filter(|(i, _)| !ones.contains(i)).map(|(_, l)| *l);
-        Term { labels: labels.collect(), x: lax::squeeze_axes(&self.x, &ones) }
+        Term { labels: labels.collect(), x: lax::squeeze(&self.x, &ones) }
     }
 
     /// Sums over the labels that nobody needs.
@@ -129,12 +129,11 @@ fn pair(left: Term, right: Term, needed: &dyn Fn(&char) -> bool, options: &DotOp
     let at = |term: &Term, labels: &[char]| -> Vec<usize> {
         labels.iter().filter_map(|l| term.labels.iter().position(|m| m == l)).collect()
     };
-    let x = lax::dot_general(
+    let x = lax::dot_general_with(
         &left.x,
         &right.x,
         ((&at(&left, &over), &at(&right, &over)), (&at(&left, &batch), &at(&right, &batch))),
-        options.precision,
-        options.preferred_element_type,
+        options.clone(),
     );
     let free = |term: &Term| -> Vec<char> {
         term.labels.iter().filter(|l| !batch.contains(l) && !over.contains(l)).copied().collect()

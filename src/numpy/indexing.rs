@@ -90,12 +90,12 @@ fn get(name: &str, x: &Array, mut indices: Vec<Index>, how: &How) -> Array {
         }
     }
     let whole = start.iter().all(|s| *s == 0) && limit == x.shape() && steps.iter().all(|s| *s == 1);
-    let mut out = if whole { x.clone() } else { lax::slice(x, &start, &limit, Some(&steps)) };
+    let mut out = if whole { x.clone() } else { lax::strided_slice(x, &start, &limit, Some(&steps)) };
     if !reversed.is_empty() {
         out = lax::rev(&out, &reversed);
     }
     match &plan.picked {
-        None => out = lax::squeeze_axes(&out, &dropped),
+        None => out = lax::squeeze(&out, &dropped),
         Some((common, at)) => {
             let unit = |axis: &Axis| !matches!(axis, Axis::Slice { step, .. } if step.abs() != 1);
             let nowhere = plan.axes.iter().zip(x.shape()).any(|(axis, n)| *n == 0 && axis.is_picked());
@@ -124,7 +124,7 @@ fn pick_one(x: &Array, plan: &Plan) -> Array {
             picked.push(axis);
         }
     }
-    lax::squeeze_axes(&lax::dynamic_slice(x, &starts, &sizes), &picked)
+    lax::squeeze(&lax::dynamic_slice(x, &starts, &sizes), &picked)
 }
 
 /// Gathers along the picked axes.
@@ -150,7 +150,7 @@ fn pick(x: &Array, plan: &Plan, common: &[usize], at: usize, how: &How) -> Array
         start_index_map: axes,
         ..Default::default()
     };
-    lax::gather(x, &lax::stack(&columns, -1), &numbers, &slice_sizes, how.gather())
+    lax::gather_with(x, &lax::stack(&columns, -1), &numbers, &slice_sizes, how.gather())
 }
 
 /// What an update does with the elements that it is written to.
@@ -226,7 +226,7 @@ fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
                 };
                 let steps = lax::mul(&lax::iota(DType::I32, *size), &lax::literal(DType::I32, *step as f64));
                 let positions = lax::add(&steps, &lax::literal(DType::I32, *start as f64));
-                lax::broadcast_in_dim(&positions, &batch_shape, &[d])
+                lax::broadcast_in_dim(&positions, &batch_shape, [d])
             }
             Axis::At(i) => lax::full(&batch_shape, lax::literal(DType::I32, *i as f64)),
             Axis::Picked(i) => {
@@ -258,12 +258,12 @@ fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
         ..Default::default()
     };
     let out = match kind {
-        Update::Set => lax::scatter(&wide, &indices, &value, &numbers, options),
-        Update::Add => lax::scatter_add(&wide, &indices, &value, &numbers, options),
-        Update::Subtract => lax::scatter_sub(&wide, &indices, &value, &numbers, options),
-        Update::Multiply => lax::scatter_mul(&wide, &indices, &value, &numbers, options),
-        Update::Min => lax::scatter_min(&wide, &indices, &value, &numbers, options),
-        Update::Max => lax::scatter_max(&wide, &indices, &value, &numbers, options),
+        Update::Set => lax::scatter_with(&wide, &indices, &value, &numbers, options),
+        Update::Add => lax::scatter_add_with(&wide, &indices, &value, &numbers, options),
+        Update::Subtract => lax::scatter_sub_with(&wide, &indices, &value, &numbers, options),
+        Update::Multiply => lax::scatter_mul_with(&wide, &indices, &value, &numbers, options),
+        Update::Min => lax::scatter_min_with(&wide, &indices, &value, &numbers, options),
+        Update::Max => lax::scatter_max_with(&wide, &indices, &value, &numbers, options),
     };
     lax::convert(&out, x.dtype(), x.weak_type())
 }

@@ -67,8 +67,8 @@ fn differences(name: &str, x: &Array, axis: Axis, options: &DiffOptions) -> Arra
     let mut out = if parts.len() > 1 { concatenate(&parts, axis) } else { x.clone() };
     for _ in 0..options.n {
         let size = out.shape()[axis] as i64;
-        let front = lax::slice_in_dim(&out, 1.min(size), size, 1, axis as i64);
-        let back = lax::slice_in_dim(&out, 0, (size - 1).max(0), 1, axis as i64);
+        let front = lax::slice_along(&out, 1.min(size), size, 1, axis);
+        let back = lax::slice_along(&out, 0, (size - 1).max(0), 1, axis);
         out = if out.dtype().is_bool() { lax::ne(&front, &back) } else { lax::sub(&front, &back) };
     }
     out
@@ -101,8 +101,8 @@ pub fn ediff1d(x: impl Into<Array>) -> Array {
 pub fn ediff1d_with(x: impl Into<Array>, options: Ediff1dOptions) -> Array {
     let x = ravel(x);
     let n = x.size() as i64;
-    let front = lax::slice_in_dim(&x, 1.min(n), n, 1, 0);
-    let back = lax::slice_in_dim(&x, 0, (n - 1).max(0), 1, 0);
+    let front = lax::slice_along(&x, 1.min(n), n, 1, 0);
+    let back = lax::slice_along(&x, 0, (n - 1).max(0), 1, 0);
     let mut out = lax::sub(&front, &back);
     let fitted = |part: &Array| ravel(lax::convert(part, x.dtype(), false));
     if let Some(part) = &options.to_begin {
@@ -181,8 +181,8 @@ fn integral(y: &Array, axis: Axis, options: &TrapezoidOptions) -> Array {
         let ends = multiply(0.5, crate::numpy::add(y.index((.., 0)), y.index((.., -1))));
         return multiply(dx, subtract(crate::numpy::sum(&y, last), ends));
     }
-    let front = lax::slice_in_dim(&y, 1, n, 1, last as i64);
-    let back = lax::slice_in_dim(&y, 0, (n - 1).max(0), 1, last as i64);
+    let front = lax::slice_along(&y, 1, n, 1, last);
+    let back = lax::slice_along(&y, 0, (n - 1).max(0), 1, last);
     multiply(0.5, crate::numpy::sum(multiply(dx, lax::add(&front, &back)), -1))
 }
 
@@ -242,11 +242,11 @@ fn interpolated(x: &Array, xp: &Array, fp: &Array, options: &InterpOptions) -> A
         }
         let length = lax::literal(xp.dtype(), period.abs());
         (x, xp) = (remainder(x, &length), remainder(xp, &length));
-        (xp, fp) = lax::sort_key_val(&xp, &fp, 0, true);
+        (xp, fp) = lax::sort_key_val(&xp, &fp, 0);
         let before = lax::sub(&xp.index(-1..), &length);
         let behind = lax::add(&xp.index(..1), &length);
-        xp = lax::concatenate(&[&before, &xp, &behind], 0);
-        fp = lax::concatenate(&[&fp.index(-1..), &fp, &fp.index(..1)], 0);
+        xp = lax::concatenate([&before, &xp, &behind], 0);
+        fp = lax::concatenate([&fp.index(-1..), &fp, &fp.index(..1)], 0);
     }
     let last = xp.size() as i64 - 1;
     let found = search("interp", &xp, &x, &SearchsortedOptions::new().side(Side::Right));

@@ -57,7 +57,7 @@ fn join(name: &str, arrays: &[&Array], axis: Axis, options: &JoinOptions) -> Arr
             other.aval()
         );
     }
-    lax::concatenate(&promoted(arrays, options), axis)
+    lax::concatenate(promoted(arrays, options), axis)
 }
 
 #[track_caller]
@@ -70,7 +70,7 @@ fn pile(name: &str, arrays: &[&Array], axis: Axis, options: &JoinOptions) -> Arr
     let axis = axis.position(name, first.ndim() + 1).or_throw();
     let mut rows = promoted(arrays, options);
     for x in &mut rows {
-        *x = lax::expand_dims(x, &[axis]);
+        *x = lax::expand_dims(x, [axis]);
     }
     lax::concatenate(&rows, axis)
 }
@@ -194,7 +194,7 @@ stacks! {
 pub fn column_stack<T: Borrow<Array>>(arrays: impl AsRef<[T]>) -> Array {
     let mut columns = Vec::new();
     for x in borrowed(arrays.as_ref()) {
-        columns.push(if x.ndim() < 2 { lax::reshape(x, &[x.size(), 1]) } else { x.clone() });
+        columns.push(if x.ndim() < 2 { lax::reshape(x, [x.size(), 1]) } else { x.clone() });
     }
     join("column_stack", &borrowed(&columns), 1.into(), &JoinOptions::new())
 }
@@ -337,7 +337,7 @@ fn split_at(name: &str, x: &Array, sections: &Sections, axis: Axis) -> Vec<Array
     };
     let mut parts = Vec::with_capacity(bounds.len());
     for w in bounds.windows(2) {
-        parts.push(lax::slice_in_dim(x, w[0] as i64, w[1].max(w[0]) as i64, 1, axis as i64));
+        parts.push(lax::slice_along(x, w[0] as i64, w[1].max(w[0]) as i64, 1, axis));
     }
     parts
 }
@@ -396,7 +396,7 @@ pub fn broadcast_arrays<T: Borrow<Array>, R: FromArrays>(arrays: impl AsRef<[T]>
 #[track_caller]
 fn spread_all(arrays: &[&Array]) -> Vec<Array> {
     let shapes: Vec<&[usize]> = arrays.iter().map(|x| x.shape()).collect();
-    let shape = match lax::broadcast_shapes(&shapes) {
+    let shape = match lax::common_shape(&shapes) {
         Ok(shape) => shape,
         Err(e) => Err(e.context("broadcast_arrays")).or_throw(),
     };

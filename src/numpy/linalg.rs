@@ -4,10 +4,10 @@ use std::borrow::Borrow;
 
 use crate::arguments::{Axes, options};
 use crate::core::array::Array;
-use crate::core::config::Precision;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
+use crate::lax::DotPrecision;
 use crate::numpy::contraction::{DotOptions, dots};
 use crate::numpy::reductions::{ReduceOptions, max_with, min_with, sum_with};
 use crate::numpy::util::{broadcast_to_shape, inexact};
@@ -17,7 +17,7 @@ options! {
     /// Options of [`multi_dot_with`].
     pub struct MultiDotOptions {
         /// How exact products are on accelerators.
-        precision: optional Precision,
+        precision: optional_into DotPrecision,
     }
 }
 
@@ -198,7 +198,7 @@ fn norm_of(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
             x.aval()
         ),
     };
-    if options.keepdims { out } else { lax::squeeze_axes(&out, &dims) }
+    if options.keepdims { out } else { lax::squeeze(&out, &dims) }
 }
 
 #[track_caller]

@@ -288,7 +288,9 @@ pub fn fix(x: impl Into<Array>) -> Array {
 pub fn rint(x: impl Into<Array>) -> Array {
     let x = x.into();
     match x.dtype() {
-        d if d.is_float() => lax::round(&x, lax::RoundingMethod::ToNearestEven),
+        d if d.is_float() => {
+            lax::round_with(&x, lax::RoundOptions::new().rounding_method(lax::RoundingMethod::ToNearestEven))
+        }
         d if d.is_complex() => lax::complex(&rint(lax::real(&x)), &rint(lax::imag(&x))),
         _ => as_default_float(&x),
     }
@@ -352,11 +354,17 @@ fn rounded(name: &str, x: &Array, decimals: i64) -> Array {
         return lax::complex(&re, &im);
     }
     if decimals == 0 {
-        return lax::round(x, lax::RoundingMethod::ToNearestEven);
+        return lax::round_with(
+            x,
+            lax::RoundOptions::new().rounding_method(lax::RoundingMethod::ToNearestEven),
+        );
     }
     let wide = if dtype == DType::F16 { lax::convert(x, DType::F32, false) } else { x.clone() };
     let factor = constant(&wide, 10f64.powi(decimals.clamp(-1000, 1000) as i32));
-    let scaled = lax::round(&lax::mul(&wide, &factor), lax::RoundingMethod::ToNearestEven);
+    let scaled = lax::round_with(
+        &lax::mul(&wide, &factor),
+        lax::RoundOptions::new().rounding_method(lax::RoundingMethod::ToNearestEven),
+    );
     lax::convert(&lax::div(&scaled, &factor), dtype, x.weak_type())
 }
 
@@ -536,7 +544,7 @@ options! {
 #[track_caller]
 pub fn array_equiv(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());
-    match lax::broadcast_shapes(&[x.shape(), y.shape()]) {
+    match lax::common_shape(&[x.shape(), y.shape()]) {
         Ok(_) => crate::numpy::all(equal(x, y), ..),
         Err(_) => Array::from(false),
     }

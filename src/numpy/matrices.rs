@@ -177,11 +177,11 @@ fn diag_of(name: &str, x: &Array, k: i64) -> Array {
         1 => {
             let n = x.shape()[0] + k.unsigned_abs() as usize;
             let padding = [(k.max(0), (-k).max(0), 0)];
-            let line = lax::pad(x, constant(x, 0.0), &padding);
+            let line = lax::pad(x, constant(x, 0.0), padding);
             // A row k above the diagonal has its element k columns to the right.
             let columns = broadcast_to_shape(&line, &[n, n]);
             let mask = eye_with(n, EyeOptions::new().k(k).dtype(DType::Bool));
-            where_(mask, columns, lax::zeros_like(&lax::full(&[n, n], constant(x, 0.0))))
+            where_(mask, columns, lax::zeros_like(&lax::full([n, n], constant(x, 0.0))))
         }
         2 => diagonal_with(x, DiagonalOptions::new().offset(k)),
         _ => throw!(Shape, "{name}: input must be 1- or 2-dimensional, got {}", x.aval()),
@@ -198,7 +198,7 @@ pub fn diagflat(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn diagflat_with(x: impl Into<Array>, options: DiagOptions) -> Array {
     let x = x.into();
-    diag_of("diagflat", &lax::reshape(&x, &[x.size()]), options.k)
+    diag_of("diagflat", &lax::reshape(&x, [x.size()]), options.k)
 }
 
 options! {
@@ -254,12 +254,12 @@ fn diagonal_of(name: &str, x: Array, options: &DiagonalOptions) -> Array {
     // Cut to the square that has the diagonal, and sum what is not on it away.
     let (row, column) = ((-k).max(0), k.max(0));
     let last = rank as i64 - 1;
-    let square = lax::slice_in_dim(&x, row, row + length as i64, 1, last - 1);
-    let square = lax::slice_in_dim(&square, column, column + length as i64, 1, last);
+    let square = lax::slice_along(&x, row, row + length as i64, 1, last - 1);
+    let square = lax::slice_along(&square, column, column + length as i64, 1, last);
     let mask = eye_with(length, EyeOptions::new().dtype(DType::Bool));
     let zero = constant(&square, 0.0);
     let only = where_(mask, &square, &zero);
-    if x.dtype().is_bool() { lax::reduce_or(&only, &[rank - 2]) } else { lax::reduce_sum(&only, &[rank - 2]) }
+    if x.dtype().is_bool() { lax::reduce_or(&only, [rank - 2]) } else { lax::reduce_sum(&only, [rank - 2]) }
 }
 
 options! {
@@ -326,8 +326,8 @@ pub fn vander_with(x: impl Into<Array>, options: VanderOptions) -> Array {
         throw!(Shape, "vander: input must be 1-dimensional, got {}", x.aval());
     }
     let powers = lax::iota(x.dtype(), options.n.unwrap_or(x.size()));
-    let powers = if options.increasing { powers } else { lax::rev(&powers, &[0]) };
-    power(lax::expand_dims(&x, &[1]), strong(&powers, default_int()))
+    let powers = if options.increasing { powers } else { lax::rev(&powers, [0]) };
+    power(lax::expand_dims(&x, [1]), strong(&powers, default_int()))
 }
 
 options! {

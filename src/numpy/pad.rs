@@ -225,7 +225,7 @@ fn constant(x: &Array, widths: &[(usize, usize)], values: Option<&Array>) -> Arr
 /// The elements from `start` to `stop` of an axis.
 #[track_caller]
 fn part(x: &Array, start: usize, stop: usize, axis: usize) -> Array {
-    lax::slice_in_dim(x, start as i64, stop as i64, 1, axis as i64)
+    lax::slice_along(x, start as i64, stop as i64, 1, axis)
 }
 
 /// JAX: `_pad_linear_ramp`.
@@ -235,12 +235,12 @@ fn ramp(x: &Array, axis: usize, widths: [usize; 2], ends: Option<&Array>) -> Arr
     let side = |side: usize, edge: Array| {
         let start = ends.map_or_else(|| Array::from(0), |ends| ends.index((axis, side)));
         let how = LinspaceOptions::new().endpoint(false).dtype(x.dtype()).axis(axis);
-        let edge = lax::squeeze_axes(&edge, &[axis]);
+        let edge = lax::squeeze(&edge, [axis]);
         lax::convert(&linspace_with(start, edge, widths[side], how), x.dtype(), x.weak_type())
     };
     let before = side(0, part(x, 0, 1, axis));
     let behind = flip(side(1, part(x, n - 1, n, axis)), axis);
-    lax::concatenate(&[&before, x, &behind], axis)
+    lax::concatenate([&before, x, &behind], axis)
 }
 
 /// JAX: `_pad_stats`.
@@ -271,7 +271,7 @@ fn statistic(
         let value = if x.dtype().is_integer() { round(value) } else { value };
         repeat(lax::convert(&value, x.dtype(), x.weak_type()), width, axis)
     };
-    lax::concatenate(&[&fitted(before, widths[0]), x, &fitted(behind, widths[1])], axis)
+    lax::concatenate([&fitted(before, widths[0]), x, &fitted(behind, widths[1])], axis)
 }
 
 /// JAX: `_pad_symmetric_or_reflect` with `reflect_type="odd"`.
@@ -288,13 +288,13 @@ fn upside_down(mut x: Array, axis: usize, widths: [usize; 2], mode: PadMode) -> 
             width -= piece;
             let (start, stop) =
                 if before { (offset, offset + piece) } else { (size - piece - offset, size - offset) };
-            let image = lax::rev(&part(&x, start, stop, axis), &[axis]);
+            let image = lax::rev(&part(&x, start, stop, axis), [axis]);
             let image = subtract(2 * &edge, image);
             if n > 1 {
                 edge = if before { part(&image, 0, 1, axis) } else { part(&image, piece - 1, piece, axis) };
             }
             let parts = if before { [&image, &x] } else { [&x, &image] };
-            x = lax::concatenate(&parts, axis);
+            x = lax::concatenate(parts, axis);
         }
     }
     x
@@ -332,7 +332,7 @@ fn from_itself(x: &Array, axis: usize, low: usize, high: usize, mode: PadMode) -
         parts.push(match step {
             0 => repeat(part(x, first, first + 1, axis), end - start, axis),
             _ if first <= last => part(x, first, last + 1, axis),
-            _ => lax::rev(&part(x, last, first + 1, axis), &[axis]),
+            _ => lax::rev(&part(x, last, first + 1, axis), [axis]),
         });
         start = end;
     }

@@ -2,10 +2,10 @@
 
 use crate::arguments::options;
 use crate::core::array::Array;
-use crate::core::config::Precision;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
+use crate::lax::DotPrecision;
 use crate::numpy::contraction::DotOptions;
 use crate::numpy::util::{constant, default_int, inexact, promote_dtypes, strong_constant};
 use crate::numpy::{ClipOptions, clip_with, matmul_with};
@@ -51,7 +51,7 @@ options! {
         /// Which part.
         mode: value ConvolveMode = ConvolveMode::Full,
         /// How exact products are on accelerators.
-        precision: optional Precision,
+        precision: optional_into DotPrecision,
         /// The dtype to compute in and to give.
         preferred_element_type: optional DType,
     }
@@ -92,13 +92,13 @@ pub fn convolve_with(x: impl Into<Array>, y: impl Into<Array>, options: Convolve
     };
     // Each output is a product of the reversed short vector with a window of the padded long one.
     let edge = (m - 1) as i64;
-    let padded = lax::pad(&long, strong_constant(&long, 0.0), &[(edge, edge, 0)]);
-    let rows = lax::broadcasted_iota(DType::I32, &[size, m], 0);
-    let columns = lax::broadcasted_iota(DType::I32, &[size, m], 1);
+    let padded = lax::pad(&long, strong_constant(&long, 0.0), [(edge, edge, 0)]);
+    let rows = lax::broadcasted_iota(DType::I32, [size, m], 0);
+    let columns = lax::broadcasted_iota(DType::I32, [size, m], 1);
     let windows = padded.index(rows + columns + start);
     let how =
         DotOptions { precision: options.precision, preferred_element_type: options.preferred_element_type };
-    matmul_with(windows, lax::rev(&short, &[0]), how)
+    matmul_with(windows, lax::rev(&short, [0]), how)
 }
 
 options! {

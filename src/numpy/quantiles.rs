@@ -179,7 +179,7 @@ fn quantile_of(name: &str, x: &Array, q: &Array, axes: &Axes, options: &Quantile
     if !options.keepdims {
         return out;
     }
-    lax::expand_dims(&out, &dims.iter().map(|d| d + q.ndim()).collect::<Vec<_>>())
+    lax::expand_dims(&out, dims.iter().map(|d| d + q.ndim()).collect::<Vec<_>>())
 }
 
 /// The array and its weights, of one dtype and one shape.
@@ -220,7 +220,7 @@ fn between(flat: &Array, q: &Array, method: QuantileMethod) -> Array {
         if q.ndim() == 1 { lax::move_axis(&found, found.ndim() - 1, 0) } else { found }
     };
     let spread = |w: &Array, like: &Array| {
-        if w.ndim() == 1 { lax::broadcast_in_dim(w, like.shape(), &[0]) } else { w.clone() }
+        if w.ndim() == 1 { lax::broadcast_in_dim(w, like.shape(), [0]) } else { w.clone() }
     };
     match method {
         QuantileMethod::Lower => value(&low),
@@ -249,20 +249,20 @@ fn between(flat: &Array, q: &Array, method: QuantileMethod) -> Array {
 #[track_caller]
 fn inverted_cdf(flat: &Array, q: &Array, weights: &Array) -> Array {
     let (rank, n) = (flat.ndim(), flat.shape()[flat.ndim() - 1]);
-    let (sorted, weights) = lax::sort_key_val(flat, weights, -1, true);
+    let (sorted, weights) = lax::sort_key_val(flat, weights, -1);
     let zero = strong_constant(&weights, 0.0);
     let bad = logical_or(less(&weights, &zero), isnan(&weights));
     let usable = where_(logical_or(&bad, isnan(&sorted)), zero, &weights);
     let up_to = cumsum(&usable, -1);
     let total = up_to.index((.., -1));
     // Along the last axis: one place for each q.
-    let qs = lax::reshape(q, &[q.size()]);
-    let wanted = multiply(lax::expand_dims(&total, &[rank - 1]), qs);
-    let below = less(lax::expand_dims(&up_to, &[rank - 1]), lax::expand_dims(&wanted, &[rank]));
-    let place = lax::reduce_sum(&strong(&below, default_int()), &[rank]);
+    let qs = lax::reshape(q, [q.size()]);
+    let wanted = multiply(lax::expand_dims(&total, [rank - 1]), qs);
+    let below = less(lax::expand_dims(&up_to, [rank - 1]), lax::expand_dims(&wanted, [rank]));
+    let place = lax::reduce_sum(&strong(&below, default_int()), [rank]);
     let place = lax::min(&place, &lax::literal(default_int(), n as f64 - 1.0));
     let found = take_along_axis(&sorted, place, -1);
-    let spoilt = lax::expand_dims(&any(logical_or(bad, isnan(&sorted)), -1), &[rank - 1]);
+    let spoilt = lax::expand_dims(&any(logical_or(bad, isnan(&sorted)), -1), [rank - 1]);
     let spoilt = broadcast_to_shape(&spoilt, found.shape());
     let found = where_(spoilt, strong_constant(&found, f64::NAN), found);
     if q.ndim() == 0 { found.index((.., 0)) } else { lax::move_axis(&found, rank - 1, 0) }

@@ -231,7 +231,7 @@ fn spaced(name: &str, start: &Array, stop: &Array, num: usize, options: &Linspac
     let axis = options.axis.position(name, rank + 1).or_throw();
     let mut shape = start.shape().to_vec();
     shape.insert(axis, num);
-    let rows = |x: &Array| lax::expand_dims(x, &[axis]);
+    let rows = |x: &Array| lax::expand_dims(x, [axis]);
     let divisions = if options.endpoint { num.saturating_sub(1) } else { num };
     let nan = || lax::literal(working, f64::NAN);
     let (mut out, step) = if num > 1 {

@@ -78,7 +78,7 @@ fn reshaped(x: &Array, shape: &NewDims, options: &ReshapeOptions) -> Array {
 #[track_caller]
 pub fn ravel(x: impl Into<Array>) -> Array {
     let x = x.into();
-    lax::reshape(&x, &[x.size()])
+    lax::reshape(&x, [x.size()])
 }
 
 /// [`ravel`] by options.
@@ -124,7 +124,7 @@ fn permuted(name: &str, x: &Array, axes: &Axes) -> Array {
     if given.len() != x.ndim() {
         throw!(Shape, "{name}: axes {given:?} are not a permutation of the axes of {}", x.aval());
     }
-    lax::transpose(x, &axes.positions(name, x.ndim()).or_throw())
+    lax::transpose(x, axes.positions(name, x.ndim()).or_throw())
 }
 
 /// The last two axes exchanged.
@@ -256,14 +256,14 @@ pub fn squeeze(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
             tuple(x.shape())
         );
     }
-    lax::squeeze_axes(&x, &dims)
+    lax::squeeze(&x, &dims)
 }
 
 /// `x` with at least one axis.
 #[track_caller]
 pub fn atleast_1d(x: impl Into<Array>) -> Array {
     let x = x.into();
-    if x.ndim() == 0 { lax::expand_dims(&x, &[0]) } else { x }
+    if x.ndim() == 0 { lax::expand_dims(&x, [0]) } else { x }
 }
 
 /// `x` with at least two axes; a vector becomes a row.
@@ -271,8 +271,8 @@ pub fn atleast_1d(x: impl Into<Array>) -> Array {
 pub fn atleast_2d(x: impl Into<Array>) -> Array {
     let x = x.into();
     match x.ndim() {
-        0 => lax::expand_dims(&x, &[0, 1]),
-        1 => lax::expand_dims(&x, &[0]),
+        0 => lax::expand_dims(&x, [0, 1]),
+        1 => lax::expand_dims(&x, [0]),
         _ => x,
     }
 }
@@ -282,9 +282,9 @@ pub fn atleast_2d(x: impl Into<Array>) -> Array {
 pub fn atleast_3d(x: impl Into<Array>) -> Array {
     let x = x.into();
     match x.ndim() {
-        0 => lax::expand_dims(&x, &[0, 1, 2]),
-        1 => lax::expand_dims(&x, &[0, 2]),
-        2 => lax::expand_dims(&x, &[2]),
+        0 => lax::expand_dims(&x, [0, 1, 2]),
+        1 => lax::expand_dims(&x, [0, 2]),
+        2 => lax::expand_dims(&x, [2]),
         _ => x,
     }
 }
@@ -426,11 +426,11 @@ fn repeated(x: &Array, repeats: &Repeats, axis: OptAxis, options: &RepeatOptions
     if n == 0 || total == 0 {
         let (mut start, mut limit) = (vec![0; x.ndim()], x.shape().to_vec());
         (start[axis], limit[axis]) = (0, 0);
-        return lax::slice(&x, &start, &limit, None);
+        return lax::slice(&x, &start, &limit);
     }
     // Marks where another element begins: their running sum is the element's position.
     let before = lax::sub(&cumsum(&counts, 0), &counts);
-    let marks = lax::full(&[total], lax::literal(DType::I32, 0.0)).at(before).add(1);
+    let marks = lax::full([total], lax::literal(DType::I32, 0.0)).at(before).add(1);
     let positions = lax::sub(&cumsum(marks, 0), &lax::literal(DType::I32, 1.0));
     take_with(&x, positions, axis, TakeOptions::new().mode(TakeMode::Fill))
 }
@@ -463,7 +463,7 @@ pub fn flip(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 
 #[track_caller]
 fn flipped(name: &str, x: &Array, axes: &Axes) -> Array {
-    lax::rev(x, &axes.sorted(name, x.ndim()).or_throw())
+    lax::rev(x, axes.sorted(name, x.ndim()).or_throw())
 }
 
 /// [`flip`] along the second axis.
@@ -531,8 +531,8 @@ fn roll_axis(x: &Array, shift: i64, axis: usize) -> Array {
         return x.clone();
     }
     let cut = n - shift.rem_euclid(n);
-    let left = lax::slice_in_dim(x, 0, cut, 1, axis as i64);
-    let right = lax::slice_in_dim(x, cut, n, 1, axis as i64);
+    let left = lax::slice_along(x, 0, cut, 1, axis);
+    let right = lax::slice_along(x, cut, n, 1, axis);
     lax::concatenate(&[right, left], axis)
 }
 

@@ -74,8 +74,8 @@ pub fn sort_with(x: impl Into<Array>, axis: impl Into<OptAxis>, options: SortOpt
 #[track_caller]
 fn sorted(x: &Array, axis: OptAxis, options: &SortOptions) -> Array {
     let (x, axis) = along("sort", x, axis);
-    let out = lax::sort(&[&x], axis as i64, options.stable, 1).swap_remove(0);
-    if options.descending { lax::rev(&out, &[axis]) } else { out }
+    let out = lax::sort_with(&x, axis, lax::SortOptions::new().is_stable(options.stable));
+    if options.descending { lax::rev(&out, [axis]) } else { out }
 }
 
 /// Where the elements of [`sort`] come from: equal ones in their order.
@@ -98,10 +98,12 @@ pub fn argsort_with(x: impl Into<Array>, axis: impl Into<OptAxis>, options: Sort
     let mut positions = lax::broadcasted_iota(dtype, x.shape(), axis);
     // Reversed before and after, equal elements end in their order.
     if options.descending && options.stable {
-        (x, positions) = (lax::rev(&x, &[axis]), lax::rev(&positions, &[axis]));
+        (x, positions) = (lax::rev(&x, [axis]), lax::rev(&positions, [axis]));
     }
-    let out = lax::sort_key_val(&x, &positions, axis as i64, options.stable).1;
-    if options.descending { lax::rev(&out, &[axis]) } else { out }
+    let out =
+        lax::sort_key_val_with(&x, &positions, axis, lax::SortKeyValOptions::new().is_stable(options.stable))
+            .1;
+    if options.descending { lax::rev(&out, [axis]) } else { out }
 }
 
 /// The permutation that sorts by the last key first, then by those before it.
@@ -123,7 +125,7 @@ fn lexsorted(keys: &[&Array], axis: Axis) -> Array {
     let axis = axis.position("lexsort", first.ndim()).or_throw();
     let positions = lax::broadcasted_iota(default_int(), first.shape(), axis);
     let operands: Vec<&Array> = keys.iter().rev().copied().chain([&positions]).collect();
-    let mut sorted = lax::sort(&operands, axis as i64, true, keys.len());
+    let mut sorted = lax::sort_with(&operands, axis, lax::SortOptions::new().num_keys(keys.len()));
     sorted.swap_remove(keys.len())
 }
 
@@ -211,7 +213,7 @@ pub(super) fn search(name: &str, sorted: &Array, values: &Array, options: &Searc
     let right = options.side == Side::Right;
     match options.method {
         SearchMethod::CompareAll => {
-            let column = lax::expand_dims(&values, &[values.ndim()]);
+            let column = lax::expand_dims(&values, [values.ndim()]);
             // How many stand before?
             let before = if right { not_above(&sorted, &column) } else { below(&sorted, &column) };
             sum_with(before, -1, ReduceOptions::new().dtype(DType::I32))
@@ -257,9 +259,9 @@ fn search_by_sorting(sorted: &Array, values: &Array, right: bool) -> Array {
     };
     let (flat, n) = (ravel(values), values.size());
     let among = if right {
-        rank(&lax::concatenate(&[sorted, &flat], 0)).index(sorted.size()..)
+        rank(&lax::concatenate([sorted, &flat], 0)).index(sorted.size()..)
     } else {
-        rank(&lax::concatenate(&[&flat, sorted], 0)).index(..n)
+        rank(&lax::concatenate([&flat, sorted], 0)).index(..n)
     };
     lax::reshape(&lax::sub(&among, &rank(&flat)), values.shape())
 }

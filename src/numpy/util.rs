@@ -6,7 +6,7 @@ use crate::core::scalar::Scalar;
 use crate::dtype::{DType, promote_types};
 use crate::error::{OrThrow, throw};
 use crate::lax;
-pub(crate) use crate::lax::broadcast_shapes;
+pub(crate) use crate::lax::common_shape as broadcast_shapes;
 use crate::lax::elementwise::tuple;
 
 /// The dtype that an operation on these arrays computes in, and whether it is weak. JAX: `dtypes.lattice_result_type`.

@@ -13,7 +13,7 @@ use crate::error::throw;
 use crate::lax::full::literal;
 use crate::lax::{
     abs, add, bitcast_convert_type, bitwise_and, bitwise_not, bitwise_or, clamp, clz, complex,
-    convert_element_type, div, eq, erf, erf_inv, exp, full_like, ge, index_in_dim, integer_pow, le, log,
+    convert_element_type, div, eq, erf, erf_inv, exp, full_like, ge, index_along, integer_pow, le, log,
     log1p, lt, max, mul, neg, nextafter, pow, random_bits, random_split, reduce_sum, select, shift_left,
     shift_right_logical, sign, sqrt, stop_gradient, sub, tan,
 };
@@ -180,7 +180,7 @@ fn normal_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
     jitted("_normal", shape, dtype, 0, &[key], |args| {
         if dtype.is_complex() {
             let keys = random_split(&args[0], &[2]);
-            let part = |i| normal_words(&index_in_dim(&keys, i, 0, false), shape, dtype.real());
+            let part = |i| normal_words(&index_along(&keys, i, 0), shape, dtype.real());
             let z = complex(&part(0), &part(1));
             return div(&z, &literal(dtype, SQRT_2));
         }
@@ -292,7 +292,7 @@ sampler! {
         let mut longer = shape.clone();
         longer.push(3);
         let x = normal_words(key, &longer, dtype);
-        sqrt(&reduce_sum(&mul(&x, &x), &[shape.len()]))
+        sqrt(&reduce_sum(&mul(&x, &x), [shape.len()]))
     }
 }
 
@@ -360,7 +360,7 @@ pub(super) fn gumbel_words(key: &Array, shape: &[usize], dtype: DType, mode: Sam
             SamplingMode::Highest if dtype == DType::F32 => {
                 let all = literal(DType::U32, f64::from(u32::MAX));
                 let bits = random_bits(key, 32, &stacked(shape));
-                let part = |x: &Array, i: i64| index_in_dim(x, i, 0, false);
+                let part = |x: &Array, i: i64| index_along(x, i, 0);
                 let (high, low) = (part(&bits, 0), part(&bits, 1));
                 // The negative of the 64 bits, so that a number near 1 is known by its distance from 1.
                 let (not_high, not_low) = (bitwise_not(&high), bitwise_not(&low));
@@ -373,7 +373,7 @@ pub(super) fn gumbel_words(key: &Array, shape: &[usize], dtype: DType, mode: Sam
             }
             SamplingMode::High | SamplingMode::Highest => {
                 let u = uniform_words(key, &stacked(shape), dtype, &number(0.0), &number(1.0));
-                let (high, low) = (index_in_dim(&u, 0, 0, false), index_in_dim(&u, 1, 0, false));
+                let (high, low) = (index_along(&u, 0, 0), index_along(&u, 1, 0));
                 let scaled = mul(&number(0.5f64.powi(mantissa(dtype) as i32)), &low);
                 let filled = add(&add(&high, &scaled), &number(tiny(dtype)));
                 let x = select(&ge(&high, &number(0.5)), &high, &filled);
@@ -476,8 +476,8 @@ pub fn wald(key: &Key, mean: impl Into<Array>, shape: impl Into<ShapeDtype>) -> 
         let keys = random_split(key, &[2]);
         let number = |x: f64| literal(dtype, x);
         let mean = to_shape(mean, shape);
-        let v = normal_words(&index_in_dim(&keys, 0, 0, false), shape, dtype);
-        let z = up_to_one(&index_in_dim(&keys, 1, 0, false), shape, dtype, 0.0);
+        let v = normal_words(&index_along(&keys, 0, 0), shape, dtype);
+        let z = up_to_one(&index_along(&keys, 1, 0), shape, dtype, 0.0);
         let y = integer_pow(&v, 2);
         let mean_sq = integer_pow(&mean, 2);
         let root = sqrt(&add(&mul(&mul(&number(4.0), &mean), &y), &mul(&mean_sq, &integer_pow(&y, 2))));

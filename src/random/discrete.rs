@@ -12,9 +12,9 @@ use crate::error::{OrThrow, throw};
 use crate::lax::elementwise::tuple;
 use crate::lax::{
     GatherDimensionNumbers, GatherOptions, GatherScatterMode, add, argmax, bitwise_and, clamp,
-    convert_element_type, cumsum, expand_dims, full, full_like, gather, gt, index_in_dim, iota, le, literal,
-    literal_like, log, lt, move_axis, mul, random_bits, random_split, reduce_sum, rem, reshape, select,
-    slice_in_dim, sort_key_val, sub, top_k,
+    convert_element_type, cumsum, expand_dims, full, full_like, gather_with, gt, index_along, iota, le,
+    literal, literal_like, log, lt, move_axis, mul, random_bits, random_split, reduce_sum, rem, reshape,
+    select, slice_along, sort_key_val, sub, top_k,
 };
 
 /// The lowest and the highest value of an integer dtype.
@@ -93,7 +93,7 @@ fn randint_words(key: &Array, shape: &[usize], minval: &Array, maxval: &Array, d
         let unsigned = bits_of(dtype);
         let keys = random_split(&args[0], &[2]);
         // Twice as many bits as the dtype has, so that the remainder is less biased.
-        let draw = |i| random_bits(&index_in_dim(&keys, i, 0, false), unsigned.bits(), shape);
+        let draw = |i| random_bits(&index_along(&keys, i, 0), unsigned.bits(), shape);
         let (high, low) = (draw(0), draw(1));
         let span = convert_element_type(&sub(&maxval, &minval), unsigned);
         let one = full_like(&span, 1.0);
@@ -173,7 +173,7 @@ fn bernoulli_words(key: &Array, p: &Array, shape: &[usize], mode: SamplingMode) 
             return lt(&uniform_words(key, shape, dtype, &zero, &one), &p);
         }
         let u = uniform_words(key, &stacked(shape), dtype, &zero, &one);
-        let (first, second) = (index_in_dim(&u, 0, 0, false), index_in_dim(&u, 1, 0, false));
+        let (first, second) = (index_along(&u, 0, 0), index_along(&u, 1, 0));
         let fine = mul(&second, &literal_like(&second, 0.5f64.powi(mantissa(dtype) as i32)));
         lt(&fine, &sub(&p, &first))
     })
@@ -205,9 +205,9 @@ fn shuffle(key: &Array, x: &Array, axis: usize) -> Array {
         let (mut key, mut x) = (args[0].clone(), args[1].clone());
         for _ in 0..rounds {
             let keys = random_split(&key, &[2]);
-            key = index_in_dim(&keys, 0, 0, false);
-            let order = random_bits(&index_in_dim(&keys, 1, 0, false), 32, &shape);
-            x = sort_key_val(&order, &x, axis as i64, true).1;
+            key = index_along(&keys, 0, 0);
+            let order = random_bits(&index_along(&keys, 1, 0), 32, &shape);
+            x = sort_key_val(&order, &x, axis).1;
         }
         x
     })
@@ -280,7 +280,7 @@ fn take(x: &Array, indices: &Array, axis: usize) -> Array {
         start_indices_batching_dims: Vec::new(),
     };
     let options = GatherOptions { mode: GatherScatterMode::PromiseInBounds, ..GatherOptions::default() };
-    gather(x, &expand_dims(indices, &[rank]), &numbers, &sizes, options)
+    gather_with(x, &expand_dims(indices, [rank]), &numbers, &sizes, options)
 }
 
 options! {
@@ -362,13 +362,13 @@ fn chosen(key: &Key, a: &Array, shape: &[usize], options: &ChoiceOptions) -> Arr
         None => {
             let population = if a.ndim() == 0 { Array::from(n) } else { a.clone() };
             let all = permuted(key, &population, &PermutationOptions::new().axis(axis));
-            let taken = slice_in_dim(&all, 0, draws as i64, 1, axis as i64);
-            return reshape(&taken, &result_shape(a, shape, axis));
+            let taken = slice_along(&all, 0, draws as i64, 1, axis);
+            return reshape(&taken, result_shape(a, shape, axis));
         }
         Some(p) => weighted(key, n, shape, p, options),
     };
     let drawn = if a.ndim() == 0 { indices } else { take(a, &indices, axis) };
-    reshape(&drawn, &result_shape(a, shape, axis))
+    reshape(&drawn, result_shape(a, shape, axis))
 }
 
 /// The shape of draws of `shape` along `axis` of `a`.
@@ -396,16 +396,16 @@ fn weighted(key: &Key, n: usize, shape: &[usize], p: &Array, options: &ChoiceOpt
         let score = add(&gumbel_words(key, &[n], dtype, options.mode), &log(&p));
         return convert_element_type(&top_k(&score, draws, 0).1, DType::I64);
     }
-    let total = cumsum(&p, 0, false);
-    let last = index_in_dim(&total, -1, 0, false);
+    let total = cumsum(&p, 0);
+    let last = index_along(&total, -1, 0);
     let u = uniform_words(key, shape, dtype, &literal(dtype, 0.0), &literal(dtype, 1.0));
     let r = mul(&last, &sub(&literal_like(&u, 1.0), &u));
     // The number of partial sums below r.
     let mut full = Shape::from_slice(shape);
     full.push(n);
-    let r = to_shape(&expand_dims(&r, &[shape.len()]), &full);
+    let r = to_shape(&expand_dims(&r, [shape.len()]), &full);
     let below = convert_element_type(&lt(&to_shape(&total, &full), &r), DType::I64);
-    reduce_sum(&below, &[shape.len()])
+    reduce_sum(&below, [shape.len()])
 }
 
 options! {
@@ -494,5 +494,5 @@ fn categorical_of(key: &Key, logits: &Array, options: &CategoricalOptions) -> Ar
     let mut full = shape.clone();
     full.insert(at, n);
     let noise = gumbel_words(key, &full, dtype, options.mode);
-    argmax(&add(&noise, &to_shape(logits, &full)), at, DType::I64)
+    argmax(&add(&noise, &to_shape(logits, &full)), at)
 }

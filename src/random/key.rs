@@ -117,7 +117,7 @@ impl Key {
         if self.shape().is_empty() {
             throw!(Shape, "a single key cannot be indexed: split it first");
         }
-        Key { data: lax::index_in_dim(&self.data, index, 0, false) }
+        Key { data: lax::index_along(&self.data, index, 0) }
     }
 
     /// The keys along the first axis, one after the other. JAX: iteration over an array of keys.

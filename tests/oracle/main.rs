@@ -171,7 +171,7 @@ fn differentiate(case: &Case, row: &Row, grad: &Grad, args: Vec<Array>) -> Resul
             call(&full, &params)
         };
         let (outs, pull) = vjp(f, (floats,))?;
-        let cts = outs.iter().zip(&cts).map(|(out, ct)| ct.clone().unwrap_or_else(|| lax::zeros_like(out)));
+        let cts = outs.iter().zip(&cts).map(|(out, ct)| ct.clone().unwrap_or_else(|| lax::full_like(out, 0)));
         Ok(pull(&cts.collect())?.0)
     };
     let one =

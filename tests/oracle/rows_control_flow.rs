@@ -7,7 +7,7 @@ use raxla::lax::{self, ScanOptions};
 use raxla::{Array, DType, Result, jit, jvp, numpy as jnp};
 
 use crate::case::{Params, Row};
-use crate::rows_lax_window::{pads, usizes_or_none};
+use crate::rows_lax_window::window_options;
 
 type Function = Arc<dyn Fn(&[Array]) -> Result<Vec<Array>> + Send + Sync>;
 
@@ -37,7 +37,7 @@ fn transformed(body: fn(&[Array], &Params) -> Result<Vec<Array>>, x: &[Array], p
 /// The results and the tangents of the float ones, in the direction of 0.5 everywhere.
 fn push_forward(f: &Function, x: &[Array]) -> Result<Vec<Array>> {
     let dots =
-        x.iter().map(|x| if x.dtype().is_inexact() { lax::full_like(x, 0.5) } else { lax::zeros_like(x) });
+        x.iter().map(|x| if x.dtype().is_inexact() { lax::full_like(x, 0.5) } else { lax::full_like(x, 0) });
     let f = f.clone();
     let (mut ys, dys) = jvp(move |x: Vec<Array>| f(&x), (x.to_vec(),), (dots.collect::<Vec<_>>(),))?;
     ys.extend(dys.into_iter().filter(|dy| dy.dtype().is_inexact()));
@@ -209,7 +209,7 @@ fn inits(body: &str, x: &[Array]) -> Vec<Array> {
         "and" => &[-1.0],
         _ => &[0.0],
     };
-    let of = |(x, value): (&Array, &f64)| lax::full_like(&lax::zeros(x.dtype(), &[]), *value);
+    let of = |(x, value): (&Array, &f64)| lax::full_like(&lax::full(((), x.dtype()), 0), *value);
     x.iter().zip(values).map(of).collect()
 }
 
@@ -221,15 +221,12 @@ fn reduce(x: &[Array], p: &Params) -> Result<Vec<Array>> {
 
 fn reduce_window(x: &[Array], p: &Params) -> Result<Vec<Array>> {
     let body = p.str("body");
-    lax::reduce_window(
+    lax::reduce_window_with(
         x.to_vec(),
         inits(body, x),
         |a: Vec<Array>, b: Vec<Array>| combine(body, &a, &b),
-        &p.usizes("window_dimensions"),
-        &p.usizes("window_strides"),
-        &pads(p, "padding"),
-        usizes_or_none(p, "base_dilation").as_deref(),
-        usizes_or_none(p, "window_dilation").as_deref(),
+        p.ints("window_dimensions"),
+        window_options(p),
     )
 }
 

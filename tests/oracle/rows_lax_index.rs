@@ -36,13 +36,14 @@ fn gather(x: &[Array], p: &Params) -> Array {
         operand_batching_dims,
         start_indices_batching_dims,
     };
-    let options = GatherOptions {
-        unique_indices: p.bool("unique_indices"),
-        indices_are_sorted: p.bool("indices_are_sorted"),
-        mode: mode(p),
-        fill_value: p.has("fill_value").then(|| Scalar::from(p.int("fill_value"))),
-    };
-    lax::gather(&x[0], &x[1], &numbers, &p.usizes("slice_sizes"), options)
+    let mut options = GatherOptions::new()
+        .unique_indices(p.bool("unique_indices"))
+        .indices_are_sorted(p.bool("indices_are_sorted"))
+        .mode(mode(p));
+    if p.has("fill_value") {
+        options = options.fill_value(Scalar::from(p.int("fill_value")));
+    }
+    lax::gather_with(&x[0], &x[1], &numbers, p.ints("slice_sizes"), options)
 }
 
 type Scatter = fn(&Array, &Array, &Array, &ScatterDimensionNumbers, ScatterOptions) -> Array;
@@ -62,23 +63,22 @@ fn scatter(f: Scatter, x: &[Array], p: &Params) -> Array {
         operand_batching_dims,
         scatter_indices_batching_dims,
     };
-    let options = ScatterOptions {
-        unique_indices: p.bool("unique_indices"),
-        indices_are_sorted: p.bool("indices_are_sorted"),
-        mode: mode(p),
-    };
+    let options = ScatterOptions::new()
+        .unique_indices(p.bool("unique_indices"))
+        .indices_are_sorted(p.bool("indices_are_sorted"))
+        .mode(mode(p));
     f(&x[0], &x[1], &x[2], &numbers, options)
 }
 
 pub const LAX_INDEX: &[&[Row]] = &[&[
     row!("lax.gather", |x, p| gather(x, p)),
-    row!("lax.scatter", |x, p| scatter(lax::scatter, x, p)),
-    row!("lax.scatter_add", |x, p| scatter(lax::scatter_add, x, p)),
-    row!("lax.scatter_sub", |x, p| scatter(lax::scatter_sub, x, p)),
-    row!("lax.scatter_mul", |x, p| scatter(lax::scatter_mul, x, p)),
-    row!("lax.scatter_min", |x, p| scatter(lax::scatter_min, x, p)),
-    row!("lax.scatter_max", |x, p| scatter(lax::scatter_max, x, p)),
-    row!("lax.dynamic_slice", |x, p| lax::dynamic_slice(&x[0], &x[1..], &p.usizes("slice_sizes"))),
+    row!("lax.scatter", |x, p| scatter(lax::scatter_with, x, p)),
+    row!("lax.scatter_add", |x, p| scatter(lax::scatter_add_with, x, p)),
+    row!("lax.scatter_sub", |x, p| scatter(lax::scatter_sub_with, x, p)),
+    row!("lax.scatter_mul", |x, p| scatter(lax::scatter_mul_with, x, p)),
+    row!("lax.scatter_min", |x, p| scatter(lax::scatter_min_with, x, p)),
+    row!("lax.scatter_max", |x, p| scatter(lax::scatter_max_with, x, p)),
+    row!("lax.dynamic_slice", |x, p| lax::dynamic_slice(&x[0], &x[1..], p.ints("slice_sizes"))),
     row!("lax.dynamic_update_slice", |x, _| lax::dynamic_update_slice(&x[0], &x[1], &x[2..])),
     row!("lax.dynamic_slice_in_dim", |x, p| lax::dynamic_slice_in_dim(
         &x[0],
@@ -86,11 +86,11 @@ pub const LAX_INDEX: &[&[Row]] = &[&[
         p.usize("slice_size"),
         p.int("axis")
     )),
-    row!("lax.dynamic_index_in_dim", |x, p| lax::dynamic_index_in_dim(
+    row!("lax.dynamic_index_in_dim", |x, p| lax::dynamic_index_in_dim_with(
         &x[0],
         &x[1],
         p.int("axis"),
-        p.bool("keepdims")
+        lax::DynamicIndexOptions::new().keepdims(p.bool("keepdims"))
     )),
     row!("lax.dynamic_update_slice_in_dim", |x, p| lax::dynamic_update_slice_in_dim(
         &x[0],

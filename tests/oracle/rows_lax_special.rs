@@ -1,5 +1,7 @@
 //! Rows for special functions of `jax.lax`, and for its functions that are short for others.
 
+use std::ops::Bound;
+
 use raxla::lax;
 
 use crate::case::Row;
@@ -14,8 +16,8 @@ pub const LAX_SPECIAL: &[&[Row]] = &[
         row!("lax.select", |x, _| lax::select(&x[0], &x[1], &x[2])),
         row!("lax.reduce_precision", |x, p| lax::reduce_precision(
             &x[0],
-            p.int("exponent_bits") as u32,
-            p.int("mantissa_bits") as u32
+            p.usize("exponent_bits"),
+            p.usize("mantissa_bits")
         )),
         Row {
             name: "lax.threefry2x32",
@@ -32,39 +34,43 @@ pub const LAX_SPECIAL: &[&[Row]] = &[
                 "RFFT" => lax::FftType::Rfft,
                 _ => lax::FftType::Irfft,
             };
-            lax::fft(&x[0], fft_type, &p.usizes("fft_lengths"))
+            lax::fft(&x[0], fft_type, p.ints("fft_lengths"))
         }),
-        row!("lax.broadcast", |x, p| lax::broadcast(&x[0], &p.usizes("sizes"))),
+        row!("lax.broadcast", |x, p| lax::broadcast(&x[0], p.ints("sizes"))),
         row!("lax.broadcasted_iota", |_, p| lax::broadcasted_iota(
             p.dtype("dtype"),
-            &p.usizes("shape"),
-            p.usize("dimension")
+            p.ints("shape"),
+            p.int("dimension")
         )),
-        row!("lax.collapse", |x, p| lax::collapse(
-            &x[0],
-            p.int("start_dimension"),
-            p.has("stop_dimension").then(|| p.int("stop_dimension"))
-        )),
-        row!("lax.slice_in_dim", |x, p| lax::slice_in_dim(
-            &x[0],
-            p.has("start_index").then(|| p.int("start_index")),
-            p.has("limit_index").then(|| p.int("limit_index")),
-            p.usize("stride"),
-            p.int("axis")
-        )),
-        row!("lax.index_in_dim", |x, p| lax::index_in_dim(
+        row!("lax.collapse", |x, p| match p.has("stop_dimension") {
+            true => lax::collapse(&x[0], p.int("start_dimension")..p.int("stop_dimension")),
+            false => lax::collapse(&x[0], p.int("start_dimension")..),
+        }),
+        row!("lax.slice_in_dim", |x, p| {
+            let bound = |name: &str| match p.has(name) {
+                true => Bound::Included(p.int(name)),
+                false => Bound::Unbounded,
+            };
+            let limit = match bound("limit_index") {
+                Bound::Included(i) => Bound::Excluded(i),
+                other => other,
+            };
+            let options = lax::SliceInDimOptions::new().stride(p.usize("stride"));
+            lax::slice_in_dim_with(&x[0], (bound("start_index"), limit), p.int("axis"), options)
+        }),
+        row!("lax.index_in_dim", |x, p| lax::index_in_dim_with(
             &x[0],
             p.int("index"),
             p.int("axis"),
-            p.bool("keepdims")
+            lax::IndexInDimOptions::new().keepdims(p.bool("keepdims"))
         )),
-        Row { name: "lax.split", call: |x, p| lax::split(&x[0], &p.usizes("sizes"), p.int("axis")) },
+        Row { name: "lax.split", call: |x, p| lax::split(&x[0], p.ints("sizes"), p.int("axis")) },
         row!("lax.stack", |x, p| lax::stack(x, p.int("axis"))),
         Row { name: "lax.unstack", call: |x, p| lax::unstack(&x[0], p.int("axis")) },
-        row!("lax.full", |x, p| lax::full(&p.usizes("shape"), &x[0])),
+        row!("lax.full", |x, p| lax::full(p.ints("shape"), &x[0])),
         row!("lax.full_like", |x, p| lax::full_like(&x[0], p.float("fill_value"))),
-        row!("lax.dot", |x, _| lax::dot(&x[0], &x[1], None, None)),
-        row!("lax.batch_matmul", |x, _| lax::batch_matmul(&x[0], &x[1], None)),
-        row!("lax.reduce_xor", |x, p| lax::reduce_xor(&x[0], &p.usizes("axes"))),
+        row!("lax.dot", |x, _| lax::dot(&x[0], &x[1])),
+        row!("lax.batch_matmul", |x, _| lax::batch_matmul(&x[0], &x[1])),
+        row!("lax.reduce_xor", |x, p| lax::reduce_xor(&x[0], p.ints("axes"))),
     ],
 ];

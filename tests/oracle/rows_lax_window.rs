@@ -1,47 +1,42 @@
 //! Rows for the windows, convolutions, cumulative reductions and sorts of `jax.lax`.
 
 use raxla::Array;
-use raxla::lax::{self, Padding};
+use raxla::lax::{
+    self, ConvOptions, ConvTransposeOptions, CumulativeOptions, Padding, SortKeyValOptions, SortOptions,
+    WindowOptions,
+};
 
 use crate::case::{Params, Row};
 use crate::row;
 
 /// Padding as a case has it: a name, or pairs.
-pub enum Pads {
-    Named(String),
-    Explicit(Vec<(i64, i64)>),
-}
-
-pub fn pads(p: &Params, name: &str) -> Pads {
-    match p.get(name).as_str() {
-        Some(name) => Pads::Named(name.into()),
-        None => Pads::Explicit(p.lists(name).iter().map(|l| (l[0], l[1])).collect()),
+pub fn pads(p: &Params, name: &str) -> Padding {
+    match p.get(name).as_str().map(str::to_uppercase).as_deref() {
+        Some("SAME") => Padding::Same,
+        Some("SAME_LOWER") => Padding::SameLower,
+        Some("VALID") => Padding::Valid,
+        Some(other) => panic!("no padding {other}"),
+        None => p.lists(name).iter().map(|l| (l[0], l[1])).collect::<Vec<_>>().into(),
     }
 }
 
-impl<'a> From<&'a Pads> for Padding<'a> {
-    fn from(pads: &'a Pads) -> Self {
-        match pads {
-            Pads::Named(name) => Padding::Named(name),
-            Pads::Explicit(pads) => Padding::Explicit(pads),
-        }
+pub fn window_options(p: &Params) -> WindowOptions {
+    let mut options = WindowOptions::new().padding(pads(p, "padding"));
+    if p.has("window_strides") {
+        options = options.window_strides(p.ints("window_strides"));
     }
-}
-
-pub fn usizes_or_none(p: &Params, name: &str) -> Option<Vec<usize>> {
-    p.has(name).then(|| p.usizes(name))
+    if p.has("base_dilation") {
+        options = options.base_dilation(p.ints("base_dilation"));
+    }
+    if p.has("window_dilation") {
+        options = options.window_dilation(p.ints("window_dilation"));
+    }
+    options
 }
 
 macro_rules! window {
     ($f:path, $x:expr, $p:expr) => {
-        $f(
-            &$x[0],
-            &$p.usizes("window_dimensions"),
-            &$p.usizes("window_strides"),
-            &pads($p, "padding"),
-            usizes_or_none($p, "base_dilation").as_deref(),
-            usizes_or_none($p, "window_dilation").as_deref(),
-        )
+        $f(&$x[0], $p.ints("window_dimensions"), window_options($p))
     };
 }
 
@@ -51,20 +46,44 @@ fn dimension_numbers(p: &Params) -> Option<(&str, &str, &str)> {
     Some((name(0), name(1), name(2)))
 }
 
-fn conv(x: &[Array], p: &Params) -> Array {
-    lax::conv_general_dilated(
-        &x[0],
-        &x[1],
-        &p.usizes("window_strides"),
-        &pads(p, "padding"),
-        usizes_or_none(p, "lhs_dilation").as_deref(),
-        usizes_or_none(p, "rhs_dilation").as_deref(),
-        dimension_numbers(p),
-        p.size_or_none("feature_group_count").unwrap_or(1),
-        p.size_or_none("batch_group_count").unwrap_or(1),
-        None,
-        p.dtype_or_none("preferred_element_type"),
-    )
+fn conv_options(p: &Params) -> ConvOptions {
+    let mut options = ConvOptions::new();
+    if p.has("lhs_dilation") {
+        options = options.lhs_dilation(p.ints("lhs_dilation"));
+    }
+    if p.has("rhs_dilation") {
+        options = options.rhs_dilation(p.ints("rhs_dilation"));
+    }
+    if let Some(names) = dimension_numbers(p) {
+        options = options.dimension_numbers(names);
+    }
+    if let Some(count) = p.size_or_none("feature_group_count") {
+        options = options.feature_group_count(count);
+    }
+    if let Some(count) = p.size_or_none("batch_group_count") {
+        options = options.batch_group_count(count);
+    }
+    if let Some(dtype) = p.dtype_or_none("preferred_element_type") {
+        options = options.preferred_element_type(dtype);
+    }
+    options
+}
+
+fn conv_transpose(x: &[Array], p: &Params) -> Array {
+    let mut options = ConvTransposeOptions::new()
+        .transpose_kernel(p.bool("transpose_kernel"))
+        .use_consistent_padding(p.bool("use_consistent_padding"));
+    if p.has("rhs_dilation") {
+        options = options.rhs_dilation(p.ints("rhs_dilation"));
+    }
+    if let Some(names) = dimension_numbers(p) {
+        options = options.dimension_numbers(names);
+    }
+    lax::conv_transpose(&x[0], &x[1], p.ints("strides"), pads(p, "padding"), options)
+}
+
+fn cumulative(p: &Params) -> CumulativeOptions {
+    CumulativeOptions::new().reverse(p.bool("reverse"))
 }
 
 fn pair((a, b): (Array, Array)) -> Vec<Array> {
@@ -72,70 +91,57 @@ fn pair((a, b): (Array, Array)) -> Vec<Array> {
 }
 
 pub const LAX_WINDOW: &[&[Row]] = &[&[
-    row!("lax.cumsum", |x, p| lax::cumsum(&x[0], p.usize("axis"), p.bool("reverse"))),
-    row!("lax.cumprod", |x, p| lax::cumprod(&x[0], p.usize("axis"), p.bool("reverse"))),
-    row!("lax.cummax", |x, p| lax::cummax(&x[0], p.usize("axis"), p.bool("reverse"))),
-    row!("lax.cummin", |x, p| lax::cummin(&x[0], p.usize("axis"), p.bool("reverse"))),
-    row!("lax.cumlogsumexp", |x, p| lax::cumlogsumexp(&x[0], p.usize("axis"), p.bool("reverse"))),
-    row!("lax.reduce_window_sum", |x, p| window!(lax::reduce_window_sum, x, p)),
-    row!("lax.reduce_window_max", |x, p| window!(lax::reduce_window_max, x, p)),
-    row!("lax.reduce_window_min", |x, p| window!(lax::reduce_window_min, x, p)),
+    row!("lax.cumsum", |x, p| lax::cumsum_with(&x[0], p.int("axis"), cumulative(p))),
+    row!("lax.cumprod", |x, p| lax::cumprod_with(&x[0], p.int("axis"), cumulative(p))),
+    row!("lax.cummax", |x, p| lax::cummax_with(&x[0], p.int("axis"), cumulative(p))),
+    row!("lax.cummin", |x, p| lax::cummin_with(&x[0], p.int("axis"), cumulative(p))),
+    row!("lax.cumlogsumexp", |x, p| lax::cumlogsumexp_with(&x[0], p.int("axis"), cumulative(p))),
+    row!("lax.reduce_window_sum", |x, p| window!(lax::reduce_window_sum_with, x, p)),
+    row!("lax.reduce_window_max", |x, p| window!(lax::reduce_window_max_with, x, p)),
+    row!("lax.reduce_window_min", |x, p| window!(lax::reduce_window_min_with, x, p)),
     Row {
         name: "lax.sort",
-        call: |x, p| lax::sort(x, p.int("dimension"), p.bool("is_stable"), p.usize("num_keys")),
+        call: |x, p| {
+            let options = SortOptions::new().is_stable(p.bool("is_stable")).num_keys(p.usize("num_keys"));
+            lax::sort_with(x, p.int("dimension"), options)
+        },
     },
     Row {
         name: "lax.sort_key_val",
-        call: |x, p| pair(lax::sort_key_val(&x[0], &x[1], p.int("dimension"), p.bool("is_stable"))),
+        call: |x, p| {
+            let options = SortKeyValOptions::new().is_stable(p.bool("is_stable"));
+            pair(lax::sort_key_val_with(&x[0], &x[1], p.int("dimension"), options))
+        },
     },
     Row { name: "lax.top_k", call: |x, p| pair(lax::top_k(&x[0], p.usize("k"), p.int("axis"))) },
-    row!("lax.conv_general_dilated", |x, p| conv(x, p)),
+    row!("lax.conv_general_dilated", |x, p| lax::conv_general_dilated(
+        &x[0],
+        &x[1],
+        p.ints("window_strides"),
+        pads(p, "padding"),
+        conv_options(p)
+    )),
     row!("lax.conv_with_general_padding", |x, p| lax::conv_with_general_padding(
         &x[0],
         &x[1],
-        &p.usizes("window_strides"),
-        &pads(p, "padding"),
-        usizes_or_none(p, "lhs_dilation").as_deref(),
-        usizes_or_none(p, "rhs_dilation").as_deref(),
-        None,
-        None
+        p.ints("window_strides"),
+        pads(p, "padding"),
+        conv_options(p)
     )),
-    row!("lax.conv_transpose", |x, p| lax::conv_transpose(
-        &x[0],
-        &x[1],
-        &p.usizes("strides"),
-        &pads(p, "padding"),
-        usizes_or_none(p, "rhs_dilation").as_deref(),
-        dimension_numbers(p),
-        p.bool("transpose_kernel"),
-        None,
-        None,
-        p.bool("use_consistent_padding")
-    )),
+    row!("lax.conv_transpose", |x, p| conv_transpose(x, p)),
     row!("lax.conv_general_dilated_patches", |x, p| lax::conv_general_dilated_patches(
         &x[0],
-        &p.usizes("filter_shape"),
-        &p.usizes("window_strides"),
-        &pads(p, "padding"),
-        usizes_or_none(p, "lhs_dilation").as_deref(),
-        usizes_or_none(p, "rhs_dilation").as_deref(),
-        dimension_numbers(p),
-        None,
-        None
+        p.ints("filter_shape"),
+        p.ints("window_strides"),
+        pads(p, "padding"),
+        conv_options(p)
     )),
     row!("lax.padtype_to_pads", |_, p| {
-        let (sizes, window, strides) =
-            (p.usizes("in_shape"), p.usizes("window_shape"), p.usizes("window_strides"));
-        let pads = lax::padtype_to_pads(&sizes, &window, &strides, p.str("padding")).unwrap();
+        let sizes = p.ints("in_shape");
+        let (window, strides) = (p.ints("window_shape"), p.ints("window_strides"));
+        let pads = lax::padtype_to_pads(&sizes, window, strides, pads(p, "padding"));
         let pads: Vec<i32> = pads.iter().flat_map(|(low, high)| [*low as i32, *high as i32]).collect();
-        lax::reshape(&Array::from(pads), &[sizes.len(), 2])
+        lax::reshape(&Array::from(pads), [sizes.len(), 2])
     }),
-    row!("lax.conv", |x, p| lax::conv(
-        &x[0],
-        &x[1],
-        &p.usizes("window_strides"),
-        &pads(p, "padding"),
-        None,
-        None
-    )),
+    row!("lax.conv", |x, p| lax::conv(&x[0], &x[1], p.ints("window_strides"), pads(p, "padding"))),
 ]];

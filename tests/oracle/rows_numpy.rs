@@ -357,7 +357,9 @@ pub const SHAPE: &[&[Row]] = &[
                 jnp::diag_indices_with(p.usize("n"), DiagIndicesOptions::new().ndim(p.usize("ndim")))
             },
         },
-        row!("numpy.broadcast_shapes", |_, p| crate::rows_lax::broadcast_shapes(p, jnp::broadcast_shapes)),
+        row!("numpy.broadcast_shapes", |_, p| crate::rows_lax::broadcast_shapes(p, |s| {
+            jnp::broadcast_shapes(s)
+        })),
         row!("numpy.around", |x, p| jnp::around_with(&x[0], decimals(p))),
         row!("numpy.zeros", |_, p| jnp::zeros(shape_dtype(p))),
         row!("numpy.ones", |_, p| jnp::ones(shape_dtype(p))),

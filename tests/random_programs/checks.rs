@@ -282,7 +282,7 @@ fn jit_of_vjp(program: &Program, seed: u64) -> Result<Outcome> {
 }
 
 fn sum(arrays: &[Array]) -> Array {
-    let total = |x: &Array| lax::reduce_sum(x, &(0..x.ndim()).collect::<Vec<_>>());
+    let total = |x: &Array| lax::reduce_sum(x, (0..x.ndim()).collect::<Vec<_>>());
     arrays.iter().fold(Array::scalar(0.0f64), |a, x| lax::add(&a, &total(x)))
 }
 
@@ -335,7 +335,7 @@ fn examples(block: &Block, seed: u64, some_unmapped: bool) -> Examples {
 }
 
 fn stacked(rows: Vec<Vec<Array>>) -> Vec<Array> {
-    let leaf = |i: usize| lax::stack(&rows.iter().map(|row| row[i].clone()).collect::<Vec<_>>(), 0);
+    let leaf = |i: usize| lax::stack(rows.iter().map(|row| row[i].clone()).collect::<Vec<_>>(), 0);
     (0..rows[0].len()).map(leaf).collect()
 }
 

@@ -1,5 +1,7 @@
 //! Random statements without nested functions.
 
+use raxla::lax::Padding;
+
 use crate::generate::{AXES, Builder, MAX_ELEMENTS};
 use crate::program::{Binary, Op, Shape, Unary, Window};
 
@@ -212,20 +214,21 @@ impl Builder<'_> {
     fn window(&mut self, x: usize) {
         let shape = self.shapes[x].clone();
         let size: Vec<usize> = shape.iter().map(|n| 1 + self.rng.below((*n).min(2))).collect();
-        let padding = self.rng.pick(&["VALID", "SAME"]);
-        let count = |n: usize, size: usize, stride: usize| match padding {
-            "VALID" => (n - size) / stride + 1,
+        let padding = self.rng.pick(&[Padding::Valid, Padding::Same]);
+        let count = |n: usize, size: usize, stride: usize| match &padding {
+            Padding::Valid => (n - size) / stride + 1,
             _ => n.div_ceil(stride),
         };
         if let [n] = *shape
             && self.rng.chance(50)
         {
             let kernel = self.of_shape(&size);
-            self.push(Op::Conv(padding), vec![x, kernel], vec![vec![count(n, size[0], 1)]]);
+            self.push(Op::Conv(padding.clone()), vec![x, kernel], vec![vec![count(n, size[0], 1)]]);
         } else {
             let strides: Vec<usize> = shape.iter().map(|_| 1 + self.rng.below(2)).collect();
             let out = (0..shape.len()).map(|i| count(shape[i], size[i], strides[i])).collect();
-            let op = Op::Window(Window { largest: self.rng.chance(50), size, strides, padding });
+            let op =
+                Op::Window(Window { largest: self.rng.chance(50), size, strides, padding: padding.clone() });
             self.push(op, vec![x], vec![out]);
         }
     }

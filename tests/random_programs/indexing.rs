@@ -1,6 +1,6 @@
 //! Operations that look at places: which ones may depend on values.
 
-use raxla::lax;
+use raxla::lax::{self, Padding, WindowOptions};
 use raxla::numpy as jnp;
 use raxla::prelude::*;
 
@@ -30,19 +30,21 @@ pub fn take_along(x: &Array, at: &Array, axis: usize) -> Array {
 }
 
 pub fn at_largest(x: &Array, y: &Array, axis: usize) -> Array {
-    let at = lax::expand_dims(&lax::argmax(x, axis, DType::I32), &[axis]);
-    lax::squeeze(&jnp::take_along_axis(y, at, axis as i64), &[axis as i64])
+    let at =
+        lax::expand_dims(&lax::argmax_with(x, axis, lax::ArgOptions::new().index_dtype(DType::I32)), [axis]);
+    lax::squeeze(&jnp::take_along_axis(y, at, axis as i64), [axis as i64])
 }
 
 pub fn window(x: &Array, window: &Window) -> Array {
     let Window { largest, size, strides, padding } = window;
+    let options = WindowOptions::new().window_strides(strides).padding(padding.clone());
     match largest {
-        true => lax::reduce_window_max(x, size, strides, *padding, None, None),
-        false => lax::reduce_window_sum(x, size, strides, *padding, None, None),
+        true => lax::reduce_window_max_with(x, size, options),
+        false => lax::reduce_window_sum_with(x, size, options),
     }
 }
 
-pub fn conv(x: &Array, kernel: &Array, padding: &str) -> Array {
-    let (x, kernel) = (lax::expand_dims(x, &[0, 1]), lax::expand_dims(kernel, &[0, 1]));
-    lax::squeeze(&lax::conv(&x, &kernel, &[1], padding, None, None), &[0, 1])
+pub fn conv(x: &Array, kernel: &Array, padding: &Padding) -> Array {
+    let (x, kernel) = (lax::expand_dims(x, [0, 1]), lax::expand_dims(kernel, [0, 1]));
+    lax::squeeze(&lax::conv(&x, &kernel, 1, padding.clone()), [0, 1])
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use raxla::api::{VmapOptions, vmap_with};
 use raxla::checkpoint;
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
-use raxla::lax::{self, ScanOptions};
+use raxla::lax::{self, Padding, ScanOptions};
 use raxla::prelude::*;
 use raxla::signature::Fun;
 
@@ -134,7 +134,7 @@ pub enum Op {
     AtLargest(usize),
     Window(Window),
     /// In one dimension, with padding or without.
-    Conv(&'static str),
+    Conv(Padding),
     /// The sum over a named axis.
     Psum(&'static str),
     Checkpoint(Sub),
@@ -174,7 +174,7 @@ pub struct Window {
     pub largest: bool,
     pub size: Vec<usize>,
     pub strides: Vec<usize>,
-    pub padding: &'static str,
+    pub padding: Padding,
 }
 
 /// How the rule of a custom derivative comes by it.
@@ -284,8 +284,10 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Sum(axes) => vec![lax::reduce_sum(&a[0], axes)],
         Op::Prod(axes) => vec![lax::reduce_prod(&a[0], axes)],
         Op::Largest(axes) => vec![lax::reduce_max(&a[0], axes)],
-        Op::Cumsum(axis, reverse) => vec![lax::cumsum(&a[0], *axis, *reverse)],
-        Op::Sort(axis) => vec![lax::sort(&[&a[0]], *axis as i64, true, 1).swap_remove(0)],
+        Op::Cumsum(axis, reverse) => {
+            vec![lax::cumsum_with(&a[0], *axis, lax::CumulativeOptions::new().reverse(*reverse))]
+        }
+        Op::Sort(axis) => vec![lax::sort(&a[0], *axis)],
         Op::Take(axis) => vec![indexing::take(&a[0], &a[1], *axis)],
         Op::TakeAlong(axis) => vec![indexing::take_along(&a[0], &a[1], *axis)],
         Op::Rows => vec![indexing::rows(&a[0], &a[1])],
@@ -296,7 +298,7 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Conv(padding) => vec![indexing::conv(&a[0], &a[1], padding)],
         Op::Psum(name) => vec![lax::psum(&a[0], name)],
         Op::DynamicUpdateSlice(axis) => {
-            let at = to_int(&lax::reduce_sum(&a[2], &(0..a[2].ndim()).collect::<Vec<_>>()));
+            let at = to_int(&lax::reduce_sum(&a[2], (0..a[2].ndim()).collect::<Vec<_>>()));
             vec![lax::dynamic_update_slice_in_dim(&a[0], &a[1], at, *axis as i64)]
         }
         Op::Checkpoint(sub) => {
@@ -306,17 +308,19 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         }
         Op::Dot { contract, batch } => {
             let dims = ((&*contract.0, &*contract.1), (&*batch.0, &*batch.1));
-            vec![lax::dot_general(&a[0], &a[1], dims, None, None)]
+            vec![lax::dot_general(&a[0], &a[1], dims)]
         }
         Op::Broadcast(shape, dims) => vec![lax::broadcast_in_dim(&a[0], shape, dims)],
         Op::Reshape(shape) => vec![lax::reshape(&a[0], shape)],
         Op::Transpose(permutation) => vec![lax::transpose(&a[0], permutation)],
         Op::Rev(axes) => vec![lax::rev(&a[0], axes)],
-        Op::Slice(starts, limits, strides) => vec![lax::slice(&a[0], starts, limits, Some(strides))],
+        Op::Slice(starts, limits, strides) => {
+            vec![lax::slice_with(&a[0], starts, limits, lax::SliceOptions::new().strides(strides))]
+        }
         Op::Pad(config) => vec![lax::pad(&a[0], a[1].clone(), config)],
         Op::Concatenate(axis) => vec![lax::concatenate(a, *axis)],
         Op::DynamicSlice { axis, size } => {
-            let at = to_int(&lax::reduce_sum(&a[1], &(0..a[1].ndim()).collect::<Vec<_>>()));
+            let at = to_int(&lax::reduce_sum(&a[1], (0..a[1].ndim()).collect::<Vec<_>>()));
             vec![lax::dynamic_slice_in_dim(&a[0], at, *size, *axis as i64)]
         }
         Op::Jit(sub) => {

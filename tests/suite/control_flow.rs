@@ -41,7 +41,7 @@ fn loss(cell: &Cell, xs: &Array) -> Result<Array> {
     let init = State { hidden: Array::scalar(0.0f32), steps: Array::from(0) };
     let (state, hiddens) = unroll(cell, init, xs)?;
     assert!(!state.steps.dtype().is_float());
-    Ok(add(&lax::reduce_sum(&mul(&hiddens, &hiddens), &[0]), &state.hidden))
+    Ok(add(&lax::reduce_sum(&mul(&hiddens, &hiddens), [0]), &state.hidden))
 }
 
 fn cell() -> Cell {
@@ -62,7 +62,7 @@ fn a_recurrent_cell_learns_in_any_nesting_of_transformations() {
     check(grad(loss)(&cell(), &xs()).unwrap());
     check(jit(grad(loss))(&cell(), &xs()).unwrap());
     check(grad(jit(loss))(&cell(), &xs()).unwrap());
-    let batch = lax::broadcast_in_dim(&xs(), &[3, 4], &[1]);
+    let batch = lax::broadcast_in_dim(&xs(), [3, 4], [1]);
     let many = vmap_with(grad(loss), VmapOptions::new().in_axes((None, 0)));
     let g = jit(many)(&cell(), &batch).unwrap();
     assert_eq!(g.weight.shape(), [3]);
@@ -173,7 +173,7 @@ fn collectives_work_through_vmap_with_a_name() {
 #[test]
 fn errors_in_bodies_carry_the_users_line() {
     let bad = |x: &Array| {
-        let body = |c: Array, x: Array| (lax::add(&c, &lax::broadcast_in_dim(&x, &[4], &[])), ());
+        let body = |c: Array, x: Array| (lax::add(&c, &lax::broadcast_in_dim(&x, [4], ())), ());
         Ok(lax::scan(body, x.clone(), x.clone())?.0)
     };
     let e = jit(bad)(&Array::from([1.0f32; 3])).unwrap_err();

@@ -124,9 +124,9 @@ fn operations_of_each_kind_compile_and_agree_with_rusts_arithmetic() {
         assert_eq!(jnp::sort(&unsorted, 0).to_vec::<f32>()?[..3], [-1.0, 2.0, 3.0]);
         let image = jnp::reshape(jnp::arange(9.0), [1, 1, 3, 3]);
         let kernel = jnp::ones([1, 1, 2, 2]);
-        let convolved = lax::conv(&image, &kernel, &[1, 1], "VALID", None, None);
+        let convolved = lax::conv(&image, &kernel, [1, 1], lax::Padding::Valid);
         assert_close(&convolved, &[8.0, 12.0, 20.0, 24.0], 1e-6);
-        let spectrum = lax::fft(&x.astype(DType::C64), lax::FftType::Fft, &[4]);
+        let spectrum = lax::fft(&x.astype(DType::C64), lax::FftType::Fft, [4]);
         assert_close(&lax::real(&spectrum), &[2.375, -0.5, -0.375, -0.5], 1e-6);
         Ok(())
     });

@@ -48,8 +48,7 @@ fn an_error_of_the_programs_own_passes_through_every_transformation() {
     let rule = |_: (Array,), _: (Array,)| -> Result<(Array, Array)> { fails() };
     is_ours(jvp(custom_jvp(|x: &Array| x.clone(), rule), (x(),), (x(),)));
     let back = |(): (), _: Array| -> Result<(Array,)> { fails() };
-    let g =
-        custom_vjp(|x: &Array| lax::reduce_sum(x, &[0]), |x: &Array| (lax::reduce_sum(x, &[0]), ()), back);
+    let g = custom_vjp(|x: &Array| lax::reduce_sum(x, [0]), |x: &Array| (lax::reduce_sum(x, [0]), ()), back);
     is_ours(grad(jit(g))(&x()));
     is_ours(lax::scan(|_: Array, _: Array| -> Result<(Array, ())> { fails() }, Array::from(0.0), x()));
     is_ours(lax::map(|_: Array| -> Result<Array> { fails() }, x()));
@@ -97,7 +96,7 @@ fn eager_code_in_try_fails_with_an_error_at_its_line() {
 fn what_runs_at_once_may_borrow() {
     let scale = Array::from(2.0);
     let x = Array::from([1.0f32, 2.0]);
-    let total = |x: &Array| lax::reduce_sum(&(x * x * &scale), &[0]);
+    let total = |x: &Array| lax::reduce_sum(&(x * x * &scale), [0]);
     let f32s = |x: Array| x.to_vec::<f32>().unwrap();
     assert_eq!(f32s(grad(total)(&x).unwrap()), [4.0, 8.0]);
     assert_eq!(f32s(grad(checkpoint(total))(&x).unwrap()), [4.0, 8.0]);
@@ -114,7 +113,7 @@ fn what_runs_at_once_may_borrow() {
     assert_eq!(f32s(f_vjp(&x).unwrap().0), [3.0, 6.0]);
     assert_eq!(f32s(jit(f_jvp)(&x).unwrap()), [3.0, 6.0]);
     // A gradient inside of a compiled function borrows from it.
-    let step = jit(|w: &Array, x: &Array| grad(|w: &Array| lax::reduce_sum(&(w * x), &[0]))(w));
+    let step = jit(|w: &Array, x: &Array| grad(|w: &Array| lax::reduce_sum(&(w * x), [0]))(w));
     assert_eq!(f32s(step(&x, &x).unwrap()), [1.0, 2.0]);
     let mut traced = 0;
     let body = |carry: Array, x: Array| {

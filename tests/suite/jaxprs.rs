@@ -37,7 +37,7 @@ fn cases() -> Vec<(&'static str, String)> {
     case!("identity", (x3()), |x: &Array| x.clone());
     case!("unused_argument", (x3(), s()), |x: &Array, _: &Array| (x.clone(), x.clone()));
     case!("no_arguments", (), || lax::add(&Array::from(1.0), &Array::from(2.0)));
-    case!("iota", (), || lax::broadcasted_iota(DType::I32, &[2, 3], 1));
+    case!("iota", (), || lax::broadcasted_iota(DType::I32, [2, 3], 1));
     case!("literal", (s()), |x: &Array| (lax::add(x, &strong(1.5)), lax::mul(x, &strong(2.0))));
     case!("weak_literal", (x3()), |x: &Array| lax::add(&lax::mul(x, &strong(2.0)), &strong(1.0)));
     case!("dead_equation", (x3()), |x: &Array| {
@@ -46,20 +46,22 @@ fn cases() -> Vec<(&'static str, String)> {
     });
     case!("thirty_variables", (s()), |x: &Array| (0..30).fold(x.clone(), |x, _| lax::sin(&x)));
     case!("dot_general", (x23(), x34()), |x: &Array, y: &Array| {
-        lax::dot_general(x, y, ((&[1], &[0]), (&[], &[])), None, None)
+        lax::dot_general(x, y, ((1, 0), ((), ())))
     });
-    case!("reduce_sum", (x23()), |x: &Array| lax::reduce_sum(x, &[0, 1]));
-    case!("broadcast_in_dim", (x3()), |x: &Array| lax::broadcast_in_dim(x, &[2, 3], &[1]));
-    case!("reshape", (x23()), |x: &Array| lax::reshape(x, &[3, 2]));
-    case!("transpose", (x23()), |x: &Array| lax::transpose(x, &[1, 0]));
-    case!("slice", (x23()), |x: &Array| lax::slice(x, &[0, 1], &[2, 3], None));
-    case!("strided_slice", (x23()), |x: &Array| lax::slice(x, &[0, 0], &[2, 3], Some(&[1, 2])));
-    case!("pad", (x3()), |x: &Array| lax::pad(x, strong(0.0), &[(1, 2, 0)]));
-    case!("concatenate", (x3(), x3()), |x: &Array, y: &Array| lax::concatenate(&[x, y], 0));
+    case!("reduce_sum", (x23()), |x: &Array| lax::reduce_sum(x, [0, 1]));
+    case!("broadcast_in_dim", (x3()), |x: &Array| lax::broadcast_in_dim(x, [2, 3], [1]));
+    case!("reshape", (x23()), |x: &Array| lax::reshape(x, [3, 2]));
+    case!("transpose", (x23()), |x: &Array| lax::transpose(x, [1, 0]));
+    case!("slice", (x23()), |x: &Array| lax::slice(x, (0, 1), (2, 3)));
+    case!("strided_slice", (x23()), |x: &Array| {
+        lax::slice_with(x, (0, 0), (2, 3), lax::SliceOptions::new().strides((1, 2)))
+    });
+    case!("pad", (x3()), |x: &Array| lax::pad(x, strong(0.0), [(1, 2, 0)]));
+    case!("concatenate", (x3(), x3()), |x: &Array, y: &Array| lax::concatenate([x, y], 0));
     case!("convert_element_type", (x3()), |x: &Array| lax::convert_element_type(x, DType::I32));
     case!("select", (x3(), x3()), |x: &Array, y: &Array| lax::select(&lax::lt(x, y), x, y));
-    case!("rev", (x23()), |x: &Array| lax::rev(x, &[1]));
-    case!("argmax", (x23()), |x: &Array| lax::argmax(x, 1, DType::I32));
+    case!("rev", (x23()), |x: &Array| lax::rev(x, [1]));
+    case!("argmax", (x23()), |x: &Array| lax::argmax(x, 1));
     case!("integer_pow", (s()), |x: &Array| lax::integer_pow(x, 3));
     case!("nested_jit", (s()), |x: &Array| jit(double)(&lax::sin(x)));
     case!("shared_jit", (s()), |x: &Array| -> Result<Array> {
@@ -115,7 +117,7 @@ fn cases() -> Vec<(&'static str, String)> {
 }
 
 fn ints(shape: &[usize]) -> Array {
-    lax::zeros(DType::I32, shape)
+    lax::full((shape, DType::I32), 0)
 }
 
 fn more(all: &mut Vec<(&'static str, String)>) {
@@ -126,29 +128,34 @@ fn more(all: &mut Vec<(&'static str, String)>) {
     }
     case!("clamp", (x3()), |x: &Array| lax::clamp(&strong(0.0), x, &strong(1.0)));
     case!("dynamic_slice", (x23(), ints(&[])), |x: &Array, i: &Array| {
-        lax::dynamic_slice(x, &[i.clone(), i.clone()], &[1, 2])
+        lax::dynamic_slice(x, (i, i), (1, 2))
     });
-    case!("sort", (x23(), x23()), |x: &Array, y: &Array| lax::sort(&[x, y], 1, true, 1));
+    case!("sort", (x23(), x23()), |x: &Array, y: &Array| {
+        let [x, y] = lax::sort(&[x, y], 1);
+        vec![x, y]
+    });
     case!("top_k", (x23()), |x: &Array| lax::top_k(x, 2, -1));
-    case!("cumsum", (x23()), |x: &Array| lax::cumsum(x, 1, true));
+    case!("cumsum", (x23()), |x: &Array| {
+        lax::cumsum_with(x, 1, lax::CumulativeOptions::new().reverse(true))
+    });
     case!("gather", (x3(), ints(&[2, 1])), |x: &Array, i: &Array| {
         let numbers = lax::GatherDimensionNumbers {
             collapsed_slice_dims: vec![0],
             start_index_map: vec![0],
             ..Default::default()
         };
-        let options = lax::GatherOptions { mode: lax::GatherScatterMode::Clip, ..Default::default() };
-        lax::gather(x, i, &numbers, &[1], options)
+        let options = lax::GatherOptions::new().mode(lax::GatherScatterMode::Clip);
+        lax::gather_with(x, i, &numbers, 1, options)
     });
     case!("select_n", (ints(&[3]), x3(), x3(), x3()), |i: &Array, x: &Array, y: &Array, z: &Array| {
-        lax::select_n(i, &[x, y, z])
+        lax::select_n(i, [x, y, z])
     });
-    case!("reduce_max", (x23()), |x: &Array| lax::reduce_max(x, &[1]));
+    case!("reduce_max", (x23()), |x: &Array| lax::reduce_max(x, [1]));
     case!("reduce_precision", (x3()), |x: &Array| lax::reduce_precision(x, 5, 10));
-    case!("split", (x23()), |x: &Array| lax::split(x, &[1, 2], 1));
-    let (lhs, rhs) = (lax::zeros(DType::F32, &[1, 4, 5]), lax::zeros(DType::F32, &[2, 4, 3]));
+    case!("split", (x23()), |x: &Array| lax::split(x, [1, 2], 1));
+    let (lhs, rhs) = (lax::full(([1, 4, 5], DType::F32), 0), lax::full(([2, 4, 3], DType::F32), 0));
     case!("convolution", (lhs, rhs), |x: &Array, w: &Array| {
-        lax::conv_general_dilated(x, w, &[1], "SAME", None, None, None, 1, 1, None, None)
+        lax::conv_general_dilated(x, w, 1, lax::Padding::Same, lax::ConvOptions::new())
     });
     case!("bitcast", (x3()), |x: &Array| lax::bitcast_convert_type(x, DType::I32));
     case!("complex_parts", (x3(), x3()), |x: &Array, y: &Array| {
@@ -205,7 +212,7 @@ fn more(all: &mut Vec<(&'static str, String)>) {
         jvp(f, (x,), (dx,))
     });
     case!("grad_of_dot", (x23(), x34()), |x: &Array, y: &Array| {
-        let f = |x: &Array, y: &Array| lax::reduce_sum(&lax::dot(x, y, None, None), &[0, 1]);
+        let f = |x: &Array, y: &Array| lax::reduce_sum(&lax::dot(x, y), [0, 1]);
         raxla::vjp(f, (x, y)).and_then(|(_, pull)| pull(&strong(1.0)))
     });
     let sine = || {
@@ -213,7 +220,7 @@ fn more(all: &mut Vec<(&'static str, String)>) {
         with_vjp(|x: &Array| lax::sin(x), |x: &Array| (lax::sin(x), x.clone()), back)
     };
     case!("grad_of_custom_vjp", (x3()), move |x: &Array| {
-        grad(move |x: &Array| -> Result<Array> { Ok(lax::reduce_sum(&sine()(x)?, &[0])) })(x)
+        grad(move |x: &Array| -> Result<Array> { Ok(lax::reduce_sum(&sine()(x)?, [0])) })(x)
     });
     case!("special", (x3()), |x: &Array| {
         let finite = lax::convert_element_type(&lax::is_finite(x), DType::F32);

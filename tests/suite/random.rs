@@ -38,7 +38,7 @@ fn run(c: &Value) -> Array {
     let flag = |name: &str| c[name].as_bool().unwrap();
     let axis = || c["axis"].as_i64().unwrap();
     let choices = || ChoiceOptions::new().replace(flag("replace"));
-    let matrix = || lax::reshape(&Array::from((0..12).map(|i| i as f32).collect::<Vec<_>>()), &[3, 4]);
+    let matrix = || lax::reshape(&Array::from((0..12).map(|i| i as f32).collect::<Vec<_>>()), [3, 4]);
     match c["fn"].as_str().unwrap() {
         "key" => random::key_data(&key),
         "split" => {

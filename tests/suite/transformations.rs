@@ -63,7 +63,7 @@ fn perturbations_are_not_confused() {
 
 #[test]
 fn transformations_nest_in_any_order() {
-    let f = |x: &Array| lax::reduce_sum(&lax::mul(&lax::sin(x), x), &[0]);
+    let f = |x: &Array| lax::reduce_sum(&lax::mul(&lax::sin(x), x), [0]);
     let x = Array::from([0.5f32, 1.5]);
     let expected: Vec<f32> = [0.5f32, 1.5].iter().map(|x| x.cos() * x + x.sin()).collect();
     let close = |a: Vec<f32>| a.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6);
@@ -75,7 +75,7 @@ fn transformations_nest_in_any_order() {
     let rows = f32s(&jit(vmap(jit(grad(jit(f)))))(&xs).unwrap());
     assert!(close(rows[..2].to_vec()) && close(rows[2..].to_vec()));
     let per_example = jit(vmap(f));
-    let total = move |xs: &Array| -> Result<Array> { Ok(lax::reduce_sum(&per_example(xs)?, &[0])) };
+    let total = move |xs: &Array| -> Result<Array> { Ok(lax::reduce_sum(&per_example(xs)?, [0])) };
     let rows = f32s(&grad(total)(&xs).unwrap());
     assert!(close(rows[..2].to_vec()) && close(rows[2..].to_vec()));
     let (y, dy) = jvp(jit(f), (&x,), (Array::from([1.0f32, 0.0]),)).unwrap();
@@ -111,7 +111,7 @@ trait ReshapeForTest {
 }
 impl ReshapeForTest for Array {
     fn reshape_for_test(&self) -> Array {
-        lax::reshape(self, &[])
+        lax::reshape(self, ())
     }
 }
 

@@ -171,9 +171,9 @@ impl<'f> Jacobian<'f> {
 fn unit_vectors(x: &Array) -> Array {
     let n = x.size();
     // Rows of n + 1 elements that begin with a one, read as rows of n: the ones move along the diagonal.
-    let ones = lax::full(&[n, 1], lax::literal_like(x, 1.0));
-    let rows = lax::pad(&ones, lax::literal_like(x, 0.0), &[(0, 0, 0), (0, n as i64, 0)]);
-    let eye = lax::slice(&lax::reshape(&rows, &[n * (n + 1)]), &[0], &[n * n], None);
+    let ones = lax::full([n, 1], lax::literal_like(x, 1.0));
+    let rows = lax::pad(&ones, lax::literal_like(x, 0.0), [(0, 0, 0), (0, n as i64, 0)]);
+    let eye = lax::slice(&lax::reshape(&rows, n * (n + 1)), 0, n * n);
     let shape: Vec<usize> = std::iter::once(n).chain(x.shape().iter().copied()).collect();
     lax::reshape(&eye, &shape)
 }

@@ -252,7 +252,7 @@ impl Cond {
                 if !x.dtype().is_inexact() || self.branches.len() == 1 {
                     return x.clone();
                 }
-                lax::select_n(&along(&taken, x), &[&lax::stop_gradient(x), x])
+                lax::select_n(&along(&taken, x), [&lax::stop_gradient(x), x])
             });
             let made = batch_jaxpr(branch, axis, &mapped, &force)?;
             let args: Vec<Array> = made.consts.iter().cloned().chain(guarded).collect();
@@ -264,7 +264,7 @@ impl Cond {
                 [only] => only.clone(),
                 [on_false, on_true] => {
                     let taken = lax::convert_element_type(&index, crate::DType::Bool);
-                    lax::select_n(&along(&taken, on_true), &[on_false, on_true])
+                    lax::select_n(&along(&taken, on_true), [on_false, on_true])
                 }
                 _ => lax::select_n(&along(&index, cases[0]), &cases),
             }
@@ -286,7 +286,7 @@ enum Residual {
 
 /// A vector along the leading axis of `x`.
 fn along(vector: &Array, x: &Array) -> Array {
-    lax::broadcast_in_dim(vector, x.shape(), &[0])
+    lax::broadcast_in_dim(vector, x.shape(), [0])
 }
 
 /// The results that are added for residuals: each branch has its own use for those of one type.

@@ -87,7 +87,7 @@ fn carries_that_are_affected_through_many_others_are_found_at_once() {
     assert_linear("grad of scan", |x, n| grad(|x| shifting_scan(x, n), x), one);
     assert_linear(
         "vmap of scan",
-        |x, n| vmap(|x| shifting_scan(x, n), &[lax::full(&[3], x[0].clone())], &[Some(0)]),
+        |x, n| vmap(|x| shifting_scan(x, n), &[lax::full([3], x[0].clone())], &[Some(0)]),
         one,
     );
     let in_while = |x: &[Array], n| {
@@ -110,7 +110,7 @@ fn carries_that_are_affected_through_many_others_are_found_at_once() {
     assert_linear("jvp of while", forward, one);
     assert_linear(
         "vmap of while",
-        |x, n| vmap(|x| in_while(x, n), &[lax::full(&[3], x[0].clone())], &[Some(0)]),
+        |x, n| vmap(|x| in_while(x, n), &[lax::full([3], x[0].clone())], &[Some(0)]),
         one,
     );
 }

@@ -38,7 +38,7 @@ fn mapped_loops_run_for_as_long_as_each_needs() {
     // The other way round the mapped condition is inside.
     let inner = |a: &[Array]| vmap(f, a, &[Some(0), None, None]);
     let found = vmap(inner, &args, &[None, None, Some(0)]).unwrap();
-    let found = f32s(&lax::transpose(&found[0], &[1, 0]));
+    let found = f32s(&lax::transpose(&found[0], [1, 0]));
     assert!(found.iter().zip(&expected).all(|(x, y)| (x - y).abs() < 1e-6), "{found:?} {expected:?}");
 }
 

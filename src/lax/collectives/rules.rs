@@ -83,9 +83,9 @@ impl Primitive for AllReduce {
         let x = &args[0];
         let Some(name) = axis.name else { return one_batched(bind1(self.clone(), &[x]), dims[0]) };
         let out = match (dims[0], self.kind) {
-            (Some(dim), Kind::Sum) => lax::reduce_sum(x, &[dim]),
-            (Some(dim), Kind::Max) => lax::reduce_max(x, &[dim]),
-            (Some(dim), Kind::Min) => lax::reduce_min(x, &[dim]),
+            (Some(dim), Kind::Sum) => lax::reduce_sum(x, [dim]),
+            (Some(dim), Kind::Max) => lax::reduce_max(x, [dim]),
+            (Some(dim), Kind::Min) => lax::reduce_min(x, [dim]),
             (None, Kind::Sum) => lax::mul(x, &literal(x.dtype(), axis.size as f64)),
             (None, _) => x.clone(),
         };
@@ -180,8 +180,8 @@ impl Primitive for AllGather {
         let sum = AllReduce { kind: Kind::Sum, axes: name.into() };
         Ok(linear_ct(cts, ins, |ct| {
             let index = bind1(AxisIndex { axis_name: name }, &[]);
-            let axis = self.all_gather_dimension as i64;
-            lax::dynamic_index_in_dim(&bind1(sum, &[ct]), &index, axis, false)
+            let axis = self.all_gather_dimension;
+            lax::dynamic_index_along(&bind1(sum, &[ct]), &index, axis)
         }))
     }
     /// the axis itself, as an axis of the result
@@ -245,7 +245,7 @@ impl Primitive for PPermute {
         let x = lax::move_batch_axis(&args[0], dims[0], 0, size);
         let slices: Vec<Array> = (0..size)
             .map(|to| match self.perm.iter().find(|(_, t)| *t == to) {
-                Some((from, _)) => lax::slice_in_dim(&x, *from as i64, *from as i64 + 1, 1, 0),
+                Some((from, _)) => lax::slice_along(&x, *from as i64, *from as i64 + 1, 1, 0),
                 None => {
                     let mut shape = x.shape().to_vec();
                     shape[0] = 1;

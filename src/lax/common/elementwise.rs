@@ -185,7 +185,7 @@ fn nary_batch_of(prim: Prim, args: &[Array], dims: &[BatchDim]) -> Batched {
                 if missing.is_empty() { x } else { lax::expand_dims(&x, &missing) }
             }
             None if x.ndim() == 0 => x.clone(),
-            None => lax::expand_dims(x, &[0]),
+            None => lax::expand_dims(x, [0]),
         })
         .collect();
     let refs: SmallVec<[&Array; 4]> = moved.iter().collect();

@@ -3,109 +3,135 @@
 
 use smallvec::SmallVec;
 
+use crate::arguments::{Dims, options};
 use crate::core::aval::{Shape, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::Param;
-use crate::error::{Result, bail};
+use crate::error::{OrThrow, Result, bail};
+use crate::lax::common::arguments::sizes_of;
 use crate::lax::elementwise::tuple;
 use crate::mlir::{Type, Value, Values, push_integer, push_number, usize_array};
 
 /// Zeros (or other neutral elements) around an array: low and high for each axis. Negative padding cuts off.
 pub type Pads = SmallVec<[(i64, i64); 4]>;
 
-/// How windows treat the borders of an array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How windows treat the borders of an array: by a name, or by pairs of low and high padding, one for each axis, as in
+/// `[(1, 1), (0, 2)]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Padding<'a> {
-    /// `"SAME"`: as many windows as elements (divided by the stride), the odd element of padding at the end;
-    /// `"SAME_LOWER"`: the same, the odd element at the beginning; `"VALID"`: no padding.
-    Named(&'a str),
-    /// Low and high padding of each axis.
-    Explicit(&'a [(i64, i64)]),
+pub enum Padding {
+    /// `ceil(n / stride)` windows for `n` elements, an odd element of padding at the end.
+    Same,
+    /// The same, an odd element of padding at the beginning.
+    SameLower,
+    /// No padding.
+    Valid,
+    /// Low and high padding of each axis. Negative padding cuts off.
+    Explicit(Vec<(i64, i64)>),
 }
 
-impl<'a> From<&'a str> for Padding<'a> {
-    fn from(name: &'a str) -> Self {
-        Padding::Named(name)
+impl From<&[(i64, i64)]> for Padding {
+    fn from(pads: &[(i64, i64)]) -> Self {
+        Padding::Explicit(pads.to_vec())
     }
 }
-impl<'a> From<&'a [(i64, i64)]> for Padding<'a> {
-    fn from(pads: &'a [(i64, i64)]) -> Self {
+impl<const N: usize> From<[(i64, i64); N]> for Padding {
+    fn from(pads: [(i64, i64); N]) -> Self {
+        Padding::Explicit(pads.to_vec())
+    }
+}
+impl<const N: usize> From<&[(i64, i64); N]> for Padding {
+    fn from(pads: &[(i64, i64); N]) -> Self {
+        Padding::Explicit(pads.to_vec())
+    }
+}
+impl From<Vec<(i64, i64)>> for Padding {
+    fn from(pads: Vec<(i64, i64)>) -> Self {
         Padding::Explicit(pads)
     }
 }
-impl<'a, const N: usize> From<&'a [(i64, i64); N]> for Padding<'a> {
-    fn from(pads: &'a [(i64, i64); N]) -> Self {
-        Padding::Explicit(pads)
-    }
-}
-impl<'a> From<&'a Vec<(i64, i64)>> for Padding<'a> {
-    fn from(pads: &'a Vec<(i64, i64)>) -> Self {
-        Padding::Explicit(pads)
+impl From<&Vec<(i64, i64)>> for Padding {
+    fn from(pads: &Vec<(i64, i64)>) -> Self {
+        Padding::Explicit(pads.clone())
     }
 }
 
-impl Padding<'_> {
-    /// The padding for arrays of these sizes and windows of these (dilated) sizes and strides.
-    pub(crate) fn pads(self, sizes: &[usize], window: &[usize], strides: &[usize]) -> Result<Pads> {
-        match self {
-            Padding::Explicit(pads) => Ok(pads.into()),
-            Padding::Named(name) => padtype_to_pads(sizes, window, strides, name),
-        }
-    }
-}
-
-/// The padding that a name means for arrays of `in_shape` and windows of `window_shape`: low and high for each axis.
-///
-/// `"SAME"`: `ceil(n / stride)` windows for `n` elements, an odd element of padding at the end; `"SAME_LOWER"`: the same,
-/// the odd element at the beginning; `"VALID"`: none. Lower case means the same.
+/// The padding that a [`Padding`] means for arrays of `in_shape` and windows of `window_shape`: low and high for each axis.
 ///
 /// ```
-/// use raxla::lax::padtype_to_pads;
-/// assert_eq!(padtype_to_pads(&[6], &[4], &[1], "SAME")?.as_slice(), [(1, 2)]);
-/// # Ok::<(), raxla::Error>(())
+/// use raxla::lax::{Padding, padtype_to_pads};
+/// assert_eq!(padtype_to_pads(6, 4, 1, Padding::Same), [(1, 2)]);
 /// ```
 ///
 /// # Errors
-/// `unrecognized padding type: expected 'VALID', 'SAME' or 'SAME_LOWER', got SOME`; strides of zero; lists of different
-/// lengths.
+/// Strides of zero; lists of different lengths.
+#[track_caller]
 pub fn padtype_to_pads(
+    in_shape: impl Into<Dims>,
+    window_shape: impl Into<Dims>,
+    window_strides: impl Into<Dims>,
+    padding: impl Into<Padding>,
+) -> Vec<(i64, i64)> {
+    let sizes = |dims: &Dims| sizes_of("padtype_to_pads", dims);
+    let (size, window, strides) = (in_shape.into(), window_shape.into(), window_strides.into());
+    let pads = padding.into().pads(&sizes(&size), &sizes(&window), &sizes(&strides));
+    pads.or_throw().to_vec()
+}
+
+impl Padding {
+    /// The padding for arrays of these sizes and windows of these (dilated) sizes and strides.
+    pub(crate) fn pads(&self, sizes: &[usize], window: &[usize], strides: &[usize]) -> Result<Pads> {
+        match self {
+            Padding::Explicit(pads) => Ok(Pads::from_slice(pads)),
+            Padding::Valid => Ok(SmallVec::from_elem((0, 0), sizes.len())),
+            Padding::Same => same(sizes, window, strides, false),
+            Padding::SameLower => same(sizes, window, strides, true),
+        }
+    }
+}
+
+fn same(
     in_shape: &[usize],
     window_shape: &[usize],
     window_strides: &[usize],
-    padding: &str,
+    low_first: bool,
 ) -> Result<Pads> {
-    let same = |low_first: bool| -> Result<Pads> {
-        if window_strides.contains(&0) {
-            bail!(Shape, "window_strides must be positive, got {}", tuple(window_strides));
-        }
-        if in_shape.len() != window_shape.len() || in_shape.len() != window_strides.len() {
-            bail!(
-                Shape,
-                "padding '{padding}' needs a size, a window and a stride for each axis, got {}, {} and {}",
-                tuple(in_shape),
-                tuple(window_shape),
-                tuple(window_strides)
-            );
-        }
-        let axes = in_shape.iter().zip(window_shape).zip(window_strides);
-        Ok(axes
-            .map(|((n, window), stride)| {
-                let (windows, n, stride) = (n.div_ceil(*stride) as i64, *n as i64, *stride as i64);
-                let pad = ((windows - 1) * stride + *window as i64 - n).max(0);
-                let small = pad / 2;
-                if low_first { (pad - small, small) } else { (small, pad - small) }
-            })
-            .collect())
-    };
-    match padding.to_ascii_uppercase().as_str() {
-        "SAME" => same(false),
-        "SAME_LOWER" => same(true),
-        "VALID" => Ok(SmallVec::from_elem((0, 0), in_shape.len())),
-        _ => bail!(
-            InvalidArgument,
-            "unrecognized padding type: expected 'VALID', 'SAME' or 'SAME_LOWER', got {padding}"
-        ),
+    if window_strides.contains(&0) {
+        bail!(Shape, "window_strides must be positive, got {}", tuple(window_strides));
+    }
+    if in_shape.len() != window_shape.len() || in_shape.len() != window_strides.len() {
+        bail!(
+            Shape,
+            "padding '{}' needs a size, a window and a stride for each axis, got {}, {} and {}",
+            if low_first { "SAME_LOWER" } else { "SAME" },
+            tuple(in_shape),
+            tuple(window_shape),
+            tuple(window_strides)
+        );
+    }
+    let axes = in_shape.iter().zip(window_shape).zip(window_strides);
+    Ok(axes
+        .map(|((n, window), stride)| {
+            let (windows, n, stride) = (n.div_ceil(*stride) as i64, *n as i64, *stride as i64);
+            let pad = ((windows - 1) * stride + *window as i64 - n).max(0);
+            let small = pad / 2;
+            if low_first { (pad - small, small) } else { (small, pad - small) }
+        })
+        .collect())
+}
+
+options! {
+    /// Options of the reductions over windows: [`reduce_window_with`](crate::lax::reduce_window_with),
+    /// [`reduce_window_sum_with`](crate::lax::reduce_window_sum_with) and their like.
+    pub struct WindowOptions {
+        /// How far apart windows start; 1 along each axis if it is not given.
+        window_strides: optional_into Dims,
+        /// What is put around the operand.
+        padding: into Padding = Padding::Valid,
+        /// The operand is taken with `base_dilation - 1` neutral elements between any two; 1 along each axis if it is not given.
+        base_dilation: optional_into Dims,
+        /// The window takes every so-manieth element; 1 along each axis if it is not given.
+        window_dilation: optional_into Dims,
     }
 }
 
@@ -164,33 +190,26 @@ pub(crate) struct Window {
 
 impl Window {
     /// A window from the arguments of a user's call.
-    pub(crate) fn new(
-        shape: &[usize],
-        dimensions: &[usize],
-        strides: &[usize],
-        padding: Padding<'_>,
-        base_dilation: Option<&[usize]>,
-        window_dilation: Option<&[usize]>,
-    ) -> Result<Self> {
-        let ones = || Shape::from_elem(1, dimensions.len());
-        let base_dilation = base_dilation.map_or_else(ones, Shape::from_slice);
-        let window_dilation = window_dilation.map_or_else(ones, Shape::from_slice);
+    pub(crate) fn new(shape: &[usize], dimensions: &Dims, options: &WindowOptions) -> Result<Self> {
+        let dimensions = dimensions.shape("reduce_window")?;
+        let sizes = |given: &Option<Dims>| match given {
+            Some(given) => given.shape("reduce_window"),
+            None => Ok(Shape::from_elem(1, dimensions.len())),
+        };
+        let (base_dilation, window_dilation) =
+            (sizes(&options.base_dilation)?, sizes(&options.window_dilation)?);
+        let strides = sizes(&options.window_strides)?;
         // As in JAX, a name means padding of the array before it is dilated.
         let reach: Shape = dimensions.iter().zip(&window_dilation).map(|(n, d)| dilate(*n, *d)).collect();
-        let padding = match padding {
+        let padding = match &options.padding {
+            Padding::Explicit(pads) => Pads::from_slice(pads),
             // The check of all parameters says more about other ranks.
-            Padding::Named(_) if shape.len() != dimensions.len() || strides.len() != dimensions.len() => {
+            _ if shape.len() != dimensions.len() || strides.len() != dimensions.len() => {
                 SmallVec::from_elem((0, 0), dimensions.len())
             }
-            _ => padding.pads(shape, &reach, strides)?,
+            padding => padding.pads(shape, &reach, &strides)?,
         };
-        Ok(Window {
-            dimensions: dimensions.into(),
-            strides: strides.into(),
-            padding,
-            base_dilation,
-            window_dilation,
-        })
+        Ok(Window { dimensions, strides, padding, base_dilation, window_dilation })
     }
 
     /// The shape of an operand's windows. JAX checks for all under the name `reduce_window`.

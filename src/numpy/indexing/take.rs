@@ -113,7 +113,7 @@ fn taken(x: &Array, indices: &Array, axis: OptAxis, options: &TakeOptions) -> Ar
         fill_value: options.fill_value.as_ref().map(|v| known("take", v)),
         wrap_negative_indices: false,
     };
-    lax::gather(&x, &lax::expand_dims(&positions, &[n]), &numbers, &slice_sizes, how.gather())
+    lax::gather_with(&x, &lax::expand_dims(&positions, [n]), &numbers, &slice_sizes, how.gather())
 }
 
 #[track_caller]
@@ -197,5 +197,5 @@ fn taken_along(x: &Array, indices: &Array, axis: OptAxis, options: &TakeAlongAxi
     let fill_value = options.fill_value.as_ref().map(|v| known(NAME, v));
     let how = How { mode: Some(options.mode), fill_value, ..How::DEFAULT };
     let rank = x.ndim();
-    lax::gather(&x, &lax::expand_dims(&indices, &[rank]), &numbers, &vec![1; rank], how.gather())
+    lax::gather_with(&x, &lax::expand_dims(&indices, [rank]), &numbers, vec![1; rank], how.gather())
 }

@@ -143,7 +143,7 @@ fn a_panic_in_a_callback_is_an_error_of_the_call() {
 fn a_result_of_another_type_is_refused() {
     let _alone = alone();
     let wrong: [fn(Array) -> Array; 2] =
-        [|x| lax::reshape(&x, &[1]), |x| lax::convert_element_type(&x, DType::I32)];
+        [|x| lax::reshape(&x, [1]), |x| lax::convert_element_type(&x, DType::I32)];
     for f in wrong {
         let eager = pure_callback(f, (), &Array::from(1.5)).unwrap_err();
         assert!(eager.message().contains("expected f32[], got"), "{eager}");

@@ -187,13 +187,13 @@ fn a_call_that_fails_leaves_its_arguments_alone() {
 
 #[test]
 fn static_values_belong_to_the_function() {
-    let f = jit(|x: &Array, n: Static<usize>| lax::reshape(x, &[*n, 4 / *n]));
+    let f = jit(|x: &Array, n: Static<usize>| lax::reshape(x, [*n, 4 / *n]));
     let x = Array::from([1.0f32; 4]);
     assert_eq!(f(&x, Static(2)).unwrap().shape(), [2, 2]);
     assert_eq!(f(&x, Static(4)).unwrap().shape(), [4, 1]);
     assert_eq!(f(&x, Static(2)).unwrap().shape(), [2, 2]);
     assert_eq!(f.cache_stats().traces, 2);
-    let g = jit(|x: &Array, n: Static<usize>| at!(lax::reshape(x, &[*n, 4 / *n])));
+    let g = jit(|x: &Array, n: Static<usize>| at!(lax::reshape(x, [*n, 4 / *n])));
     check(
         g(&x, Static(3)),
         ErrorKind::Shape,

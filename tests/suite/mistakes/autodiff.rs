@@ -15,7 +15,7 @@ struct Params {
 }
 
 fn sum(x: &Array) -> Array {
-    lax::reduce_sum(x, &[0])
+    lax::reduce_sum(x, [0])
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::support::{at, check, check_panic, f32s, same, three, two};
 fn a_carry_that_changes_its_type_is_an_error() {
     let dtype = |x: &Array| -> Result<Array> {
         let to_int = |c: Array, y: Array| (lax::convert_element_type(&c, DType::I32), y);
-        Ok(at!(lax::scan(to_int, lax::zeros(DType::F32, &[]), x.clone()))?.0)
+        Ok(at!(lax::scan(to_int, lax::full(((), DType::F32), 0), x.clone()))?.0)
     };
     check(
         dtype(&two()),
@@ -28,8 +28,8 @@ fn a_carry_that_changes_its_type_is_an_error() {
     );
     let shape = |x: &Array| -> Result<Array> {
         let grow =
-            |(c, n): (Array, Array), y: Array| ((lax::concatenate(&[&c, &c], 0), lax::reshape(&n, &[1])), y);
-        let ((c, _), _) = at!(lax::scan(grow, (x.clone(), lax::zeros(DType::F32, &[])), x.clone()))?;
+            |(c, n): (Array, Array), y: Array| ((lax::concatenate([&c, &c], 0), lax::reshape(&n, [1])), y);
+        let ((c, _), _) = at!(lax::scan(grow, (x.clone(), lax::full(((), DType::F32), 0)), x.clone()))?;
         Ok(c)
     };
     check(
@@ -56,7 +56,8 @@ fn a_carry_that_changes_its_type_is_an_error() {
         Revise the function so that the carry output has the same pytree structure as the carry input"#]],
     );
     let sum = |x: &Array| -> Result<Array> {
-        Ok(lax::scan(|c: Array, y: Array| (lax::add(&c, &y), ()), lax::zeros(DType::F32, &[]), x.clone())?.0)
+        Ok(lax::scan(|c: Array, y: Array| (lax::add(&c, &y), ()), lax::full(((), DType::F32), 0), x.clone())?
+            .0)
     };
     assert_eq!(f32s(&jit(sum)(&two()).unwrap()), [3.0]);
 }
@@ -64,7 +65,7 @@ fn a_carry_that_changes_its_type_is_an_error() {
 #[test]
 fn arrays_to_scan_over_agree_in_length() {
     let f = |c: Array, (_, y): (Array, Array)| (lax::add(&c, &y), ());
-    let zero = || lax::zeros(DType::F32, &[]);
+    let zero = || lax::full(((), DType::F32), 0);
     check(
         at!(lax::scan(f, zero(), (two(), three()))),
         ErrorKind::Shape,
@@ -115,8 +116,8 @@ fn a_mistake_in_a_body_names_the_line_in_the_body() {
 #[test]
 fn branches_that_differ_are_an_error() {
     let f = |x: &Array| -> Result<Array> {
-        let (yes, no) = (|x: Array| lax::reshape(&x, &[1, 2]), |x: Array| x);
-        at!(lax::cond(lax::gt(&lax::reduce_sum(x, &[0]), &Array::from(0.0)), yes, no, x.clone()))
+        let (yes, no) = (|x: Array| lax::reshape(&x, [1, 2]), |x: Array| x);
+        at!(lax::cond(lax::gt(&lax::reduce_sum(x, [0]), &Array::from(0.0)), yes, no, x.clone()))
     };
     let message = check(
         f(&two()),
@@ -157,8 +158,8 @@ fn branches_that_differ_are_an_error() {
 
 #[test]
 fn a_while_loop_that_does_not_fit_is_an_error() {
-    let small = |x: &Array| lax::lt(&lax::reduce_sum(x, &[0]), &Array::from(10.0));
-    let f = move |x: &Array| at!(lax::while_loop(small, |x: Array| lax::reshape(&x, &[1, 2]), x.clone()));
+    let small = |x: &Array| lax::lt(&lax::reduce_sum(x, [0]), &Array::from(10.0));
+    let f = move |x: &Array| at!(lax::while_loop(small, |x: Array| lax::reshape(&x, [1, 2]), x.clone()));
     check(
         jit(f)(&two()),
         ErrorKind::Carry,
@@ -172,7 +173,7 @@ fn a_while_loop_that_does_not_fit_is_an_error() {
         ErrorKind::Carry,
         expect!["while_loop: cond_fun must return a boolean scalar, but got output type bool[2]"],
     );
-    let f = |x: &Array| at!(lax::while_loop(|x: &Array| lax::reduce_sum(x, &[0]), |x: Array| x, x.clone()));
+    let f = |x: &Array| at!(lax::while_loop(|x: &Array| lax::reduce_sum(x, [0]), |x: Array| x, x.clone()));
     check(
         jit(f)(&two()),
         ErrorKind::Carry,
@@ -188,8 +189,8 @@ fn a_while_loop_that_does_not_fit_is_an_error() {
 #[test]
 fn the_gradient_of_a_while_loop_is_an_error() {
     let double = |x: &Array| -> Result<Array> {
-        let small = |x: &Array| lax::lt(&lax::reduce_sum(x, &[0]), &Array::from(10.0));
-        Ok(lax::reduce_sum(&at!(lax::while_loop(small, |x: Array| lax::add(&x, &x), x.clone()))?, &[0]))
+        let small = |x: &Array| lax::lt(&lax::reduce_sum(x, [0]), &Array::from(10.0));
+        Ok(lax::reduce_sum(&at!(lax::while_loop(small, |x: Array| lax::add(&x, &x), x.clone()))?, [0]))
     };
     let message = check(
         grad(double)(&two()),

@@ -18,7 +18,7 @@ fn a_panic_of_the_users_own_goes_on_and_the_next_call_works() {
         if failing.load(Relaxed) {
             at!(panic!("the user's own"));
         }
-        lax::reduce_sum(&y, &[0])
+        lax::reduce_sum(&y, [0])
     };
     let f = jit(f);
     let g = jit(grad(&f));
