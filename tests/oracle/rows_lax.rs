@@ -77,7 +77,11 @@ pub const SHAPE: &[&[Row]] = &[&[
         p.int("axis"),
         lax::ArgOptions::new().index_dtype(DType::I32)
     )),
-    row!("lax.argmin", |x, p| lax::argmin(&x[0], p.int("axis"))),
+    row!("lax.argmin", |x, p| lax::argmin_with(
+        &x[0],
+        p.int("axis"),
+        lax::ArgOptions::new().index_dtype(DType::I32)
+    )),
     row!("lax.dot_general", |x, p| {
         let (over, batch) = (p.lists("over"), p.lists("batch"));
         let numbers = ((&over[0], &over[1]), (&batch[0], &batch[1]));

@@ -46,9 +46,7 @@ fn gather(x: &[Array], p: &Params) -> Array {
     lax::gather_with(&x[0], &x[1], &numbers, p.ints("slice_sizes"), options)
 }
 
-type Scatter = fn(&Array, &Array, &Array, &ScatterDimensionNumbers, ScatterOptions) -> Array;
-
-fn scatter(f: Scatter, x: &[Array], p: &Params) -> Array {
+fn scatter_numbers(p: &Params) -> (ScatterDimensionNumbers, ScatterOptions) {
     let [
         update_window_dims,
         inserted_window_dims,
@@ -67,17 +65,25 @@ fn scatter(f: Scatter, x: &[Array], p: &Params) -> Array {
         .unique_indices(p.bool("unique_indices"))
         .indices_are_sorted(p.bool("indices_are_sorted"))
         .mode(mode(p));
-    f(&x[0], &x[1], &x[2], &numbers, options)
+    (numbers, options)
+}
+
+/// A call, not a pointer to a function, which would not know its caller.
+macro_rules! scatter {
+    ($f:path, $x:expr, $p:expr) => {{
+        let (numbers, options) = scatter_numbers($p);
+        $f(&$x[0], &$x[1], &$x[2], &numbers, options)
+    }};
 }
 
 pub const LAX_INDEX: &[&[Row]] = &[&[
     row!("lax.gather", |x, p| gather(x, p)),
-    row!("lax.scatter", |x, p| scatter(lax::scatter_with, x, p)),
-    row!("lax.scatter_add", |x, p| scatter(lax::scatter_add_with, x, p)),
-    row!("lax.scatter_sub", |x, p| scatter(lax::scatter_sub_with, x, p)),
-    row!("lax.scatter_mul", |x, p| scatter(lax::scatter_mul_with, x, p)),
-    row!("lax.scatter_min", |x, p| scatter(lax::scatter_min_with, x, p)),
-    row!("lax.scatter_max", |x, p| scatter(lax::scatter_max_with, x, p)),
+    row!("lax.scatter", |x, p| scatter!(lax::scatter_with, x, p)),
+    row!("lax.scatter_add", |x, p| scatter!(lax::scatter_add_with, x, p)),
+    row!("lax.scatter_sub", |x, p| scatter!(lax::scatter_sub_with, x, p)),
+    row!("lax.scatter_mul", |x, p| scatter!(lax::scatter_mul_with, x, p)),
+    row!("lax.scatter_min", |x, p| scatter!(lax::scatter_min_with, x, p)),
+    row!("lax.scatter_max", |x, p| scatter!(lax::scatter_max_with, x, p)),
     row!("lax.dynamic_slice", |x, p| lax::dynamic_slice(&x[0], &x[1..], p.ints("slice_sizes"))),
     row!("lax.dynamic_update_slice", |x, _| lax::dynamic_update_slice(&x[0], &x[1], &x[2..])),
     row!("lax.dynamic_slice_in_dim", |x, p| lax::dynamic_slice_in_dim(
