@@ -83,7 +83,6 @@
 extern crate self as raxla;
 
 pub mod api;
-#[allow(dead_code, reason = "the modules above are being converted")]
 pub mod arguments;
 pub mod callback;
 mod calls;

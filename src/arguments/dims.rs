@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(resolve((-1, 2usize).into(), &[6]).unwrap(), [3, 2]);
         assert_eq!(resolve((-1).into(), &[2, 3]).unwrap(), [6]);
         assert_eq!(resolve((-1).into(), &[]).unwrap(), [1]);
-        assert_eq!(resolve(().into(), &[1, 1]).unwrap(), []);
+        assert!(resolve(().into(), &[1, 1]).unwrap().is_empty());
         assert_eq!(resolve((-1, 0).into(), &[0, 4]).unwrap(), [0, 0]);
         let message = |dims: NewDims, from: &[usize]| resolve(dims, from).unwrap_err().message().to_owned();
         assert_eq!(

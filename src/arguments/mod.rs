@@ -26,7 +26,6 @@ mod options;
 
 pub use axis::{Axes, Axis, OptAxis};
 pub use dims::{Dims, NewDims, ShapeDtype, Shifts};
-#[allow(unused_imports, reason = "the modules above are being converted")]
 pub(crate) use options::options;
 
 use smallvec::SmallVec;

@@ -18,7 +18,6 @@
 ///     }
 /// }
 /// ```
-#[allow(unused_macros, reason = "the modules above are being converted")]
 macro_rules! options {
     (
         $(#[$meta:meta])*

@@ -34,6 +34,7 @@ static SINKS: Mutex<Vec<(u64, Sink)>> = Mutex::new(Vec::new());
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[must_use = "printing goes back to where it went when this is dropped"]
+#[track_caller]
 pub fn redirect(to: impl Write + Send + 'static) -> Redirected {
     let mut sinks = SINKS.lock().unwrap_or_else(PoisonError::into_inner);
     let number = sinks.last().map_or(0, |(number, _)| number + 1);

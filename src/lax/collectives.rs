@@ -8,11 +8,12 @@
 
 mod rules;
 
+use crate::arguments::{Axis, options};
 use crate::core::array::Array;
 use crate::core::axis::AxisNames;
 use crate::core::trace::{self, bind1, caller, with_location};
 use crate::dtype::DType;
-use crate::error::{OrThrow, Result, bail};
+use crate::error::{OrThrow, Result, bail, throw};
 use crate::lax;
 use crate::lax::full::literal;
 use crate::tree::{self, Pytree};
@@ -23,8 +24,8 @@ use rules::{AllGather, AllReduce, AxisIndex, Kind, PPermute, pairs};
 /// # Errors
 /// `unbound axis name: i` (kind `UnboundAxisName`).
 #[track_caller]
-pub fn axis_size(axes: impl Into<AxisNames>) -> usize {
-    size_of(&axes.into()).or_throw()
+pub fn axis_size(axis_name: impl Into<AxisNames>) -> usize {
+    size_of(&axis_name.into()).or_throw()
 }
 
 /// The position of this example along the named axes, an `i32`.
@@ -32,8 +33,8 @@ pub fn axis_size(axes: impl Into<AxisNames>) -> usize {
 /// # Errors
 /// `unbound axis name: i`
 #[track_caller]
-pub fn axis_index(axes: impl Into<AxisNames>) -> Array {
-    let axes = axes.into();
+pub fn axis_index(axis_name: impl Into<AxisNames>) -> Array {
+    let axes = axis_name.into();
     size_of(&axes).or_throw();
     index_of(&axes)
 }
@@ -52,8 +53,8 @@ pub fn axis_index(axes: impl Into<AxisNames>) -> Array {
 /// # Errors
 /// `unbound axis name: i`; an axis that is named twice.
 #[track_caller]
-pub fn psum<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
-    reduce(Kind::Sum, x, axes.into())
+pub fn psum<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>) -> T {
+    reduce(Kind::Sum, x, axis_name.into())
 }
 
 /// The mean of `x` over the named axes; of integers it is a float.
@@ -61,8 +62,8 @@ pub fn psum<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
 /// # Errors
 /// As [`psum`].
 #[track_caller]
-pub fn pmean<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
-    let axes = axes.into();
+pub fn pmean<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>) -> T {
+    let axes = axis_name.into();
     let size = size_of(&axes).or_throw() as f64;
     let sums = reduce(Kind::Sum, x, axes);
     each(&sums, |sum| {
@@ -77,8 +78,8 @@ pub fn pmean<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
 /// # Errors
 /// As [`psum`].
 #[track_caller]
-pub fn pmax<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
-    reduce(Kind::Max, x, axes.into())
+pub fn pmax<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>) -> T {
+    reduce(Kind::Max, x, axis_name.into())
 }
 
 /// The minimum of `x` over the named axes. It has no derivative, as in JAX.
@@ -86,70 +87,161 @@ pub fn pmax<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
 /// # Errors
 /// As [`psum`].
 #[track_caller]
-pub fn pmin<T: Pytree>(x: &T, axes: impl Into<AxisNames>) -> T {
-    reduce(Kind::Min, x, axes.into())
+pub fn pmin<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>) -> T {
+    reduce(Kind::Min, x, axis_name.into())
 }
 
-/// The values of `x` in all examples, stacked along a new axis `axis`, the same in every example.
-///
-/// # Errors
-/// `unbound axis name: i`; `axis` beyond the rank.
-#[track_caller]
-pub fn all_gather<T: Pytree>(x: &T, axes: impl Into<AxisNames>, axis: usize) -> T {
-    let axes = axes.into();
-    size_of(&axes).or_throw();
-    each(x, |x| gather(x, &axes, axis))
+options! {
+    /// Options of [`all_gather_with`].
+    pub struct AllGatherOptions {
+        /// Where the new axis stands in the result; with `tiled`, the axis to concatenate along.
+        axis: into Axis = 0,
+        /// Are the values concatenated along an axis that they have, rather than stacked?
+        tiled: value bool = false,
+    }
 }
 
-/// [`all_gather`] along an axis that `x` has: the values are concatenated. JAX: `tiled=True`.
+options! {
+    /// Options of [`psum_scatter_with`].
+    pub struct PsumScatterOptions {
+        /// The axis that is divided among the examples.
+        scatter_dimension: into Axis = 0,
+        /// Does the axis stay, each example with its part? Otherwise it is of the size of the named axes, and goes.
+        tiled: value bool = false,
+    }
+}
+
+options! {
+    /// Options of [`all_to_all_with`].
+    pub struct AllToAllOptions {
+        /// Is `split_axis` divided, and are the parts concatenated along `concat_axis`? Otherwise `split_axis` is of the size of
+        /// the named axes and goes, and `concat_axis` is new.
+        tiled: value bool = false,
+    }
+}
+
+/// The values of `x` in all examples, stacked along a new leading axis, the same in every example.
 ///
 /// # Errors
-/// As [`all_gather`].
+/// `unbound axis name: i`
 #[track_caller]
-pub fn all_gather_tiled<T: Pytree>(x: &T, axes: impl Into<AxisNames>, axis: usize) -> T {
-    let axes = axes.into();
+pub fn all_gather<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>) -> T {
+    all_gather_with(x, axis_name, AllGatherOptions::new())
+}
+
+/// The values of `x` in all examples, stacked along a new axis, or concatenated.
+///
+/// # Errors
+/// `unbound axis name: i`; an axis out of range.
+#[track_caller]
+pub fn all_gather_with<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>, options: AllGatherOptions) -> T {
+    let axes = axis_name.into();
     let size = size_of(&axes).or_throw();
     each(x, |x| {
-        let mut shape = x.shape().to_vec();
-        match shape.get_mut(axis) {
-            Some(n) => *n *= size,
-            None => crate::error::throw(crate::error::err!(
-                Shape,
-                "all_gather_tiled: axis = {axis} is out of range for operand {}",
-                x.aval()
-            )),
+        let new = usize::from(!options.tiled);
+        let axis = options.axis.position("all_gather", x.ndim() + new).or_throw();
+        let all = gather(x, &axes, axis);
+        if !options.tiled {
+            return all;
         }
-        lax::reshape(&gather(x, &axes, axis), &shape)
+        let mut shape = x.shape().to_vec();
+        shape[axis] *= size;
+        lax::reshape(&all, &shape)
     })
 }
 
-/// This example's slice along `axis` of the sum of `x` over the named axes, whose size is that of `axis`.
-/// JAX: `psum_scatter` with `tiled=False`.
+/// The sum of `x` over the named axes, of which each example gets its own slice along the leading axis. That is of the size of
+/// the named axes, and goes.
 ///
 /// # Errors
 /// `unbound axis name: i`; an axis of another size.
 #[track_caller]
-pub fn psum_scatter<T: Pytree>(x: &T, axes: impl Into<AxisNames>, axis: usize) -> T {
-    let axes = axes.into();
+pub fn psum_scatter<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>) -> T {
+    psum_scatter_with(x, axis_name, PsumScatterOptions::new())
+}
+
+/// The sum of `x` over the named axes, of which each example gets its own part along an axis.
+///
+/// # Errors
+/// `unbound axis name: i`; an axis of another size than the named axes, with `tiled` one that they do not divide.
+#[track_caller]
+pub fn psum_scatter_with<T: Pytree>(
+    x: &T,
+    axis_name: impl Into<AxisNames>,
+    options: PsumScatterOptions,
+) -> T {
+    let axes = axis_name.into();
+    let size = size_of(&axes).or_throw();
     each(x, |x| {
-        check_axis("psum_scatter", x, axis, &axes).or_throw();
-        own_slice(&reduce(Kind::Sum, x, axes.clone()), &axes, axis)
+        let axis = options.scatter_dimension.position("psum_scatter", x.ndim()).or_throw();
+        let parts = parts("psum_scatter", x, axis, &axes, size, options.tiled);
+        own_slice(&reduce(Kind::Sum, &parts, axes.clone()), &axes, axis)
     })
 }
 
 /// Example `j`'s slice `i` along `split_axis` becomes example `i`'s slice `j` along the new axis `concat_axis`: the mapped
-/// axis and `split_axis` change places. JAX: `tiled=False`.
+/// axis and `split_axis` change places.
 ///
 /// # Errors
 /// `unbound axis name: i`; a `split_axis` of another size than the named axes.
 #[track_caller]
-pub fn all_to_all<T: Pytree>(x: &T, axes: impl Into<AxisNames>, split_axis: usize, concat_axis: usize) -> T {
-    let axes = axes.into();
+pub fn all_to_all<T: Pytree>(
+    x: &T,
+    axis_name: impl Into<AxisNames>,
+    split_axis: impl Into<Axis>,
+    concat_axis: impl Into<Axis>,
+) -> T {
+    all_to_all_with(x, axis_name, split_axis, concat_axis, AllToAllOptions::new())
+}
+
+/// [`all_to_all`], also of an axis that stays.
+///
+/// # Errors
+/// As [`all_to_all`]; with `tiled` a `split_axis` that the named axes do not divide.
+#[track_caller]
+pub fn all_to_all_with<T: Pytree>(
+    x: &T,
+    axis_name: impl Into<AxisNames>,
+    split_axis: impl Into<Axis>,
+    concat_axis: impl Into<Axis>,
+    options: AllToAllOptions,
+) -> T {
+    let axes = axis_name.into();
+    let size = size_of(&axes).or_throw();
+    let (split_axis, concat_axis) = (split_axis.into(), concat_axis.into());
     each(x, |x| {
-        check_axis("all_to_all", x, split_axis, &axes).or_throw();
-        let all = gather(x, &axes, 0);
-        lax::move_axis(&own_slice(&all, &axes, split_axis + 1), 0, concat_axis)
+        let split = split_axis.position("all_to_all", x.ndim()).or_throw();
+        let concat = concat_axis.position("all_to_all", x.ndim()).or_throw();
+        let parts = parts("all_to_all", x, split, &axes, size, options.tiled);
+        // The examples in front, without the axis that chose among their parts.
+        let all = own_slice(&gather(&parts, &axes, 0), &axes, split + 1);
+        if !options.tiled {
+            return lax::move_axis(&all, 0, concat);
+        }
+        let mut shape = all.shape()[1..].to_vec();
+        shape[concat] *= size;
+        lax::reshape(&lax::move_axis(&all, 0, concat), &shape)
     })
+}
+
+/// `x` with an axis of the size of the named axes at `axis`: the one that is there, or with `tiled` a new one before it.
+#[track_caller]
+fn parts(name: &str, x: &Array, axis: usize, axes: &AxisNames, size: usize, tiled: bool) -> Array {
+    if !tiled {
+        check_axis(name, x, axis, axes).or_throw();
+        return x.clone();
+    }
+    let n = x.shape()[axis];
+    if !n.is_multiple_of(size) {
+        throw!(
+            Shape,
+            "{name}: the named axes are of size {size}, which does not divide axis {axis} of operand {}",
+            x.aval()
+        );
+    }
+    let mut shape = x.shape().to_vec();
+    shape.splice(axis..=axis, [size, n / size]);
+    lax::reshape(x, &shape)
 }
 
 /// Sends `x` along the named axes: for each `(from, to)` in `perm`, example `to` gets the value of example `from`; an
@@ -158,8 +250,8 @@ pub fn all_to_all<T: Pytree>(x: &T, axes: impl Into<AxisNames>, split_axis: usiz
 /// # Errors
 /// `unbound axis name: i`; an index out of range; two pairs from or to one example.
 #[track_caller]
-pub fn ppermute<T: Pytree>(x: &T, axes: impl Into<AxisNames>, perm: &[(usize, usize)]) -> T {
-    let axes = axes.into();
+pub fn ppermute<T: Pytree>(x: &T, axis_name: impl Into<AxisNames>, perm: &[(usize, usize)]) -> T {
+    let axes = axis_name.into();
     let size = size_of(&axes).or_throw();
     check_permutation(&axes, size, perm).or_throw();
     each(x, |x| match axes[..] {
@@ -297,7 +389,7 @@ mod tests {
         assert_eq!(values(&|x| pmax(x, "i")), [4.0; 3]);
         assert_eq!(values(&|x| pmin(x, "i")), [1.0; 3]);
         assert_eq!(values(&|_| psum(&Array::scalar(2.0f32), "i")), [6.0; 3]);
-        assert_eq!(values(&|x| all_gather(x, "i", 0)), [1.0, 2.0, 4.0, 1.0, 2.0, 4.0, 1.0, 2.0, 4.0]);
+        assert_eq!(values(&|x| all_gather(x, "i")), [1.0, 2.0, 4.0, 1.0, 2.0, 4.0, 1.0, 2.0, 4.0]);
         assert_eq!(values(&|x| ppermute(x, "i", &[(0, 1), (1, 2), (2, 0)])), [4.0, 1.0, 2.0]);
         assert_eq!(values(&|x| ppermute(x, "i", &[(0, 1), (1, 2)])), [0.0, 1.0, 2.0]);
         let index = over_i(|_| axis_index("i"), &x()).unwrap();
@@ -313,16 +405,16 @@ mod tests {
         let nine: Vec<f32> = (0..9u8).map(f32::from).collect();
         let nine = Array::from_slice(&nine, [3, 3]);
         let values = |f: &dyn Fn(&Array) -> Array, x: &Array| over_i(f, x).unwrap();
-        assert_eq!(f32s(&values(&|x| psum_scatter(x, "i", 0), &nine)), [9.0, 12.0, 15.0]);
+        assert_eq!(f32s(&values(&|x| psum_scatter(x, "i"), &nine)), [9.0, 12.0, 15.0]);
         let swapped = values(&|x| all_to_all(x, "i", 0, 0), &nine);
         assert_eq!(f32s(&swapped), [0.0, 3.0, 6.0, 1.0, 4.0, 7.0, 2.0, 5.0, 8.0]);
         let six = Array::from_slice(&[0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0], [3, 2]);
-        let columns = values(&|x| all_gather(x, "i", 1), &six);
+        let columns = values(&|x| all_gather_with(x, "i", AllGatherOptions::new().axis(1)), &six);
         assert_eq!(
             (columns.shape(), &f32s(&columns)[..6]),
             (&[3, 2, 3][..], &[0.0, 2.0, 4.0, 1.0, 3.0, 5.0][..])
         );
-        let tiled = values(&|x| all_gather_tiled(x, "i", 0), &six);
+        let tiled = values(&|x| all_gather_with(x, "i", AllGatherOptions::new().tiled(true)), &six);
         assert_eq!((tiled.shape(), &f32s(&tiled)[..6]), (&[3, 6][..], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0][..]));
     }
 
@@ -339,7 +431,7 @@ mod tests {
             assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?} {expected:?}");
         }
         let gathered =
-            |a: &[Array]| Ok(vec![lax::mul(&all_gather(&a[0], "i", 0), &Array::from([1.0f32, 10.0, 100.0]))]);
+            |a: &[Array]| Ok(vec![lax::mul(&all_gather(&a[0], "i"), &Array::from([1.0f32, 10.0, 100.0]))]);
         let found = vmap_named(Some("i"), |a: &[Array]| grad(gathered, a), &[x()], &[Some(0)]).unwrap();
         assert_eq!(f32s(&found[0]), [3.0, 30.0, 300.0]);
         let sent = |a: &[Array]| Ok(vec![lax::mul(&ppermute(&a[0], "i", &[(0, 1), (1, 2), (2, 0)]), &a[0])]);
@@ -386,18 +478,18 @@ mod tests {
         assert_eq!(floats(&|_| Array::from(axis_size(("i", "j")) as f32)), [6.0; 6]);
         let cycle: Vec<(usize, usize)> = (0..5).map(|i| (i, i + 1)).collect();
         assert_eq!(floats(&|x| ppermute(x, ("i", "j"), &cycle)), [0.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
-        let gathered = run(&|x| all_gather(x, ("i", "j"), 0), &six);
+        let gathered = run(&|x| all_gather(x, ("i", "j")), &six);
         assert_eq!(
             (gathered.shape(), &f32s(&gathered)[30..]),
             (&[2, 3, 6][..], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0][..])
         );
-        let gathered = run(&|x| all_gather(x, ("j", "i"), 0), &six);
+        let gathered = run(&|x| all_gather(x, ("j", "i")), &six);
         assert_eq!(f32s(&gathered)[..6], [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         let block: Vec<f32> = (0..36u8).map(f32::from).collect();
         let block = Array::from_slice(&block, [2, 3, 6]);
         let swapped = f32s(&run(&|x| all_to_all(x, ("i", "j"), 0, 0), &block));
         assert_eq!((&swapped[..6], swapped[35]), (&[0.0, 6.0, 12.0, 18.0, 24.0, 30.0][..], 35.0));
-        let scattered = run(&|x| psum_scatter(x, ("i", "j"), 0), &block);
+        let scattered = run(&|x| psum_scatter(x, ("i", "j")), &block);
         assert_eq!(f32s(&scattered), [90.0, 96.0, 102.0, 108.0, 114.0, 120.0]);
         let sum_of_sines = |a: &[Array]| Ok(vec![psum(&lax::sin(&a[0]), ("i", "j"))]);
         let inner = |a: &[Array]| vmap_named(Some("j"), |a: &[Array]| grad(sum_of_sines, a), a, &[Some(0)]);
@@ -434,6 +526,36 @@ mod tests {
         assert_eq!(
             e.message(),
             "ppermute: perm sources and destinations must be unique, got ((0, 1), (2, 1))"
+        );
+    }
+
+    /// What JAX gives with `tiled=True`.
+    #[test]
+    fn tiled_collectives_divide_and_concatenate_axes_that_stay() {
+        let x = Array::from_slice(&(0..16).map(|i| i as f32).collect::<Vec<f32>>(), (2, 4, 2));
+        let run = |f: &(dyn Fn(&Array) -> Array + Send + Sync)| {
+            let y = crate::api::vmap_with(f, crate::api::VmapOptions::new().axis_name("i"))(&x).unwrap();
+            (y.shape().to_vec(), y.to_vec::<f32>().unwrap())
+        };
+        let (shape, values) = run(&|x| psum_scatter_with(x, "i", PsumScatterOptions::new().tiled(true)));
+        assert_eq!(shape, [2, 2, 2]);
+        assert_eq!(values, [8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 22.0]);
+        let tiled = AllToAllOptions::new().tiled(true);
+        let (shape, values) = run(&|x| all_to_all_with(x, "i", 0, 1, tiled.clone()));
+        assert_eq!(shape, [2, 2, 4]);
+        let columns = [0.0, 1.0, 8.0, 9.0, 2.0, 3.0, 10.0, 11.0, 4.0, 5.0, 12.0, 13.0, 6.0, 7.0, 14.0, 15.0];
+        assert_eq!(values, columns);
+        let (shape, values) = run(&|x| all_to_all_with(x, "i", 0, 0, tiled.clone()));
+        assert_eq!(shape, [2, 4, 2]);
+        let rows = [0.0, 1.0, 2.0, 3.0, 8.0, 9.0, 10.0, 11.0, 4.0, 5.0, 6.0, 7.0, 12.0, 13.0, 14.0, 15.0];
+        assert_eq!(values, rows);
+        let f =
+            |x: &Array| psum_scatter_with(x, "i", PsumScatterOptions::new().scatter_dimension(0).tiled(true));
+        let odd = Array::from([[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        let e = crate::api::vmap_with(f, crate::api::VmapOptions::new().axis_name("i"))(&odd).unwrap_err();
+        assert!(
+            e.message().contains("psum_scatter: the named axes are of size 2, which does not divide axis 0"),
+            "{e}"
         );
     }
 }

@@ -93,8 +93,9 @@ pub use broadcast::{broadcast, broadcast_shapes, collapse, tile};
 pub use broadcast_in_dim::broadcast_in_dim;
 pub use clamp::clamp;
 pub use collectives::{
-    all_gather, all_gather_tiled, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum,
-    psum_scatter,
+    AllGatherOptions, AllToAllOptions, PsumScatterOptions, all_gather, all_gather_with, all_to_all,
+    all_to_all_with, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum, psum_scatter,
+    psum_scatter_with,
 };
 pub(crate) use common::{elementwise, emit, extremum, indexing, precision, window};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use crate::arguments::Axis;
+use crate::arguments::{Axis, options};
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
@@ -50,11 +50,25 @@ pub fn softplus(x: impl Into<Array>) -> Array {
     logaddexp(x, 0)
 }
 
-/// A softplus without exponentials: `(x + sqrt(x² + b)) / 2`.
+options! {
+    /// Options of [`squareplus_with`].
+    pub struct SquareplusOptions {
+        /// How smooth the corner is; 0 is [`relu`].
+        b: into Array = 4,
+    }
+}
+
+/// A softplus without exponentials: `(x + sqrt(x² + 4)) / 2`.
 #[track_caller]
-pub fn squareplus(x: impl Into<Array>, b: impl Into<Array>) -> Array {
+pub fn squareplus(x: impl Into<Array>) -> Array {
+    squareplus_with(x, SquareplusOptions::new())
+}
+
+/// [`squareplus`] with another smoothness.
+#[track_caller]
+pub fn squareplus_with(x: impl Into<Array>, options: SquareplusOptions) -> Array {
     let x = x.into();
-    let root = crate::numpy::sqrt(crate::numpy::square(&x) + b.into());
+    let root = crate::numpy::sqrt(crate::numpy::square(&x) + options.b);
     (x + root) / 2.0
 }
 
@@ -107,20 +121,48 @@ pub fn log_sigmoid(x: impl Into<Array>) -> Array {
     lax::neg(&softplus(lax::neg(&x.into())))
 }
 
-/// `x` above 0, `α (e^x - 1)` below. JAX's default α is 1.
+options! {
+    /// Options of [`elu_with`] and [`celu_with`].
+    pub struct EluOptions {
+        /// Minus the limit for large negative `x`.
+        alpha: into Array = 1.0,
+    }
+}
+
+/// `x` above 0, `e^x - 1` below.
 #[track_caller]
-pub fn elu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
+pub fn elu(x: impl Into<Array>) -> Array {
+    elu_with(x, EluOptions::new())
+}
+
+/// `x` above 0, `α (e^x - 1)` below.
+///
+/// ```
+/// use raxla::{Array, nn::{self, EluOptions}};
+///
+/// let y = nn::elu_with(Array::from([-100.0f32, 1.0]), EluOptions::new().alpha(2.0));
+/// assert_eq!(y.to_vec::<f32>()?, [-2.0, 1.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn elu_with(x: impl Into<Array>, options: EluOptions) -> Array {
     let x = x.into();
     let positive = greater(&x, 0);
     // The exponential must not overflow where it is not selected: its gradient would be nan.
     let safe = where_(&positive, 0.0, &x);
-    where_(positive, &x, alpha.into() * crate::numpy::expm1(safe))
+    where_(positive, &x, options.alpha * crate::numpy::expm1(safe))
 }
 
-/// `max(x, 0) + α (e^(min(x, 0)/α) - 1)`. JAX's default α is 1.
+/// `max(x, 0) + e^min(x, 0) - 1`.
 #[track_caller]
-pub fn celu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
-    let (x, alpha) = (x.into(), alpha.into());
+pub fn celu(x: impl Into<Array>) -> Array {
+    celu_with(x, EluOptions::new())
+}
+
+/// `max(x, 0) + α (e^(min(x, 0)/α) - 1)`.
+#[track_caller]
+pub fn celu_with(x: impl Into<Array>, options: EluOptions) -> Array {
+    let (x, alpha) = (x.into(), options.alpha);
     maximum(&x, 0.0) + &alpha * crate::numpy::expm1(minimum(x, 0.0) / &alpha)
 }
 
@@ -129,22 +171,49 @@ pub fn celu(x: impl Into<Array>, alpha: impl Into<Array>) -> Array {
 pub fn selu(x: impl Into<Array>) -> Array {
     const ALPHA: f64 = 1.673_263_242_354_377_2;
     const SCALE: f64 = 1.050_700_987_355_480_5;
-    SCALE * elu(x, ALPHA)
+    SCALE * elu_with(x, EluOptions::new().alpha(ALPHA))
 }
 
-/// `x` above 0, `slope x` below. JAX's default slope is 0.01.
+options! {
+    /// Options of [`leaky_relu_with`].
+    pub struct LeakyReluOptions {
+        /// The slope below 0.
+        negative_slope: into Array = 0.01,
+    }
+}
+
+/// `x` above 0, `x / 100` below.
 #[track_caller]
-pub fn leaky_relu(x: impl Into<Array>, negative_slope: impl Into<Array>) -> Array {
+pub fn leaky_relu(x: impl Into<Array>) -> Array {
+    leaky_relu_with(x, LeakyReluOptions::new())
+}
+
+/// [`leaky_relu`] with another slope below 0.
+#[track_caller]
+pub fn leaky_relu_with(x: impl Into<Array>, options: LeakyReluOptions) -> Array {
     let x = x.into();
-    where_(greater_equal(&x, 0), &x, negative_slope.into() * &x)
+    where_(greater_equal(&x, 0), &x, options.negative_slope * &x)
 }
 
-/// The Gaussian error linear unit `x Φ(x)`: with the error function, or approximately with `tanh`. JAX's default is the
-/// approximation.
+options! {
+    /// Options of [`gelu_with`].
+    pub struct GeluOptions {
+        /// By `tanh` rather than with the error function?
+        approximate: value bool = true,
+    }
+}
+
+/// The Gaussian error linear unit `x Φ(x)`, approximately, by `tanh`.
 #[track_caller]
-pub fn gelu(x: impl Into<Array>, approximate: bool) -> Array {
+pub fn gelu(x: impl Into<Array>) -> Array {
+    gelu_with(x, GeluOptions::new())
+}
+
+/// The Gaussian error linear unit `x Φ(x)`: approximately, by `tanh`, or with the error function.
+#[track_caller]
+pub fn gelu_with(x: impl Into<Array>, options: GeluOptions) -> Array {
     let x = inexact(&x.into());
-    if approximate {
+    if options.approximate {
         // Hendrycks and Gimpel 2016, eq. 2.
         let constant = strong_constant;
         let scale = constant(&x, (2.0 / PI).sqrt());
@@ -186,6 +255,7 @@ pub fn hard_swish(x: impl Into<Array>) -> Array {
 }
 
 /// The identity.
+#[track_caller]
 pub fn identity(x: impl Into<Array>) -> Array {
     x.into()
 }
@@ -195,9 +265,9 @@ pub fn identity(x: impl Into<Array>) -> Array {
 /// # Errors
 /// An axis out of range, or of odd size.
 #[track_caller]
-pub fn glu(x: impl Into<Array>, axis: i64) -> Array {
+pub fn glu(x: impl Into<Array>, axis: impl Into<Axis>) -> Array {
     let x = x.into();
-    let axis = Axis::from(axis).position("glu", x.ndim()).or_throw();
+    let axis = axis.into().position("glu", x.ndim()).or_throw();
     let halves: [Array; 2] = crate::numpy::split(&x, 2, axis);
     &halves[0] * sigmoid(&halves[1])
 }

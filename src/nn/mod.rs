@@ -18,5 +18,5 @@ mod softmax;
 #[doc(inline)]
 pub use crate::numpy::tanh;
 pub use activations::*;
-pub use attention::dot_product_attention;
+pub use attention::*;
 pub use softmax::*;

@@ -1,6 +1,6 @@
 //! Functions over axes: softmax and its like, one-hot vectors, standardisation. JAX: `nn/functions.py`.
 
-use crate::arguments::{Axes, options};
+use crate::arguments::{Axes, Axis, options};
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
@@ -8,7 +8,7 @@ use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::util::{constant, default_float, inexact, promote_args_inexact, reject_complex};
-use crate::numpy::{ReduceOptions, mean_with, not_equal, where_};
+use crate::numpy::{ReduceOptions, maximum, mean_with, not_equal, subtract, where_};
 
 /// `e^x / sum(e^x)` over `axes`: positive numbers that sum to 1.
 ///
@@ -148,39 +148,107 @@ fn kept_sum(x: &Array, dims: &[usize]) -> Array {
     lax::expand_dims(&lax::reduce_sum(x, dims), dims)
 }
 
-/// `x` less its mean over `axes`, divided by its standard deviation; `epsilon` is added to the variance. JAX's default
-/// epsilon is 1e-5.
+/// How [`standardize_with`] computes the variance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VarianceAlgorithm {
+    /// `E[x²] - E[x]²`, which loses digits where the mean is large beside the deviation.
+    #[default]
+    Fast,
+    /// `E[(x - E[x])²]`.
+    Stable,
+}
+
+options! {
+    /// Options of [`standardize_with`].
+    pub struct StandardizeOptions {
+        /// The mean, if it is known.
+        mean: optional_into Array,
+        /// The variance, if it is known.
+        variance: optional_into Array,
+        /// Added to the variance.
+        epsilon: into Array = 1e-5,
+        /// Only elements where this `bool` array is true count.
+        where_: optional_into Array,
+        /// How the variance is computed.
+        algorithm: value VarianceAlgorithm = VarianceAlgorithm::Fast,
+    }
+}
+
+/// `x` less its mean over `axes`, divided by its standard deviation; 1e-5 is added to the variance.
 ///
 /// # Errors
 /// An axis out of range or repeated.
 #[track_caller]
-pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>, epsilon: f64) -> Array {
+pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    standardize_with(x, axes, StandardizeOptions::new())
+}
+
+/// [`standardize`] by options.
+///
+/// # Errors
+/// An axis out of range or repeated; a mean or a variance that does not broadcast.
+#[track_caller]
+pub fn standardize_with(x: impl Into<Array>, axes: impl Into<Axes>, options: StandardizeOptions) -> Array {
     let (x, axes) = (inexact(&x.into()), axes.into());
-    let mean = mean_with(&x, axes.clone(), ReduceOptions::new().keepdims(true));
-    // E[x²] - E[x]²: not the stablest formula, but JAX's.
-    let squares = mean_with(lax::square(&x), axes, ReduceOptions::new().keepdims(true));
-    let variance = lax::sub(&squares, &lax::square(&mean));
-    let scale = lax::rsqrt(&lax::add(&variance, &constant(&variance, epsilon)));
-    lax::mul(&lax::sub(&x, &mean), &scale)
+    let average = |x: Array| {
+        let mut reduce = ReduceOptions::new().keepdims(true);
+        reduce.where_ = options.where_.clone();
+        mean_with(x, axes.clone(), reduce)
+    };
+    let mean = options.mean.clone().unwrap_or_else(|| average(x.clone()));
+    let variance = options.variance.clone().unwrap_or_else(|| match options.algorithm {
+        VarianceAlgorithm::Fast => maximum(average(lax::square(&x)) - lax::square(&mean), 0),
+        VarianceAlgorithm::Stable => average(lax::square(&subtract(&x, &mean))),
+    });
+    subtract(&x, &mean) * lax::rsqrt(&(variance + options.epsilon))
+}
+
+options! {
+    /// Options of [`one_hot_with`].
+    pub struct OneHotOptions {
+        /// The dtype of the result; JAX's default float unless it is given.
+        dtype: optional DType,
+        /// Where the new axis stands in the result.
+        axis: into Axis = -1,
+    }
 }
 
 /// Vectors of `num_classes` elements along a new last axis, 1 at the index and 0 elsewhere; all 0 for an index out of range.
-/// `float32` unless a dtype is given.
 ///
 /// ```
 /// use raxla::{Array, nn};
 ///
-/// let y = nn::one_hot(Array::from([0, 2]), 3, None);
+/// let y = nn::one_hot(Array::from([0, 2]), 3);
 /// assert_eq!(y.to_vec::<f32>()?, [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn one_hot(x: impl Into<Array>, num_classes: usize, dtype: impl Into<Option<DType>>) -> Array {
+pub fn one_hot(x: impl Into<Array>, num_classes: usize) -> Array {
+    one_hot_with(x, num_classes, OneHotOptions::new())
+}
+
+/// [`one_hot`] of another dtype, or along another new axis.
+///
+/// ```
+/// use raxla::{Array, DType, nn::{self, OneHotOptions}};
+///
+/// let y = nn::one_hot_with(Array::from([0, 2]), 3, OneHotOptions::new().axis(0).dtype(DType::I32));
+/// assert_eq!((y.shape(), y.to_vec::<i32>()?), (&[3, 2][..], vec![1, 0, 0, 0, 0, 1]));
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// An axis out of range.
+#[track_caller]
+pub fn one_hot_with(x: impl Into<Array>, num_classes: usize, options: OneHotOptions) -> Array {
     let x = x.into();
-    let dtype = dtype.into().unwrap_or(default_float());
-    let column = lax::expand_dims(&x, [x.ndim()]);
-    let classes = lax::iota(x.dtype(), num_classes);
-    lax::convert_element_type(&crate::numpy::equal(column, classes), dtype)
+    let dtype = options.dtype.unwrap_or(default_float());
+    let axis = options.axis.position("one_hot", x.ndim() + 1).or_throw();
+    let mut shape = vec![1; x.ndim() + 1];
+    shape[axis] = num_classes;
+    let classes = lax::broadcasted_iota(x.dtype(), shape, axis);
+    lax::convert_element_type(&crate::numpy::equal(lax::expand_dims(&x, axis), classes), dtype)
 }
 
 /// `log(1 - e^-x)` for positive `x`. Mächler 2012, eq. 7.

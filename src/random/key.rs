@@ -87,6 +87,7 @@ pub fn wrap_key_data(data: impl Into<Array>) -> Key {
 }
 
 /// The words of a key or of an array of keys, `u32[..., 2]`.
+#[track_caller]
 pub fn key_data(keys: &Key) -> Array {
     keys.data.clone()
 }

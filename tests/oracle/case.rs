@@ -176,6 +176,9 @@ impl Params {
     pub fn int(&self, name: &str) -> i64 {
         self.0[name].as_i64().unwrap_or_else(|| panic!("no integer {name}"))
     }
+    pub fn int_or(&self, name: &str, default: i64) -> i64 {
+        self.0[name].as_i64().unwrap_or(default)
+    }
     pub fn float(&self, name: &str) -> f64 {
         self.0[name].as_f64().unwrap_or_else(|| panic!("no number {name}"))
     }

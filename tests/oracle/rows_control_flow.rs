@@ -266,10 +266,18 @@ pub const CONTROL_FLOW: &[&[Row]] = &[
         "lax.pmax": |x, _| lax::pmax(x, "i"),
         "lax.pmin": |x, _| lax::pmin(x, "i"),
         "lax.axis_index": |x, _| x + lax::axis_index("i"),
-        "lax.all_gather": |x, p| lax::all_gather(x, "i", p.usize("axis")),
-        "lax.all_gather_tiled": |x, p| lax::all_gather_tiled(x, "i", p.usize("axis")),
-        "lax.psum_scatter": |x, p| lax::psum_scatter(x, "i", p.usize("axis")),
-        "lax.all_to_all": |x, p| lax::all_to_all(x, "i", p.usize("split_axis"), p.usize("concat_axis")),
+        "lax.all_gather": |x, p| lax::all_gather_with(x, "i", lax::AllGatherOptions::new().axis(p.int("axis"))),
+        "lax.all_gather_tiled": |x, p| lax::all_gather_with(
+            x,
+            "i",
+            lax::AllGatherOptions::new().axis(p.int("axis")).tiled(true)
+        ),
+        "lax.psum_scatter": |x, p| lax::psum_scatter_with(
+            x,
+            "i",
+            lax::PsumScatterOptions::new().scatter_dimension(p.int("axis"))
+        ),
+        "lax.all_to_all": |x, p| lax::all_to_all(x, "i", p.int("split_axis"), p.int("concat_axis")),
         "lax.ppermute": |x, p| {
             let perm: Vec<(usize, usize)> =
                 p.lists("perm").iter().map(|l| (l[0] as usize, l[1] as usize)).collect();

@@ -26,7 +26,7 @@ pub const LAX_SPECIAL: &[&[Row]] = &[
                 vec![a, b]
             },
         },
-        Row { name: "lax.optimization_barrier", call: |x, _| lax::optimization_barrier(x) },
+        Row { name: "lax.optimization_barrier", call: |x, _| lax::optimization_barrier(&x.to_vec()) },
         row!("lax.fft", |x, p| {
             let fft_type = match p.str("fft_type") {
                 "FFT" => lax::FftType::Fft,

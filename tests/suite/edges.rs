@@ -27,11 +27,11 @@ fn unary() -> Vec<(&'static str, Function)> {
 
 /// Functions with a parameter, at JAX's default.
 const PARAMETRIC: [(&str, Activation); 5] = [
-    ("nn.celu", |x| nn::celu(x, 1.0)),
-    ("nn.elu", |x| nn::elu(x, 1.0)),
-    ("nn.gelu", |x| nn::gelu(x, true)),
-    ("nn.leaky_relu", |x| nn::leaky_relu(x, 0.01)),
-    ("nn.squareplus", |x| nn::squareplus(x, 4.0)),
+    ("nn.celu", |x| nn::celu(x)),
+    ("nn.elu", |x| nn::elu(x)),
+    ("nn.gelu", |x| nn::gelu(x)),
+    ("nn.leaky_relu", |x| nn::leaky_relu(x)),
+    ("nn.squareplus", |x| nn::squareplus(x)),
 ];
 
 /// Where JAX differs from mathematics: function, order, point.
