@@ -24,11 +24,6 @@ impl Axis {
         }
         Ok(index as usize)
     }
-
-    /// The integer as it was given.
-    pub(crate) fn get(self) -> i64 {
-        self.0
-    }
 }
 
 impl fmt::Display for Axis {

@@ -114,9 +114,9 @@ mod tests {
     fn options_have_defaults_and_builder_methods() {
         let o = AllOptions::new();
         assert!(o.keepdims);
-        assert_eq!((o.axis.get(), o.length, o.other), (-1, None, None));
+        assert_eq!((o.axis, o.length, o.other), (Axis::from(-1), None, None));
         let o = AllOptions::new().keepdims(false).axis(2usize).length(3).other(1);
         assert!(!o.keepdims);
-        assert_eq!((o.axis.get(), o.length, o.other.map(Axis::get)), (2, Some(3), Some(1)));
+        assert_eq!((o.axis, o.length, o.other), (Axis::from(2), Some(3), Some(Axis::from(1))));
     }
 }

@@ -141,7 +141,10 @@ impl Primitive for LogAddExp {
         }
     }
     fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        nary_aval(self, ins, 2, INEXACT)
+        let avals = nary_aval(self, ins, 2, INEXACT)?;
+        // The scale by the logarithm of 2 has the dtype of arrays; a number's is weak.
+        let strong = self.base == Base::Two && avals[0].ndim() > 0;
+        Ok(avals.into_iter().map(|aval| aval.with_weak_type(aval.weak_type() && !strong)).collect())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let ins = broadcast_values(ctx, ins, outs[0].shape());
