@@ -14,10 +14,19 @@ impl Dims {
     /// The sizes.
     ///
     /// # Errors
-    /// `zeros: shape (2, -1) has a negative size`.
+    /// `zeros: shape (2, -1) has a negative size`; more elements than 64 bits count.
     pub(crate) fn shape(&self, name: &str) -> Result<SmallVec<[usize; 4]>> {
         if self.0.iter().any(|size| *size < 0) {
             bail!(InvalidArgument, "{name}: shape {} has a negative size", tuple(&self.0));
+        }
+        // Bytes are counted in 64 bits, of elements of up to sixteen.
+        let size = self
+            .0
+            .iter()
+            .filter(|size| **size != 0)
+            .try_fold(16i64, |product, size| product.checked_mul(*size));
+        if size.is_none() {
+            bail!(InvalidArgument, "{name}: shape {} has more elements than can be counted", tuple(&self.0));
         }
         Ok(self.0.iter().map(|size| *size as usize).collect())
     }
@@ -143,6 +152,15 @@ mod tests {
     fn a_negative_size_is_refused() {
         let e = Dims::from((2, -1)).shape("zeros").unwrap_err();
         assert_eq!(e.message(), "zeros: shape (2, -1) has a negative size");
+    }
+
+    #[test]
+    fn a_shape_that_cannot_exist_is_refused() {
+        let e = Dims::from((1i64 << 40, 1 << 40)).shape("zeros").unwrap_err();
+        let expected = "zeros: shape (1099511627776, 1099511627776) has more elements than can be counted";
+        assert_eq!(e.message(), expected);
+        // An array without elements may be as long as it likes.
+        assert!(Dims::from((0, 1i64 << 40)).shape("zeros").is_ok());
     }
 
     #[test]

@@ -252,6 +252,23 @@ fn what_does_not_fit_into_memory_is_an_error_when_it_is_read() {
 }
 
 #[test]
+fn a_shape_that_cannot_exist_is_refused_where_it_is_written() {
+    let huge = (1i64 << 40, 1i64 << 40);
+    let key = raxla::random::key(0);
+    let makers: [&dyn Fn() -> Array; 4] = [
+        &|| jnp::zeros(huge),
+        &|| raxla::random::normal(&key, huge),
+        &|| jnp::broadcast_to(1.0, huge),
+        &|| Array::from_slice::<f32>(&[], huge),
+    ];
+    for make in makers {
+        let e = raxla::try_(make).unwrap_err();
+        assert!(e.message().contains("(1099511627776, 1099511627776)"), "{e}");
+        assert!(e.location().unwrap().file().ends_with("edges.rs"), "{e}");
+    }
+}
+
+#[test]
 fn an_iota_that_cannot_exist_is_an_error_and_ends_no_process() {
     let e = jit(|| lax::iota(DType::I32, 1usize << 36))().and_then(|x| x.to_vec::<i32>()).unwrap_err();
     assert!(e.message().to_lowercase().contains("out of memory"), "{e}");
