@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::arguments::{Axis, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
@@ -221,37 +222,46 @@ fn ends(start: &Array, stop: &Array, dtype: Option<DType>) -> (DType, [Array; 2]
     (dtype, [strong(start, working), strong(stop, working)])
 }
 
-/// JAX: `_linspace`.
+/// The numbers and the step. The numbers are one program, as in JAX (`_linspace`): floors of integers depend on how it rounds.
 #[track_caller]
 fn spaced(name: &str, start: &Array, stop: &Array, num: usize, options: &LinspaceOptions) -> (Array, Array) {
     let (dtype, [start, stop]) = ends(start, stop, options.dtype);
     let working = start.dtype();
     let [start, stop] = broadcast_arrays_array(name, [start, stop]);
-    let rank = start.ndim();
-    let axis = options.axis.position(name, rank + 1).or_throw();
-    let mut shape = start.shape().to_vec();
-    shape.insert(axis, num);
-    let rows = |x: &Array| lax::expand_dims(x, [axis]);
+    let axis = options.axis.position(name, start.ndim() + 1).or_throw();
     let divisions = if options.endpoint { num.saturating_sub(1) } else { num };
-    let nan = || lax::literal(working, f64::NAN);
-    let (mut out, step) = if num > 1 {
-        let real = working.real();
-        // A weighted mean of both ends, which is exact at both.
-        let weight = lax::div(&lax::iota(real, divisions), &lax::literal(real, divisions as f64));
-        let others: Vec<usize> = (0..=rank).filter(|d| *d != axis).collect();
-        let weight = strong(&lax::expand_dims(&weight, &others), working);
-        let rest = lax::sub(&lax::full_like(&weight, 1.0), &weight);
-        let out = crate::numpy::add(multiply(rows(&start), &rest), multiply(rows(&stop), &weight));
-        let out = if options.endpoint { lax::concatenate(&[out, rows(&stop)], axis) } else { out };
-        (out, lax::div(&lax::sub(&stop, &start), &lax::literal(working, divisions as f64)))
-    } else {
-        let step = if num == 1 && !options.endpoint { lax::sub(&stop, &start) } else { nan() };
-        (broadcast_to_shape(&if num == 1 { rows(&start) } else { nan() }, &shape), step)
+    let statics = [num as i64, i64::from(options.endpoint), axis as i64, dtype as i64];
+    let numbers = jitted("_linspace", statics, &[&start, &stop], |x| {
+        let out = weighted(&x[0], &x[1], num, divisions, axis);
+        strong(&if dtype.is_integer() { floor(out) } else { out }, dtype)
+    });
+    let step = match num {
+        0 => lax::literal(working, f64::NAN),
+        1 if options.endpoint => lax::literal(working, f64::NAN),
+        1 => lax::sub(&stop, &start),
+        _ => lax::div(&lax::sub(&stop, &start), &lax::literal(working, divisions as f64)),
     };
-    if dtype.is_integer() {
-        out = floor(out);
+    (numbers, step)
+}
+
+/// `num` weighted means of both ends along a new axis, exact at both.
+#[track_caller]
+fn weighted(start: &Array, stop: &Array, num: usize, divisions: usize, axis: usize) -> Array {
+    let (working, rank) = (start.dtype(), start.ndim());
+    let rows = |x: &Array| lax::expand_dims(x, [axis]);
+    if num < 2 {
+        let mut shape = start.shape().to_vec();
+        shape.insert(axis, num);
+        let filler = if num == 1 { rows(start) } else { lax::literal(working, f64::NAN) };
+        return broadcast_to_shape(&filler, &shape);
     }
-    (strong(&out, dtype), step)
+    let real = working.real();
+    let weight = lax::div(&lax::iota(real, divisions), &lax::literal(real, divisions as f64));
+    let others: Vec<usize> = (0..=rank).filter(|d| *d != axis).collect();
+    let weight = strong(&lax::expand_dims(&weight, &others), working);
+    let rest = lax::sub(&lax::full_like(&weight, 1.0), &weight);
+    let out = crate::numpy::add(multiply(rows(start), &rest), multiply(rows(stop), &weight));
+    if divisions < num { lax::concatenate(&[out, rows(stop)], axis) } else { out }
 }
 
 options! {
