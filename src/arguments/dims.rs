@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_shape_that_cannot_exist_is_refused() {
-        let e = Dims::from((1i64 << 40, 1 << 40)).shape("zeros").unwrap_err();
+        let e = Dims::from((1i64 << 40, 1i64 << 40)).shape("zeros").unwrap_err();
         let expected = "zeros: shape (1099511627776, 1099511627776) has more elements than can be counted";
         assert_eq!(e.message(), expected);
         // An array without elements may be as long as it likes.
