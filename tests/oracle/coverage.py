@@ -98,6 +98,7 @@ class Crate:
         docs = pathlib.Path(metadata["target_directory"]) / "doc/raxla.json"
         description = json.loads(docs.read_text())
         self.index = description["index"]
+        self.paths = description["paths"]
         self.root = self.item(description["root"])
 
     def item(self, id):
@@ -116,6 +117,9 @@ class Crate:
                 continue
             target = self.item(use["id"]) if use["id"] is not None else None
             if target is None:
+                # What another crate has is known by its kind alone: `debug::print!` is a procedural macro.
+                if self.paths.get(str(use["id"]), {}).get("kind") in ("macro", "proc_macro"):
+                    found.setdefault(use["name"], []).append({"name": use["name"], "inner": {"macro": None}})
                 continue
             if use["is_glob"]:
                 for name, items in self.children(target).items():

@@ -136,8 +136,8 @@ options! {
     }
 }
 
-/// Elements at positions along an axis, for each place along the other axes: what [`argsort`](super::argsort) and
-/// [`argmax`](super::argmax) give can be used here. `..` flattens both.
+/// Elements at positions along an axis, for each place along the other axes: what [`argsort`](crate::numpy::argsort) and
+/// [`argmax`](crate::numpy::argmax) give can be used here. `..` flattens both.
 ///
 /// # Errors
 /// Indices that are not integers or have another number of axes; an axis out of range.
