@@ -37,7 +37,9 @@ use crate::mlir::{Value, push_list, push_number, usize_array};
 /// let (x, kernel) = (lax::full([8, 32, 32, 3], 1f32), lax::full([3, 3, 3, 16], 0.5f32));
 /// let options = ConvOptions::new().dimension_numbers(("NHWC", "HWIO", "NHWC"));
 /// let y = lax::conv_general_dilated(&x, &kernel, (2, 2), Padding::Same, options);
-/// assert_eq!(y.shape(), [8, 16, 16, 16]);
+/// // A sum of 3 × 3 × 3 halves.
+/// assert_eq!(y.index((0, 1, 1, 0)).item::<f32>()?, 13.5);
+/// # Ok::<(), raxla::Error>(())
 /// ```
 ///
 /// # Errors
