@@ -14,14 +14,7 @@ impl fmt::Display for Array {
             let sizes: Vec<String> = aval.shape().iter().map(usize::to_string).collect();
             return write!(f, "{}({}[{}])", t.kind_name(), aval.dtype().name(), sizes.join(","));
         }
-        let bytes = match self.to_bytes() {
-            Ok(bytes) => bytes,
-            Err(e) => return write!(f, "<{}: {}>", self.aval(), e.message()),
-        };
-        let dtype = self.dtype();
-        let elements: Vec<Scalar> =
-            bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
-        write_nested(f, &elements, self.shape(), 0, elements.len() > MAX_PRINTED, fmt::Display::fmt)
+        write_value(self, f, fmt::Display::fmt)
     }
 }
 
@@ -38,15 +31,24 @@ impl fmt::LowerExp for Array {
         if self.is_tracer() {
             return fmt::Display::fmt(self, f);
         }
-        let bytes = match self.to_bytes() {
-            Ok(bytes) => bytes,
-            Err(e) => return write!(f, "<{}: {}>", self.aval(), e.message()),
-        };
-        let dtype = self.dtype();
-        let elements: Vec<Scalar> =
-            bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
-        write_nested(f, &elements, self.shape(), 0, elements.len() > MAX_PRINTED, fmt::LowerExp::fmt)
+        write_value(self, f, fmt::LowerExp::fmt)
     }
+}
+
+/// The value of an array that is no tracer, each element by `element`; or why there is none.
+fn write_value(
+    x: &Array,
+    f: &mut fmt::Formatter<'_>,
+    element: fn(&Scalar, &mut fmt::Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
+    let bytes = match x.to_bytes() {
+        Ok(bytes) => bytes,
+        Err(e) => return write!(f, "<{}: {}>", x.aval(), e.message()),
+    };
+    let dtype = x.dtype();
+    let elements: Vec<Scalar> =
+        bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_bytes(dtype, b)).collect();
+    write_nested(f, &elements, x.shape(), 0, elements.len() > MAX_PRINTED, element)
 }
 
 /// Of arrays with more elements than this, axes of more than six show their first and last three.
