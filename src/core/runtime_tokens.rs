@@ -226,11 +226,8 @@ pub fn effects_barrier() -> Result<()> {
     }
 }
 
-extern "C" fn wait_at_exit() {
-    // Who ends the process inside of an effect would wait for it in vain.
-    if !in_callback()
-        && let Some(e) = PENDING.wait()
-    {
+fn wait_at_exit() {
+    if let Some(e) = PENDING.wait() {
         tracing::error!(target: "raxla::effects", "an effect failed before the process ended: {e}");
     }
 }

@@ -5,7 +5,8 @@ use super::device::{Device, DeviceDescription};
 use super::memory::Memory;
 use super::value::{NamedValue, to_raw};
 use super::{
-    CompileOptions, Executable, Plugin, Program, Topology, client_options, discovery, event, identity, sys,
+    CompileOptions, Executable, Plugin, Program, Topology, client_options, discovery, event, identity,
+    in_flight, sys,
 };
 use crate::error::{Result, bail};
 use std::fmt;
@@ -79,6 +80,7 @@ unsafe impl Sync for Inner {}
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        in_flight::forget(self.raw);
         let raw = self.raw.as_ptr() as usize;
         let plugin = self.plugin;
         let destroy = move || {
@@ -382,6 +384,11 @@ impl Client {
         &self.0
     }
 
+    /// Does the client compute on threads of this process?
+    pub(super) fn computes_here(&self) -> bool {
+        self.0.platform_name == "cpu"
+    }
+
     /// The handle of a device of this client; `raw` comes from a PJRT call.
     pub(crate) fn device_of(&self, raw: *mut sys::PJRT_Device) -> Result<Device> {
         match self.0.devices.iter().position(|d| d.raw.as_ptr() == raw) {
@@ -418,6 +425,10 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
+    pub(super) fn raw(&self) -> NonNull<sys::PJRT_Client> {
+        self.raw
+    }
+
     /// Reads everything about the client that does not change.
     fn describe(&mut self) -> Result<()> {
         let (plugin, client) = (self.plugin, self.raw.as_ptr());

@@ -2,6 +2,7 @@
 
 use super::api::{args, non_null, slice};
 use super::compiled::Owner;
+use super::in_flight::Habit;
 use super::{Buffer, Client, CompiledProgram, Device, Event, sys};
 use crate::error::{Result, bail};
 use smallvec::SmallVec;
@@ -80,6 +81,8 @@ pub struct Executable {
     num_outputs: usize,
     /// By [`Executable::delete`]: some plugins run a deleted program, and say that it is not.
     deleted: AtomicBool,
+    /// If it runs on threads of this process.
+    habit: Option<Habit>,
 }
 
 // SAFETY: the PJRT C API lets any thread use an executable, several at once; the other fields never change.
@@ -123,10 +126,14 @@ impl Executable {
             Ok((program, num_outputs))
         };
         match describe() {
-            Ok((program, num_outputs)) => {
-                let deleted = AtomicBool::new(false);
-                Ok(Executable { raw, program, client: client.clone(), num_outputs, deleted })
-            }
+            Ok((program, num_outputs)) => Ok(Executable {
+                raw,
+                program,
+                client: client.clone(),
+                num_outputs,
+                deleted: AtomicBool::new(false),
+                habit: client.computes_here().then(Habit::default),
+            }),
             Err(e) => {
                 destroy();
                 Err(e)
@@ -240,7 +247,19 @@ impl Executable {
         // executable; all lists outlive the call, the output list has room for every output and `event`, unless it is null, for
         // one event. The caller of PJRT owns the outputs.
         unsafe { call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Execute, a) }?;
-        Ok(OutputList { client: &self.client, raw: outputs.into_iter() })
+        let first = outputs.first().copied();
+        let outputs = OutputList { client: &self.client, raw: outputs.into_iter() };
+        self.note_run(first)?;
+        Ok(outputs)
+    }
+
+    /// A run whose outputs on a device begin with `output`, if it has any.
+    #[inline(always)]
+    fn note_run(&self, output: Option<*mut sys::PJRT_Buffer>) -> Result<()> {
+        match (&self.habit, output.and_then(NonNull::new)) {
+            (Some(habit), Some(output)) if habit.is_to_be_asked() => habit.note(&self.client, output),
+            _ => Ok(()),
+        }
     }
 
     /// Enqueues the program on all its devices: `arguments[d]` are those on the `d`-th of
@@ -308,6 +327,9 @@ impl Executable {
         unsafe {
             call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Execute, a)?;
             let outputs = outputs.iter().map(|list| self.take_outputs(list)).collect::<Result<Vec<_>>>()?;
+            for list in &outputs {
+                self.note_run(list.first().map(Buffer::raw))?;
+            }
             let event =
                 |raw| Ok(Event::from_raw(&self.client, non_null(raw, "PJRT_LoadedExecutable_Execute")?));
             let events = events.into_iter().map(event).collect::<Result<Vec<_>>>()?;

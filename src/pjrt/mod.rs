@@ -28,6 +28,7 @@ mod executable;
 mod ffi;
 mod host;
 mod identity;
+mod in_flight;
 mod memory;
 mod options;
 mod packages;

@@ -102,7 +102,8 @@ fn find_cpu() -> Result<Found> {
     match (asked, BUILT_CPU_PLUGIN) {
         (Some(asked), _) => bail!(
             Plugin,
-            "RAXLA_CPU_ENGINE={asked}, and that engine is not in {}: build raxla with RAXLA_CPU_ENGINE={asked}",
+            "RAXLA_CPU_ENGINE={asked}, and that engine is not in {}: build raxla with RAXLA_CPU_ENGINE={asked}, or set \
+             RAXLA_CPU_PLUGIN to a PJRT CPU plugin",
             cache.map_or_else(
                 || "a cache, for want of a home directory".to_owned(),
                 |cache| cache.display().to_string()

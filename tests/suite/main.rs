@@ -16,6 +16,7 @@ mod custom_derivatives;
 mod debug;
 mod derive;
 mod edges;
+mod end_of_process;
 mod examples;
 mod explain_cache_misses;
 mod higher_order;
