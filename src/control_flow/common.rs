@@ -4,7 +4,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::core::array::Array;
+use crate::core::array::{Array, Identity};
 use crate::core::aval::ShapedArray;
 use crate::core::config::x64_enabled;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, Parameter};
@@ -44,7 +44,7 @@ pub(super) fn old(range: impl IntoIterator<Item = usize>) -> impl Iterator<Item 
 /// Jaxprs whose leading parameters are their own constants (arrays, each once, and no scalars), with the constants of all as
 /// leading parameters.
 pub(super) fn join_consts(parts: Vec<(Arc<Jaxpr>, Vec<Array>)>) -> (Vec<Arc<Jaxpr>>, Vec<Array>) {
-    let (mut all, mut at): (Vec<Array>, Remap<usize>) = Default::default();
+    let (mut all, mut at): (Vec<Array>, Remap<Identity>) = Default::default();
     let mut positions: Vec<Vec<usize>> = Vec::new();
     for (_, consts) in &parts {
         let found = consts.iter().map(|x| {

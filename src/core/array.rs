@@ -9,12 +9,13 @@ use half::{bf16, f16};
 use num_complex::Complex;
 
 use crate::arguments::Dims;
+use crate::core::atom::Var;
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, canonicalize};
 pub use crate::core::element::Element;
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Sharding, Shards};
-use crate::core::tracer::{Tracer, TracerKind, is_live, unexpected_tracer};
+use crate::core::tracer::{TraceId, Tracer, is_live, unexpected_tracer};
 use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Error, OrThrow, Result, bail, err};
@@ -43,6 +44,20 @@ pub(crate) enum Repr {
     Scalar(Scalar),
     /// A value of a running trace.
     Tracer(Tracer),
+}
+
+/// Lists of arrays are moved through every layer of a trace, so an array takes no more than its tag and a number of any dtype.
+const _: () = assert!(size_of::<Array>() <= 24);
+
+/// Identity, as Python's `id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    /// All Rust numbers have one: none.
+    Scalar,
+    /// Of what clones share.
+    Address(usize),
+    /// A variable of a trace.
+    Var(TraceId, Var),
 }
 
 /// A handle of a buffer, which it shares with its clones.
@@ -182,7 +197,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval,
             Repr::Scalar(x) => x.aval(),
-            Repr::Tracer(t) => t.0.aval,
+            Repr::Tracer(t) => t.aval(),
         }
     }
 
@@ -193,7 +208,7 @@ impl Array {
             Repr::Scalar(x) => {
                 aval.shape().is_empty() && aval.dtype() == x.dtype() && aval.weak_type() == x.weak_type()
             }
-            Repr::Tracer(t) => t.0.aval == *aval,
+            Repr::Tracer(t) => t.aval() == *aval,
         }
     }
 
@@ -202,7 +217,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval.shape(),
             Repr::Scalar(_) => &[],
-            Repr::Tracer(t) => t.0.aval.shape(),
+            Repr::Tracer(t) => t.aval().shape(),
         }
     }
 
@@ -211,7 +226,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval.dtype(),
             Repr::Scalar(x) => x.dtype(),
-            Repr::Tracer(t) => t.0.aval.dtype(),
+            Repr::Tracer(t) => t.aval().dtype(),
         }
     }
 
@@ -220,7 +235,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval.weak_type(),
             Repr::Scalar(x) => x.weak_type(),
-            Repr::Tracer(t) => t.0.aval.weak_type(),
+            Repr::Tracer(t) => t.aval().weak_type(),
         }
     }
 
@@ -239,13 +254,15 @@ impl Array {
         matches!(self.0, Repr::Tracer(_))
     }
 
-    /// The address of what it shares with its clones: identity, as Python's `id`.
-    pub(crate) fn identity(&self) -> usize {
+    /// What it has in common with its clones, and with nothing else.
+    pub(crate) fn identity(&self) -> Identity {
         work::count(1);
         match &self.0 {
-            Repr::Device(x) => Arc::as_ptr(&x.array).addr(),
-            Repr::Scalar(_) => 0,
-            Repr::Tracer(t) => Arc::as_ptr(&t.0).addr(),
+            Repr::Device(x) => Identity::Address(Arc::as_ptr(&x.array).addr()),
+            Repr::Scalar(_) => Identity::Scalar,
+            Repr::Tracer(Tracer::Var { trace, var, .. }) => Identity::Var(*trace, *var),
+            Repr::Tracer(Tracer::Dual(dual)) => Identity::Address(Arc::as_ptr(dual).addr()),
+            Repr::Tracer(Tracer::Batched(batched)) => Identity::Address(Arc::as_ptr(batched).addr()),
         }
     }
 
@@ -301,11 +318,10 @@ impl Array {
     #[track_caller]
     pub fn item<T: Element>(&self) -> Result<T> {
         // A tracer of `grad` outside of `jit` has a value.
-        if let Repr::Tracer(t) = &self.0
-            && let TracerKind::Dual { primal, .. } = &t.0.kind
-            && is_live(t.0.trace)
+        if let Repr::Tracer(Tracer::Dual(dual)) = &self.0
+            && is_live(dual.trace)
         {
-            return primal.item();
+            return dual.primal.item();
         }
         if !self.is_tracer() && self.size() != 1 {
             let aval = self.aval();
@@ -344,12 +360,12 @@ impl Array {
     #[track_caller]
     pub fn truth(&self) -> Result<bool> {
         if let Repr::Tracer(t) = &self.0 {
-            if !is_live(t.0.trace) {
+            if !is_live(t.trace()) {
                 return Err(unexpected_tracer(t).at(Location::caller()));
             }
             // A tracer of `grad` outside of `jit` has a value.
-            if let TracerKind::Dual { primal, .. } = &t.0.kind {
-                return primal.truth();
+            if let Tracer::Dual(dual) = t {
+                return dual.primal.truth();
             }
             return Err(err!(
                 TracerBoolConversion,
@@ -357,7 +373,7 @@ impl Array {
                  traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a \
                  Static(..) argument",
                 t.kind_name(),
-                t.0.aval
+                t.aval()
             )
             .at(Location::caller()));
         }
@@ -399,7 +415,7 @@ impl Array {
 /// The error for reading a tracer's value. A tracer of `grad` outside of `jit` holds a value, which `truth` and `item`
 /// give and the rest does not, as in JAX.
 pub(crate) fn concretization(t: &Tracer) -> Error {
-    if !is_live(t.0.trace) {
+    if !is_live(t.trace()) {
         return unexpected_tracer(t);
     }
     err!(
@@ -407,7 +423,7 @@ pub(crate) fn concretization(t: &Tracer) -> Error {
         "the value of a tracer was read where a concrete value is needed: {}({}). The function is being traced, so the \
          value is not known yet; return it and read it outside, or compute with it by array operations",
         t.kind_name(),
-        t.0.aval
+        t.aval()
     )
 }
 

@@ -10,7 +10,7 @@ use crate::core::scalar::Scalar;
 impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Repr::Tracer(t) = &self.0 {
-            let aval = &t.0.aval;
+            let aval = t.aval();
             let sizes: Vec<String> = aval.shape().iter().map(usize::to_string).collect();
             return write!(f, "{}({}[{}])", t.kind_name(), aval.dtype().name(), sizes.join(","));
         }

@@ -13,22 +13,23 @@ use crate::error::{Result, bail};
 /// One element of any dtype, by its bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scalar {
-    /// Little-endian bits of the element; a `c128` uses both words.
-    bits: [u64; 2],
+    /// Little-endian bits of the element, of which a `c128` uses all. Four bytes each, so that an [`Array`](crate::Array) and
+    /// an operand have room for more beside them.
+    words: [u32; 4],
     dtype: DType,
     weak_type: bool,
 }
 
 impl Scalar {
     /// What takes the place of an array that was moved out.
-    pub(crate) const FALSE: Scalar = Scalar { bits: [0; 2], dtype: DType::Bool, weak_type: false };
+    pub(crate) const FALSE: Scalar = Scalar { words: [0; 4], dtype: DType::Bool, weak_type: false };
 
     /// The element whose little-endian bytes are the first `dtype.size()` of `bytes`.
     pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Self {
         let mut raw = [0u8; 16];
         raw[..dtype.size()].copy_from_slice(&bytes[..dtype.size()]);
-        let word = |i: usize| u64::from_le_bytes(std::array::from_fn(|j| raw[8 * i + j]));
-        Scalar { bits: [word(0), word(1)], dtype, weak_type: false }
+        let words = std::array::from_fn(|i| u32::from_le_bytes(std::array::from_fn(|j| raw[4 * i + j])));
+        Scalar { words, dtype, weak_type: false }
     }
 
     /// `value` rounded to `dtype`; integers wrap, a complex dtype gets it as the real part.
@@ -91,14 +92,20 @@ impl Scalar {
     /// All sixteen bytes; the first `dtype().size()` are the element, little-endian.
     pub fn bytes(&self) -> [u8; 16] {
         let mut raw = [0u8; 16];
-        raw[..8].copy_from_slice(&self.bits[0].to_le_bytes());
-        raw[8..].copy_from_slice(&self.bits[1].to_le_bytes());
+        for (bytes, word) in raw.chunks_exact_mut(4).zip(self.words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
         raw
+    }
+
+    /// The first or second half of the bits.
+    fn half(self, i: usize) -> u64 {
+        u64::from(self.words[2 * i]) | u64::from(self.words[2 * i + 1]) << 32
     }
 
     /// The value as `f64` (complex: the real part).
     pub fn to_f64(self) -> f64 {
-        let bits = self.bits[0];
+        let bits = self.half(0);
         match self.dtype {
             DType::BF16 => bf16::from_bits(bits as u16).to_f64(),
             DType::F16 => f16::from_bits(bits as u16).to_f64(),
@@ -111,15 +118,15 @@ impl Scalar {
     /// The imaginary part; 0 for a real dtype.
     pub fn imag(self) -> f64 {
         match self.dtype {
-            DType::C64 => f64::from(f32::from_bits((self.bits[0] >> 32) as u32)),
-            DType::C128 => f64::from_bits(self.bits[1]),
+            DType::C64 => f64::from(f32::from_bits(self.words[1])),
+            DType::C128 => f64::from_bits(self.half(1)),
             _ => 0.0,
         }
     }
 
     /// The value of an integer or `bool`; floats are truncated.
     pub fn to_i128(self) -> i128 {
-        let bits = self.bits[0];
+        let bits = self.half(0);
         match self.dtype {
             DType::Bool => i128::from(bits & 0xff != 0),
             DType::I8 => i128::from(bits as i8),

@@ -17,38 +17,67 @@ const SERIAL_BITS: u32 = 40;
 
 /// A value of a trace that is still running; what it stands for depends on the trace.
 #[derive(Clone, Debug)]
-pub(crate) struct Tracer(pub(crate) Arc<TracerData>);
-
-#[derive(Debug)]
-pub(crate) struct TracerData {
-    pub trace: TraceId,
-    pub aval: ShapedArray,
-    pub kind: TracerKind,
+pub(crate) enum Tracer {
+    /// A variable of a jaxpr that is being recorded. There is one for each equation, so it is all here and costs no memory.
+    Var { var: Var, trace: TraceId, aval: ShapedArray },
+    /// A primal value with its tangent (`jvp`, `linearize`).
+    Dual(Arc<Dual>),
+    /// A value with a mapped axis (`vmap`).
+    Batched(Arc<BatchedValue>),
 }
 
 #[derive(Debug)]
-pub(crate) enum TracerKind {
-    /// A variable of a jaxpr that is being recorded.
-    Var(Var),
-    /// A primal value with its tangent (`jvp`, `linearize`).
-    Dual { primal: Array, tangent: Array },
-    /// A value with the mapped axis at `axis` (`vmap`).
-    Batched { value: Array, axis: usize },
+pub(crate) struct Dual {
+    pub trace: TraceId,
+    pub aval: ShapedArray,
+    pub primal: Array,
+    pub tangent: Array,
+}
+
+#[derive(Debug)]
+pub(crate) struct BatchedValue {
+    pub trace: TraceId,
+    pub aval: ShapedArray,
+    pub value: Array,
+    /// Where the value has the mapped axis.
+    pub axis: usize,
 }
 
 impl Tracer {
-    #[allow(clippy::new_ret_no_self, reason = "a tracer is only ever met as an array")]
-    pub(crate) fn new(trace: TraceId, aval: ShapedArray, kind: TracerKind) -> Array {
-        Array(Repr::Tracer(Tracer(Arc::new(TracerData { trace, aval, kind }))))
+    /// The trace that it belongs to.
+    #[inline]
+    pub(crate) fn trace(&self) -> TraceId {
+        match self {
+            Tracer::Var { trace, .. } => *trace,
+            Tracer::Dual(dual) => dual.trace,
+            Tracer::Batched(batched) => batched.trace,
+        }
+    }
+
+    /// What is known of the value.
+    #[inline]
+    pub(crate) fn aval(&self) -> ShapedArray {
+        match self {
+            Tracer::Var { aval, .. } => *aval,
+            Tracer::Dual(dual) => dual.aval,
+            Tracer::Batched(batched) => batched.aval,
+        }
     }
 
     /// JAX's name for a tracer of this kind.
     pub(crate) fn kind_name(&self) -> &'static str {
-        match self.0.kind {
-            TracerKind::Var(_) => "JitTracer",
-            TracerKind::Dual { .. } => "JVPTracer",
-            TracerKind::Batched { .. } => "BatchTracer",
+        match self {
+            Tracer::Var { .. } => "JitTracer",
+            Tracer::Dual(_) => "JVPTracer",
+            Tracer::Batched(_) => "BatchTracer",
         }
+    }
+}
+
+impl From<Tracer> for Array {
+    #[inline]
+    fn from(tracer: Tracer) -> Self {
+        Array(Repr::Tracer(tracer))
     }
 }
 
@@ -101,7 +130,7 @@ pub(crate) fn is_live(id: TraceId) -> bool {
 /// An error if `x` is a tracer whose trace is over or runs on another thread.
 pub(crate) fn check_live(x: &Array) -> Result<()> {
     match &x.0 {
-        Repr::Tracer(t) if !is_live(t.0.trace) => Err(unexpected_tracer(t)),
+        Repr::Tracer(t) if !is_live(t.trace()) => Err(unexpected_tracer(t)),
         _ => Ok(()),
     }
 }
@@ -109,8 +138,8 @@ pub(crate) fn check_live(x: &Array) -> Result<()> {
 /// The error for a tracer that reached a place where its trace does not run.
 pub(crate) fn unexpected_tracer(t: &Tracer) -> Error {
     let thread = TRACES.with(this_thread);
-    let (name, aval) = (t.kind_name(), &t.0.aval);
-    if t.0.trace.0 >> SERIAL_BITS != thread {
+    let (name, aval) = (t.kind_name(), t.aval());
+    if t.trace().0 >> SERIAL_BITS != thread {
         return err!(
             UnexpectedTracer,
             "{name}({aval}) was used on a thread other than the one that traces it: a tracer stands for a value only \

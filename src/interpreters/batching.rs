@@ -12,8 +12,8 @@ use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, BatchDim, MappedAxis, Prim};
 use crate::core::trace::{
-    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
-    is_live, with_axis, with_location, with_trace,
+    BatchedValue, CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, bind_at, bind_custom,
+    current_trace, is_live, with_axis, with_location, with_trace,
 };
 use crate::error::{Error, Result, catch};
 use crate::interpreters::custom_call::BatchedCall;
@@ -42,11 +42,10 @@ struct BatchTrace {
 }
 
 fn unpack(id: TraceId, x: &Array) -> (Array, BatchDim) {
-    if let Repr::Tracer(t) = &x.0
-        && t.0.trace == id
-        && let TracerKind::Batched { value, axis } = &t.0.kind
+    if let Repr::Tracer(Tracer::Batched(batched)) = &x.0
+        && batched.trace == id
     {
-        return (value.clone(), Some(*axis));
+        return (batched.value.clone(), Some(batched.axis));
     }
     (x.clone(), None)
 }
@@ -55,7 +54,8 @@ fn batched(id: TraceId, value: Array, dim: BatchDim) -> Array {
     match dim {
         None => value,
         Some(axis) => {
-            Tracer::new(id, value.aval().without_axes(&[axis]), TracerKind::Batched { value, axis })
+            let aval = value.aval().without_axes(&[axis]);
+            Tracer::Batched(Arc::new(BatchedValue { trace: id, aval, value, axis })).into()
         }
     }
 }

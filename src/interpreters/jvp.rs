@@ -10,7 +10,7 @@ use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, Prim, Tangent};
 use crate::core::trace::{
-    CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, TracerKind, bind_at, bind_custom, current_trace,
+    CustomCall, Dual, LiveTrace, Trace, TraceId, TraceRef, Tracer, bind_at, bind_custom, current_trace,
     with_location, with_trace,
 };
 use crate::error::{Result, catch};
@@ -25,11 +25,10 @@ pub(crate) struct JvpTrace {
 
 /// The primal value and tangent of `x` under the trace `id`.
 pub(crate) fn unpack(id: TraceId, x: &Array) -> (Array, Tangent) {
-    if let Repr::Tracer(t) = &x.0
-        && t.0.trace == id
-        && let TracerKind::Dual { primal, tangent } = &t.0.kind
+    if let Repr::Tracer(Tracer::Dual(dual)) = &x.0
+        && dual.trace == id
     {
-        return (primal.clone(), Some(tangent.clone()));
+        return (dual.primal.clone(), Some(dual.tangent.clone()));
     }
     (x.clone(), None)
 }
@@ -38,7 +37,9 @@ pub(crate) fn unpack(id: TraceId, x: &Array) -> (Array, Tangent) {
 pub(crate) fn dual(id: TraceId, primal: Array, tangent: Tangent) -> Array {
     match tangent {
         None => primal,
-        Some(tangent) => Tracer::new(id, primal.aval(), TracerKind::Dual { primal, tangent }),
+        Some(tangent) => {
+            Tracer::Dual(Arc::new(Dual { trace: id, aval: primal.aval(), primal, tangent })).into()
+        }
     }
 }
 

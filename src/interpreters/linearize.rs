@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::core::array::{Array, Repr};
+use crate::core::array::{Array, Identity, Repr};
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, Linearized, Prim, Tangent};
 use crate::core::remap::Remap;
 use crate::core::trace::{
-    CustomCall, LiveTrace, Trace, TraceRef, bind_at, bind_custom, caller, current_trace, with_location,
-    with_trace,
+    CustomCall, LiveTrace, Trace, TraceRef, Tracer, bind_at, bind_custom, caller, current_trace,
+    with_location, with_trace,
 };
 use crate::error::{Result, catch};
 use crate::interpreters::custom_call::linearize_forward;
@@ -31,7 +31,7 @@ struct TangentTrace {
 
 impl TangentTrace {
     fn is_tangent(&self, x: &Array) -> bool {
-        matches!(&x.0, Repr::Tracer(t) if t.0.trace == self.jaxpr.live.0)
+        matches!(&x.0, Repr::Tracer(Tracer::Var { trace, .. }) if *trace == self.jaxpr.live.0)
     }
 
     /// An equation that holds a jaxpr and mixes both sides, as the jvp of a nested `jit` does in a custom rule: some results
@@ -257,7 +257,7 @@ pub(crate) fn linearize_jaxpr(
                 let (tangent, residuals) = convert_constvars(linear.jaxpr);
                 let mut outs = linear.primals_out;
                 let n = outs.len();
-                let known: Remap<usize> = args.iter().chain(&outs).map(Array::identity).collect();
+                let known: Remap<Identity> = args.iter().chain(&outs).map(Array::identity).collect();
                 let mut sources = Vec::with_capacity(residuals.len());
                 for residual in residuals {
                     sources.push(match known.get(&residual.identity()) {

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::core::array::{Array, Repr};
+use crate::core::array::{Array, Identity, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, ClosedJaxpr, Eqn, Jaxpr, Loc, Var};
 use crate::core::primitive::{Arrays, Prim};
-use crate::core::trace::{LiveTrace, Trace, Tracer, TracerKind, check_live, with_trace, without_location};
+use crate::core::trace::{LiveTrace, Trace, Tracer, check_live, with_trace, without_location};
 use crate::error::{Result, catch};
 
 /// Records every operation.
@@ -29,7 +29,7 @@ pub(crate) struct JaxprBuilder {
     consts: Vec<Array>,
     constvars: Vec<Var>,
     /// Where each stands among them, by identity.
-    const_index: FxHashMap<usize, usize>,
+    const_index: FxHashMap<Identity, usize>,
 }
 
 impl JaxprTrace {
@@ -42,17 +42,18 @@ impl JaxprTrace {
         let mut b = self.builder.borrow_mut();
         let var = b.new_var(aval);
         b.invars.push(var);
-        Tracer::new(self.live.0, aval, TracerKind::Var(var))
+        self.tracer(var, aval)
+    }
+
+    fn tracer(&self, var: Var, aval: ShapedArray) -> Array {
+        Tracer::Var { var, trace: self.live.0, aval }.into()
     }
 
     /// The operand that stands for `x`: its variable, a literal, or a constant.
     pub(crate) fn atom(&self, x: &Array) -> Result<Atom> {
         match &x.0 {
             Repr::Scalar(x) => Ok(Atom::Literal(*x)),
-            Repr::Tracer(t) if t.0.trace == self.live.0 => match t.0.kind {
-                TracerKind::Var(v) => Ok(Atom::Var(v)),
-                _ => Ok(Atom::Var(self.builder.borrow_mut().const_var(x))),
-            },
+            Repr::Tracer(Tracer::Var { var, trace, .. }) if *trace == self.live.0 => Ok(Atom::Var(*var)),
             _ => {
                 check_live(x)?;
                 Ok(Atom::Var(self.builder.borrow_mut().const_var(x)))
@@ -62,18 +63,25 @@ impl JaxprTrace {
 
     /// Records one equation.
     pub(crate) fn record(&self, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
-        let inputs = args.iter().map(|x| self.atom(x)).collect::<Result<SmallVec<[Atom; 2]>>>()?;
-        let outs = {
-            let ins: SmallVec<[ShapedArray; 4]> = args.iter().map(|x| x.aval()).collect();
-            prim.abstract_eval(&ins.iter().collect::<SmallVec<[&ShapedArray; 4]>>())?
-        };
+        // Loops that push, here and elsewhere on the way of each equation: a collected iterator costs a multiple.
+        let mut inputs = SmallVec::with_capacity(args.len());
+        let mut avals: SmallVec<[ShapedArray; 4]> = SmallVec::new();
+        for x in args {
+            inputs.push(self.atom(x)?);
+            avals.push(x.aval());
+        }
+        let mut ins: SmallVec<[&ShapedArray; 4]> = SmallVec::new();
+        for aval in &avals {
+            ins.push(aval);
+        }
+        let outs = prim.abstract_eval(&ins)?;
         let mut b = self.builder.borrow_mut();
-        let mut outputs = SmallVec::new();
-        let mut tracers = Arrays::new();
-        for aval in outs {
+        let mut outputs = SmallVec::with_capacity(outs.len());
+        let mut tracers = Arrays::with_capacity(outs.len());
+        for &aval in &outs {
             let var = b.new_var(aval);
             outputs.push(var);
-            tracers.push(Tracer::new(self.live.0, aval, TracerKind::Var(var)));
+            tracers.push(self.tracer(var, aval));
         }
         b.eqns.push(Eqn { prim: prim.clone(), inputs, outputs, loc });
         Ok(tracers)

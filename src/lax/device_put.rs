@@ -10,7 +10,7 @@ use crate::core::primitive::{
     Transposed,
 };
 use crate::core::sharding::{Sharding, device_repr};
-use crate::core::trace::{TracerKind, bind_at, bind1, caller};
+use crate::core::trace::{Tracer, bind_at, bind1, caller};
 use crate::error::{OrThrow, Result};
 use crate::lax::elementwise::{linear_ct, nary_batch, one, unary_jvp};
 use crate::mlir::Value;
@@ -56,10 +56,8 @@ fn device_of(x: &Array) -> Option<Sharding> {
     match &x.0 {
         Repr::Device(x) => Some(x.sharding),
         Repr::Scalar(_) => None,
-        Repr::Tracer(t) => match &t.0.kind {
-            TracerKind::Dual { primal, .. } => device_of(primal),
-            _ => None,
-        },
+        Repr::Tracer(Tracer::Dual(dual)) => device_of(&dual.primal),
+        Repr::Tracer(_) => None,
     }
 }
 
