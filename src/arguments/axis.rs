@@ -79,7 +79,7 @@ impl Axes {
     /// `sum: axis 2 is out of bounds for array of dimension 2`; `sum: duplicate value in axes [0, 0]`.
     pub(crate) fn positions(&self, name: &str, ndim: usize) -> Result<SmallVec<[usize; 4]>> {
         let Some(axes) = &self.0 else { return Ok((0..ndim).collect()) };
-        let mut out: SmallVec<[usize; 4]> = SmallVec::with_capacity(axes.len());
+        let mut out: SmallVec<[usize; 4]> = SmallVec::new();
         for axis in axes {
             let axis = Axis(*axis).position(name, ndim)?;
             if out.contains(&axis) {

@@ -133,7 +133,7 @@ impl Primitive for HostCallback {
     fn effects(&self) -> Effects {
         self.effect.map_or(Effects::NONE, Effects::from)
     }
-    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, _: &[ShapedArray]) -> Result<Avals> {
         Ok(self.results.iter().cloned().collect())
     }
     fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {

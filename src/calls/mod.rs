@@ -76,7 +76,7 @@ impl<P: CallPrimitive> Primitive for P {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![self.jaxpr()]
     }
-    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, _: &[ShapedArray]) -> Result<Avals> {
         Ok(self.jaxpr().out_avals().into())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {

@@ -133,7 +133,7 @@ impl Primitive for Reduce {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.jaxpr]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let (xs, inits) = ins.split_at(ins.len() / 2);
         for (x, init) in xs.iter().zip(inits) {
             check::axes(self, "dimensions", &self.dimensions, x)?;

@@ -108,7 +108,7 @@ impl Primitive for ReduceWindow {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.jaxpr]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let (xs, inits) = ins.split_at(ins.len() / 2);
         if xs.iter().zip(inits).any(|(x, init)| !init.shape().is_empty() || init.dtype() != x.dtype()) {
             bail!(Internal, "reduce_window: operands {xs:?} do not fit initial values {inits:?}");

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::core::intern::{Interned, Interner};
 use crate::core::sharding::Sharding;
+use crate::core::small::small;
 use crate::dtype::DType;
 
 /// Sizes along each axis. Up to rank 4 without an allocation.
@@ -74,12 +75,14 @@ impl ShapedArray {
     }
 
     /// The aval of a result of `ins`: weakly typed if all of them are, and where they are if they agree and have its shape.
-    pub fn result(ins: &[&ShapedArray], shape: &[usize], dtype: DType) -> Self {
+    pub fn result(ins: &[ShapedArray], shape: &[usize], dtype: DType) -> Self {
         let weak_type = !ins.is_empty() && ins.iter().all(|aval| aval.weak_type());
         let sharding = ins.first().and_then(|first| first.sharding());
-        let agree = |aval: &&ShapedArray| aval.sharding() == sharding && aval.shape() == shape;
+        let agree = |aval: &ShapedArray| aval.sharding() == sharding && aval.shape() == shape;
         let sharding = sharding.filter(|_| ins.iter().all(agree));
-        Wanted { shape, dtype, weak_type, sharding }.aval()
+        let wanted = Wanted { shape, dtype, weak_type, sharding };
+        // Most results have the type of an operand, which need not be looked for.
+        ins.iter().copied().find(|aval| aval.wanted() == wanted).unwrap_or_else(|| wanted.aval())
     }
 
     #[inline]
@@ -143,9 +146,8 @@ impl ShapedArray {
     /// The same without `axes`, which need not be sorted.
     #[must_use]
     pub fn without_axes(&self, axes: &[usize]) -> Self {
-        let shape: Shape =
-            self.shape().iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, &n)| n).collect();
-        self.with_shape(&shape)
+        let kept = self.shape().iter().enumerate().filter(|(i, _)| !axes.contains(i));
+        self.with_shape(&small::<[usize; 4]>(kept.map(|(_, &n)| n)))
     }
 
     /// The same with an axis of `size` inserted before position `axis`.
@@ -232,9 +234,9 @@ mod tests {
         assert_eq!(placed.with_shape(&[3]).sharding(), Some(sharding));
         assert_eq!(placed.with_axis(0, 3).sharding(), None);
         let result =
-            |ins: &[&ShapedArray], shape: &[usize]| ShapedArray::result(ins, shape, DType::F32).sharding();
-        assert_eq!(result(&[&placed, &placed], &[2]), Some(sharding));
-        assert_eq!([result(&[&placed, &aval], &[2]), result(&[&placed], &[]), result(&[], &[2])], [None; 3]);
+            |ins: &[ShapedArray], shape: &[usize]| ShapedArray::result(ins, shape, DType::F32).sharding();
+        assert_eq!(result(&[placed, placed], &[2]), Some(sharding));
+        assert_eq!([result(&[placed, aval], &[2]), result(&[placed], &[]), result(&[], &[2])], [None; 3]);
         assert_eq!(format!("{placed:?}"), format!("f32[2]@{sharding}"));
     }
 }

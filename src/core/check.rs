@@ -9,9 +9,9 @@ use smallvec::SmallVec;
 /// The operands, if there are `N` of them.
 pub(crate) fn arity<'a, const N: usize>(
     prim: &dyn Primitive,
-    ins: &[&'a ShapedArray],
-) -> Result<[&'a ShapedArray; N]> {
-    match <[&ShapedArray; N]>::try_from(ins) {
+    ins: &'a [ShapedArray],
+) -> Result<&'a [ShapedArray; N]> {
+    match <&[ShapedArray; N]>::try_from(ins) {
         Ok(ins) => Ok(ins),
         Err(_) => bail!(Internal, "{}: takes {N} operands, got {}", prim.name(), ins.len()),
     }
@@ -57,7 +57,7 @@ pub(crate) fn axes(prim: &dyn Primitive, param: &str, axes: &[usize], operand: &
 }
 
 /// Are all of these weakly typed?
-pub(crate) fn all_weak(ins: &[&ShapedArray]) -> bool {
+pub(crate) fn all_weak(ins: &[ShapedArray]) -> bool {
     ins.iter().all(|a| a.weak_type())
 }
 
@@ -88,9 +88,8 @@ pub fn check_jaxpr(jaxpr: &Jaxpr) -> Result<()> {
         _ => Ok(()),
     };
     for eqn in &jaxpr.eqns {
-        let ins: Vec<ShapedArray> = eqn.inputs.iter().map(|a| jaxpr.atom_aval(a)).collect();
+        let ins: SmallVec<[ShapedArray; 4]> = eqn.inputs.iter().map(|a| jaxpr.atom_aval(a)).collect();
         eqn.inputs.iter().try_for_each(|a| check(a, &seen))?;
-        let ins: SmallVec<[&ShapedArray; 4]> = ins.iter().collect();
         let outs = eqn.prim.abstract_eval(&ins)?;
         let same = outs.len() == eqn.outputs.len()
             && outs.iter().zip(&eqn.outputs).all(|(aval, v)| aval.matches(jaxpr.aval(*v)));

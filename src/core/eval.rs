@@ -142,10 +142,9 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
 }
 
 fn compile(entry: &CompiledOp) -> Result<OpProgram> {
-    let ins: SmallVec<[&ShapedArray; 4]> = entry.ins.iter().collect();
-    let outs = entry.prim.abstract_eval(&ins)?;
+    let outs = entry.prim.abstract_eval(&entry.ins)?;
     let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(entry.sharding));
-    let arg_types = ins.iter().map(|aval| ctx.ty(aval)).collect();
+    let arg_types = entry.ins.iter().map(|aval| ctx.ty(aval)).collect();
     let result_types = outs.iter().map(|aval| ctx.ty(aval)).collect();
     let effects = entry.prim.effects();
     ctx.write_body("main", true, effects, arg_types, result_types, [&[], &[]], |ctx, args| {

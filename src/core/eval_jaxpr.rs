@@ -6,6 +6,7 @@ use crate::core::array::Array;
 use crate::core::atom::Atom;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::primitive::Arrays;
+use crate::core::small::{small, try_small};
 use crate::core::trace::bind_at;
 use crate::core::work;
 use crate::error::{Result, bail};
@@ -30,7 +31,7 @@ pub(crate) fn eval_jaxpr(jaxpr: &Jaxpr, consts: &[Array], args: &[Array]) -> Res
     }
     for (i, eqn) in jaxpr.eqns.iter().enumerate() {
         work::count(eqn.inputs.len());
-        let inputs = eqn.inputs.iter().map(|a| read(&env, a)).collect::<Result<Arrays>>()?;
+        let inputs: Arrays = try_small(eqn.inputs.iter().map(|a| read(&env, a)))?;
         for atom in &eqn.inputs {
             if let Atom::Var(v) = atom
                 && last_use[v.0 as usize] == i
@@ -38,7 +39,7 @@ pub(crate) fn eval_jaxpr(jaxpr: &Jaxpr, consts: &[Array], args: &[Array]) -> Res
                 env[v.0 as usize] = None;
             }
         }
-        let refs: SmallVec<[&Array; 4]> = inputs.iter().collect();
+        let refs: SmallVec<[&Array; 4]> = small(&inputs);
         let outs = bind_at(&eqn.prim, &refs, eqn.loc)?;
         for (var, value) in eqn.outputs.iter().zip(outs) {
             env[var.0 as usize] = Some(value);

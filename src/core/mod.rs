@@ -23,6 +23,7 @@ pub(crate) mod remap;
 pub(crate) mod runtime_tokens;
 pub(crate) mod scalar;
 pub mod sharding;
+pub(crate) mod small;
 pub(crate) mod trace;
 pub(crate) mod tracer;
 pub(crate) mod work;

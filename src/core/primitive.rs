@@ -116,7 +116,7 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     }
 
     /// Avals of the results. All checks of shapes and dtypes stand here.
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals>;
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals>;
 
     /// Emits StableHLO for one equation.
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues;
@@ -139,8 +139,8 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
         axis_names_of(&self.sub_jaxprs())
     }
 
-    /// Linearisation, where it is not simply [`jvp`](Self::jvp) with the tangents unknown: primitives that hold jaxprs
-    /// split them into a known and a linear part. `None` asks for the simple way.
+    /// Linearisation, where it is not simply [`jvp`](Self::jvp) with the tangents unknown: primitives that hold jaxprs, which
+    /// alone are asked, split them into a known and a linear part. `None` asks for the simple way.
     fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Option<Linearized>> {
         let _ = (primals, nonzero);
         Ok(None)

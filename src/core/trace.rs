@@ -18,7 +18,7 @@ pub(crate) use crate::core::tracer::{
     BatchedValue, Dual, LiveTrace, TraceId, Tracer, check_live, is_live, unexpected_tracer,
 };
 pub(crate) use crate::error::{Loc, caller, with_caller, with_location, without_location};
-use crate::error::{OrThrow, Result, bail, caller_or};
+use crate::error::{OrThrow, Result, bail, caller_or, err, throw};
 
 /// An interpretation of operations.
 pub(crate) trait Trace {
@@ -185,8 +185,10 @@ pub(crate) fn bind1(prim: impl Into<Prim>, args: &[&Array]) -> Array {
 
 #[track_caller]
 fn bind1_of(prim: &Prim, args: &[&Array]) -> Array {
-    let mut outs = bind_at(prim, args, Location::caller()).or_throw();
-    outs.swap_remove(0)
+    match bind_at(prim, args, Location::caller()).or_throw().pop() {
+        Some(out) => out,
+        None => throw(err!(Internal, "{}: no result", prim.name())),
+    }
 }
 
 /// Applies a primitive with several results. Fails at the caller's line.

@@ -5,8 +5,9 @@ use smallvec::SmallVec;
 use crate::core::array::Array;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{Atom, ClosedJaxpr, Jaxpr, TransformedJaxpr, Var};
-use crate::core::primitive::{Ct, LinearInput};
-use crate::core::trace::with_location;
+use crate::core::primitive::{Arrays, Ct, LinearInput};
+use crate::core::small::{small, try_small};
+use crate::core::trace::{bind_at, with_location};
 use crate::error::{Result, bail, catch};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
@@ -56,9 +57,9 @@ fn backward(
             backwards.push(i);
             continue;
         }
-        let args = eqn.inputs.iter().map(|a| read(&known, a)).collect::<Result<Vec<_>>>()?;
-        let refs: SmallVec<[&Array; 4]> = args.iter().collect();
-        for (var, value) in eqn.outputs.iter().zip(crate::core::trace::bind_at(&eqn.prim, &refs, eqn.loc)?) {
+        let args: Arrays = try_small(eqn.inputs.iter().map(|a| read(&known, a)))?;
+        let refs: SmallVec<[&Array; 4]> = small(&args);
+        for (var, value) in eqn.outputs.iter().zip(bind_at(&eqn.prim, &refs, eqn.loc)?) {
             known[var.0 as usize] = Some(value);
         }
     }
@@ -72,7 +73,7 @@ fn backward(
     }
     for i in backwards.into_iter().rev() {
         let eqn = &jaxpr.eqns[i];
-        let cts_in: SmallVec<[Ct; 2]> = eqn.outputs.iter().map(|v| cts[v.0 as usize].take()).collect();
+        let cts_in: SmallVec<[Ct; 2]> = small(eqn.outputs.iter().map(|v| cts[v.0 as usize].take()));
         if cts_in.iter().all(Option::is_none) {
             continue;
         }
@@ -80,7 +81,7 @@ fn backward(
             Atom::Var(v) if is_linear[v.0 as usize] => Ok(LinearInput::Linear(*jaxpr.aval(*v))),
             _ => read(&known, atom).map(LinearInput::Known),
         });
-        let ins = ins.collect::<Result<SmallVec<[LinearInput; 2]>>>()?;
+        let ins: SmallVec<[LinearInput; 2]> = try_small(ins)?;
         with_location(eqn.loc, || -> Result<()> {
             let found = catch(|| eqn.prim.transpose(&cts_in, &ins)).map_err(|e| e.at(eqn.loc))?;
             if found.len() != ins.len() {

@@ -103,7 +103,7 @@ impl Trace for BatchTrace {
 #[cold]
 fn per_example(prim: &Prim, args: &[&Array], error: Error) -> Error {
     let avals: SmallVec<[ShapedArray; 4]> = args.iter().map(|x| x.aval()).collect();
-    match prim.abstract_eval(&avals.iter().collect::<SmallVec<[&ShapedArray; 4]>>()) {
+    match prim.abstract_eval(&avals) {
         Err(own) => match error.location() {
             Some(at) => own.at(at),
             None => own,

@@ -89,7 +89,7 @@ impl Primitive for CustomDerivativeCall {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.call_jaxpr]
     }
-    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, _: &[ShapedArray]) -> Result<Avals> {
         Ok(self.call_jaxpr.out_avals().into())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
@@ -353,7 +353,7 @@ impl Primitive for CustomLin {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("bwd", Param::Text(self.name.clone())), ("num_res", Param::Text(self.num_res.to_string()))]
     }
-    fn abstract_eval(&self, _: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, _: &[ShapedArray]) -> Result<Avals> {
         Ok(self.out_avals.iter().filter(|a| a.dtype().is_inexact()).cloned().collect())
     }
     fn lower(&self, _: &mut LoweringCtx, _: &[Value], _: &[ShapedArray]) -> LoweredValues {

@@ -9,6 +9,7 @@ use crate::core::array::{Array, Repr};
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, Prim, Tangent};
+use crate::core::small::small;
 use crate::core::trace::{
     CustomCall, Dual, LiveTrace, Trace, TraceId, TraceRef, Tracer, bind_at, bind_custom, current_trace,
     with_location, with_trace,
@@ -33,6 +34,23 @@ pub(crate) fn unpack(id: TraceId, x: &Array) -> (Array, Tangent) {
     (x.clone(), None)
 }
 
+/// Is `x` a value with a tangent under the trace `id`?
+#[inline]
+pub(crate) fn is_dual(id: TraceId, x: &Array) -> bool {
+    matches!(&x.0, Repr::Tracer(Tracer::Dual(dual)) if dual.trace == id)
+}
+
+/// [`unpack`] of each.
+pub(crate) fn unpack_all(id: TraceId, args: &[&Array]) -> (Arrays, SmallVec<[Tangent; 2]>) {
+    let (mut primals, mut tangents) = (Arrays::new(), SmallVec::new());
+    for x in args {
+        let (primal, tangent) = unpack(id, x);
+        primals.push(primal);
+        tangents.push(tangent);
+    }
+    (primals, tangents)
+}
+
 /// The tracer that pairs `primal` with `tangent`; the primal itself if the tangent is a symbolic zero.
 pub(crate) fn dual(id: TraceId, primal: Array, tangent: Tangent) -> Array {
     match tangent {
@@ -46,15 +64,13 @@ pub(crate) fn dual(id: TraceId, primal: Array, tangent: Tangent) -> Array {
 impl Trace for JvpTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.live.0;
-        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) =
-            args.iter().map(|x| unpack(id, x)).unzip();
         with_trace(self.parent.clone(), || {
-            if tangents.iter().all(Option::is_none) {
-                let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
-                return bind_at(prim, &refs, loc);
+            if !args.iter().any(|x| is_dual(id, x)) {
+                return bind_at(prim, args, loc);
             }
+            let (primals, tangents) = unpack_all(id, args);
             let (outs, out_tangents) = with_location(loc, || prim.jvp(&primals, &tangents))?;
-            Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
+            Ok(small(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx))))
         })
     }
 

@@ -13,13 +13,14 @@ use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, Linearized, Prim, Tangent};
 use crate::core::remap::Remap;
+use crate::core::small::small;
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceRef, Tracer, bind_at, bind_custom, caller, current_trace,
     with_location, with_trace,
 };
 use crate::error::{Result, catch};
 use crate::interpreters::custom_call::linearize_forward;
-use crate::interpreters::jvp::{dual, instantiate, unpack};
+use crate::interpreters::jvp::{dual, instantiate, is_dual, unpack, unpack_all};
 use crate::interpreters::partial_eval::{JaxprTrace, convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
 
@@ -106,21 +107,20 @@ struct LinearizeTrace {
 impl Trace for LinearizeTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.live.0;
-        let (primals, tangents): (Arrays, SmallVec<[Tangent; 2]>) =
-            args.iter().map(|x| unpack(id, x)).unzip();
-        if tangents.iter().all(Option::is_none) {
-            let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
-            return with_trace(self.parent.clone(), || bind_at(prim, &refs, loc));
+        if !args.iter().any(|x| is_dual(id, x)) {
+            return with_trace(self.parent.clone(), || bind_at(prim, args, loc));
         }
-        let nonzero: SmallVec<[bool; 8]> = tangents.iter().map(Option::is_some).collect();
-        let split =
-            with_trace(self.parent.clone(), || with_location(loc, || prim.linearize(&primals, &nonzero)))?;
-        if let Some(split) = split {
-            return self.record_linear(split, &tangents, loc);
+        let (primals, tangents) = unpack_all(id, args);
+        if !prim.sub_jaxprs().is_empty() {
+            let nonzero: Vec<bool> = tangents.iter().map(Option::is_some).collect();
+            let linearize = || with_location(loc, || prim.linearize(&primals, &nonzero));
+            if let Some(split) = with_trace(self.parent.clone(), linearize)? {
+                return self.record_linear(split, &tangents, loc);
+            }
         }
         let (outs, out_tangents) =
             with_trace(Some(self.tangent.clone()), || with_location(loc, || prim.jvp(&primals, &tangents)))?;
-        Ok(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx)).collect())
+        Ok(small(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx))))
     }
 
     fn process_custom(

@@ -50,34 +50,32 @@ impl JaxprTrace {
     }
 
     /// The operand that stands for `x`: its variable, a literal, or a constant.
+    #[inline]
     pub(crate) fn atom(&self, x: &Array) -> Result<Atom> {
         match &x.0 {
-            Repr::Scalar(x) => Ok(Atom::Literal(*x)),
             Repr::Tracer(Tracer::Var { var, trace, .. }) if *trace == self.live.0 => Ok(Atom::Var(*var)),
-            _ => {
-                check_live(x)?;
-                Ok(Atom::Var(self.builder.borrow_mut().const_var(x)))
-            }
+            Repr::Scalar(x) => Ok(Atom::Literal(*x)),
+            _ => self.constant(x).map(Atom::Var),
         }
+    }
+
+    fn constant(&self, x: &Array) -> Result<Var> {
+        check_live(x)?;
+        Ok(self.builder.borrow_mut().const_var(x))
     }
 
     /// Records one equation.
     pub(crate) fn record(&self, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
-        // Loops that push, here and elsewhere on the way of each equation: a collected iterator costs a multiple.
-        let mut inputs = SmallVec::with_capacity(args.len());
+        let mut inputs = SmallVec::new();
         let mut avals: SmallVec<[ShapedArray; 4]> = SmallVec::new();
         for x in args {
             inputs.push(self.atom(x)?);
             avals.push(x.aval());
         }
-        let mut ins: SmallVec<[&ShapedArray; 4]> = SmallVec::new();
-        for aval in &avals {
-            ins.push(aval);
-        }
-        let outs = prim.abstract_eval(&ins)?;
+        let outs = prim.abstract_eval(&avals)?;
         let mut b = self.builder.borrow_mut();
-        let mut outputs = SmallVec::with_capacity(outs.len());
-        let mut tracers = Arrays::with_capacity(outs.len());
+        let mut outputs = SmallVec::new();
+        let mut tracers = Arrays::new();
         for &aval in &outs {
             let var = b.new_var(aval);
             outputs.push(var);

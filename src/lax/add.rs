@@ -6,6 +6,7 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::elementwise::{
@@ -36,7 +37,7 @@ impl<const ANY: bool> Primitive for Sum<ANY> {
     fn name(&self) -> &'static str {
         if ANY { "add_any" } else { "add" }
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 2, if ANY { elementwise::ANY } else { NUMBER })
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
@@ -53,7 +54,7 @@ impl<const ANY: bool> Primitive for Sum<ANY> {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let ct =
             |x: &LinearInput| cts[0].as_ref().filter(|_| x.is_linear()).map(|ct| unbroadcast(ct, &x.aval()));
-        Ok(ins.iter().map(ct).collect())
+        Ok(small(ins.iter().map(ct)))
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)

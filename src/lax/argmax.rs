@@ -90,7 +90,7 @@ impl Primitive for ArgExtremum {
             ("index_dtype", Param::Text(self.index_dtype.name().into())),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         let Some(n) = x.shape().get(self.axis) else {
             bail!(Shape, "{}: invalid axis {} for operand shape {}", self.name(), self.axis, tuple(x.shape()))

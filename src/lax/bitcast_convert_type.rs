@@ -35,7 +35,7 @@ impl Primitive for BitcastConvertType {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("new_dtype", Param::Text(self.new_dtype.name().into()))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         let (old, new) = (x.dtype(), self.new_dtype);
         let unsupported = |d: DType| d.is_bool() || d.is_complex();

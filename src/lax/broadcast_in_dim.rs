@@ -9,11 +9,15 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::error::{OrThrow, Result, bail};
 use crate::lax::common::arguments::sizes_of;
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
-use crate::lax::{move_axis, reduce_sum, reshape, transpose};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
+use crate::lax::move_axis;
+use crate::lax::reduce_sum::summed;
+use crate::lax::reshape::reshaped;
+use crate::lax::transpose::permuted;
 use crate::mlir::Value;
 
 /// Copies `operand` along the axes of `shape`: its axis `i` becomes axis `broadcast_dimensions[i]` of the result.
@@ -33,8 +37,9 @@ pub fn broadcast_in_dim(
     broadcast_to(operand, shape, dimensions.or_throw())
 }
 
+/// [`broadcast_in_dim`] for rules, which know sizes and positions.
 #[track_caller]
-fn broadcast_to(operand: &Array, shape: Shape, broadcast_dimensions: Shape) -> Array {
+pub(crate) fn broadcast_to(operand: &Array, shape: Shape, broadcast_dimensions: Shape) -> Array {
     let identity =
         operand.shape() == &shape[..] && broadcast_dimensions.iter().enumerate().all(|(i, d)| i == *d);
     if identity && operand.ndim() == broadcast_dimensions.len() {
@@ -60,7 +65,7 @@ impl Primitive for BroadcastInDim {
             axes => vec![("broadcast_dimensions", Param::Text(tuple(axes)))],
         }
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         let dims = &self.broadcast_dimensions;
         if dims.len() != x.ndim() {
@@ -94,9 +99,11 @@ impl Primitive for BroadcastInDim {
     }
     /// dy = dx copied
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| {
-            broadcast_in_dim(dx, &self.shape, &self.broadcast_dimensions)
-        })
+        let broadcast = |x: &Array| {
+            let [shape, dimensions] = [&self.shape, &self.broadcast_dimensions].map(|s| Shape::from_slice(s));
+            broadcast_to(x, shape, dimensions)
+        };
+        Ok(linear_jvp(broadcast, primals, tangents))
     }
     /// x̄ = ȳ summed over the axes that were copied along, the others in the operand's order
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
@@ -107,12 +114,11 @@ impl Primitive for BroadcastInDim {
                 None => true,
                 Some(i) => operand[i] == 1 && self.shape[*axis] != 1,
             };
-            let axes: Vec<usize> = (0..self.shape.len()).filter(copied).collect();
+            let axes = small((0..self.shape.len()).filter(copied));
             // What is left is in the result's order.
-            let kept: Vec<usize> = dims.iter().copied().filter(|d| !copied(d)).collect();
-            let order: Vec<usize> =
-                kept.iter().map(|d| kept.iter().filter(|other| *other < d).count()).collect();
-            reshape(&transpose(&reduce_sum(ct, &axes), &order), operand)
+            let kept: Shape = small(dims.iter().copied().filter(|d| !copied(d)));
+            let order = small(kept.iter().map(|d| kept.iter().filter(|other| *other < d).count()));
+            reshaped(&permuted(&summed(ct, axes), order), Shape::from_slice(operand))
         }))
     }
     /// the mapped axis goes in front of the result
@@ -121,9 +127,8 @@ impl Primitive for BroadcastInDim {
         let x = move_axis(&args[0], dim, 0);
         let mut shape = self.shape.clone();
         shape.insert(0, x.shape()[0]);
-        let dims: Vec<usize> =
-            std::iter::once(0).chain(self.broadcast_dimensions.iter().map(|d| d + 1)).collect();
-        one_batched(broadcast_in_dim(&x, &shape, &dims), Some(0))
+        let dims = std::iter::once(0).chain(self.broadcast_dimensions.iter().map(|d| d + 1));
+        one_batched(broadcast_to(&x, shape, small(dims)), Some(0))
     }
 }
 

@@ -31,7 +31,7 @@ impl Primitive for Clamp {
     fn name(&self) -> &'static str {
         "clamp"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [min, x, max] = check::arity(self, ins)?;
         let dtype = one_dtype(self, ins, ANY)?;
         for (name, bound) in [("min", min), ("max", max)] {

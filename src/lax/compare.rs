@@ -80,7 +80,7 @@ macro_rules! comparisons {
             fn name(&self) -> &'static str {
                 $name
             }
-            fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+            fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
                 let mut outs = nary_aval(self, ins, 2, $accepts)?;
                 outs[0] = outs[0].with_dtype(DType::Bool);
                 Ok(outs)

@@ -77,7 +77,7 @@ impl Primitive for Complex {
     fn name(&self) -> &'static str {
         "complex"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 2, COMPLEX_PART)?;
         outs[0] = outs[0].with_dtype(complex_of(outs[0].dtype()));
         Ok(outs)
@@ -118,7 +118,7 @@ impl Primitive for Real {
     fn name(&self) -> &'static str {
         "real"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, COMPLEX)?;
         outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
@@ -143,7 +143,7 @@ impl Primitive for Imag {
     fn name(&self) -> &'static str {
         "imag"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, COMPLEX)?;
         outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
@@ -171,7 +171,7 @@ impl Primitive for Conj {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("input_dtype", Param::Text(self.input_dtype.name().into()))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, |d| COMPLEX(d) || COMPLEX_PART(d))?;
         outs[0] = outs[0].with_dtype(complex_of(outs[0].dtype().real()));
         Ok(outs)

@@ -94,7 +94,7 @@ struct Concatenate {
     dimension: usize,
 }
 
-fn shapes(ins: &[&ShapedArray]) -> String {
+fn shapes(ins: &[ShapedArray]) -> String {
     ins.iter().map(|a| tuple(a.shape())).collect::<Vec<_>>().join(", ")
 }
 
@@ -105,7 +105,7 @@ impl Primitive for Concatenate {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("dimension", Param::Text(self.dimension.to_string()))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let Some(first) = ins.first() else {
             bail!(Shape, "concatenate expects at least one operand, got 0")
         };

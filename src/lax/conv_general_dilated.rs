@@ -363,7 +363,7 @@ impl Primitive for ConvGeneralDilated {
             ("window_strides", text(tuple(&self.window_strides))),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [lhs, rhs] = check::arity(self, ins)?;
         if lhs.ndim() != rhs.ndim() || lhs.ndim() < 2 {
             bail!(
@@ -473,7 +473,7 @@ impl Primitive for ConvGeneralDilated {
         if size == 0 {
             let unbatched = |x: &Array, d: BatchDim| d.map_or(x.aval(), |d| x.aval().without_axes(&[d]));
             let (x, y) = (unbatched(lhs, dims[0]), unbatched(rhs, dims[1]));
-            let aval = self.abstract_eval(&[&x, &y])?.swap_remove(0).with_axis(0, 0);
+            let aval = self.abstract_eval(&[x, y])?.swap_remove(0).with_axis(0, 0);
             return one_batched(zeros(aval.dtype(), aval.shape()), Some(0));
         }
         let groups = self.feature_group_count.max(self.batch_group_count);

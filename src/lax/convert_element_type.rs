@@ -49,7 +49,7 @@ impl Primitive for ConvertElementType {
             ("weak_type", Param::from(self.weak_type)),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         Ok(one(x.with_dtype(self.new_dtype).with_weak_type(self.weak_type)))
     }

@@ -129,7 +129,7 @@ impl Primitive for Cumulative {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axis", Param::Text(self.axis.to_string())), ("reverse", Param::from(self.reverse))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         one_dtype(self, ins, if self.op == Op::LogSumExp { INEXACT } else { NUMBER })?;
         if self.axis >= x.ndim() {

@@ -89,7 +89,7 @@ impl Primitive for DevicePut {
             ("srcs", Param::Text(format!("({},)", repr(self.src)))),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }

@@ -67,7 +67,7 @@ impl Primitive for Div {
     fn name(&self) -> &'static str {
         "div"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 2, NUMBER)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {

@@ -11,13 +11,14 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail, throw};
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{bilinear_jvp, one, one_batched, tuple};
 use crate::lax::precision::{DotPrecision, precision_in_force, precision_name, precision_param};
-use crate::lax::transpose;
+use crate::lax::transpose::permuted;
 use crate::mlir::{Value, list, push_list};
 
 /// `((lhs_contracting, rhs_contracting), (lhs_batch, rhs_batch))`: axes that are summed over in pairs, and axes that go
@@ -165,10 +166,17 @@ pub fn batch_matmul_with(lhs: &Array, rhs: &Array, options: DotOptions) -> Array
 }
 
 /// The axes of one operand.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Side {
     contracting: Shape,
     batch: Shape,
+}
+
+impl Clone for Side {
+    fn clone(&self) -> Self {
+        // Faster than `SmallVec::clone`, which goes element by element.
+        Side { contracting: Shape::from_slice(&self.contracting), batch: Shape::from_slice(&self.batch) }
+    }
 }
 
 impl Side {
@@ -178,7 +186,7 @@ impl Side {
         let rank = operand.ndim() as i64;
         let wrapped = |axes: &Axes| -> SmallVec<[i64; 4]> {
             let axes = axes.given().unwrap_or_default().iter();
-            axes.map(|axis| if *axis < 0 { axis + rank } else { *axis }).collect()
+            small(axes.map(|axis| if *axis < 0 { axis + rank } else { *axis }))
         };
         let (contracting, batch) = (wrapped(contracting), wrapped(batch));
         if contracting.iter().chain(&batch).any(|axis| !(0..rank).contains(axis)) {
@@ -189,8 +197,7 @@ impl Side {
                  rank {rank}"
             );
         }
-        let positions =
-            |axes: SmallVec<[i64; 4]>| -> Shape { axes.iter().map(|axis| *axis as usize).collect() };
+        let positions = |axes: SmallVec<[i64; 4]>| -> Shape { small(axes.iter().map(|axis| *axis as usize)) };
         Side { contracting: positions(contracting), batch: positions(batch) }
     }
 
@@ -258,7 +265,7 @@ struct DotGeneral {
 }
 
 fn pick(shape: &[usize], axes: &[usize]) -> Shape {
-    axes.iter().map(|a| shape[*a]).collect()
+    small(axes.iter().map(|a| shape[*a]))
 }
 
 /// Orders dtypes by how much they hold: complex, exponent, mantissa, width, sign.
@@ -322,23 +329,23 @@ impl DotGeneral {
         x_is_lhs: bool,
     ) -> Array {
         let batch = x_side.batch.len();
-        let y_kept: Shape = y_side.kept(y.ndim()).collect();
-        let x_kept: Shape = x_side.kept(x.ndim()).collect();
+        let y_kept: Shape = small(y_side.kept(y.ndim()));
+        let x_kept: Shape = small(x_side.kept(x.ndim()));
         // Where the result has the axes that it kept from `y`.
         let start = if x_is_lhs { batch + x_kept.len() } else { batch };
         let dims = Dims {
-            lhs: Side { contracting: (start..start + y_kept.len()).collect(), batch: (0..batch).collect() },
-            rhs: Side { contracting: y_kept, batch: y_side.batch.clone() },
+            lhs: Side { contracting: small(start..start + y_kept.len()), batch: small(0..batch) },
+            rhs: Side { contracting: y_kept, batch: Shape::from_slice(&y_side.batch) },
         };
         let product = self.with_dims(dims).apply(ct, y);
         // The product has the axes batch, kept from x, then those contracted before, in the order of `y`'s axes.
-        let mut pairs: SmallVec<[(usize, usize); 4]> =
-            y_side.contracting.iter().copied().zip(x_side.contracting.iter().copied()).collect();
+        let pairs = y_side.contracting.iter().copied().zip(x_side.contracting.iter().copied());
+        let mut pairs: SmallVec<[(usize, usize); 4]> = small(pairs);
         pairs.sort_unstable();
         let axes = x_side.batch.iter().copied().chain(x_kept).chain(pairs.iter().map(|(_, x)| *x));
-        let mut permutation: Shape = SmallVec::from_elem(0, x.ndim());
+        let mut permutation = Shape::from_slice(x.shape());
         axes.enumerate().for_each(|(i, axis)| permutation[axis] = i);
-        convert(&transpose(&product, &permutation), x.dtype(), false)
+        convert(&permuted(&product, permutation), x.dtype(), false)
     }
 }
 
@@ -362,7 +369,7 @@ impl Primitive for DotGeneral {
         params.extend(preferred);
         params
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x, y] = check::arity(self, ins)?;
         let Dims { lhs, rhs } = &self.dims;
         if lhs.batch.len() != rhs.batch.len() {
@@ -397,8 +404,8 @@ impl Primitive for DotGeneral {
                 tuple(&r)
             );
         }
-        shape.extend(lhs.kept(x.ndim()).map(|a| x.shape()[a]));
-        shape.extend(rhs.kept(y.ndim()).map(|a| y.shape()[a]));
+        lhs.kept(x.ndim()).for_each(|a| shape.push(x.shape()[a]));
+        rhs.kept(y.ndim()).for_each(|a| shape.push(y.shape()[a]));
         let dtype = contraction_dtype("dot_general", x.dtype(), y.dtype(), self.preferred_element_type)?;
         Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
@@ -453,7 +460,7 @@ impl Primitive for DotGeneral {
             }
             _ => None,
         };
-        Ok([x_ct, y_ct].into_iter().collect())
+        Ok(SmallVec::from_buf([x_ct, y_ct]))
     }
     /// mapped on both sides: one more batch axis; on one side: one more axis that the result keeps
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {

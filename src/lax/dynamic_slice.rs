@@ -317,7 +317,7 @@ fn wrap_indices(
 }
 
 /// Integer scalars of one dtype.
-pub(crate) fn check_indices(prim: &dyn Primitive, indices: &[&ShapedArray]) -> Result<()> {
+pub(crate) fn check_indices(prim: &dyn Primitive, indices: &[ShapedArray]) -> Result<()> {
     if let Some(index) = indices.iter().find(|i| i.ndim() != 0) {
         bail!(Shape, "start_indices arguments to {} must be scalars, got {index}", prim.name());
     }
@@ -360,7 +360,7 @@ impl Primitive for DynamicSlice {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("slice_sizes", Param::Text(tuple(&self.slice_sizes)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let Some((x, indices)) = ins.split_first() else { bail!(Internal, "dynamic_slice: takes operands") };
         if indices.len() != x.ndim() || self.slice_sizes.len() != x.ndim() {
             bail!(

@@ -148,7 +148,7 @@ impl Primitive for DynamicUpdateSlice {
     fn name(&self) -> &'static str {
         "dynamic_update_slice"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x, update, indices @ ..] = ins else { bail!(Internal, "dynamic_update_slice: takes operands") };
         if x.ndim() != update.ndim() {
             bail!(

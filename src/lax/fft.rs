@@ -121,7 +121,7 @@ impl Primitive for Fft {
             ("fft_type", Param::Text((self.fft_type as usize).to_string())),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         let (kind, lengths) = (self.fft_type.text(), &self.fft_lengths[..]);
         let n = lengths.len();

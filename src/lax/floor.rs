@@ -98,7 +98,7 @@ impl Primitive for Round {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("rounding_method", Param::Text((self.rounding_method as u8).to_string()))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 1, FLOAT)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
@@ -124,7 +124,7 @@ impl Primitive for IsFinite {
     fn name(&self) -> &'static str {
         "is_finite"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, FLOAT)?;
         outs[0] = outs[0].with_dtype(DType::Bool);
         Ok(outs)

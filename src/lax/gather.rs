@@ -159,11 +159,11 @@ impl Primitive for Gather {
             ("unique_indices", Param::from(self.options.unique_indices)),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [operand, indices] = check::arity(self, ins)?;
         self.dimension_numbers.check(operand, indices, &self.slice_sizes)?;
         let shape = self.dimension_numbers.out_shape(indices.shape(), &self.slice_sizes);
-        Ok(one(ShapedArray::result(&[operand], &shape, operand.dtype())))
+        Ok(one(ShapedArray::result(&[*operand], &shape, operand.dtype())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (operand, indices, out) = (ins[0], ins[1], &outs[0]);

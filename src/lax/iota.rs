@@ -65,7 +65,7 @@ impl Primitive for Iota {
             ("sharding", Param::Text("None".into())),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [] = check::arity(self, ins)?;
         if self.dtype.is_bool() {
             bail!(DType, "iota does not accept dtype bool: convert an integer iota");

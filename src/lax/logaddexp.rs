@@ -140,7 +140,7 @@ impl Primitive for LogAddExp {
             Base::Two => "logaddexp2",
         }
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let avals = nary_aval(self, ins, 2, INEXACT)?;
         // The scale by the logarithm of 2 has the dtype of arrays; a number's is weak.
         let strong = self.base == Base::Two && avals[0].ndim() > 0;

@@ -1,5 +1,7 @@
 //! `mul`: elementwise product; linear in each operand. JAX: `mul_p`. StableHLO: `multiply`.
 
+use smallvec::SmallVec;
+
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
@@ -28,7 +30,7 @@ impl Primitive for Mul {
     fn name(&self) -> &'static str {
         "mul"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 2, NUMBER)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
@@ -43,12 +45,10 @@ impl Primitive for Mul {
         let [x, y] = ins else { bail!(Internal, "mul: takes 2 operands") };
         check::bilinear(self, x, y)?;
         let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
-        Ok([
+        Ok(SmallVec::from_buf([
             y.known().filter(|_| x.is_linear()).map(|y| unbroadcast(&mul(ct, y), &x.aval())),
             x.known().filter(|_| y.is_linear()).map(|x| unbroadcast(&mul(x, ct), &y.aval())),
-        ]
-        .into_iter()
-        .collect())
+        ]))
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)

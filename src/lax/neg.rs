@@ -27,7 +27,7 @@ impl Primitive for Neg {
     fn name(&self) -> &'static str {
         "neg"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 1, NUMBER)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {

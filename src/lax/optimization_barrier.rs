@@ -56,8 +56,8 @@ impl Primitive for OptimizationBarrier {
     fn name(&self) -> &'static str {
         "optimization_barrier"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
-        Ok(ins.iter().map(|a| *(*a)).collect())
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
+        Ok(Avals::from_slice(ins))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let types: Vec<Type> = ins.iter().map(|x| x.ty()).collect();

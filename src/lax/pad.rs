@@ -59,7 +59,7 @@ impl Primitive for Pad {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("padding_config", Param::Text(config_text(&self.padding_config)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x, value] = check::arity(self, ins)?;
         let config = &self.padding_config;
         if x.dtype() != value.dtype() {

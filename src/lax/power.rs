@@ -147,7 +147,7 @@ impl Primitive for Pow {
     fn name(&self) -> &'static str {
         "pow"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x, y] = check::arity(self, ins)?;
         if !x.dtype().is_inexact() {
             bail!(DType, "pow does not accept dtype {} at position 0: it must be inexact", x.dtype().name());
@@ -191,7 +191,7 @@ impl Primitive for IntegerPow {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("y", Param::Text(self.y.to_string()))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let outs = nary_aval(self, ins, 1, NUMBER)?;
         if self.y < 0 && outs[0].dtype().is_integer() {
             bail!(

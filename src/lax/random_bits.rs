@@ -137,7 +137,7 @@ impl Primitive for RandomBits {
             ("shape", Param::Text(tuple(&self.shape))),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [key] = check::arity(self, ins)?;
         let Some(dtype) = unsigned(self.bit_width) else {
             bail!(DType, "random_bits: requires 8-, 16-, 32- or 64-bit field width, got {}", self.bit_width)
@@ -175,7 +175,7 @@ impl Primitive for RandomSplit {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("shape", Param::Text(tuple(&self.shape)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [key] = check::arity(self, ins)?;
         let shape: Shape = keys_shape(self, key)?.iter().chain(&self.shape).chain(&[2]).copied().collect();
         Ok(one(ShapedArray::new(DType::U32, &shape)))
@@ -199,7 +199,7 @@ impl Primitive for RandomFoldIn {
     fn name(&self) -> &'static str {
         "random_fold_in"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [key, data] = check::arity(self, ins)?;
         let shape = keys_shape(self, key)?;
         if data.dtype() != DType::U32 || data.shape() != shape {

@@ -69,7 +69,7 @@ impl Primitive for ReduceLogical {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axes", Param::Text(tuple(&self.axes)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         if x.dtype().is_inexact() {
             bail!(DType, "logical reduction requires operand dtype bool or int, got {}", x.dtype().name());

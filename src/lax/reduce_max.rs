@@ -60,7 +60,7 @@ impl Primitive for ReduceExtremum {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axes", Param::Text(tuple(&self.axes)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axes", &self.axes, x)?;
         Ok(one(x.without_axes(&self.axes)))

@@ -37,7 +37,7 @@ impl Primitive for ReducePrecision {
             ("mantissa_bits", Param::Text(self.mantissa_bits.to_string())),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         if self.exponent_bits < 1 {
             bail!(InvalidArgument, "reduce_precision: exponent_bits must be positive, got 0");
         }

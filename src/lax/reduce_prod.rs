@@ -62,7 +62,7 @@ impl Primitive for ReduceProd {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axes", Param::Text(tuple(&self.axes)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axes", &self.axes, x)?;
         one_dtype(self, ins, NUMBER)?;

@@ -9,11 +9,12 @@ use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::scalar::Scalar;
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
-use crate::lax::broadcast_in_dim;
+use crate::lax::broadcast_in_dim::broadcast_to;
 use crate::lax::common::arguments::axes_of;
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
 use crate::mlir::Value;
 
 /// Sums `operand` over `axes` and drops them: `f32[2,3]`, axes `[1]` -> `f32[2]`. Numbers of any dtype.
@@ -22,7 +23,12 @@ use crate::mlir::Value;
 /// `reduce_sum: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]`; a repeated axis.
 #[track_caller]
 pub fn reduce_sum(operand: &Array, axes: impl Into<Axes>) -> Array {
-    let axes = axes_of("reduce_sum", &axes.into(), operand);
+    summed(operand, axes_of("reduce_sum", &axes.into(), operand))
+}
+
+/// [`reduce_sum`] for rules, which know positions.
+#[track_caller]
+pub(crate) fn summed(operand: &Array, axes: Shape) -> Array {
     if axes.is_empty() {
         return operand.clone();
     }
@@ -51,7 +57,7 @@ impl Primitive for ReduceSum {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axes", Param::Text(tuple(&self.axes))), ("out_sharding", Param::Text("None".into()))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axes", &self.axes, x)?;
         if x.dtype().is_bool() {
@@ -64,20 +70,20 @@ impl Primitive for ReduceSum {
     }
     /// dy = sum(dx)
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| reduce_sum(dx, &self.axes))
+        Ok(linear_jvp(|x| summed(x, Shape::from_slice(&self.axes)), primals, tangents))
     }
     /// x̄ = ȳ copied along the summed axes
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| {
             let shape = ins[0].aval().shape();
-            let kept: Vec<usize> = (0..shape.len()).filter(|i| !self.axes.contains(i)).collect();
-            broadcast_in_dim(ct, shape, &kept)
+            let kept = small((0..shape.len()).filter(|i| !self.axes.contains(i)));
+            broadcast_to(ct, Shape::from_slice(shape), kept)
         }))
     }
     /// axes at or after the mapped axis shift by one
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
-        let out = reduce_sum(&args[0], shift_axes(&self.axes, dim));
+        let out = summed(&args[0], shift_axes(&self.axes, dim));
         one_batched(out, Some(dim_after_reduce(&self.axes, dim)))
     }
 }

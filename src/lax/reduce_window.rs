@@ -91,7 +91,7 @@ impl Primitive for ReduceWindow {
     fn params(&self) -> Vec<(&'static str, Param)> {
         self.window.params()
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         one_dtype(self, ins, if self.op == Op::Sum { NUMBER } else { ANY })?;
         Ok(one(x.with_shape(&self.window.out_shape(x)?)))

@@ -8,10 +8,12 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::error::{OrThrow, Result, bail};
+use crate::lax::broadcast_in_dim::broadcast_to;
 use crate::lax::common::arguments::{axes_of, sizes_of};
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
 use crate::lax::move_axis;
 use crate::mlir::Value;
 
@@ -57,8 +59,9 @@ pub fn reshape_with(operand: &Array, new_sizes: impl Into<Dims>, options: Reshap
     }
 }
 
+/// [`reshape`] for rules, which know sizes.
 #[track_caller]
-fn reshaped(operand: &Array, new_sizes: Shape) -> Array {
+pub(crate) fn reshaped(operand: &Array, new_sizes: Shape) -> Array {
     if operand.shape() == &new_sizes[..] {
         return operand.clone();
     }
@@ -79,10 +82,9 @@ fn expanded(array: &Array, dimensions: &Axes) -> Array {
     let rank = array.ndim() + dimensions.given().map_or(0, <[i64]>::len);
     let axes = dimensions.positions("expand_dims", rank).or_throw();
     let mut sizes = array.shape().iter();
-    let shape: Shape =
-        (0..rank).map(|i| if axes.contains(&i) { 1 } else { sizes.next().copied().unwrap_or(1) }).collect();
-    let kept: Shape = (0..rank).filter(|i| !axes.contains(i)).collect();
-    crate::lax::broadcast_in_dim(array, shape, kept)
+    let size = |i| if axes.contains(&i) { 1 } else { sizes.next().copied().unwrap_or(1) };
+    let shape = small((0..rank).map(size));
+    broadcast_to(array, shape, small((0..rank).filter(|i| !axes.contains(i))))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +103,7 @@ impl Primitive for Reshape {
             ("sharding", Param::Text("None".into())),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         if x.size() != self.new_sizes.iter().product::<usize>() {
             bail!(
@@ -117,11 +119,11 @@ impl Primitive for Reshape {
     }
     /// dy = dx reshaped
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| reshape(dx, &self.new_sizes))
+        Ok(linear_jvp(|x| reshaped(x, Shape::from_slice(&self.new_sizes)), primals, tangents))
     }
     /// x̄ = ȳ reshaped back
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
-        Ok(linear_ct(cts, ins, |ct| reshape(ct, ins[0].aval().shape())))
+        Ok(linear_ct(cts, ins, |ct| reshaped(ct, Shape::from_slice(ins[0].aval().shape()))))
     }
     /// the mapped axis goes in front
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
@@ -129,7 +131,7 @@ impl Primitive for Reshape {
         let x = move_axis(&args[0], dim, 0);
         let mut shape = self.new_sizes.clone();
         shape.insert(0, x.shape()[0]);
-        one_batched(reshape(&x, &shape), Some(0))
+        one_batched(reshaped(&x, shape), Some(0))
     }
 }
 

@@ -36,7 +36,7 @@ impl Primitive for Rev {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("dimensions", Param::Text(tuple(&self.dimensions)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "dimensions", &self.dimensions, x)?;
         Ok(one(*x))

@@ -195,9 +195,9 @@ impl Primitive for Scatter {
             ("unique_indices", Param::from(self.options.unique_indices)),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [operand, indices, updates] = check::arity(self, ins)?;
-        one_dtype(self, &[operand, updates], self.accepts())?;
+        one_dtype(self, &[*operand, *updates], self.accepts())?;
         self.dimension_numbers.check(operand, indices, updates)?;
         Ok(one(*operand))
     }

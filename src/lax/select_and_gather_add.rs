@@ -100,7 +100,7 @@ impl Primitive for SelectAndGatherAdd {
         params.insert(2, select_param(self.max));
         params
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [tangents, x] = check::arity(self, ins)?;
         if tangents.shape() != x.shape() {
             bail!(
@@ -173,7 +173,7 @@ impl Primitive for SelectAndScatterAdd {
             ("window_strides", Param::Text(tuple(&self.strides))),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [source, x] = check::arity(self, ins)?;
         Ok(one(source.with_shape(x.shape()).with_weak_type(check::all_weak(ins))))
     }

@@ -66,7 +66,7 @@ impl Primitive for SelectN {
     fn name(&self) -> &'static str {
         "select_n"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [which, cases @ ..] = ins else { bail!(Internal, "select_n: takes operands") };
         let [first, others @ ..] = cases else { bail!(Internal, "select_n: takes a case") };
         if let Some(other) = others.iter().find(|a| a.dtype() != first.dtype()) {

@@ -63,7 +63,7 @@ impl Primitive for Abs {
     fn name(&self) -> &'static str {
         "abs"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let mut outs = nary_aval(self, ins, 1, SIGNED)?;
         outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)

@@ -101,7 +101,7 @@ fn sliced(operand: &Array, prim: Slice) -> Array {
 /// One compiled `dynamic_slice` serves the eager slices of one size, wherever they start. JAX: `_slice_impl`.
 #[track_caller]
 fn eager_slice(operand: &Array, prim: &Slice) -> Result<Array> {
-    let outs = prim.abstract_eval(&[&operand.aval()])?;
+    let outs = prim.abstract_eval(&[operand.aval()])?;
     let dtype = index_dtype(operand.shape());
     let starts = prim.start_indices.iter().map(|n| Array::from(Scalar::from_i128(dtype, *n as i128)));
     let starts: Indices = starts.collect();
@@ -290,7 +290,7 @@ impl Primitive for Slice {
             ("strides", Param::Text(self.strides.as_ref().map_or("None".into(), |s| tuple(s)))),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         let (starts, limits) = (&self.start_indices, &self.limit_indices);
         if starts.len() != x.ndim() {
@@ -344,7 +344,7 @@ impl Primitive for Slice {
             }
         }
         let shape: Shape = (0..x.ndim()).map(|i| (limits[i] - starts[i]).div_ceil(self.stride(i))).collect();
-        Ok(one(ShapedArray::result(&[x], &shape, x.dtype())))
+        Ok(one(ShapedArray::result(&[*x], &shape, x.dtype())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let strides: Shape = (0..self.start_indices.len()).map(|i| self.stride(i)).collect();

@@ -253,7 +253,7 @@ impl Primitive for Sort {
             ("num_keys", Param::Text(self.num_keys.to_string())),
         ]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let Some(first) = ins.first() else { bail!(InvalidArgument, "sort requires at least one operand") };
         if self.num_keys == 0 || self.num_keys > ins.len() {
             bail!(
@@ -267,7 +267,7 @@ impl Primitive for Sort {
             let shapes: Vec<String> = ins.iter().map(|a| tuple(a.shape())).collect();
             bail!(Shape, "arguments to sort must have equal shapes, got: {}", shapes.join(" "));
         }
-        Ok(ins.iter().map(|a| *(*a)).collect())
+        Ok(Avals::from_slice(ins))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let attrs = format!("dimension = {} : i64, is_stable = {}", self.dimension, self.is_stable);

@@ -42,7 +42,7 @@ impl Primitive for Split {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axis", Param::Text(self.axis.to_string())), ("sizes", Param::Text(tuple(&self.sizes)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axis", &[self.axis], x)?;
         let sum: usize = self.sizes.iter().sum();

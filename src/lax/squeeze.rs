@@ -44,7 +44,7 @@ impl Primitive for Squeeze {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("dimensions", Param::Text(tuple(&self.dimensions)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "dimensions", &self.dimensions, x)?;
         if self.dimensions.iter().any(|d| x.shape()[*d] != 1) {

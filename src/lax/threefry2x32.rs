@@ -123,7 +123,7 @@ impl Primitive for Threefry2x32 {
     fn name(&self) -> &'static str {
         "threefry2x32"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         if ins.len() != 4 || ins.iter().any(|a| a.dtype() != DType::U32) {
             bail!(DType, "arguments to threefry2x32 must have uint32 type, got {ins:?}");
         }

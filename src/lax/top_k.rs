@@ -43,7 +43,7 @@ impl Primitive for TopK {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("axis", Param::Text(self.axis.to_string())), ("k", Param::Text(self.k.to_string()))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         if x.dtype().is_complex() {
             bail!(DType, "top_k is not compatible with complex inputs");

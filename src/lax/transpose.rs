@@ -8,10 +8,11 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::common::arguments::axis_of;
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
 use crate::mlir::Value;
 
 /// Permutes axes: axis `i` of the result is axis `permutation[i]` of `operand`.
@@ -23,14 +24,15 @@ pub fn transpose(operand: &Array, permutation: impl Into<Axes>) -> Array {
     let axes = permutation.into();
     let order: Shape = match axes.given() {
         // One that is named twice is the primitive's to refuse, which says more.
-        Some(given) => given.iter().map(|axis| axis_of("transpose", (*axis).into(), operand)).collect(),
-        None => (0..operand.ndim()).collect(),
+        Some(given) => small(given.iter().map(|axis| axis_of("transpose", (*axis).into(), operand))),
+        None => small(0..operand.ndim()),
     };
     permuted(operand, order)
 }
 
+/// [`transpose`] for rules, which know positions.
 #[track_caller]
-fn permuted(operand: &Array, permutation: Shape) -> Array {
+pub(crate) fn permuted(operand: &Array, permutation: Shape) -> Array {
     if permutation.len() == operand.ndim() && permutation.iter().enumerate().all(|(i, p)| i == *p) {
         return operand.clone();
     }
@@ -43,9 +45,9 @@ pub(crate) fn move_axis(x: &Array, from: usize, to: usize) -> Array {
     if from == to {
         return x.clone();
     }
-    let mut permutation: Vec<usize> = (0..x.ndim()).filter(|i| *i != from).collect();
+    let mut permutation: Shape = small((0..x.ndim()).filter(|i| *i != from));
     permutation.insert(to, from);
-    transpose(x, &permutation)
+    permuted(x, permutation)
 }
 
 /// `x` with the mapped axis at `to`: moved there, or made by broadcasting if `x` is not mapped.
@@ -73,7 +75,7 @@ impl Primitive for Transpose {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![("permutation", Param::Text(tuple(&self.permutation)))]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         let p = &self.permutation;
         if p.len() != x.ndim() || (0..x.ndim()).any(|i| !p.contains(&i)) {
@@ -83,7 +85,7 @@ impl Primitive for Transpose {
                 tuple(p)
             );
         }
-        let shape: Shape = p.iter().map(|i| x.shape()[*i]).collect();
+        let shape: Shape = small(p.iter().map(|i| x.shape()[*i]));
         Ok(one(x.with_shape(&shape)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
@@ -91,22 +93,21 @@ impl Primitive for Transpose {
     }
     /// dy = dx permuted
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| transpose(dx, &self.permutation))
+        Ok(linear_jvp(|x| permuted(x, Shape::from_slice(&self.permutation)), primals, tangents))
     }
     /// x̄ = ȳ permuted back
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| {
-            let mut inverse = vec![0; self.permutation.len()];
+            let mut inverse = Shape::from_slice(&self.permutation);
             self.permutation.iter().enumerate().for_each(|(i, p)| inverse[*p] = i);
-            transpose(ct, &inverse)
+            permuted(ct, inverse)
         }))
     }
     /// the mapped axis stays where it is in the result's front
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let dim = check::mapped(self, dims)?;
         let shifted = self.permutation.iter().map(|p| if *p >= dim { p + 1 } else { *p });
-        let permutation: Vec<usize> = std::iter::once(dim).chain(shifted).collect();
-        one_batched(transpose(&args[0], &permutation), Some(0))
+        one_batched(permuted(&args[0], small(std::iter::once(dim).chain(shifted))), Some(0))
     }
 }
 

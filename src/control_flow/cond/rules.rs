@@ -44,7 +44,7 @@ impl Primitive for Cond {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         self.branches.iter().collect()
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         self.effects().check(Effects::CONTROL_FLOW, "`cond`")?;
         let avals: Vec<Vec<ShapedArray>> = self.branches.iter().map(|b| b.out_avals()).collect();
         for branch in &self.branches {

@@ -61,7 +61,7 @@ impl Primitive for Scan {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.jaxpr]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let params = self.jaxpr.in_avals();
         let first_x = self.num_consts + self.num_carry;
         let fits = ins.len() == params.len()

@@ -51,7 +51,7 @@ impl Primitive for While {
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         vec![&self.cond_jaxpr, &self.body_jaxpr]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         self.effects().check(Effects::CONTROL_FLOW, "`while`")?;
         let (cond, body) = (self.cond_jaxpr.in_avals(), self.body_jaxpr.in_avals());
         let carry = &body[self.body_nconsts..];

@@ -60,7 +60,7 @@ impl Primitive for AllReduce {
     fn axis_names(&self) -> Vec<AxisName> {
         self.axes.to_vec()
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }
@@ -112,7 +112,7 @@ impl Primitive for AxisIndex {
     fn axis_names(&self) -> Vec<AxisName> {
         vec![self.axis_name]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [] = check::arity(self, ins)?;
         Ok(one(ShapedArray::new(DType::I32, &[])))
     }
@@ -155,7 +155,7 @@ impl Primitive for AllGather {
     fn axis_names(&self) -> Vec<AxisName> {
         vec![self.axis_name]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         if self.all_gather_dimension > x.ndim() {
             bail!(
@@ -216,7 +216,7 @@ impl Primitive for PPermute {
     fn axis_names(&self) -> Vec<AxisName> {
         vec![self.axis_name]
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }

@@ -8,11 +8,16 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Prim, Primitive, Tangent};
+pub(crate) use crate::core::small::one;
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::lax;
+use crate::lax::broadcast_in_dim::broadcast_to;
 use crate::lax::full::literal_like;
+use crate::lax::reduce_sum::summed;
+use crate::lax::reshape::reshaped;
 use crate::mlir::{Value, Values};
 
 /// Sets of dtypes that an operation accepts.
@@ -38,7 +43,7 @@ fn domain_name(accepts: fn(DType) -> bool) -> String {
 /// The one dtype of the operands, which must be in `accepts`.
 pub(crate) fn one_dtype(
     prim: &dyn Primitive,
-    ins: &[&ShapedArray],
+    ins: &[ShapedArray],
     accepts: fn(DType) -> bool,
 ) -> Result<DType> {
     let Some(first) = ins.first() else { bail!(Internal, "{}: takes operands", prim.name()) };
@@ -72,7 +77,7 @@ pub(crate) fn tuple(shape: &[usize]) -> String {
 }
 
 /// The common shape of operands: equal, up to scalars and axes of size one.
-pub(crate) fn broadcast_shape(prim: &dyn Primitive, ins: &[&ShapedArray]) -> Result<Shape> {
+pub(crate) fn broadcast_shape(prim: &dyn Primitive, ins: &[ShapedArray]) -> Result<Shape> {
     let mut out: Option<Shape> = None;
     for a in ins.iter().filter(|a| !a.shape().is_empty()) {
         let Some(shape) = &mut out else {
@@ -100,7 +105,7 @@ pub(crate) fn broadcast_shape(prim: &dyn Primitive, ins: &[&ShapedArray]) -> Res
 /// The aval of an elementwise operation whose result has its operands' dtype.
 pub(crate) fn nary_aval(
     prim: &dyn Primitive,
-    ins: &[&ShapedArray],
+    ins: &[ShapedArray],
     arity: usize,
     accepts: fn(DType) -> bool,
 ) -> Result<Avals> {
@@ -110,23 +115,26 @@ pub(crate) fn nary_aval(
     let dtype = one_dtype(prim, ins, accepts)?;
     // The common case: operands of one type.
     if ins.iter().all(|aval| *aval == ins[0]) {
-        return Ok(one(*ins[0]));
+        return Ok(one(ins[0]));
+    }
+    // Nor do scalars change the others' shape.
+    let shape = ins.iter().map(|aval| aval.shape()).max_by_key(|shape| shape.len()).unwrap_or_default();
+    if ins.iter().all(|aval| aval.shape() == shape || aval.shape().is_empty()) {
+        return Ok(one(ShapedArray::result(ins, shape, dtype)));
     }
     let shape = broadcast_shape(prim, ins)?;
-    Ok(SmallVec::from_elem(ShapedArray::result(ins, &shape, dtype), 1))
+    Ok(one(ShapedArray::result(ins, &shape, dtype)))
 }
 
 /// The operands broadcast to a common shape.
 pub(crate) fn broadcast_values(ctx: &mut LoweringCtx, ins: &[Value], shape: &[usize]) -> Values {
-    ins.iter()
-        .map(|x| {
-            if ctx.dims(*x) == shape {
-                return *x;
-            }
-            let dims: SmallVec<[usize; 4]> = (0..ctx.dims(*x).len()).collect();
-            ctx.broadcast_in_dim(*x, shape, &dims)
-        })
-        .collect()
+    small(ins.iter().map(|x| {
+        if ctx.dims(*x) == shape {
+            return *x;
+        }
+        let dims: Shape = (0..ctx.dims(*x).len()).collect();
+        ctx.broadcast_in_dim(*x, shape, &dims)
+    }))
 }
 
 /// Lowers to one operation in short form, such as `stablehlo.add`.
@@ -170,7 +178,7 @@ fn nary_batch_of(prim: Prim, args: &[Array], dims: &[BatchDim]) -> Batched {
     if aligned {
         let refs: SmallVec<[&Array; 4]> = args.iter().collect();
         let out = bind1(prim, &refs);
-        return Ok((SmallVec::from_elem(out, 1), SmallVec::from_elem(Some(first), 1)));
+        return Ok((one(out), one(Some(first))));
     }
     let unmapped_rank = args.iter().zip(dims).filter(|(_, d)| d.is_none()).map(|(x, _)| x.ndim() + 1).max();
     let rank = rank.max(unmapped_rank.unwrap_or(0));
@@ -190,7 +198,7 @@ fn nary_batch_of(prim: Prim, args: &[Array], dims: &[BatchDim]) -> Batched {
         .collect();
     let refs: SmallVec<[&Array; 4]> = moved.iter().collect();
     let out = bind1(prim, &refs);
-    Ok((SmallVec::from_elem(out, 1), SmallVec::from_elem(Some(0), 1)))
+    Ok((one(out), one(Some(0))))
 }
 
 /// The cotangent of an operand that was broadcast: summed over the axes that it was stretched along.
@@ -199,12 +207,10 @@ pub(crate) fn unbroadcast(ct: &Array, operand: &ShapedArray) -> Array {
         return ct.clone();
     }
     if operand.shape().is_empty() {
-        let axes: Vec<usize> = (0..ct.ndim()).collect();
-        return lax::reduce_sum(ct, &axes);
+        return summed(ct, small(0..ct.ndim()));
     }
-    let axes: Vec<usize> =
-        (0..ct.ndim()).filter(|i| operand.shape()[*i] == 1 && ct.shape()[*i] != 1).collect();
-    lax::reshape(&lax::reduce_sum(ct, &axes), operand.shape())
+    let axes = small((0..ct.ndim()).filter(|i| operand.shape()[*i] == 1 && ct.shape()[*i] != 1));
+    reshaped(&summed(ct, axes), Shape::from_slice(operand.shape()))
 }
 
 /// A tangent of one operand, broadcast to the shape of the result.
@@ -212,8 +218,7 @@ pub(crate) fn broadcast_tangent(dx: Array, out: &Array) -> Array {
     if dx.shape() == out.shape() {
         return dx;
     }
-    let dims: Vec<usize> = if dx.ndim() == 0 { Vec::new() } else { (0..dx.ndim()).collect() };
-    lax::broadcast_in_dim(&dx, out.shape(), &dims)
+    broadcast_to(&dx, Shape::from_slice(out.shape()), small(0..dx.ndim()))
 }
 
 /// The sum of two tangents, either of which may be zero.
@@ -235,7 +240,16 @@ pub(crate) fn unary_jvp(
     let x = &primals[0];
     let y = bind1(prim, &[x]);
     let dy = tangents[0].as_ref().map(|dx| rule(x, &y, dx));
-    Ok((SmallVec::from_elem(y, 1), SmallVec::from_elem(dy, 1)))
+    Ok((one(y), one(dy)))
+}
+
+/// The jvp of a linear operation with one operand: `dy = f(dx)`.
+pub(crate) fn linear_jvp(
+    f: impl Fn(&Array) -> Array,
+    primals: &[Array],
+    tangents: &[Tangent],
+) -> (Arrays, SmallVec<[Tangent; 2]>) {
+    (one(f(&primals[0])), one(tangents[0].as_ref().map(f)))
 }
 
 /// The jvp of an operation linear in each of two operands: `d f(x, y) = f(dx, y) + f(x, dy)`.
@@ -259,7 +273,7 @@ pub(crate) fn zero_jvp(prim: impl Into<Prim>, primals: &[Array]) -> Jvp {
 fn zero_jvp_of(prim: Prim, primals: &[Array]) -> Jvp {
     let refs: SmallVec<[&Array; 4]> = primals.iter().collect();
     let y = bind1(prim, &refs);
-    Ok((SmallVec::from_elem(y, 1), SmallVec::from_elem(None, 1)))
+    Ok((one(y), one(None)))
 }
 
 /// A row for each elementwise primitive without parameters whose result has the dtype of its operands: type, name,
@@ -275,7 +289,7 @@ macro_rules! elementwise {
             }
             fn abstract_eval(
                 &self,
-                ins: &[&$crate::core::aval::ShapedArray],
+                ins: &[$crate::core::aval::ShapedArray],
             ) -> $crate::error::Result<$crate::core::aval::Avals> {
                 $crate::lax::elementwise::nary_aval(self, ins, $arity, $accepts)
             }
@@ -387,13 +401,6 @@ pub(crate) fn full_batched(args: &[Array], dims: &[BatchDim], keep_scalar: &[boo
     moved.iter().zip(dims).zip(keep_scalar).map(broadcast).collect()
 }
 
-/// One result.
-pub(crate) fn one<T, A: smallvec::Array<Item = T>>(x: T) -> SmallVec<A> {
-    let mut out = SmallVec::new();
-    out.push(x);
-    out
-}
-
 /// The cotangents of an operation that is linear in one operand.
 pub(crate) fn linear_ct(
     cts: &[Ct],
@@ -409,5 +416,5 @@ pub(crate) fn linear_ct(
 
 /// One result and where it is mapped.
 pub(crate) fn one_batched(x: Array, dim: BatchDim) -> Batched {
-    Ok((one::<_, [Array; 2]>(x) as Arrays, one(dim)))
+    Ok((one(x), one(dim)))
 }

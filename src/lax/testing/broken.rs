@@ -35,7 +35,7 @@ impl Primitive for Broken {
     fn name(&self) -> &'static str {
         "broken"
     }
-    fn abstract_eval(&self, ins: &[&ShapedArray]) -> Result<Avals> {
+    fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         nary_aval(self, ins, 1, INEXACT)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
