@@ -551,7 +551,7 @@ fn a_sharding_names_the_device_and_its_memory() {
     assert_eq!(sharding.to_string(), "SingleDeviceSharding(device=CpuDevice(id=1), memory_kind=device)");
     assert_eq!((sharding.devices(), sharding.memory_kind()), (&d[1..2], Some("device")));
     assert!(sharding.is_fully_replicated() && sharding.is_fully_addressable());
-    assert_eq!(sharding.shard_shape(&[2, 3]), [2, 3]);
+    assert_eq!(sharding.shard_shape(&[2, 3]).unwrap(), [2, 3]);
     assert_eq!(x.devices().unwrap(), [d[1].clone()]);
     // A sharding can be put to, and is the same wherever it comes from.
     assert!(device_put(&xs(), sharding).sharding().unwrap() == Sharding::from(&d[1]));

@@ -13,6 +13,7 @@ use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::placement;
+use crate::core::sharding::Sharding;
 use crate::error::{Result, bail};
 use crate::pjrt::Executable;
 use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Signature};
@@ -47,8 +48,7 @@ impl<S: Signature> Traced<S> {
     /// A primitive that cannot be lowered.
     pub fn lower(self) -> Result<Lowered<S>> {
         // Where there is no device, or several are asked for, the module is one for any platform.
-        let target =
-            self.traced.placement(&self.function.name(), &self.args).ok().map(|place| place.sharding);
+        let target = self.traced.in_shardings(&self.function.name(), &self.args).ok();
         let lowering =
             self.function.lowering(&self.traced, &self.args, target).map_err(|e| e.at(self.args.caller))?;
         Ok(Lowered::new(self.function.name(), lowering, self.traced, self.args))
@@ -101,8 +101,8 @@ impl<S: Signature> Lowered<S> {
     #[track_caller]
     pub fn compile(&self) -> Result<Compiled<S>> {
         let caller = Location::caller();
-        let placement = self.traced.placement(&self.name, &self.args).map_err(|e| e.at(caller))?;
-        let program = Arc::new(CompiledFn::compile(&self.lowering, placement).map_err(|e| e.at(caller))?);
+        let in_shardings = self.traced.in_shardings(&self.name, &self.args).map_err(|e| e.at(caller))?;
+        let program = Arc::new(CompiledFn::compile(&self.lowering, in_shardings).map_err(|e| e.at(caller))?);
         let (run, traced) = (program.clone(), self.traced.clone());
         let (tokens, avals) = (self.tokens.clone(), self.avals.clone());
         let call = Call::new(move |args: FlatArgs| {
@@ -150,13 +150,15 @@ impl<S: Signature> fmt::Debug for Compiled<S> {
 
 /// Arguments that were put on another device are not moved; others are.
 fn check_placement(program: &CompiledFn, traced: &TracedFn, args: &FlatArgs) -> Result<()> {
-    let sharding = program.placement.sharding;
     for (i, x) in args.leaves.iter().enumerate() {
+        let sharding = program.in_shardings.of(i);
         if let Repr::Device(d) = &x.0
             && d.committed
             && d.sharding != sharding
             && traced.uses(i)
         {
+            let same_devices = d.sharding.devices() == sharding.devices();
+            let words = |at: Sharding| if same_devices { at.to_string() } else { placement::names(at) };
             bail!(
                 InvalidArgument,
                 "argument devices differ from the device for which this computation was compiled: {} ({}) is on {}, \
@@ -164,8 +166,8 @@ fn check_placement(program: &CompiledFn, traced: &TracedFn, args: &FlatArgs) -> 
                  that are there",
                 leaf_name(args, i),
                 x.aval(),
-                placement::names(d.sharding),
-                placement::names(sharding)
+                words(d.sharding),
+                words(sharding)
             );
         }
     }

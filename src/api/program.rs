@@ -15,7 +15,7 @@ use crate::core::effects::Effects;
 use crate::core::eval::{BufferRef, buffer_on, compile_module};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
 use crate::core::lowering::{LoweringCtx, Module};
-use crate::core::placement;
+use crate::core::placement::{self, InShardings};
 use crate::core::runtime_tokens::Launch;
 use crate::core::sharding::{Sharding, Shards};
 use crate::core::work;
@@ -23,7 +23,7 @@ use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
-use crate::pjrt::{Buffer, Executable};
+use crate::pjrt::Executable;
 use crate::signature::{FlatArgs, FlatFn, OutLeaves};
 use crate::tree::{Leaves, TreeDef, leaf_paths};
 
@@ -65,13 +65,12 @@ impl TracedFn {
     }
 
     /// Where the program runs on these leaves: where those that it uses were put.
-    pub(crate) fn placement(&self, name: &str, args: &FlatArgs) -> Result<Placement> {
-        let at: SmallVec<[usize; 8]> = (0..args.leaves.len())
-            .filter(|i| matches!(&args.leaves[*i].0, Repr::Device(x) if x.committed && self.uses(*i)))
-            .collect();
-        placement::common(self.config, at.iter().map(|i| &args.leaves[*i]), |i, j| {
+    pub(crate) fn in_shardings(&self, name: &str, args: &FlatArgs) -> Result<InShardings> {
+        let committed =
+            args.leaves.iter().enumerate().map(|(i, x)| x.committed_to().filter(|_| self.uses(i)));
+        placement::common(self.config, committed, |i, j| {
             let leaf = |i: usize| (leaf_name(args, i), &args.leaves[i]);
-            placement::incompatible(&format!("jit of {name}"), leaf(at[i]), leaf(at[j]))
+            placement::incompatible(&format!("jit of {name}"), leaf(i), leaf(j))
         })
     }
 }
@@ -102,6 +101,8 @@ pub(crate) struct Lowering {
     config: Config,
     /// Parameters of the module besides tokens, as positions among the captured arrays and the leaves.
     kept: Box<[Kept]>,
+    /// How many arrays the function captured.
+    consts: usize,
     out_avals: Box<[ShapedArray]>,
 }
 
@@ -112,14 +113,14 @@ struct Kept {
     donated: bool,
 }
 
-/// Lowers a traced function for the devices of a sharding, or for one of any platform. `donated` says of each leaf of the
+/// Lowers a traced function for arguments in these places, or for one device of any platform. `donated` says of each leaf of the
 /// arguments whether it is given away.
 pub(crate) fn lower(
     name: &str,
     traced: &TracedFn,
     donated: &[bool],
     caller: &Location<'_>,
-    target: Option<Sharding>,
+    target: Option<InShardings>,
 ) -> Result<Lowering> {
     config::with_config(traced.config, || lower_here(name, traced, donated, caller, target))
 }
@@ -129,7 +130,7 @@ fn lower_here(
     traced: &TracedFn,
     donated: &[bool],
     caller: &Location<'_>,
-    target: Option<Sharding>,
+    target: Option<InShardings>,
 ) -> Result<Lowering> {
     // Unused arguments are pruned: neither transferred nor donated.
     let mut jaxpr = traced.jaxpr.clone();
@@ -142,24 +143,39 @@ fn lower_here(
     }
     let consts = traced.consts.len();
     let in_avals: Vec<&ShapedArray> = live.params.iter().map(|i| jaxpr.aval(jaxpr.invars[*i])).collect();
+    // What the function captured is whole on each device.
+    let place_of = |position: usize| {
+        target.map(|target| if position < consts { target.whole } else { target.of(position - consts) })
+    };
+    let in_places: Vec<Option<Sharding>> = kept.iter().map(|i| place_of(*i)).collect();
     let out_avals = jaxpr.out_avals();
+    let place_of_result = |aval| target.map(|target| target.of_result(aval)).transpose();
+    let out_places = out_avals.iter().map(place_of_result).collect::<Result<Vec<Option<Sharding>>>>()?;
     let mut wants: Vec<bool> = kept.iter().map(|i| *i >= consts && donated[*i - consts]).collect();
-    let given =
-        || in_avals.iter().zip(&wants).filter(|(_, wants)| **wants).map(|(aval, _)| FreeResults::bytes(aval));
-    if target.is_some_and(|target| !target.client().donation_pays(given().count(), given().sum())) {
+    let given = || {
+        let wanted = in_avals.iter().zip(&in_places).zip(&wants).filter(|(_, wants)| **wants);
+        wanted.map(|((aval, place), _)| FreeResults::bytes(aval, *place))
+    };
+    if target.is_some_and(|target| !target.whole.client().donation_pays(given().count(), given().sum())) {
         wants.fill(false);
     }
-    let mut attrs: Vec<Attrs> = vec![Attrs::default(); in_avals.len()];
+    let sharding =
+        |place: Option<Sharding>, aval: &ShapedArray| place.and_then(|place| place.attribute(aval.ndim()));
+    let mut attrs: Vec<Attrs> = in_places
+        .iter()
+        .zip(&in_avals)
+        .map(|(place, aval)| Attrs(sharding(*place, aval).into_iter().collect()))
+        .collect();
     let mut accepted = vec![false; in_avals.len()];
     let mut unusable = Vec::new();
     let effects = jaxpr.effects();
     let tokens = effects.ordered().len();
-    let mut free = FreeResults::new(&out_avals);
+    let mut free = FreeResults::new(&out_avals, &out_places);
     for (i, aval) in in_avals.iter().enumerate().filter(|(i, _)| wants[*i]) {
-        if let Some(o) = free.take_of_type(aval) {
+        if let Some(o) = free.take_of_type(aval, in_places[i]) {
             attrs[i].0.push(format!("tf.aliasing_output = {} : i32", tokens + o));
             accepted[i] = true;
-        } else if free.take_of_size(aval).is_some() {
+        } else if free.take_of_size(aval, in_places[i]).is_some() {
             attrs[i].0.push("jax.buffer_donor = true".into());
             accepted[i] = true;
         } else {
@@ -176,48 +192,55 @@ fn lower_here(
     let paths = traced.out_tree.leaf_paths();
     let results: Vec<Attrs> = paths
         .iter()
-        .map(|path| {
+        .zip(out_places.iter().zip(&out_avals))
+        .map(|(path, (place, aval))| {
             let path = path.to_string();
             let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
-            Attrs(vec![format!("jax.result_info = \"result{dot}{}\"", path.escape_default())])
+            let info = format!("jax.result_info = \"result{dot}{}\"", path.escape_default());
+            Attrs([info].into_iter().chain(sharding(*place, aval)).collect())
         })
         .collect();
-    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), target);
+    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), target.map(|target| target.whole));
     ctx.write_live("main", true, &jaxpr, &live, &attrs, &results)?;
     let module = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
-    Ok(Lowering { module, effects, config: traced.config, kept, out_avals: out_avals.into() })
+    Ok(Lowering { module, effects, config: traced.config, kept, consts, out_avals: out_avals.into() })
 }
+
+/// Dtype and shape of an array, and where it is.
+type TypeAt<'a> = (DType, &'a [usize], Option<Sharding>);
 
 /// Results that no donated buffer has been given to, first come, first served.
 struct FreeResults<'a> {
-    of_type: FxHashMap<(DType, &'a [usize]), VecDeque<usize>>,
+    of_type: FxHashMap<TypeAt<'a>, VecDeque<usize>>,
     of_size: FxHashMap<usize, VecDeque<usize>>,
     taken: Vec<bool>,
 }
 
 impl<'a> FreeResults<'a> {
-    fn new(avals: &'a [ShapedArray]) -> Self {
+    fn new(avals: &'a [ShapedArray], places: &[Option<Sharding>]) -> Self {
         let (mut of_type, mut of_size): (FxHashMap<_, VecDeque<_>>, FxHashMap<_, VecDeque<_>>) =
             Default::default();
-        for (i, aval) in avals.iter().enumerate() {
-            of_type.entry((aval.dtype(), aval.shape())).or_default().push_back(i);
-            of_size.entry(Self::bytes(aval)).or_default().push_back(i);
+        for (i, (aval, place)) in avals.iter().zip(places).enumerate() {
+            of_type.entry((aval.dtype(), aval.shape(), *place)).or_default().push_back(i);
+            of_size.entry(Self::bytes(aval, *place)).or_default().push_back(i);
         }
         FreeResults { of_type, of_size, taken: vec![false; avals.len()] }
     }
 
-    fn bytes(aval: &ShapedArray) -> usize {
-        aval.size() * aval.dtype().size()
+    /// What each device holds of it.
+    fn bytes(aval: &ShapedArray, place: Option<Sharding>) -> usize {
+        let parts = place.map_or(1, |place| place.parts());
+        aval.size() * aval.dtype().size() / parts
     }
 
-    fn take_of_type(&mut self, aval: &'a ShapedArray) -> Option<usize> {
-        let results = self.of_type.get_mut(&(aval.dtype(), aval.shape()))?;
+    fn take_of_type(&mut self, aval: &'a ShapedArray, place: Option<Sharding>) -> Option<usize> {
+        let results = self.of_type.get_mut(&(aval.dtype(), aval.shape(), place))?;
         Self::take(results, &mut self.taken)
     }
 
-    fn take_of_size(&mut self, aval: &ShapedArray) -> Option<usize> {
-        let results = self.of_size.get_mut(&Self::bytes(aval))?;
+    fn take_of_size(&mut self, aval: &ShapedArray, place: Option<Sharding>) -> Option<usize> {
+        let results = self.of_size.get_mut(&Self::bytes(aval, place))?;
         Self::take(results, &mut self.taken)
     }
 
@@ -233,101 +256,126 @@ impl<'a> FreeResults<'a> {
     }
 }
 
-/// A compiled function on the devices of a sharding.
+/// A compiled function on its devices.
 pub(crate) struct CompiledFn {
     pub executable: Executable,
     launch: Launch,
-    kept: Box<[Kept]>,
-    out_avals: Box<[ShapedArray]>,
-    pub placement: Placement,
+    inputs: Box<[Input]>,
+    outs: Box<[(ShapedArray, Placement)]>,
+    pub in_shardings: InShardings,
+    is_single: bool,
+}
+
+/// A parameter of the program.
+#[derive(Clone, Copy)]
+struct Input {
+    /// Among the captured arrays and the leaves.
+    position: u32,
+    /// May the program overwrite it?
+    donated: bool,
+    sharding: Sharding,
 }
 
 impl CompiledFn {
-    pub(crate) fn compile(lowering: &Lowering, placement: Placement) -> Result<Self> {
-        let executable = compile_module(&lowering.module, placement.sharding, lowering.config)?;
+    pub(crate) fn compile(lowering: &Lowering, in_shardings: InShardings) -> Result<Self> {
+        let InShardings { whole, committed, .. } = in_shardings;
+        let executable = compile_module(&lowering.module, whole, lowering.config)?;
         let launch = Launch::new(lowering.effects, &lowering.module);
-        let (kept, out_avals) = (lowering.kept.clone(), lowering.out_avals.clone());
-        Ok(CompiledFn { executable, launch, kept, out_avals, placement })
+        let input = |kept: &Kept| {
+            let Kept { position, donated } = *kept;
+            let leaf = (position as usize).checked_sub(lowering.consts);
+            Input { position, donated, sharding: leaf.map_or(whole, |leaf| in_shardings.of(leaf)) }
+        };
+        let inputs = lowering.kept.iter().map(input).collect();
+        let out = |aval: &ShapedArray| {
+            let sharding = in_shardings.of_result(aval)?;
+            Ok((*aval, Placement { sharding, committed }))
+        };
+        let outs = lowering.out_avals.iter().map(out).collect::<Result<_>>()?;
+        let is_single = in_shardings.is_single();
+        Ok(CompiledFn { executable, launch, inputs, outs, in_shardings, is_single })
     }
 
     /// Runs the program. `leaves` are given away: a donated buffer that nobody else holds is overwritten, one that
     /// somebody holds is copied.
     pub(crate) fn run(&self, consts: &[Array], leaves: Leaves) -> Result<OutLeaves> {
-        let sharding = self.placement.sharding;
-        let input = |kept: &Kept| {
-            let position = kept.position as usize;
+        let array = |input: &Input| {
+            let position = input.position as usize;
             if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] }
         };
         // What is elsewhere is copied first, since the list of arguments borrows the copies.
         let mut copies: SmallVec<[Arc<Shards>; 4]> = SmallVec::new();
-        for kept in &self.kept {
-            let x = input(kept);
-            if matches!(&x.0, Repr::Device(x) if x.sharding == sharding) {
+        for input in &self.inputs {
+            let x = array(input);
+            if matches!(&x.0, Repr::Device(x) if x.sharding == input.sharding) {
                 continue;
             }
-            if let BufferRef::Shared(copy) = buffer_on(x, sharding)? {
+            if let BufferRef::Shared(copy) = buffer_on(x, input.sharding)? {
                 copies.push(copy);
             }
         }
         let mut non_donatable: SmallVec<[i64; 16]> = SmallVec::new();
-        let mut results = OutLeaves::with_capacity(self.out_avals.len());
-        let mut take = |buffer, aval: &ShapedArray| {
-            results.push(Array::on_device(SmallVec::from_buf([buffer]), *aval, self.placement));
+        let mut results = OutLeaves::with_capacity(self.outs.len());
+        let mut take = |shards, (aval, placement): &(ShapedArray, Placement)| {
+            results.push(Array::on_device(shards, *aval, *placement));
         };
-        let expected = self.out_avals.len();
-        let count = if self.launch.is_plain() {
-            let mut arguments = self.executable.arguments(self.kept.len());
-            self.list(input, &copies, &mut non_donatable, |buffer| arguments.push(buffer))?;
+        let count = if self.is_single && self.launch.is_plain() {
+            let mut arguments = self.executable.arguments(self.inputs.len());
+            self.list(array, &copies, &mut non_donatable, |shards| arguments.push(&shards[0]))?;
             let outs = arguments.execute(&non_donatable)?;
             let count = outs.len();
-            for (buffer, aval) in outs.zip(&self.out_avals) {
-                take(buffer?, aval);
+            for (buffer, out) in outs.zip(&self.outs) {
+                take(SmallVec::from_buf([buffer?]), out);
             }
             count
         } else {
-            let mut arguments: SmallVec<[&Buffer; 8]> = SmallVec::with_capacity(self.kept.len());
-            self.list(input, &copies, &mut non_donatable, |buffer| {
-                arguments.push(buffer);
+            let mut arguments: SmallVec<[&Shards; 8]> = SmallVec::with_capacity(self.inputs.len());
+            self.list(array, &copies, &mut non_donatable, |shards| {
+                arguments.push(shards);
                 Ok(())
             })?;
-            let outs = self.launch.run(&self.executable, sharding, &arguments, &non_donatable)?;
+            let whole = self.in_shardings.whole;
+            let outs = self.launch.run_sharded(&self.executable, whole, &arguments, &non_donatable)?;
             let count = outs.len();
-            outs.into_iter().zip(&self.out_avals).for_each(|(buffer, aval)| take(buffer, aval));
+            outs.into_iter().zip(&self.outs).for_each(|(shards, out)| take(shards, out));
             count
         };
-        if count != expected {
-            bail!(Internal, "the program gave {count} results for {expected}");
+        if count != self.outs.len() {
+            bail!(Internal, "the program gave {count} results for {}", self.outs.len());
         }
         Ok(results)
     }
 
-    /// Gives each argument's buffer to `push`, and notes which must not be overwritten.
+    /// Gives each argument's buffers to `push`, and notes which must not be overwritten.
     #[inline]
     fn list<'a>(
         &self,
-        input: impl Fn(&Kept) -> &'a Array,
+        array: impl Fn(&Input) -> &'a Array,
         copies: &'a [Arc<Shards>],
         non_donatable: &mut SmallVec<[i64; 16]>,
-        mut push: impl FnMut(&'a Buffer) -> Result<()>,
+        mut push: impl FnMut(&'a Shards) -> Result<()>,
     ) -> Result<()> {
         let mut copies = copies.iter();
-        for (i, kept) in self.kept.iter().enumerate() {
-            match &input(kept).0 {
-                Repr::Device(x) if x.sharding == self.placement.sharding => {
-                    if kept.donated && Arc::strong_count(&x.array) != 1 {
+        for (i, input) in self.inputs.iter().enumerate() {
+            match &array(input).0 {
+                Repr::Device(x) if x.sharding == input.sharding => {
+                    if input.donated && Arc::strong_count(&x.array) != 1 {
                         non_donatable.push(i as i64);
                     }
-                    push(&x.shards[0])?;
+                    push(&x.shards)?;
                 }
                 _ => {
-                    if kept.donated {
+                    if input.donated {
                         non_donatable.push(i as i64);
                     }
                     let Some(copy) = copies.next() else { bail!(Internal, "an argument was not copied") };
-                    push(&copy[0])?;
+                    push(copy)?;
                 }
             }
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

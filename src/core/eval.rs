@@ -9,19 +9,20 @@ use std::sync::{Arc, LazyLock};
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
-use crate::core::array::{Array, DeviceArray, Repr};
-use crate::core::aval::{Avals, ShapedArray};
+use crate::core::array::{Array, DeviceArray, Placement, Repr};
+use crate::core::aval::ShapedArray;
 use crate::core::cache::{Cache, Map, Once};
 use crate::core::compilation_cache;
 use crate::core::config::{self, Config};
 use crate::core::lowering::{LoweringCtx, Module};
-use crate::core::placement::{self, copy_to};
+use crate::core::placement::{self, InShardings, copy_to};
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::runtime_tokens::Launch;
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Sharding, Shards};
 use crate::core::tracer::unexpected_tracer;
 use crate::error::Result;
+use crate::mlir::Attrs;
 use crate::pjrt::{Buffer, CompileOptions, Device, Executable, Program};
 
 /// One compiled application of a primitive.
@@ -29,14 +30,14 @@ struct CompiledOp {
     prim: Prim,
     ins: SmallVec<[ShapedArray; 2]>,
     config: Config,
-    sharding: Sharding,
+    shardings: InShardings,
     program: Once<OpProgram>,
 }
 
 struct OpProgram {
     executable: Executable,
     launch: Launch,
-    outs: Avals,
+    outs: SmallVec<[(ShapedArray, Placement); 1]>,
 }
 
 /// Compiled primitives that are kept: JAX's limit on what `jax._src.util.cache` holds.
@@ -61,11 +62,17 @@ pub(crate) enum BufferRef<'a> {
 }
 
 impl BufferRef<'_> {
-    /// The part on the first device.
+    /// The part on the first device, which is the array if there is one.
+    #[inline]
     pub(crate) fn buffer(&self) -> &Buffer {
+        &self.shards()[0]
+    }
+
+    #[inline]
+    pub(crate) fn shards(&self) -> &Shards {
         match self {
-            BufferRef::Array(x) => &x.shards[0],
-            BufferRef::Shared(x) => &x[0],
+            BufferRef::Array(x) => &x.shards,
+            BufferRef::Shared(x) => x,
         }
     }
 }
@@ -96,11 +103,11 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     if let Some(outs) = prim.eval(args) {
         return outs;
     }
-    let placement = placement::common(config::current(), args.iter().copied(), |i, j| {
+    let committed = args.iter().map(|x| x.committed_to());
+    let shardings = placement::common(config::current(), committed, |i, j| {
         let name = |i: usize| (format!("argument {i}"), args[i]);
         placement::incompatible(prim.name(), name(i), name(j))
     })?;
-    let sharding = placement.sharding;
     // Where it runs is in the key of its own.
     let config = config::current_placed();
     let mut hasher = FxHasher::default();
@@ -113,10 +120,10 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         }
     }
     config.hash(&mut hasher);
-    sharding.hash(&mut hasher);
+    shardings.hash(&mut hasher);
     let hash = hasher.finish();
     let same = |known: &Arc<CompiledOp>| {
-        known.sharding == sharding
+        known.shardings == shardings
             && known.config == config
             && known.ins.len() == args.len()
             && known.ins.iter().zip(args).all(|(aval, x)| x.has_aval(aval))
@@ -126,34 +133,57 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         local.find(hash, same).unwrap_or_else(|| {
             let entry = SHARED.find(hash, same).unwrap_or_else(|| {
                 let ins = args.iter().map(|x| x.aval()).collect();
-                let new = CompiledOp { prim: prim.clone(), ins, config, sharding, program: Once::new() };
+                let new = CompiledOp { prim: prim.clone(), ins, config, shardings, program: Once::new() };
                 SHARED.insert(hash, Arc::new(new), same)
             });
             local.insert(hash, entry, same)
         })
     });
     let compiled = entry.program.get_or_try_init(|| compile(&entry))?;
-    let buffers =
-        args.iter().map(|x| buffer_on(x, sharding)).collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
-    let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
-    let outs = compiled.launch.run(&compiled.executable, sharding, &refs, &[])?;
-    let outs = outs.into_iter().zip(&compiled.outs);
-    Ok(outs.map(|(buffer, aval)| Array::on_device(SmallVec::from_buf([buffer]), *aval, placement)).collect())
+    let buffers = args.iter().enumerate().map(|(i, x)| buffer_on(x, shardings.of(i)));
+    let buffers = buffers.collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
+    let outs = compiled.outs.iter();
+    let array = |(shards, (aval, placement)): (Shards, &(ShapedArray, Placement))| {
+        Array::on_device(shards, *aval, *placement)
+    };
+    if shardings.is_single() {
+        let refs: SmallVec<[&Buffer; 4]> = buffers.iter().map(BufferRef::buffer).collect();
+        let buffers = compiled.launch.run(&compiled.executable, shardings.whole, &refs, &[])?;
+        return Ok(buffers
+            .into_iter()
+            .map(|buffer| Shards::from_buf([buffer]))
+            .zip(outs)
+            .map(array)
+            .collect());
+    }
+    let refs: SmallVec<[&Shards; 4]> = buffers.iter().map(BufferRef::shards).collect();
+    let results = compiled.launch.run_sharded(&compiled.executable, shardings.whole, &refs, &[])?;
+    Ok(results.into_iter().zip(outs).map(array).collect())
 }
 
 fn compile(entry: &CompiledOp) -> Result<OpProgram> {
-    let outs = entry.prim.abstract_eval(&entry.ins)?;
-    let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(entry.sharding));
-    let arg_types = entry.ins.iter().map(|aval| ctx.ty(aval)).collect();
+    let (ins, shardings) = (&entry.ins, entry.shardings);
+    let outs = entry.prim.abstract_eval(ins)?;
+    let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(shardings.whole));
+    let arg_types = ins.iter().map(|aval| ctx.ty(aval)).collect();
     let result_types = outs.iter().map(|aval| ctx.ty(aval)).collect();
     let effects = entry.prim.effects();
-    ctx.write_body("main", true, effects, arg_types, result_types, [&[], &[]], |ctx, args| {
+    let attrs = |(sharding, aval): (Sharding, &ShapedArray)| {
+        Attrs(sharding.attribute(aval.ndim()).into_iter().collect())
+    };
+    let of_args: Vec<Attrs> =
+        ins.iter().enumerate().map(|(i, aval)| attrs((shardings.of(i), aval))).collect();
+    let places = outs.iter().map(|aval| shardings.of_result(aval)).collect::<Result<SmallVec<[_; 1]>>>()?;
+    let of_results: Vec<Attrs> = places.iter().copied().zip(&outs).map(attrs).collect();
+    ctx.write_body("main", true, effects, arg_types, result_types, [&of_args, &of_results], |ctx, args| {
         entry.prim.lower(ctx, args, &outs)
     })?;
     let module = ctx.finish();
-    let executable = compile_module(&module, entry.sharding, entry.config)?;
+    let executable = compile_module(&module, shardings.whole, entry.config)?;
     let launch = Launch::new(effects, &module);
-    Ok(OpProgram { executable, launch, outs })
+    let committed = shardings.committed;
+    let places = places.into_iter().map(|sharding| Placement { sharding, committed });
+    Ok(OpProgram { executable, launch, outs: outs.into_iter().zip(places).collect() })
 }
 
 /// Compiles a module for the devices of a sharding.

@@ -30,8 +30,6 @@ pub struct Module {
 #[derive(Debug)]
 pub struct LoweringCtx {
     builder: Builder,
-    /// The devices that the module is for.
-    mesh: Mesh,
     /// The named axes that collectives may refer to here, innermost last.
     axis_env: Vec<(AxisName, usize)>,
     /// Constants of one element, by the block that they are in, their element and their type.
@@ -68,11 +66,14 @@ impl LoweringCtx {
     /// An empty module named `name`, for the devices and the platform of a sharding; without one, for one device of any
     /// platform. JAX: `lowering_platforms`, `ModuleContext.axis_context`.
     pub fn new(name: &str, target: Option<Sharding>) -> Self {
-        let mesh = target.map(Sharding::mesh).unwrap_or_default();
+        let devices = target.map_or(1, |target| target.devices().len());
+        let mut builder = Builder::new(name, devices);
+        if let Some(mesh) = target.and_then(Sharding::mesh).filter(|_| devices > 1) {
+            builder.declare(&mesh.declaration());
+        }
         LoweringCtx {
-            builder: Builder::new(name, mesh.size()),
-            axis_env: mesh.axes().to_vec(),
-            mesh,
+            builder,
+            axis_env: Vec::new(),
             splats: FxHashMap::default(),
             scalars: FxHashMap::default(),
             functions: FxHashMap::default(),
@@ -84,9 +85,9 @@ impl LoweringCtx {
         }
     }
 
-    /// The devices that the module is for.
-    pub fn mesh(&self) -> &Mesh {
-        &self.mesh
+    /// The devices that the module is for; none if it is for one, or for any.
+    pub fn mesh(&self) -> Option<&'static Mesh> {
+        self.target.and_then(Sharding::mesh)
     }
 
     /// The size of a named axis that the module has: of one that no enclosing `vmap` replaced.

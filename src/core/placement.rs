@@ -8,34 +8,94 @@
 use std::panic::Location;
 
 use crate::core::array::{Array, Placement, Repr, concretization};
+use crate::core::aval::ShapedArray;
 use crate::core::config::{self, Config};
+use crate::core::intern::{Interned, Interner};
 use crate::core::sharding::{Sharding, Shards};
 use crate::error::{Error, OrThrow, Result, bail, err};
 use crate::pjrt::{Buffer, Device};
 
-/// Where a computation of these arguments runs and its results are. `conflict` makes the error for the positions of two
-/// arguments that are committed to different devices. `config` decides where it runs if none is committed.
-#[inline]
-pub(crate) fn common<'a>(
-    config: Config,
-    args: impl Iterator<Item = &'a Array>,
-    conflict: impl FnOnce(usize, usize) -> Error,
-) -> Result<Placement> {
-    let mut found: Option<(usize, Sharding)> = None;
-    for (i, x) in args.enumerate() {
-        if let Repr::Device(x) = &x.0
-            && x.committed
-        {
-            match found {
-                None => found = Some((i, x.sharding)),
-                Some((_, sharding)) if sharding == x.sharding => {}
-                Some((first, _)) => return Err(conflict(first, i)),
+/// Where a program runs, and where it takes its arguments from: part of what it is found by. JAX: `in_shardings` and the device
+/// assignment that they agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct InShardings {
+    /// The whole array on each device of the program: where arguments are copied to that are not committed, and the results are
+    /// that say nothing of their place.
+    pub whole: Sharding,
+    /// Was an argument committed? Then the results are.
+    pub committed: bool,
+    /// Of each argument, if one is in another place than `whole`.
+    each: Option<Interned<Vec<Sharding>>>,
+}
+
+impl InShardings {
+    /// Where argument `i` is to be.
+    #[inline]
+    pub(crate) fn of(self, i: usize) -> Sharding {
+        match self.each {
+            None => self.whole,
+            Some(each) => each.get()[i],
+        }
+    }
+
+    /// Is argument `i` to be where those are that are not committed?
+    #[inline]
+    pub(crate) fn is_whole(self, i: usize) -> bool {
+        self.each.is_none_or(|each| each.get()[i] == self.whole)
+    }
+
+    /// Where a result is.
+    pub(crate) fn of_result(self, aval: &ShapedArray) -> Result<Sharding> {
+        match aval.sharding() {
+            Some(sharding) if sharding != self.whole && sharding.meets(self.whole) => {
+                // XLA would leave whole what it cannot cut.
+                sharding.shard_shape(aval.shape())?;
+                Ok(sharding)
             }
+            _ => Ok(self.whole),
+        }
+    }
+
+    /// Is there one device?
+    #[inline]
+    pub(crate) fn is_single(self) -> bool {
+        self.whole.devices().len() == 1
+    }
+
+    fn of_committed(first: Sharding, committed: impl Iterator<Item = Option<Sharding>>) -> Self {
+        static LISTS: Interner<Vec<Sharding>> = Interner::new();
+        let whole = first.whole();
+        let each: Vec<Sharding> = committed.map(|sharding| sharding.unwrap_or(whole)).collect();
+        let each = each.iter().any(|sharding| *sharding != whole).then(|| LISTS.intern(&each));
+        InShardings { whole, committed: true, each }
+    }
+}
+
+/// Where a computation runs of arguments that are committed to these places, or not. `conflict` makes the error for the positions
+/// of two that do not meet. `config` decides where it runs if none is committed.
+#[inline]
+pub(crate) fn common(
+    config: Config,
+    committed: impl Iterator<Item = Option<Sharding>> + Clone,
+    conflict: impl FnOnce(usize, usize) -> Error,
+) -> Result<InShardings> {
+    let mut found: Option<(usize, Sharding)> = None;
+    let mut differ = false;
+    for (i, sharding) in committed.clone().enumerate() {
+        match (found, sharding) {
+            (_, None) => {}
+            (None, Some(sharding)) => found = Some((i, sharding)),
+            (Some((_, first)), Some(sharding)) if first == sharding => {}
+            (Some((_, first)), Some(sharding)) if first.meets(sharding) => differ = true,
+            (Some((first, _)), Some(_)) => return Err(conflict(first, i)),
         }
     }
     match found {
-        Some((_, sharding)) => Ok(Placement { sharding, committed: true }),
-        None => Ok(Placement { sharding: config::default_sharding(config)?, committed: false }),
+        Some((_, whole)) if !differ && whole.mesh().is_none() => {
+            Ok(InShardings { whole, committed: true, each: None })
+        }
+        Some((_, first)) => Ok(InShardings::of_committed(first, committed)),
+        None => Ok(InShardings { whole: config::default_sharding(config)?, committed: false, each: None }),
     }
 }
 
@@ -43,11 +103,15 @@ pub(crate) fn common<'a>(
 #[cold]
 pub(crate) fn incompatible(op: &str, a: (String, &Array), b: (String, &Array)) -> Error {
     let place = |x: &Array| match &x.0 {
-        Repr::Device(x) => names(x.sharding),
-        _ => "no device".into(),
+        Repr::Device(x) => (names(x.sharding), Some(x.sharding)),
+        _ => ("no device".into(), None),
     };
-    let (on_a, on_b) = (place(a.1), place(b.1));
-    let other = if on_a == on_b { " of another client" } else { "" };
+    let ((on_a, at_a), (on_b, at_b)) = (place(a.1), place(b.1));
+    let other = match (at_a, at_b) {
+        (Some(a), Some(b)) if a.devices() == b.devices() => " as another mesh",
+        _ if on_a == on_b => " of another client",
+        _ => "",
+    };
     err!(
         InvalidArgument,
         "{op}: received incompatible devices: {} ({}) is on {on_a} and {} ({}) is on {on_b}{other}. Arrays that were \
@@ -65,16 +129,27 @@ pub(crate) fn names(sharding: Sharding) -> String {
     names.join(", ")
 }
 
-/// A copy of the array elsewhere, if it is not there.
+/// A copy of an array that is elsewhere.
 pub(crate) fn copy_to(shards: &Shards, x: &Array, to: Sharding) -> Result<Shards> {
-    if shards.iter().all(|buffer| buffer.client() == to.client()) {
-        return to.copy(shards);
+    if let ([buffer], [device]) = (shards.as_slice(), to.devices())
+        && buffer.client() == device.client()
+    {
+        return Ok(Shards::from_buf([buffer.copy_to_device(device)?]));
     }
-    // Clients share no memory that both know of: by way of the host.
+    // Clients share no memory that both know of, and parts of another shape are put together first: by way of the host.
     to.put(&x.to_bytes()?, x.dtype(), x.shape())
 }
 
 impl Array {
+    /// Where the array has to stay.
+    #[inline]
+    pub(crate) fn committed_to(&self) -> Option<Sharding> {
+        match &self.0 {
+            Repr::Device(x) if x.committed => Some(x.sharding),
+            _ => None,
+        }
+    }
+
     /// The array in this place, committed to it. Shares the buffers if it is there.
     pub(crate) fn put(&self, sharding: Sharding) -> Result<Array> {
         if !sharding.is_fully_addressable() {

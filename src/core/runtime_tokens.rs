@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::core::effects::{Effect, Effects};
 use crate::core::lowering::Module;
-use crate::core::sharding::Sharding;
+use crate::core::sharding::{Sharding, Shards};
 use crate::dtype::DType;
 use crate::error::{Error, Result, bail};
 use crate::pjrt::{Buffer, Event, Executable, HostCall, Outputs, at_exit, in_callback};
@@ -59,6 +59,44 @@ impl Launch {
             return executable.execute(args, non_donatable);
         }
         self.run_with_effects(executable, sharding, args, non_donatable)
+    }
+
+    /// Enqueues the program on all devices of a sharding: each argument is a list of its parts, and so is each result.
+    pub(crate) fn run_sharded(
+        &self,
+        executable: &Executable,
+        sharding: Sharding,
+        args: &[&Shards],
+        non_donatable: &[i64],
+    ) -> Result<Vec<Shards>> {
+        let devices = sharding.devices().len();
+        if devices == 1 {
+            let args: SmallVec<[&Buffer; 8]> = args.iter().map(|parts| &parts[0]).collect();
+            let outs = self.run(executable, sharding, &args, non_donatable)?;
+            return Ok(outs.into_iter().map(|out| Shards::from_buf([out])).collect());
+        }
+        if !self.ordered.is_empty() {
+            bail!(Unimplemented, "an ordered effect of a program for several devices: {:?}", self.ordered);
+        }
+        let mut lists: Vec<Vec<&Buffer>> = vec![Vec::with_capacity(args.len()); devices];
+        for parts in args {
+            if parts.len() != devices {
+                bail!(Internal, "an argument has {} parts, and the program {devices} devices", parts.len());
+            }
+            lists.iter_mut().zip(*parts).for_each(|(list, part)| list.push(part));
+        }
+        let outs = if self.is_plain() {
+            executable.execute_sharded(&lists, non_donatable)?
+        } else {
+            let (outs, events) = executable.execute_sharded_and_notify(&lists, non_donatable)?;
+            events.iter().try_for_each(|event| PENDING.add(event, self.host_calls.clone()))?;
+            outs
+        };
+        let mut results: Vec<Shards> = (0..executable.output_count()).map(|_| Shards::new()).collect();
+        for parts in outs {
+            results.iter_mut().zip(parts).for_each(|(result, part)| result.push(part));
+        }
+        Ok(results)
     }
 
     fn run_with_effects(

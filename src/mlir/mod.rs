@@ -93,6 +93,11 @@ impl Builder {
         }
     }
 
+    /// Writes what stands before the functions of the module. Nothing else may have been written yet.
+    pub fn declare(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
     /// Makes room for the text of about so many operations.
     pub fn reserve(&mut self, operations: usize) {
         self.out.reserve(128 * operations);

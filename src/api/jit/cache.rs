@@ -11,9 +11,10 @@ use smallvec::SmallVec;
 use super::CacheStats;
 use super::key::TraceKey;
 use crate::api::program::{CompiledFn, TracedFn};
-use crate::core::array::{Array, Placement, Repr};
+use crate::core::array::{Array, Repr};
 use crate::core::cache::{Cache, Clear, Counter, Map, Once, register};
 use crate::core::config::Config;
+use crate::core::placement::InShardings;
 use crate::signature::FlatArgs;
 
 /// JAX's limit on the number of programs of one function.
@@ -25,7 +26,7 @@ const RECENT: usize = 4;
 /// A program of the function, for arguments of certain types in certain places.
 pub(super) struct Specialization {
     pub key: TraceKey,
-    pub placement: Placement,
+    pub in_shardings: InShardings,
     pub traced: Arc<TracedFn>,
     pub program: Once<CompiledFn>,
 }
@@ -47,17 +48,21 @@ impl Specialization {
                         return false;
                     }
                     if x.committed && self.traced.uses(i) {
-                        if x.sharding != self.placement.sharding {
+                        if x.sharding != self.in_shardings.of(i) {
                             return false;
                         }
                         committed = true;
+                        continue;
                     }
                 }
                 Repr::Scalar(_) if x.has_aval(aval) => {}
                 Repr::Scalar(_) | Repr::Tracer(_) => return false,
             }
+            if !self.in_shardings.is_whole(i) {
+                return false;
+            }
         }
-        committed == self.placement.committed && *key.tokens == *args.tokens
+        committed == self.in_shardings.committed && *key.tokens == *args.tokens
     }
 }
 
@@ -96,12 +101,13 @@ impl JitCache {
     pub(super) fn specialization(
         &self,
         traced: Arc<TracedFn>,
-        placement: Placement,
+        in_shardings: InShardings,
         args: &FlatArgs,
     ) -> Arc<Specialization> {
-        let hash = FxBuildHasher.hash_one((Arc::as_ptr(&traced), placement));
-        let is =
-            |known: &Arc<Specialization>| Arc::ptr_eq(&known.traced, &traced) && known.placement == placement;
+        let hash = FxBuildHasher.hash_one((Arc::as_ptr(&traced), in_shardings));
+        let is = |known: &Arc<Specialization>| {
+            Arc::ptr_eq(&known.traced, &traced) && known.in_shardings == in_shardings
+        };
         if let Some(found) = self.programs.find(hash, is) {
             return found;
         }
@@ -109,7 +115,7 @@ impl JitCache {
         let (traced, key) = (traced.clone(), TraceKey::of(args));
         self.programs.insert(
             hash,
-            Arc::new(Specialization { key, placement, traced, program: Once::new() }),
+            Arc::new(Specialization { key, in_shardings, traced, program: Once::new() }),
             is,
         )
     }

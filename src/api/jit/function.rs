@@ -11,7 +11,7 @@ use crate::api::program::{CompiledFn, Lowering, TracedFn, lower};
 use crate::calls::jit_call::JitCall;
 use crate::core::array::Array;
 use crate::core::config;
-use crate::core::sharding::Sharding;
+use crate::core::placement::InShardings;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
 use crate::signature::{FlatArgs, FlatFn, FlatOut};
@@ -73,12 +73,12 @@ impl JitFn {
     fn run(&self, mut args: FlatArgs) -> Result<FlatOut> {
         self.cache.calls.add();
         let traced = self.traced(&args)?;
-        let placement = traced.placement(&self.name(), &args)?;
-        let entry = self.cache.specialization(traced, placement, &args);
+        let in_shardings = traced.in_shardings(&self.name(), &args)?;
+        let entry = self.cache.specialization(traced, in_shardings, &args);
         let program = entry.program.get_or_try_init(|| {
             self.cache.count_compile();
-            let target = Some(entry.placement.sharding);
-            CompiledFn::compile(&self.lowering(&entry.traced, &args, target)?, entry.placement)
+            let lowering = self.lowering(&entry.traced, &args, Some(entry.in_shardings))?;
+            CompiledFn::compile(&lowering, entry.in_shardings)
         })?;
         self.cache.remember(&entry);
         Self::run_program(&entry, program, &mut args)
@@ -148,7 +148,7 @@ impl JitFn {
         &self,
         traced: &TracedFn,
         args: &FlatArgs,
-        target: Option<Sharding>,
+        target: Option<InShardings>,
     ) -> Result<Lowering> {
         let mut donated = vec![false; args.leaves.len()];
         for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
