@@ -16,8 +16,8 @@ mod while_loop;
 
 pub(crate) use common::difference;
 pub use cond::{cond, switch};
-pub use map::map;
+pub use map::{MapOptions, map, map_with};
 pub use reduce::reduce;
 pub use reduce_window::{reduce_window, reduce_window_with};
 pub use scan::{ScanOptions, scan, scan_with};
-pub use while_loop::{fori_loop, while_loop};
+pub use while_loop::{ForiLoopOptions, fori_loop, fori_loop_with, while_loop};

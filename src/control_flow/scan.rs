@@ -219,7 +219,7 @@ impl Forwarding {
     }
 }
 
-fn scan_length(xs: &[Array], given: Option<usize>) -> Result<usize> {
+pub(super) fn scan_length(xs: &[Array], given: Option<usize>) -> Result<usize> {
     let mut sizes = Vec::new();
     for x in xs {
         match x.shape().first() {

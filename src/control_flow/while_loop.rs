@@ -7,6 +7,7 @@ use rules::While;
 
 use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
 use super::scan::{ScanOptions, scan_flat, unflatten};
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::config::x64_enabled;
@@ -83,21 +84,58 @@ where
 pub fn fori_loop<C, O>(
     lower: impl Into<Array>,
     upper: impl Into<Array>,
-    mut body: impl FnMut(Array, C) -> O,
+    body: impl FnMut(Array, C) -> O,
     init: C,
 ) -> Result<C>
 where
     C: Pytree,
     O: Output<Tree = C>,
 {
+    fori_loop_with(lower, upper, body, init, ForiLoopOptions::new())
+}
+
+options! {
+    /// Options of [`fori_loop_with`].
+    pub struct ForiLoopOptions {
+        /// Iterations in one turn of the compiled loop; only for bounds that are known when the loop is traced.
+        unroll: value usize = 1,
+    }
+}
+
+/// [`fori_loop`], unrolled.
+///
+/// ```no_run
+/// use raxla::{lax::{self, ForiLoopOptions}, Array};
+///
+/// let double = |_i: Array, x: Array| lax::add(&x, &x);
+/// let x = lax::fori_loop_with(0, 8, double, Array::scalar(1.0f32), ForiLoopOptions::new().unroll(4))?;
+/// assert_eq!(x.item::<f32>()?, 256.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`fori_loop`]; `fori_loop: unroll must be a positive integer, got 0`;
+/// `fori_loop: unroll needs bounds that are known when the loop is traced, got i32[] and i32[]`.
+#[track_caller]
+pub fn fori_loop_with<C, O>(
+    lower: impl Into<Array>,
+    upper: impl Into<Array>,
+    mut body: impl FnMut(Array, C) -> O,
+    init: C,
+    options: ForiLoopOptions,
+) -> Result<C>
+where
+    C: Pytree,
+    O: Output<Tree = C>,
+{
     let loc = here();
-    let (lower, upper) = (lower.into(), upper.into());
+    let bounds = [lower.into(), upper.into()];
     let init = FlatOut::from_tree(&init);
     let tree = init.tree.clone();
     let mut step = |i: &Array, args: &[Array]| {
         Ok(FlatOut::from_tree(&body(i.clone(), unflatten(&tree, args)?).into_result()?))
     };
-    catch(|| fori_flat(lower, upper, &mut step, init, loc)).map_err(|e| e.at(loc))?.into_tree()
+    catch(|| fori_flat(bounds, &mut step, init, options.unroll, loc)).map_err(|e| e.at(loc))?.into_tree()
 }
 
 type Flat<'a> = dyn FnMut(&[Array]) -> Result<FlatOut> + 'a;
@@ -150,10 +188,10 @@ fn with_counters(counters: &[Array], carry: FlatOut) -> FlatOut {
 }
 
 fn fori_flat(
-    lower: Array,
-    upper: Array,
+    [lower, upper]: [Array; 2],
     step: &mut dyn FnMut(&Array, &[Array]) -> Result<FlatOut>,
     init: FlatOut,
+    unroll: usize,
     loc: Loc,
 ) -> Result<FlatOut> {
     let (a, b) = ((lower.dtype(), lower.weak_type()), (upper.dtype(), upper.weak_type()));
@@ -163,6 +201,17 @@ fn fori_flat(
     }
     if lower.ndim() != 0 || upper.ndim() != 0 {
         bail!(Shape, "fori_loop: lower and upper must be scalars, got {} and {}", lower.aval(), upper.aval());
+    }
+    if unroll == 0 {
+        bail!(InvalidArgument, "fori_loop: unroll must be a positive integer, got 0");
+    }
+    if unroll != 1 && (lower.is_tracer() || upper.is_tracer()) {
+        bail!(
+            InvalidArgument,
+            "fori_loop: unroll needs bounds that are known when the loop is traced, got {} and {}",
+            lower.aval(),
+            upper.aval()
+        );
     }
     let [lower, upper] = [lower, upper].map(|x| convert(&x, dtype, weak));
     let one = Array::from(Scalar::from_i128(dtype, 1).with_weak_type(weak));
@@ -176,7 +225,7 @@ fn fori_flat(
             Ok((with_counters(&[next], carry), FlatOut::from_tree(&())))
         };
         let xs = FlatOut::from_tree(&());
-        let options = ScanOptions::new().length(length);
+        let options = ScanOptions::new().length(length).unroll(unroll);
         let init = with_counters(&[Array::from(lower.to_scalar()?.with_weak_type(weak))], init);
         let (mut carry, _) = scan_flat("fori_loop body", &mut body, init, &xs, &options, loc)?;
         carry.leaves.remove(0);

@@ -45,13 +45,24 @@ where
 }
 
 options! {
-    /// Options of the contractions [`dot_general_with`], [`dot_with`], [`batch_matmul_with`] and
-    /// [`conv_with`](crate::lax::conv_with).
+    /// Options of the contractions [`dot_general_with`], [`batch_matmul_with`] and [`conv_with`](crate::lax::conv_with).
     pub struct DotOptions {
         /// The precision, of both operands or of each. If it is not given it is the setting in force
         /// ([`with_matmul_precision`](crate::core::config::with_matmul_precision)).
         precision: optional_into DotPrecision,
         /// The dtype to sum in and to return.
+        preferred_element_type: optional DType,
+    }
+}
+
+options! {
+    /// Options of [`dot_with`].
+    pub struct DotProductOptions {
+        /// What is contracted; the last axis of `lhs` and the first of `rhs` if it is not given.
+        dimension_numbers: optional_into DotDimensionNumbers,
+        /// [`DotOptions::precision`].
+        precision: optional_into DotPrecision,
+        /// [`DotOptions::preferred_element_type`].
         preferred_element_type: optional DType,
     }
 }
@@ -117,7 +128,7 @@ fn contraction(lhs: &Array, rhs: &Array, numbers: &DotDimensionNumbers, options:
 /// Operands that are not of rank 1 or 2, or whose last and first sizes differ.
 #[track_caller]
 pub fn dot(lhs: &Array, rhs: &Array) -> Array {
-    dot_with(lhs, rhs, DotOptions::new())
+    dot_with(lhs, rhs, DotProductOptions::new())
 }
 
 /// [`dot`], with options.
@@ -125,7 +136,12 @@ pub fn dot(lhs: &Array, rhs: &Array) -> Array {
 /// # Errors
 /// As [`dot`].
 #[track_caller]
-pub fn dot_with(lhs: &Array, rhs: &Array, options: DotOptions) -> Array {
+pub fn dot_with(lhs: &Array, rhs: &Array, options: DotProductOptions) -> Array {
+    let DotProductOptions { dimension_numbers, precision, preferred_element_type } = options;
+    let options = DotOptions { precision, preferred_element_type };
+    if let Some(numbers) = dimension_numbers {
+        return contraction(lhs, rhs, &numbers, &options);
+    }
     let (l, r) = (lhs.shape(), rhs.shape());
     if !(1..=2).contains(&l.len()) || !(1..=2).contains(&r.len()) || l[l.len() - 1] != r[0] {
         throw!(
@@ -518,9 +534,17 @@ mod tests {
         let x = Array::from([half::bf16::ONE; 3]);
         let y = Array::from([2.0f32; 3]);
         assert_eq!(dot(&x, &y).item::<f32>().unwrap(), 6.0);
-        let options = DotOptions::new().precision(Precision::Highest).preferred_element_type(DType::F32);
+        let options =
+            DotProductOptions::new().precision(Precision::Highest).preferred_element_type(DType::F32);
         let z = dot_with(&x, &x, options);
         assert_eq!(z.item::<f32>().unwrap(), 3.0);
+    }
+
+    #[test]
+    fn dot_takes_dimension_numbers() {
+        let x = Array::from([[1i32, 2], [3, 4]]);
+        let rows = DotProductOptions::new().dimension_numbers(((1, 1), (0, 0)));
+        assert_eq!(dot_with(&x, &x, rows).to_vec::<i32>().unwrap(), [5, 25]);
     }
 
     #[test]

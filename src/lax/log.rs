@@ -1,38 +1,28 @@
 //! `log`, `log1p`. JAX: `log_p`, `log1p_p`. StableHLO: `log`, `log_plus_one`.
 
 use crate::core::array::Array;
-use crate::core::trace::bind1;
-use crate::lax::elementwise::{INEXACT, d1, elementwise, op};
+use crate::lax::accuracy::{Accuracy, accurate, op};
+use crate::lax::elementwise::INEXACT;
 use crate::lax::full::literal_like;
 use crate::lax::{add, div};
 
-/// Elementwise natural logarithm; float or complex.
-///
-/// # Errors
-/// `log does not accept dtype int32`.
-#[track_caller]
-pub fn log(x: &Array) -> Array {
-    bind1(Log, &[x])
-}
-
-/// Elementwise `log(1 + x)`, exact for small `x`; float or complex.
-#[track_caller]
-pub fn log1p(x: &Array) -> Array {
-    bind1(Log1p, &[x])
-}
-
-elementwise! {
-    Log: "log", 1, INEXACT, op("stablehlo.log"), d1(log_tangent);
-    Log1p: "log1p", 1, INEXACT, op("stablehlo.log_plus_one"), d1(log1p_tangent);
+accurate! {
+    /// Elementwise natural logarithm; float or complex.
+    ///
+    /// # Errors
+    /// `log does not accept dtype int32`.
+    log log_with Log: "log", INEXACT, op("stablehlo.log"), log_tangent;
+    /// Elementwise `log(1 + x)`, exact for small `x`; float or complex.
+    log1p log1p_with Log1p: "log1p", INEXACT, op("stablehlo.log_plus_one"), log1p_tangent;
 }
 
 /// dy = dx / x
-fn log_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
+fn log_tangent(x: &Array, _: &Array, dx: &Array, _: Accuracy) -> Array {
     div(dx, x)
 }
 
 /// dy = dx / (x + 1)
-fn log1p_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
+fn log1p_tangent(x: &Array, _: &Array, dx: &Array, _: Accuracy) -> Array {
     div(dx, &add(x, &literal_like(x, 1.0)))
 }
 

@@ -77,6 +77,7 @@ mod top_k;
 mod transpose;
 
 pub use crate::core::axis::{AxisName, AxisNames};
+pub use accuracy::{AccuracyMode, AccuracyOptions, Tolerance};
 pub use add::{add, add_any};
 pub use argmax::{ArgOptions, argmax, argmax_with, argmin, argmin_with};
 pub use asin::{acos, asin, atan, atan2};
@@ -97,7 +98,7 @@ pub use collectives::{
     all_to_all_with, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum, psum_scatter,
     psum_scatter_with,
 };
-pub(crate) use common::{elementwise, emit, extremum, indexing, precision, window};
+pub(crate) use common::{accuracy, elementwise, emit, extremum, indexing, precision, window};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};
 pub use complex::{complex, conj, imag, real};
 pub use concatenate::{concatenate, stack, unstack};
@@ -115,8 +116,8 @@ pub use cumsum::{
 };
 pub use div::{div, rem};
 pub use dot_general::{
-    DotDimensionNumbers, DotOptions, batch_matmul, batch_matmul_with, dot, dot_general, dot_general_with,
-    dot_with,
+    DotDimensionNumbers, DotOptions, DotProductOptions, batch_matmul, batch_matmul_with, dot, dot_general,
+    dot_general_with, dot_with,
 };
 pub(crate) use dynamic_slice::dynamic_index_along;
 pub use dynamic_slice::{
@@ -128,7 +129,7 @@ pub use dynamic_update_slice::{
     dynamic_update_slice_in_dim, dynamic_update_slice_in_dim_with, dynamic_update_slice_with,
 };
 pub use erf::{erf, erf_inv, erfc};
-pub use exp::{exp, exp2, expm1, logistic};
+pub use exp::{exp, exp_with, exp2, exp2_with, expm1, expm1_with, logistic, logistic_with};
 pub use fft::{FftType, fft};
 pub use floor::{RoundOptions, RoundingMethod, ceil, floor, is_finite, nextafter, round, round_with};
 pub use full::{FullLikeOptions, empty, full, full_like, full_like_with};
@@ -138,16 +139,16 @@ pub use gather::{GatherOptions, gather, gather_with};
 pub use igamma::{igamma, igamma_grad_a, igammac, random_gamma_grad};
 pub use indexing::{GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers};
 pub use iota::{broadcasted_iota, iota};
-pub use log::{log, log1p};
+pub use log::{log, log_with, log1p, log1p_with};
 pub use logaddexp::logaddexp;
 pub(crate) use logaddexp::logaddexp2;
 pub use max::{max, min};
-pub use mul::mul;
+pub use mul::{MulOptions, mul, mul_with};
 pub use mulhi::mulhi;
 pub use neg::neg;
 pub use optimization_barrier::optimization_barrier;
 pub use pad::pad;
-pub use power::{cbrt, integer_pow, pow, reciprocal, rsqrt, sqrt, square};
+pub use power::{cbrt, cbrt_with, integer_pow, pow, reciprocal, rsqrt, rsqrt_with, sqrt, sqrt_with, square};
 pub use precision::DotPrecision;
 pub(crate) use random_bits::{random_bits, random_fold_in, random_split};
 pub use reduce_and::{reduce_and, reduce_or, reduce_xor};
@@ -167,8 +168,8 @@ pub use scatter::{
 };
 pub use select_n::{select, select_n};
 pub use sign::{abs, sign};
-pub use sin::{cos, sin, tan};
-pub use sinh::{acosh, asinh, atanh, cosh, sinh, tanh};
+pub use sin::{cos, cos_with, sin, sin_with, tan, tan_with};
+pub use sinh::{acosh, asinh, atanh, cosh, sinh, tanh, tanh_with};
 pub use slice::{
     IndexInDimOptions, SliceInDimOptions, SliceOptions, index_in_dim, index_in_dim_with, slice, slice_in_dim,
     slice_in_dim_with, slice_with,
@@ -188,6 +189,6 @@ pub use window::{Padding, WindowOptions, padtype_to_pads};
 
 // JAX has them in this namespace too; they stand a layer above.
 pub use crate::control_flow::{
-    ScanOptions, cond, fori_loop, map, reduce, reduce_window, reduce_window_with, scan, scan_with, switch,
-    while_loop,
+    ForiLoopOptions, MapOptions, ScanOptions, cond, fori_loop, fori_loop_with, map, map_with, reduce,
+    reduce_window, reduce_window_with, scan, scan_with, switch, while_loop,
 };

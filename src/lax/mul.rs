@@ -2,17 +2,30 @@
 
 use smallvec::SmallVec;
 
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
+use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
+use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::lax::elementwise::{NUMBER, bilinear_jvp, nary_aval, nary_batch, nary_lower, unbroadcast};
-use crate::mlir::Value;
+use crate::lax::elementwise::{
+    NUMBER, bilinear_jvp, broadcast_shape, nary_aval, nary_batch, nary_lower, one, one_dtype, unbroadcast,
+};
+use crate::mlir::{Value, Values};
+
+options! {
+    /// Options of [`mul_with`].
+    pub struct MulOptions {
+        /// The dtype to multiply in and to return.
+        out_dtype: optional DType,
+    }
+}
 
 /// Elementwise product `x y` of operands of one dtype; numbers of any dtype.
 ///
@@ -20,34 +33,75 @@ use crate::mlir::Value;
 /// `mul got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
 #[track_caller]
 pub fn mul(x: &Array, y: &Array) -> Array {
-    bind1(Mul, &[x, y])
+    bind1(Mul { out_dtype: None }, &[x, y])
+}
+
+/// [`mul`] in another dtype.
+///
+/// ```
+/// use raxla::{Array, DType, lax::{self, MulOptions}};
+///
+/// let x = Array::from([100i8]);
+/// let y = lax::mul_with(&x, &x, MulOptions::new().out_dtype(DType::I32));
+/// assert_eq!(y.to_vec::<i32>()?, [10000]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`mul`].
+#[track_caller]
+pub fn mul_with(x: &Array, y: &Array, options: MulOptions) -> Array {
+    product(x, y, options.out_dtype.map(canonicalize))
+}
+
+#[track_caller]
+fn product(x: &Array, y: &Array, out_dtype: Option<DType>) -> Array {
+    bind1(Mul { out_dtype }, &[x, y])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Mul;
+struct Mul {
+    out_dtype: Option<DType>,
+}
 
 impl Primitive for Mul {
     fn name(&self) -> &'static str {
         "mul"
     }
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        self.out_dtype.iter().map(|dtype| ("out_dtype", Param::Text(dtype.name().into()))).collect()
+    }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
-        nary_aval(self, ins, 2, NUMBER)
+        let Some(dtype) = self.out_dtype else { return nary_aval(self, ins, 2, NUMBER) };
+        let operands = check::arity::<2>(self, ins)?;
+        for operand in operands {
+            one_dtype(self, &[*operand], NUMBER)?;
+        }
+        Ok(one(ShapedArray::result(ins, &broadcast_shape(self, ins)?, dtype)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
-        nary_lower(ctx, "stablehlo.multiply", ins, outs)
+        let ins: Values = ins.iter().map(|x| ctx.convert(*x, outs[0].dtype())).collect();
+        nary_lower(ctx, "stablehlo.multiply", &ins, outs)
     }
     /// d(x y) = dx y + x dy
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        bilinear_jvp(mul, primals, tangents)
+        bilinear_jvp(|x, y| product(x, y, self.out_dtype), primals, tangents)
     }
     /// x̄ = z̄ y, or ȳ = x z̄
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let [x, y] = ins else { bail!(Internal, "mul: takes 2 operands") };
         check::bilinear(self, x, y)?;
         let Some(ct) = &cts[0] else { return Ok(ins.iter().map(|_| None).collect()) };
+        let into = |aval: &ShapedArray| self.out_dtype.and(Some(aval.dtype()));
         Ok(SmallVec::from_buf([
-            y.known().filter(|_| x.is_linear()).map(|y| unbroadcast(&mul(ct, y), &x.aval())),
-            x.known().filter(|_| y.is_linear()).map(|x| unbroadcast(&mul(x, ct), &y.aval())),
+            y.known().filter(|_| x.is_linear()).map(|y| {
+                let x = x.aval();
+                unbroadcast(&product(ct, y, into(&x)), &x)
+            }),
+            x.known().filter(|_| y.is_linear()).map(|x| {
+                let y = y.aval();
+                unbroadcast(&product(x, ct, into(&y)), &y)
+            }),
         ]))
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
@@ -65,5 +119,8 @@ mod tests {
         let mut draw = Draw::new(103);
         let dtypes = INEXACTS.into_iter().chain(INTEGERS);
         check_rules(dtypes.flat_map(|d| draw.pairs(d).map(|x| case("mul", x, |x| mul(&x[0], &x[1])))));
+        let wide = |x: &[Array]| mul_with(&x[0], &x[1], MulOptions::new().out_dtype(DType::F64));
+        check_rules(draw.pairs(DType::F32).map(|x| case("mul", x, wide)));
+        check_rules(draw.pairs(DType::I8).map(|x| case("mul", x, wide)));
     }
 }

@@ -8,10 +8,11 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
+use crate::lax::accuracy::{Accuracy, accurate, op};
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{
     FLOAT, INEXACT, NUMBER, broadcast_shape, broadcast_values, d1, d2, elementwise, nary_aval, nary_batch,
-    one, op, replace_zero, unary_jvp,
+    one, replace_zero, unary_jvp,
 };
 use crate::lax::emit::emit;
 use crate::lax::full::literal_like;
@@ -51,29 +52,20 @@ pub fn square(x: &Array) -> Array {
     bind1(Square, &[x])
 }
 
-/// Elementwise square root; float or complex.
-#[track_caller]
-pub fn sqrt(x: &Array) -> Array {
-    bind1(Sqrt, &[x])
-}
-
-/// Elementwise `1 / √x`; float or complex.
-#[track_caller]
-pub fn rsqrt(x: &Array) -> Array {
-    bind1(Rsqrt, &[x])
-}
-
-/// Elementwise cube root, of negative numbers too; float.
-#[track_caller]
-pub fn cbrt(x: &Array) -> Array {
-    bind1(Cbrt, &[x])
-}
-
 elementwise! {
     Square: "square", 1, NUMBER, lower_square, d1(square_tangent);
-    Sqrt: "sqrt", 1, INEXACT, op("stablehlo.sqrt"), d1(sqrt_tangent);
-    Rsqrt: "rsqrt", 1, INEXACT, op("stablehlo.rsqrt"), d1(rsqrt_tangent);
-    Cbrt: "cbrt", 1, FLOAT, op("stablehlo.cbrt"), d1(cbrt_tangent);
+}
+
+accurate! {
+    /// Elementwise square root; float or complex.
+    ///
+    /// # Errors
+    /// `sqrt does not accept dtype int32`.
+    sqrt sqrt_with Sqrt: "sqrt", INEXACT, op("stablehlo.sqrt"), sqrt_tangent;
+    /// Elementwise `1 / √x`; float or complex.
+    rsqrt rsqrt_with Rsqrt: "rsqrt", INEXACT, op("stablehlo.rsqrt"), rsqrt_tangent;
+    /// Elementwise cube root, of negative numbers too; float.
+    cbrt cbrt_with Cbrt: "cbrt", FLOAT, op("stablehlo.cbrt"), cbrt_tangent;
 }
 
 /// dy = 2 x dx
@@ -82,17 +74,17 @@ fn square_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
 }
 
 /// dy = dx / (2 y)
-fn sqrt_tangent(x: &Array, y: &Array, dx: &Array) -> Array {
+fn sqrt_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
     mul(dx, &div(&literal_like(x, 0.5), y))
 }
 
 /// dy = -y / (2 x) dx
-fn rsqrt_tangent(x: &Array, y: &Array, dx: &Array) -> Array {
+fn rsqrt_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
     mul(dx, &mul(&literal_like(x, -0.5), &div(y, x)))
 }
 
 /// dy = dx / (3 y²)
-fn cbrt_tangent(x: &Array, y: &Array, dx: &Array) -> Array {
+fn cbrt_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
     mul(dx, &mul(&literal_like(x, 1.0 / 3.0), &integer_pow(y, -2)))
 }
 
@@ -251,6 +243,7 @@ mod tests {
     use super::*;
     use crate::dtype::DType;
     use crate::lax::testing::{Draw, FLOATS, INEXACTS, INTEGERS, case, check_rules, message_of};
+    use crate::lax::{AccuracyOptions, Tolerance};
 
     #[test]
     fn rules_of_powers() {
@@ -262,6 +255,10 @@ mod tests {
                 case("sqrt", x.clone(), |x| sqrt(&x[0])),
                 case("rsqrt", x.clone(), |x| rsqrt(&x[0])),
                 case("reciprocal", x.clone(), |x| reciprocal(&x[0])),
+                case("sqrt", x.clone(), |x| {
+                    let options = AccuracyOptions::new().accuracy(Tolerance::new().ulps(2));
+                    sqrt_with(&x[0], options)
+                }),
                 case("integer_pow_0", x.clone(), |x| integer_pow(&x[0], 0)),
                 case("integer_pow_1", x.clone(), |x| integer_pow(&x[0], 1)),
                 case("integer_pow_2", x.clone(), |x| integer_pow(&x[0], 2)),

@@ -5,51 +5,37 @@ use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
-use crate::lax::elementwise::{INEXACT, d1, elementwise, nary_lower, one, op};
+use crate::lax::accuracy::{Accuracy, accurate, op};
+use crate::lax::elementwise::{INEXACT, one};
 use crate::lax::emit::{Expr, emit};
 use crate::lax::full::literal_like;
 use crate::lax::{add, mul, neg, square};
 use crate::mlir::Value;
 
-/// Elementwise sine; radians; float or complex.
-///
-/// # Errors
-/// `sin does not accept dtype int32`.
-#[track_caller]
-pub fn sin(x: &Array) -> Array {
-    bind1(Sin, &[x])
-}
-
-/// Elementwise cosine; radians; float or complex.
-#[track_caller]
-pub fn cos(x: &Array) -> Array {
-    bind1(Cos, &[x])
-}
-
-/// Elementwise tangent; radians; float or complex.
-#[track_caller]
-pub fn tan(x: &Array) -> Array {
-    bind1(Tan, &[x])
-}
-
-elementwise! {
-    Sin: "sin", 1, INEXACT, lower_sin, d1(sin_tangent);
-    Cos: "cos", 1, INEXACT, lower_cos, d1(cos_tangent);
-    Tan: "tan", 1, INEXACT, op("stablehlo.tan"), d1(tan_tangent);
+accurate! {
+    /// Elementwise sine; radians; float or complex.
+    ///
+    /// # Errors
+    /// `sin does not accept dtype int32`.
+    sin sin_with Sin: "sin", INEXACT, lower_sin, sin_tangent;
+    /// Elementwise cosine; radians; float or complex.
+    cos cos_with Cos: "cos", INEXACT, lower_cos, cos_tangent;
+    /// Elementwise tangent; radians; float or complex.
+    tan tan_with Tan: "tan", INEXACT, op("stablehlo.tan"), tan_tangent;
 }
 
 /// dy = cos(x) dx
-fn sin_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
-    mul(dx, &cos(x))
+fn sin_tangent(x: &Array, _: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+    mul(dx, &bind1(Cos { accuracy }, &[x]))
 }
 
 /// dy = -sin(x) dx
-fn cos_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
-    neg(&mul(dx, &sin(x)))
+fn cos_tangent(x: &Array, _: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+    neg(&mul(dx, &bind1(Sin { accuracy }, &[x])))
 }
 
 /// dy = (1 + y²) dx
-fn tan_tangent(x: &Array, y: &Array, dx: &Array) -> Array {
+fn tan_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
     mul(dx, &add(&literal_like(x, 1.0), &square(y)))
 }
 
@@ -60,9 +46,14 @@ fn twice_sinh_cosh<'e>(b: Expr<'e>) -> (Expr<'e>, Expr<'e>) {
 }
 
 /// sin(a + ib) = sin(a) cosh(b) + i cos(a) sinh(b)
-fn lower_sin(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
+fn lower_sin(
+    accuracy: Accuracy,
+    ctx: &mut LoweringCtx,
+    ins: &[Value],
+    outs: &[ShapedArray],
+) -> LoweredValues {
     if !outs[0].dtype().is_complex() {
-        return nary_lower(ctx, "stablehlo.sine", ins, outs);
+        return op("stablehlo.sine")(accuracy, ctx, ins, outs);
     }
     Ok(one(emit(ctx, |e| {
         let (a, b) = (e.expr(ins[0]).real(), e.expr(ins[0]).imag());
@@ -74,9 +65,14 @@ fn lower_sin(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> Lowe
 }
 
 /// cos(a + ib) = cos(a) cosh(b) - i sin(a) sinh(b)
-fn lower_cos(ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
+fn lower_cos(
+    accuracy: Accuracy,
+    ctx: &mut LoweringCtx,
+    ins: &[Value],
+    outs: &[ShapedArray],
+) -> LoweredValues {
     if !outs[0].dtype().is_complex() {
-        return nary_lower(ctx, "stablehlo.cosine", ins, outs);
+        return op("stablehlo.cosine")(accuracy, ctx, ins, outs);
     }
     Ok(one(emit(ctx, |e| {
         let (a, b) = (e.expr(ins[0]).real(), e.expr(ins[0]).imag());

@@ -3,9 +3,10 @@
 
 use crate::core::array::Array;
 use crate::core::trace::bind1;
-use crate::lax::elementwise::{INEXACT, chlo, d1, elementwise, op};
+use crate::lax::accuracy::{Accuracy, AccuracyMode, AccuracyOptions, accurate, op};
+use crate::lax::elementwise::{INEXACT, chlo, d1, elementwise};
 use crate::lax::full::literal_like;
-use crate::lax::{add, div, mul, reciprocal, rsqrt, square, sub};
+use crate::lax::{add, div, logistic_with, mul, reciprocal, rsqrt, square, sub};
 
 /// Elementwise hyperbolic sine; float or complex.
 ///
@@ -20,12 +21,6 @@ pub fn sinh(x: &Array) -> Array {
 #[track_caller]
 pub fn cosh(x: &Array) -> Array {
     bind1(Cosh, &[x])
-}
-
-/// Elementwise hyperbolic tangent; float or complex.
-#[track_caller]
-pub fn tanh(x: &Array) -> Array {
-    bind1(Tanh, &[x])
 }
 
 /// Elementwise inverse hyperbolic sine; float or complex.
@@ -49,10 +44,17 @@ pub fn atanh(x: &Array) -> Array {
 elementwise! {
     Sinh: "sinh", 1, INEXACT, chlo("chlo.sinh"), d1(sinh_tangent);
     Cosh: "cosh", 1, INEXACT, chlo("chlo.cosh"), d1(cosh_tangent);
-    Tanh: "tanh", 1, INEXACT, op("stablehlo.tanh"), d1(tanh_tangent);
     Asinh: "asinh", 1, INEXACT, chlo("chlo.asinh"), d1(asinh_tangent);
     Acosh: "acosh", 1, INEXACT, chlo("chlo.acosh"), d1(acosh_tangent);
     Atanh: "atanh", 1, INEXACT, chlo("chlo.atanh"), d1(atanh_tangent);
+}
+
+accurate! {
+    /// Elementwise hyperbolic tangent; float or complex.
+    ///
+    /// # Errors
+    /// `tanh does not accept dtype int32`.
+    tanh tanh_with Tanh: "tanh", INEXACT, op("stablehlo.tanh"), tanh_tangent;
 }
 
 /// dy = cosh(x) dx
@@ -65,9 +67,16 @@ fn cosh_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
     mul(dx, &sinh(x))
 }
 
-/// dy = (1 - y²) dx, as (dx + dx y) (1 - y)
-fn tanh_tangent(x: &Array, y: &Array, dx: &Array) -> Array {
-    mul(&add(dx, &mul(dx, y)), &sub(&literal_like(x, 1.0), y))
+/// dy = (1 - y²) dx, as (dx + dx y) (1 - y); more exactly 4 · logistic(2x) · logistic(-2x) dx
+fn tanh_tangent(x: &Array, y: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+    if accuracy != Some(AccuracyMode::Highest) {
+        return mul(&add(dx, &mul(dx, y)), &sub(&literal_like(x, 1.0), y));
+    }
+    let [up, down] = [2.0, -2.0].map(|factor| {
+        let options = AccuracyOptions::new().accuracy(AccuracyMode::Highest);
+        logistic_with(&mul(&literal_like(x, factor), x), options)
+    });
+    mul(dx, &mul(&literal_like(x, 4.0), &mul(&up, &down)))
 }
 
 /// dy = dx / √(x² + 1)
@@ -100,6 +109,9 @@ mod tests {
                 case("sinh", x.clone(), |x| sinh(&x[0])),
                 case("cosh", x.clone(), |x| cosh(&x[0])),
                 case("tanh", x.clone(), |x| tanh(&x[0])),
+                case("tanh", x.clone(), |x| {
+                    tanh_with(&x[0], AccuracyOptions::new().accuracy(AccuracyMode::Highest))
+                }),
                 case("asinh", x.clone(), |x| asinh(&x[0])),
                 case("atanh", x.clone(), |x| atanh(&x[0])),
             ]

@@ -230,12 +230,18 @@ impl Builder {
 
     /// An operation whose operands and result have one type, in short form: `%2 = stablehlo.add %0, %1 : t`.
     pub fn elementwise(&mut self, name: &str, operands: &[Value], ty: Type) -> Value {
+        self.elementwise_with(name, operands, "", ty)
+    }
+
+    /// [`elementwise`](Self::elementwise) with attributes: ` {result_accuracy = …}`.
+    pub fn elementwise_with(&mut self, name: &str, operands: &[Value], attributes: &str, ty: Type) -> Value {
         let result = self.fresh(ty);
         self.push_value(result);
         self.out.push_str(" = ");
         self.out.push_str(name);
         self.out.push(' ');
         self.push_values(operands);
+        self.out.push_str(attributes);
         self.out.push_str(" : ");
         self.push_type(ty);
         self.end_op();

@@ -1,19 +1,34 @@
 //! Functions over axes: softmax and its like, one-hot vectors, standardisation. JAX: `nn/functions.py`.
 
+use smallvec::SmallVec;
+
 use crate::arguments::{Axes, Axis, options};
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
+use crate::core::trace::{caller, with_location};
 use crate::custom_derivatives::CustomUnary;
 use crate::dtype::DType;
-use crate::error::{OrThrow, throw};
+use crate::error::OrThrow;
 use crate::lax;
-use crate::numpy::util::{constant, default_float, inexact, promote_args_inexact, reject_complex};
-use crate::numpy::{ReduceOptions, maximum, mean_with, not_equal, subtract, where_};
+use crate::numpy::reductions::check_mask;
+use crate::numpy::util::{constant, default_float, inexact, promote_args_inexact};
+use crate::numpy::{
+    MaybePair, Pair, ReduceOptions, less, max_with, maximum, mean_with, multiply, not_equal, real, subtract,
+    sum_with, where_,
+};
+
+options! {
+    /// Options of [`softmax_with`] and [`log_softmax_with`].
+    pub struct SoftmaxOptions {
+        /// Only elements where this `bool` array is true count; the others give 0, in [`log_softmax_with`] minus infinity.
+        where_: optional_into Array,
+    }
+}
 
 /// `e^x / sum(e^x)` over `axes`: positive numbers that sum to 1.
 ///
 /// # Errors
-/// An axis out of range or repeated.
+/// `softmax: axis 2 is out of bounds for array of dimension 2`; a repeated axis.
 /// ```
 /// use raxla::{Array, nn};
 ///
@@ -22,25 +37,60 @@ use crate::numpy::{ReduceOptions, maximum, mean_with, not_equal, subtract, where
 /// ```
 #[track_caller]
 pub fn softmax(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
-    let x = inexact(&x.into());
-    let dims = axes.into().sorted("softmax", x.ndim()).or_throw();
-    let exponentials = lax::exp(&shifted(&x, &dims));
-    let total = kept_sum(&exponentials, &dims);
-    lax::div(&exponentials, &total)
+    softmax_of(&x.into(), &axes.into(), SoftmaxOptions::new())
+}
+
+/// [`softmax`] of some of the elements.
+///
+/// # Errors
+/// As [`softmax`]; `softmax: where_ must be a boolean array, got f32[3]`, or one that does not broadcast.
+/// ```
+/// use raxla::{Array, nn::{self, SoftmaxOptions}};
+///
+/// let known = SoftmaxOptions::new().where_(Array::from([true, false, true]));
+/// assert_eq!(nn::softmax_with(Array::from([1.0f32, 9.0, 1.0]), -1, known).to_vec::<f32>()?, [0.5, 0.0, 0.5]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn softmax_with(x: impl Into<Array>, axes: impl Into<Axes>, options: SoftmaxOptions) -> Array {
+    softmax_of(&x.into(), &axes.into(), options)
+}
+
+#[track_caller]
+fn softmax_of(x: &Array, axes: &Axes, options: SoftmaxOptions) -> Array {
+    let x = inexact(x);
+    let over = Over::new("softmax", &x, axes, options.where_, true);
+    let exponentials = lax::exp(&over.shifted(&x));
+    let result = lax::div(&exponentials, &over.sum(&exponentials));
+    over.elsewhere(result, 0.0)
 }
 
 /// `x - log(sum(e^x))` over `axes`: the logarithm of [`softmax`].
 ///
 /// # Errors
-/// An axis out of range or repeated.
+/// As [`softmax`].
 #[track_caller]
 pub fn log_softmax(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
-    let x = inexact(&x.into());
-    let dims = axes.into().sorted("log_softmax", x.ndim()).or_throw();
-    jitted("log_softmax", dims.iter().map(|d| *d as i64), &[&x], |x| {
-        let shifted = shifted(&x[0], &dims);
-        let total = kept_sum(&lax::exp(&shifted), &dims);
-        lax::sub(&shifted, &lax::log(&total))
+    log_softmax_of(&x.into(), &axes.into(), SoftmaxOptions::new())
+}
+
+/// [`log_softmax`] of some of the elements.
+///
+/// # Errors
+/// As [`softmax_with`].
+#[track_caller]
+pub fn log_softmax_with(x: impl Into<Array>, axes: impl Into<Axes>, options: SoftmaxOptions) -> Array {
+    log_softmax_of(&x.into(), &axes.into(), options)
+}
+
+#[track_caller]
+fn log_softmax_of(x: &Array, axes: &Axes, options: SoftmaxOptions) -> Array {
+    let x = inexact(x);
+    let over = Over::new("log_softmax", &x, axes, options.where_, true);
+    over.jitted("log_softmax", &x, |over, x| {
+        let shifted = over.shifted(x);
+        let result = lax::sub(&shifted, &lax::log(&over.sum(&lax::exp(&shifted))));
+        over.elsewhere(result, f64::NEG_INFINITY)
     })
 }
 
@@ -56,10 +106,18 @@ options! {
     }
 }
 
+impl LogsumexpOptions {
+    /// The result is then a pair: the logarithm of the absolute value of the sum, and the sum's sign. JAX: `return_sign=True`.
+    #[must_use]
+    pub fn return_sign(self) -> Pair<Self> {
+        Pair(self)
+    }
+}
+
 /// `log(sum(e^x))` over `axes`, without overflow.
 ///
 /// # Errors
-/// An axis out of range or repeated; complex operands.
+/// `logsumexp: axis 2 is out of bounds for array of dimension 2`; a repeated axis.
 /// ```
 /// use raxla::{Array, nn};
 ///
@@ -68,49 +126,82 @@ options! {
 /// ```
 #[track_caller]
 pub fn logsumexp(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
-    logsumexp_of(&x.into(), &axes.into(), &LogsumexpOptions::new())
+    logsumexp_of("logsumexp", &x.into(), &axes.into(), LogsumexpOptions::new(), false).0
 }
 
-/// [`logsumexp`] by options.
+/// [`logsumexp`] by options, and the sign of the sum too by [`return_sign`](LogsumexpOptions::return_sign).
 ///
 /// # Errors
-/// As [`logsumexp`]; a `where_` that is not of `bool`.
+/// As [`logsumexp`]; `logsumexp: where_ must be a boolean array, got f32[3]`; a `b` or a `where_` that does not broadcast.
+/// ```
+/// use raxla::{Array, nn::{self, LogsumexpOptions}};
+///
+/// let weights = LogsumexpOptions::new().b(Array::from([1.0f32, -3.0]));
+/// let (log, sign) = nn::logsumexp_with(Array::from([0.0f32, 0.0]), .., weights.return_sign());
+/// assert_eq!((log.item::<f32>()?, sign.item::<f32>()?), (2.0f32.ln(), -1.0));
+/// # Ok::<(), raxla::Error>(())
+/// ```
 #[track_caller]
-pub fn logsumexp_with(x: impl Into<Array>, axes: impl Into<Axes>, options: LogsumexpOptions) -> Array {
-    logsumexp_of(&x.into(), &axes.into(), &options)
+pub fn logsumexp_with<SomeOptions: MaybePair<LogsumexpOptions>>(
+    x: impl Into<Array>,
+    axes: impl Into<Axes>,
+    options: SomeOptions,
+) -> SomeOptions::Output {
+    let options = options.into_options();
+    let (log, sign) = logsumexp_of("logsumexp", &x.into(), &axes.into(), options, SomeOptions::PAIR);
+    SomeOptions::output(log, sign)
 }
 
+/// The logarithm of the sum, and the sum's sign. Only with `return_sign` is a complex sum's absolute value taken.
 #[track_caller]
-fn logsumexp_of(x: &Array, axes: &Axes, options: &LogsumexpOptions) -> Array {
-    let mut x = inexact(x);
-    reject_complex("logsumexp", &x);
-    let mut factor = None;
-    if let Some(b) = &options.b {
-        let [wide, b] = promote_args_inexact("logsumexp", [&x, b]);
-        // What is multiplied by nothing must not make the largest element.
-        x = where_(not_equal(&b, 0), &wide, constant(&wide, f64::NEG_INFINITY));
-        factor = Some(b);
-    }
-    let dims = axes.sorted("logsumexp", x.ndim()).or_throw();
-    let masked = |x: Array, value: f64| match &options.where_ {
-        Some(mask) => where_(mask, &x, constant(&x, value)),
-        None => x,
+fn logsumexp_of(
+    name: &str,
+    x: &Array,
+    axes: &Axes,
+    options: LogsumexpOptions,
+    return_sign: bool,
+) -> (Array, Array) {
+    let over = Over::new(name, x, axes, options.where_, options.keepdims);
+    // What does not count may be anything: nan, say, whose derivative would spoil the others'.
+    let x = over.elsewhere(x.clone(), 0.0);
+    let (x, b) = match &options.b {
+        Some(b) => {
+            let [x, b] = promote_args_inexact(name, [&x, b]);
+            // What is multiplied by nothing must not make the largest element.
+            (where_(not_equal(&b, 0), &x, constant(&x, f64::NEG_INFINITY)), Some(b))
+        }
+        None => (inexact(&x), None),
     };
-    if let Some(mask) = options.where_.as_ref().filter(|mask| !mask.dtype().is_bool()) {
-        throw!(DType, "logsumexp: where_ must be a boolean array, got {}", mask.aval());
-    }
     // The largest element is subtracted before, and no gradient runs through that.
-    let largest = lax::expand_dims(&lax::reduce_max(&masked(x.clone(), f64::NEG_INFINITY), &dims), &dims);
-    let finite = lax::is_finite(&largest);
-    let largest = lax::stop_gradient(&where_(finite, &largest, constant(&largest, 0.0)));
-    let mut terms = lax::exp(&lax::sub(&x, &largest));
-    if let Some(b) = &factor {
-        terms = crate::numpy::multiply(terms, b);
+    let largest = over.max(&real(&x));
+    let zeros = lax::full_like(&largest, 0.0);
+    let largest = lax::stop_gradient(&lax::select(&lax::is_finite(&largest), &largest, &zeros));
+    let kept = if options.keepdims { largest.clone() } else { lax::expand_dims(&largest, &over.dims) };
+    let mut terms = lax::exp(&lax::sub(&x, &lax::convert(&kept, x.dtype(), false)));
+    if let Some(b) = &b {
+        terms = multiply(terms, b);
     }
-    let total = lax::reduce_sum(&masked(terms, 0.0), &dims);
-    let total = if options.keepdims { lax::expand_dims(&total, &dims) } else { total };
-    let shift = lax::reshape(&largest, total.shape());
-    lax::add(&lax::log(&total), &shift)
+    let mut total = over.sum(&terms);
+    let sign = lax::sign(&total);
+    let complex = x.dtype().is_complex();
+    if return_sign || !complex {
+        total = lax::abs(&total);
+    }
+    let mut log = lax::add(&lax::log(&total), &lax::convert(&largest, total.dtype(), false));
+    if !return_sign && b.is_some() && !complex {
+        log = where_(less(&sign, 0), constant(&log, f64::NAN), log);
+    }
+    (log, sign)
+}
+
+options! {
+    /// Options of [`logmeanexp_with`].
+    pub struct LogmeanexpOptions {
+        /// Only elements where this `bool` array is true count.
+        where_: optional_into Array,
+        /// Do the reduced axes stay, with size one?
+        keepdims: value bool = false,
+    }
 }
 
 /// The logarithm of the mean of `e^x` over `axes`, without overflow.
@@ -123,29 +214,101 @@ fn logsumexp_of(x: &Array, axes: &Axes, options: &LogsumexpOptions) -> Array {
 /// ```
 ///
 /// # Errors
-/// `logmeanexp`'s operands are real; an axis out of range or repeated.
+/// `logmeanexp: axis 2 is out of bounds for array of dimension 2`; a repeated axis.
 #[track_caller]
 pub fn logmeanexp(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
+    logmeanexp_with(x, axes, LogmeanexpOptions::new())
+}
+
+/// [`logmeanexp`] by options.
+///
+/// # Errors
+/// As [`logmeanexp`]; `logmeanexp: where_ must be a boolean array, got f32[3]`, or one that does not broadcast.
+/// ```
+/// use raxla::{Array, nn::{self, LogmeanexpOptions}};
+///
+/// let known = LogmeanexpOptions::new().where_(Array::from([true, false])).keepdims(true);
+/// assert_eq!(nn::logmeanexp_with(Array::from([3.0f32, 9.0]), .., known).to_vec::<f32>()?, [3.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn logmeanexp_with(x: impl Into<Array>, axes: impl Into<Axes>, options: LogmeanexpOptions) -> Array {
     let (x, axes) = (x.into(), axes.into());
-    let dims = axes.sorted("logmeanexp", x.ndim()).or_throw();
-    jitted("logmeanexp", dims.iter().map(|d| *d as i64), &[&x], |x| {
-        let total = logsumexp(&x[0], axes);
-        let count: usize = dims.iter().map(|d| x[0].shape()[*d]).product();
-        lax::sub(&total, &lax::log(&lax::literal(total.dtype(), count as f64)))
+    let LogmeanexpOptions { where_, keepdims } = options;
+    let over = Over::new("logmeanexp", &x, &axes, where_, keepdims);
+    over.jitted("logmeanexp", &x, |over, x| {
+        let options = LogsumexpOptions { b: None, where_: over.mask.clone(), keepdims };
+        let sum = logsumexp_of("logmeanexp", x, &axes, options, false).0;
+        let count = match &over.mask {
+            Some(_) => over.sum(&lax::broadcast(&lax::literal(sum.dtype(), 1.0), x.shape())),
+            None => {
+                let count: usize = over.dims.iter().map(|d| x.shape()[*d]).product();
+                lax::literal(sum.dtype(), count as f64)
+            }
+        };
+        lax::sub(&sum, &lax::log(&count))
     })
 }
 
-/// `x` less its largest element over `dims`, which changes neither result nor derivative.
-#[track_caller]
-fn shifted(x: &Array, dims: &[usize]) -> Array {
-    // JAX's `initial=-inf`, for which nothing would be smaller anyway.
-    let largest = lax::max(&constant(x, f64::NEG_INFINITY), &lax::reduce_max(x, dims));
-    lax::sub(x, &lax::stop_gradient(&lax::expand_dims(&largest, dims)))
+/// What is reduced, and over what: the axes, and which elements count.
+struct Over {
+    axes: Axes,
+    dims: SmallVec<[usize; 4]>,
+    mask: Option<Array>,
+    keepdims: bool,
 }
 
-#[track_caller]
-fn kept_sum(x: &Array, dims: &[usize]) -> Array {
-    lax::expand_dims(&lax::reduce_sum(x, dims), dims)
+impl Over {
+    #[track_caller]
+    fn new(name: &str, x: &Array, axes: &Axes, mask: Option<Array>, keepdims: bool) -> Self {
+        let dims = axes.sorted(name, x.ndim()).or_throw();
+        check_mask(name, mask.as_ref());
+        Over { axes: axes.clone(), dims: dims.into_iter().collect(), mask, keepdims }
+    }
+
+    fn options(&self) -> ReduceOptions {
+        let mut options = ReduceOptions::new().keepdims(self.keepdims);
+        options.where_ = self.mask.clone();
+        options
+    }
+
+    /// The largest element, or minus infinity.
+    #[track_caller]
+    fn max(&self, x: &Array) -> Array {
+        max_with(x, self.axes.clone(), self.options().initial(constant(x, f64::NEG_INFINITY)))
+    }
+
+    #[track_caller]
+    fn sum(&self, x: &Array) -> Array {
+        sum_with(x, self.axes.clone(), self.options())
+    }
+
+    /// `x` less its largest element, which changes neither result nor derivative.
+    #[track_caller]
+    fn shifted(&self, x: &Array) -> Array {
+        let largest = lax::stop_gradient(&self.max(x));
+        lax::sub(&self.elsewhere(x.clone(), f64::NEG_INFINITY), &largest)
+    }
+
+    /// `x` where it counts, and `value` elsewhere.
+    #[track_caller]
+    fn elsewhere(&self, x: Array, value: f64) -> Array {
+        match &self.mask {
+            Some(mask) => where_(mask, &x, constant(&x, value)),
+            None => x,
+        }
+    }
+
+    /// `body` as one equation, of `x` and the mask.
+    #[track_caller]
+    fn jitted(&self, name: &'static str, x: &Array, body: impl FnOnce(&Over, &Array) -> Array) -> Array {
+        let statics = self.dims.iter().map(|d| *d as i64).chain([i64::from(self.keepdims)]);
+        let args: SmallVec<[&Array; 2]> = [x].into_iter().chain(&self.mask).collect();
+        jitted(name, statics, &args, |args| {
+            let (axes, dims) = (self.axes.clone(), self.dims.clone());
+            body(&Over { axes, dims, mask: args.get(1).cloned(), keepdims: self.keepdims }, &args[0])
+        })
+    }
 }
 
 /// How [`standardize_with`] computes the variance.
@@ -178,7 +341,7 @@ options! {
 /// `x` less its mean over `axes`, divided by its standard deviation; 1e-5 is added to the variance.
 ///
 /// # Errors
-/// An axis out of range or repeated.
+/// `standardize: axis 2 is out of bounds for array of dimension 2`; a repeated axis.
 #[track_caller]
 pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     standardize_with(x, axes, StandardizeOptions::new())
@@ -187,21 +350,26 @@ pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// [`standardize`] by options.
 ///
 /// # Errors
-/// An axis out of range or repeated; a mean or a variance that does not broadcast.
+/// As [`standardize`]; `standardize: where_ must be a boolean array, got f32[3]`; a mean or a variance that does not broadcast.
 #[track_caller]
 pub fn standardize_with(x: impl Into<Array>, axes: impl Into<Axes>, options: StandardizeOptions) -> Array {
     let (x, axes) = (inexact(&x.into()), axes.into());
-    let average = |x: Array| {
-        let mut reduce = ReduceOptions::new().keepdims(true);
-        reduce.where_ = options.where_.clone();
-        mean_with(x, axes.clone(), reduce)
-    };
-    let mean = options.mean.clone().unwrap_or_else(|| average(x.clone()));
-    let variance = options.variance.clone().unwrap_or_else(|| match options.algorithm {
-        VarianceAlgorithm::Fast => maximum(average(lax::square(&x)) - lax::square(&mean), 0),
-        VarianceAlgorithm::Stable => average(lax::square(&subtract(&x, &mean))),
-    });
-    subtract(&x, &mean) * lax::rsqrt(&(variance + options.epsilon))
+    check_mask("standardize", options.where_.as_ref());
+    axes.sorted("standardize", x.ndim()).or_throw();
+    // A closure has no caller of its own.
+    with_location(caller(), || {
+        let average = |x: Array| {
+            let mut reduce = ReduceOptions::new().keepdims(true);
+            reduce.where_ = options.where_.clone();
+            mean_with(x, axes.clone(), reduce)
+        };
+        let mean = options.mean.clone().unwrap_or_else(|| average(x.clone()));
+        let variance = options.variance.clone().unwrap_or_else(|| match options.algorithm {
+            VarianceAlgorithm::Fast => maximum(average(lax::square(&x)) - lax::square(&mean), 0),
+            VarianceAlgorithm::Stable => average(lax::square(&subtract(&x, &mean))),
+        });
+        subtract(&x, &mean) * lax::rsqrt(&(variance + &options.epsilon))
+    })
 }
 
 options! {

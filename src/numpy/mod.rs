@@ -41,7 +41,7 @@ mod pair;
 mod polynomials;
 mod quantiles;
 mod ranges;
-mod reductions;
+pub(crate) mod reductions;
 mod shape;
 mod sorting;
 mod statistics;

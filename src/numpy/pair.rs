@@ -1,16 +1,19 @@
-//! Functions that give a second result when an option asks for it. JAX: `returned=True`, `retstep=True`.
+//! Functions that give a second result when an option asks for it. JAX: `returned=True`, `retstep=True`, `return_sign=True`.
 
 use crate::core::array::Array;
 
 /// Options with which a function gives a pair: what [`AverageOptions::returned`](super::AverageOptions::returned) and
 /// [`LinspaceOptions::retstep`](super::LinspaceOptions::retstep) make.
 #[derive(Clone, Debug)]
-pub struct Pair<O>(pub(super) O);
+pub struct Pair<O>(pub(crate) O);
 
 /// Options `O`, with which a function gives an array, or a [`Pair`] of them, with which it gives two.
 pub trait MaybePair<O>: sealed::Sealed<O> {
     /// What the function gives.
     type Output;
+    /// Are two results asked for?
+    #[doc(hidden)]
+    const PAIR: bool;
     /// The options.
     #[doc(hidden)]
     fn into_options(self) -> O;
@@ -27,6 +30,7 @@ mod sealed {
 
 impl<O> MaybePair<O> for O {
     type Output = Array;
+    const PAIR: bool = false;
     fn into_options(self) -> O {
         self
     }
@@ -37,6 +41,7 @@ impl<O> MaybePair<O> for O {
 
 impl<O> MaybePair<O> for Pair<O> {
     type Output = (Array, Array);
+    const PAIR: bool = true;
     fn into_options(self) -> O {
         self.0
     }

@@ -118,19 +118,18 @@ impl Reduction {
 
 /// The mask of an option `where_`, which must be of `bool`.
 #[track_caller]
-pub(super) fn mask<'a>(name: &str, options: &'a ReduceOptions) -> Option<&'a Array> {
-    let mask = options.where_.as_ref()?;
-    if !mask.dtype().is_bool() {
+pub(crate) fn check_mask<'a>(name: &str, mask: Option<&'a Array>) -> Option<&'a Array> {
+    if let Some(mask) = mask.filter(|mask| !mask.dtype().is_bool()) {
         throw!(DType, "{name}: where_ must be a boolean array, got {}", mask.aval());
     }
-    Some(mask)
+    mask
 }
 
 /// A reduction by its options. JAX: `_reduction`.
 #[track_caller]
 pub(super) fn reduce(name: &str, kind: Reduction, x: &Array, axes: &Axes, options: &ReduceOptions) -> Array {
     let dims = axes.sorted(name, x.ndim()).or_throw();
-    let mask = mask(name, options);
+    let mask = check_mask(name, options.where_.as_ref());
     if options.initial.is_none() && matches!(kind, Max | Min) {
         if mask.is_some() {
             throw!(InvalidArgument, "{name}: has no identity, so the option where_ needs initial as well");

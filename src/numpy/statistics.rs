@@ -7,7 +7,7 @@ use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::nan_reductions::without_nan;
-use crate::numpy::reductions::{ReduceOptions, Reduction, mask, reduce};
+use crate::numpy::reductions::{ReduceOptions, Reduction, check_mask, reduce};
 use crate::numpy::util::{
     broadcast_to_shape, constant, inexact, promote_dtypes, strong, strong_constant, to_inexact, upcast_f16,
 };
@@ -22,7 +22,7 @@ fn size(name: &str, x: &Array, axes: &Axes) -> usize {
 /// How many elements that the mask lets through make one of the result, in `dtype`. JAX: `_count`.
 #[track_caller]
 fn count(name: &str, x: &Array, axes: &Axes, dtype: DType, options: &ReduceOptions) -> Array {
-    let Some(mask) = mask(name, options) else {
+    let Some(mask) = check_mask(name, options.where_.as_ref()) else {
         return lax::literal(dtype, size(name, x, axes) as f64);
     };
     let mask = crate::numpy::broadcast_to(mask, x.shape());

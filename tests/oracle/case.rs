@@ -194,6 +194,10 @@ impl Params {
     pub fn str(&self, name: &str) -> &str {
         self.0[name].as_str().unwrap_or("")
     }
+    /// A list of names.
+    pub fn strs(&self, name: &str) -> Vec<&str> {
+        self.0[name].as_array().map(|a| a.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+    }
     /// A list of integers, or one.
     pub fn ints(&self, name: &str) -> Vec<i64> {
         integers(&self.0[name])

@@ -33,6 +33,24 @@ NO_USE = {
     "overwrite_a": "JAX ignores it",
     "is_leaf": "a leaf is an Array: the type says it",
     "none_is_leaf": "a leaf is an Array: the type says it",
+    "is_leaf_takes_path": "a leaf is an Array: the type says it",
+    "axis_index_groups": "JAX refuses it under vmap, and there are no collectives between devices yet",
+    "to": "no type says yet whether devices have different values",
+    "optimize": "the order of a contraction is always looked for",
+    "overwrite_input": "arrays do not change",
+    "partitioned": "no program runs on several devices yet",
+}
+
+# The same of one function alone.
+NO_USE_OF = {
+    ("lax", "cond", "operand"): "JAX's older name for what operands are",
+    ("lax", "switch", "operand"): "JAX's older name for what operands are",
+    ("nn", "dot_product_attention", "implementation"): "there is the one that JAX takes by default",
+    ("numpy", "sort", "kind"): "JAX takes none but None and 'stable', which the option stable says",
+    ("numpy", "argsort", "kind"): "JAX takes none but None and 'stable', which the option stable says",
+    ("numpy", "clip", "arr"): "NumPy's older name of the operand",
+    ("random", "key", "dtype"): "the type of the key says it",
+    ("random", "wrap_key_data", "dtype"): "the type of the key says it",
 }
 
 # The same parameter by another name: JAX's, and what Rust's type or reading makes of it.
@@ -44,6 +62,11 @@ ALIASES = {
     "size": {"shape"},
     "newshape": {"shape"},
     "dimension": {"axis"},
+    # A range.
+    "stop": {"bounds"},
+    "stop_dimension": {"dimensions"},
+    # A type of tree says it.
+    "initializer": {"init"},
     "fun": {"f"},
     "func": {"f"},
 }
@@ -145,23 +168,41 @@ class Crate:
             # Takes what its documentation says, which this cannot read.
             return set(), sys.maxsize
         names = set()
-        inputs = function["inner"]["function"]["sig"]["inputs"]
+        signature = function["inner"]["function"]
+        inputs = signature["sig"]["inputs"]
+        count = len(inputs)
         for name, type in inputs:
             names.add(name.rstrip("_"))
             text = json.dumps(type)
             if "ShapeDtype" in text:
+                # A shape and a dtype in one argument.
                 names.add("dtype")
-            if type.get("resolved_path", {}).get("path", "").endswith("Options"):
-                struct = self.item(type["resolved_path"]["id"])
+                count += 1
+            path = type.get("resolved_path") or self.options_of(signature["generics"], type.get("generic"))
+            if path and path["path"].endswith("Options"):
+                struct = self.item(path["id"])
                 for id in struct["inner"]["struct"]["impls"] if struct else ():
                     block = self.item(id)["inner"]["impl"]
                     if block["trait"] is None:
                         names.update(self.item(i)["name"].rstrip("_") for i in block["items"])
-        return names, len(inputs)
+        return names, count
+
+    def options_of(self, generics, name):
+        """The options `O` of a parameter whose type is bounded by `MaybePair<O>`."""
+        for parameter in generics["params"]:
+            for bound in parameter["kind"].get("type", {}).get("bounds", ()) if parameter["name"] == name else ():
+                trait = bound.get("trait_bound", {}).get("trait", {})
+                if trait.get("path") == "MaybePair":
+                    return trait["args"]["angle_bracketed"]["args"][0]["type"]["resolved_path"]
 
 
 def has(parameter, names):
-    return parameter in names or bool(ALIASES.get(parameter, set()) & names)
+    # NumPy's M and N.
+    return parameter.lower() in names or bool(ALIASES.get(parameter, set()) & names)
+
+
+def counted(module, name, theirs):
+    return [p for p in theirs if p not in NO_USE and (module, name, p) not in NO_USE_OF]
 
 
 def absent_parameters(crate, functions, name, theirs):
@@ -172,7 +213,8 @@ def absent_parameters(crate, functions, name, theirs):
             names |= crate.parameters(functions[variant])[0]
     required = [p for p in theirs if p.endswith("!")]
     absent = [p for p in theirs if not p.endswith("!") and not has(p.rstrip("_"), names)]
-    # Operands have no default in JAX either, and may be called otherwise here.
+    # Operands have no default in JAX either, and may be called otherwise here; some are options here.
+    count += sum(p[:-1] in names - short for p in required)
     if len(required) > count:
         absent.append(f"{len(required) - count} of {' '.join(p[:-1] for p in required)}")
     return absent
@@ -193,8 +235,8 @@ def table():
         functions |= {name.removesuffix("_"): item for name, item in functions.items()}
         there = [name for name in signatures if name in functions]
         missing = [name for name in signatures if name not in functions]
-        count = sum(len(signatures[name]) for name in there)
-        absent = {name: absent_parameters(crate, functions, name, signatures[name]) for name in there}
+        count = sum(len(counted(module, name, signatures[name])) for name in there)
+        absent = {name: absent_parameters(crate, functions, name, counted(module, name, signatures[name])) for name in there}
         absent = {name: parameters for name, parameters in absent.items() if parameters}
         taken = count - sum(map(len, absent.values()))
         percent = lambda part, whole: f"{100 * part // whole} %" if whole else "–"
@@ -208,6 +250,7 @@ def table():
             f"<details><summary>Not in <code>raxla::{path}</code></summary>\n\nFunctions: {listed}\n\n"
             f"Parameters: {without}\n\n</details>\n")
     reasons = "; ".join(f"`{name}` ({why})" for name, why in NO_USE.items())
+    reasons += "".join(f"; `{parameter}` of `{name}` ({why})" for (_, name, parameter), why in NO_USE_OF.items())
     return "".join(lines) + "\n" + "".join(details) + f"\nNot counted: {reasons}.\n"
 
 

@@ -78,7 +78,7 @@ fn decimals(p: &Params) -> RoundOptions {
     RoundOptions::new().decimals(p.int("decimals"))
 }
 
-fn pair((a, b): (Array, Array)) -> Vec<Array> {
+pub fn pair((a, b): (Array, Array)) -> Vec<Array> {
     vec![a, b]
 }
 

@@ -1,5 +1,6 @@
 //! What primitives share: no file here is a primitive.
 
+pub(crate) mod accuracy;
 pub(crate) mod arguments;
 pub(crate) mod elementwise;
 pub(crate) mod emit;

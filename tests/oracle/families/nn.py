@@ -7,7 +7,7 @@ ACTIVATIONS = """relu relu6 sigmoid softplus soft_sign silu mish log_sigmoid sel
     sparse_plus sparse_sigmoid tanh""".split()
 
 # Compositions of transcendental functions.
-ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """soft_cap elu celu leaky_relu gelu squareplus glu softmax log_softmax logmeanexp logsumexp tanh standardize
+ULP = {f"nn.{name}": 8 for name in ACTIVATIONS + """soft_cap elu celu leaky_relu gelu squareplus glu softmax log_softmax logmeanexp logsumexp logsumexp_sign tanh standardize
     log1mexp dot_product_attention""".split()}
 ULP |= {"nn.relu": 0, "nn.relu6": 0, "nn.hard_tanh": 0}
 
@@ -15,11 +15,19 @@ ADAPTERS = {
     # JAX has no such function; this is its definition where the name is used.
     "nn.soft_cap": lambda x, cap: cap * jax.numpy.tanh(x / cap),
     "nn.logsumexp": lambda x, *arrays, axis, keepdims=False, where=False, b=False: jax.nn.logsumexp(
-        x, axis, b=arrays[0] if b else None, keepdims=keepdims, where=arrays[0] if where else None),
+        x, axis, b=arrays[-1] if b else None, keepdims=keepdims, where=arrays[0] if where else None),
     "nn.elu": lambda x, alpha: jax.nn.elu(x, alpha),
     "nn.celu": lambda x, alpha: jax.nn.celu(x, alpha),
     "nn.one_hot": lambda x, num_classes, dtype=None: jax.nn.one_hot(x, num_classes, **({} if dtype is None else {"dtype": dtype})),
-    "nn.dot_product_attention": lambda *xs, is_causal: jax.nn.dot_product_attention(*xs, is_causal=is_causal),
+    # Arrays behind the first three are what `more` says.
+    "nn.dot_product_attention": lambda q, k, v, *arrays, more=(), **options: jax.nn.dot_product_attention(
+        q, k, v, **dict(zip(more, arrays)), **options),
+    "nn.softmax": lambda x, *where, axis: jax.nn.softmax(x, axis, *where),
+    "nn.log_softmax": lambda x, *where, axis: jax.nn.log_softmax(x, axis, *where),
+    "nn.logmeanexp": lambda x, *where, axis, keepdims=False: jax.nn.logmeanexp(x, axis, *where, keepdims=keepdims),
+    "nn.logsumexp_sign": lambda x, *arrays, axis, keepdims=False, where=False, b=False: jax.nn.logsumexp(
+        x, axis, b=arrays[-1] if b else None, keepdims=keepdims, where=arrays[0] if where else None, return_sign=True),
+    "nn.standardize": lambda x, *arrays, more=(), **options: jax.nn.standardize(x, **dict(zip(more, arrays)), **options),
 }
 
 
@@ -104,3 +112,81 @@ def build(f):
     f.case("nn.logsumexp", ("float32", (2, 3)), mask, axis=1, where=True, abs=1e-6, grad=True, grad_ulp=16)
     f.case("nn.logsumexp", ("float32", (2, 3)), arr("float32", [1.0, 0.0, 2.5]), axis=1, b=True, abs=1e-6, grad=[0], grad_ulp=16)
     f.case("nn.logsumexp", ("float32", (2, 3)), arr("float32", [1.0, -9.0, 2.5]), axis=0, b=True, keepdims=True, abs=1e-6)
+    masked(f, mask)
+    attention(f)
+
+
+def masked(f, mask):
+    """`where` of softmax and its like, signs of sums."""
+    hidden = arr("float32", [[1.0, float("nan"), 2.0], [float("inf"), 1000.0, 0.5]])
+    none = arr("bool", [[False, False, False], [True, False, True]])
+    for name in ("softmax", "log_softmax", "logmeanexp"):
+        fn = f"nn.{name}"
+        for axis in (-1, 0, [0, 1]):
+            f.case(fn, ("float32", (2, 3)), mask, axis=axis, abs=1e-6, grad=[0], grad_ulp=16, grad_abs=1e-6)
+        f.case(fn, hidden, mask, axis=1, abs=1e-6, grad=[0], grad_ulp=16, grad_abs=1e-6)
+        f.case(fn, ("float32", (2, 3)), none, axis=1, abs=1e-6)
+        f.case(fn, ("float32", (2, 3)), arr("bool", [True, False, True]), axis=0, abs=1e-6)
+        f.case(fn, ("bfloat16", (2, 3)), mask, axis=-1, abs=1e-2)
+        f.case(fn, ("float32", (2, 3)), arr("float32", [1.0, 0.0, 1.0]), axis=-1, error=True)
+        f.case(fn, ("float32", (2, 3)), arr("bool", [True, False]), axis=-1, error=True)
+    for keep in (False, True):
+        f.case("nn.logmeanexp", ("float32", (2, 3)), axis=1, keepdims=keep, abs=1e-6)
+        f.case("nn.logmeanexp", ("float32", (2, 3)), mask, axis=1, keepdims=keep, abs=1e-6)
+        f.case("nn.logsumexp_sign", ("float32", (2, 3)), axis=1, keepdims=keep, abs=1e-6, grad=True, grad_ulp=16)
+        f.case("nn.logsumexp_sign", ("float32", (2, 3)), arr("float32", [1.0, -9.0, 0.0]), axis=0, b=True, keepdims=keep,
+               abs=1e-6, grad=True, grad_ulp=16, grad_abs=1e-6)
+    f.case("nn.logsumexp_sign", ("float32", (2, 3)), mask, arr("float32", [1.0, -9.0, 2.5]), axis=1, b=True, where=True,
+           abs=1e-6, grad=[0, 2], grad_ulp=16, grad_abs=1e-6)
+    f.case("nn.logsumexp_sign", arr("float32", [1.0, 1.0]), arr("float32", [1.0, -1.0]), axis=0, b=True)
+    f.case("nn.logsumexp_sign", arr("float32", [float("-inf"), float("-inf")]), axis=0)
+    f.case("nn.logsumexp_sign", ("int32", (3,)), axis=0, abs=1e-6)
+    f.case("nn.logsumexp_sign", ("complex64", (2, 3)), axis=1, abs=2e-5)
+    f.case("nn.logsumexp", ("complex64", (2, 3)), axis=1, abs=2e-5)
+    f.case("nn.logsumexp", ("complex64", (2, 3)), mask, axis=1, where=True, abs=2e-5)
+    f.case("nn.logsumexp", hidden, mask, axis=1, where=True, abs=1e-6, grad=[0], grad_ulp=16)
+    f.case("nn.logsumexp", ("float32", (2, 3)), mask, ("float32", (2, 3)), axis=1, where=True, b=True, abs=1e-6)
+    f.case("nn.logsumexp", ("float32", (2, 3)), axis=1, keepdims=True, abs=1e-6)
+    f.case("nn.logsumexp", ("float32", (2, 3)), arr("int32", [1, 0, 1]), axis=-1, where=True, error=True)
+    x = ("float32", (2, 3))
+    for algorithm in ("fast", "stable"):
+        f.case("nn.standardize", x, arr("bool", [[True, False, True], [False, True, True]]), axis=1, more=["where"], algorithm=algorithm, abs=1e-5, grad=[0], grad_abs=1e-4)
+    f.case("nn.standardize", x, ("float32", (3,)), axis=0, more=["mean"], abs=1e-5)
+    f.case("nn.standardize", x, ("float32", (3,)), arr("float32", [0.5, 1.0, 2.0]), axis=0, more=["mean", "variance"],
+           epsilon=0.25, abs=1e-5)
+    f.case("nn.standardize", x, arr("float32", [1.0, 0.0, 1.0]), axis=0, more=["where"], error=True)
+
+
+def attention(f):
+    def case(shapes, arrays=(), dtype="float32", **options):
+        named = dict(arrays)
+        f.case("nn.dot_product_attention", *((dtype, shape) for shape in shapes), *named.values(), more=list(named), **options)
+
+    small = [(2, 4, 2, 3), (2, 5, 2, 3), (2, 5, 2, 3)]
+    grouped = [(2, 4, 6, 3), (2, 5, 2, 3), (2, 5, 2, 3)]
+    exact = dict(abs=2e-6, grad=[0, 1, 2], grad_abs=5e-6)
+    queries, keys = ("query_seq_lengths", arr("int32", [2, 4])), ("key_value_seq_lengths", arr("int32", [5, 1]))
+    for window in (0, 1, [2, 0], [0, 3]):
+        case(small, local_window_size=window, **exact)
+    case(small, local_window_size=[1, 2], is_causal=True, **exact)
+    case(small, [queries], **exact)
+    case(small, [keys], **exact)
+    case(small, [queries, keys], is_causal=True, **exact)
+    case(grouped, [queries, keys], local_window_size=2, **exact)
+    for shapes, rows in ((small, (2, 2, 4, 5)), (small, (1, 1, 4, 5)), (grouped, (2, 6, 4, 5)), (grouped, (2, 1, 1, 5))):
+        case(shapes, [("mask", ("bool", rows))], **exact)
+        case(shapes, [("bias", ("float32", rows))], **exact)
+    case(small, [("bias", ("float32", (2, 4, 5))), ("mask", ("bool", (4, 5)))], scale=0.5, **exact)
+    case([s[1:] for s in grouped], is_causal=True, **exact)
+    case(small, [queries, keys], dtype="bfloat16", abs=2e-2)
+    case(small, dtype="float16", abs=2e-3)
+    case(grouped, return_residual=True, abs=2e-6, grad=[0, 1, 2], grad_abs=5e-6)
+    case([s[1:] for s in small], return_residual=True, is_causal=True, abs=2e-6)
+    case(small, [keys], dtype="bfloat16", return_residual=True, abs=2e-2)
+    case(small, [("query_seq_lengths", arr("int32", [2]))], error=True)
+    case(small, [("key_value_seq_lengths", arr("float32", [2.0, 3.0]))], error=True)
+    case(small, [("mask", ("float32", (2, 2, 4, 5)))], error=True)
+    case(small, [("mask", ("bool", (2, 2, 4, 4)))], error=True)
+    case([(2, 4, 3, 3), (2, 5, 2, 3), (2, 5, 2, 3)], error=True)
+    case([(2, 4, 2, 3), (2, 5, 2, 2), (2, 5, 2, 2)], error=True)
+    case([(2, 4, 2, 3), (2, 5, 2, 3), (2, 6, 2, 3)], error=True)
