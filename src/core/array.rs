@@ -278,18 +278,15 @@ impl Array {
     /// `T` is not the array's dtype; reading a tracer; a failed computation; a deleted buffer.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        self.read_as("to_vec")
+        let caller = Location::caller();
+        self.elements().map_err(|e| e.at(caller))
     }
 
     #[track_caller]
-    fn read_as<T: Element>(&self, method: &str) -> Result<Vec<T>> {
+    fn elements<T: Element>(&self) -> Result<Vec<T>> {
         if !self.is_tracer() && T::DTYPE != self.dtype() {
-            let (wanted, aval) = (T::DTYPE.name(), self.aval());
-            return Err(err!(
-                DType,
-                "{method}: the array is {aval}, so its elements cannot be read as {wanted}"
-            )
-            .at(Location::caller()));
+            let (wanted, aval) = (T::DTYPE, self.aval());
+            bail!(DType, "to_vec: the array is {aval}, so its elements cannot be read as {wanted}");
         }
         Ok(T::from_bytes(&self.to_bytes()?))
     }
@@ -309,25 +306,26 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn item<T: Element>(&self) -> Result<T> {
+        let caller = Location::caller();
+        self.number().map_err(|e| e.at(caller))
+    }
+
+    #[track_caller]
+    fn number<T: Element>(&self) -> Result<T> {
         // A tracer of `grad` outside of `jit` has a value.
         if let Repr::Tracer(Tracer::Dual(dual)) = &self.0
             && is_live(dual.trace)
         {
-            return dual.primal.item();
+            return dual.primal.number();
         }
         if !self.is_tracer() && self.size() != 1 {
             let aval = self.aval();
-            return Err(err!(
-                Shape,
-                "item: only an array of one element can be read as a number, got {aval}"
-            )
-            .at(Location::caller()));
+            bail!(Shape, "item: only an array of one element can be read as a number, got {aval}");
         }
         if self.is_tracer() || self.dtype() == T::DTYPE {
-            return Ok(self.read_as::<T>("item")?[0]);
+            return Ok(T::from_bytes(&self.to_bytes()?)[0]);
         }
-        let caller = Location::caller();
-        let number = self.to_scalar().and_then(|x| x.read_as(T::DTYPE)).map_err(|e| e.at(caller))?;
+        let number = self.to_scalar()?.read_as(T::DTYPE)?;
         Ok(T::from_bytes(&number.bytes()[..T::DTYPE.size()])[0])
     }
 
@@ -351,34 +349,36 @@ impl Array {
     /// A tracer has no value yet (JAX: `TracerBoolConversionError`); more than one element is ambiguous.
     #[track_caller]
     pub fn truth(&self) -> Result<bool> {
+        let caller = Location::caller();
+        self.condition().map_err(|e| e.at(caller))
+    }
+
+    fn condition(&self) -> Result<bool> {
         if let Repr::Tracer(t) = &self.0 {
             if !is_live(t.trace()) {
-                return Err(unexpected_tracer(t).at(Location::caller()));
+                return Err(unexpected_tracer(t));
             }
             // A tracer of `grad` outside of `jit` has a value.
             if let Tracer::Dual(dual) = t {
-                return dual.primal.truth();
+                return dual.primal.condition();
             }
-            return Err(err!(
+            bail!(
                 TracerBoolConversion,
                 "attempted boolean conversion of traced array {}({}). A condition on a traced value cannot decide what is \
                  traced: use raxla::lax::cond, raxla::numpy::where_ or raxla::lax::select, or take what decides as a \
                  Static(..) argument",
                 t.kind_name(),
                 t.aval()
-            )
-            .at(Location::caller()));
+            );
         }
         if self.size() != 1 {
             let n = self.size();
-            return Err(err!(
+            bail!(
                 Shape,
                 "the truth value of an array with {n} elements is ambiguous: use numpy::any or numpy::all"
-            )
-            .at(Location::caller()));
+            );
         }
-        let caller = Location::caller();
-        let x = self.to_scalar().map_err(|e| e.at(caller))?;
+        let x = self.to_scalar()?;
         Ok(x.to_f64() != 0.0 || x.imag() != 0.0)
     }
 
@@ -431,8 +431,8 @@ impl From<&Array> for Array {
     }
 }
 
-/// Rust numbers, as Python's in JAX: `i32` and its like become weak `int32`, floats weak `float32` (`int64` and
-/// `float64` with x64 on), so that `x * 2.0` keeps the dtype of `x`. Types that Python lacks are strong.
+/// Rust numbers, as Python's in JAX: integers and floats are weakly typed, `i32` and `f32` (`i64` and `f64` with x64 on), so
+/// that `x * 2.0` keeps the dtype of `x`. Types that Python lacks are strong.
 macro_rules! from_number {
     ($($t:ty: $dtype:ident $weak:literal),*) => {$(
         impl From<$t> for Array {

@@ -8,7 +8,7 @@ use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::primitive::Tangent;
 use crate::core::trace::{CustomCall, CustomForward, bind_custom, with_caller, without_location};
-use crate::error::{Result, catch, err};
+use crate::error::{Result, bail, catch};
 use crate::interpreters::custom_call::record;
 use crate::signature::{FlatArgs, FlatFn, FlatOut};
 use crate::tree::{Token, TreeDef};
@@ -185,7 +185,7 @@ impl Application {
     fn out(&self, leaves: Vec<Array>) -> Result<FlatOut> {
         match self.out_tree.get() {
             Some(tree) => Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: tree.clone() }),
-            None => Err(err!(Internal, "a function with a custom derivative was not called")),
+            None => bail!(Internal, "a function with a custom derivative was not called"),
         }
     }
 }

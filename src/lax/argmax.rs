@@ -39,7 +39,7 @@ macro_rules! extrema {
         #[doc = concat!("[`", stringify!($name), "`], with options.")]
         ///
         /// # Errors
-        #[doc = concat!("As [`", stringify!($name), "`]; `index_dtype must be an integer type, but got float32`.")]
+        #[doc = concat!("As [`", stringify!($name), "`]; `index_dtype must be an integer type, but got f32`.")]
         #[track_caller]
         pub fn $with(operand: &Array, axis: impl Into<Axis>, options: ArgOptions) -> Array {
             arg_extremum(stringify!($name), $max, operand, axis.into(), options.index_dtype)
@@ -105,7 +105,7 @@ impl Primitive for ArgExtremum {
         }
         one_dtype(self, ins, ORDERED)?;
         if !self.index_dtype.is_integer() {
-            bail!(DType, "index_dtype must be an integer type, but got {}", self.index_dtype.name());
+            bail!(DType, "index_dtype must be an integer type, but got {}", self.index_dtype);
         }
         let out = x.without_axes(&[self.axis]);
         Ok(one(out.with_dtype(self.index_dtype).with_weak_type(false)))
@@ -195,7 +195,7 @@ mod tests {
             message(2, DType::I32),
             "argmax: axis 2 is out of bounds for array of dimension 2, got operand f32[1,1]"
         );
-        assert_eq!(message(0, DType::F32), "index_dtype must be an integer type, but got float32");
+        assert_eq!(message(0, DType::F32), "index_dtype must be an integer type, but got f32");
         let e = catch(|| {
             Ok(argmax_with(
                 &Array::from([Complex::new(1.0f32, 0.0)]),
@@ -204,7 +204,7 @@ mod tests {
             ))
         })
         .unwrap_err();
-        assert!(e.message().starts_with("argmax does not accept dtype complex64"), "{e}");
+        assert!(e.message().starts_with("argmax does not accept dtype c64"), "{e}");
         let e = catch(|| {
             Ok(argmin_with(
                 &Array::from_slice::<f32>(&[], &[0]),

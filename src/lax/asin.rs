@@ -10,7 +10,7 @@ use crate::lax::{add, div, mul, neg, rsqrt, square, sub};
 /// Elementwise arc sine, in radians; float or complex.
 ///
 /// # Errors
-/// `asin does not accept dtype int32`.
+/// `asin does not accept dtype i32`.
 #[track_caller]
 pub fn asin(x: &Array) -> Array {
     bind1(Asin, &[x])

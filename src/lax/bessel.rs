@@ -16,7 +16,7 @@ use crate::mlir::Value;
 /// Elementwise `e^(-|x|) I₀(x)`; float.
 ///
 /// # Errors
-/// `bessel_i0e does not accept dtype int32`.
+/// `bessel_i0e does not accept dtype i32`.
 #[track_caller]
 pub fn bessel_i0e(x: &Array) -> Array {
     bind1(BesselI0e, &[x])

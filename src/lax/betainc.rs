@@ -18,7 +18,7 @@ use crate::mlir::Value;
 /// `b`.
 ///
 /// # Errors
-/// `regularized_incomplete_beta does not accept dtype int32`; operands of different dtypes; shapes that do not broadcast.
+/// `regularized_incomplete_beta does not accept dtype i32`; operands of different dtypes; shapes that do not broadcast.
 #[track_caller]
 pub fn betainc(a: &Array, b: &Array, x: &Array) -> Array {
     bind1(RegularizedIncompleteBeta, &[a, b, x])
@@ -152,6 +152,6 @@ mod tests {
         assert_eq!(error.message(), "betainc gradient with respect to a and b not supported");
         let n = Array::from([1]);
         let message = message_of(|| betainc(&n, &n, &n));
-        assert!(message.starts_with("regularized_incomplete_beta does not accept dtype int32"), "{message}");
+        assert!(message.starts_with("regularized_incomplete_beta does not accept dtype i32"), "{message}");
     }
 }

@@ -9,7 +9,7 @@ use crate::lax::elementwise::{INTEGER, INTEGER_OR_BOOL, elementwise, op, zero};
 /// Elementwise bitwise (of `bool`: logical) negation; integer or `bool`.
 ///
 /// # Errors
-/// `not does not accept dtype float32`.
+/// `not does not accept dtype f32`.
 #[track_caller]
 pub fn bitwise_not(x: &Array) -> Array {
     bind1(Not, &[x])
@@ -36,7 +36,7 @@ pub fn bitwise_xor(x: &Array, y: &Array) -> Array {
 /// Elementwise `x · 2ʸ`, wrapping; 0 if `y` is out of `0..bits`. Operands of one integer dtype.
 ///
 /// # Errors
-/// `shift_left does not accept dtype float32`.
+/// `shift_left does not accept dtype f32`.
 #[track_caller]
 pub fn shift_left(x: &Array, y: &Array) -> Array {
     bind1(ShiftLeft, &[x, y])
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn bits_of_floats_are_rejected() {
         let x = Array::from([1.0f32]);
-        assert!(message_of(|| bitwise_and(&x, &x)).starts_with("and does not accept dtype float32"));
-        assert!(message_of(|| shift_left(&x, &x)).starts_with("shift_left does not accept dtype float32"));
+        assert!(message_of(|| bitwise_and(&x, &x)).starts_with("and does not accept dtype f32"));
+        assert!(message_of(|| shift_left(&x, &x)).starts_with("shift_left does not accept dtype f32"));
     }
 }

@@ -29,7 +29,7 @@ pub fn ne(x: &Array, y: &Array) -> Array {
 /// Elementwise `x < y` of operands of one dtype, not complex -> `bool`; false of NaN.
 ///
 /// # Errors
-/// `lt does not accept dtype complex64`; operands of different dtypes; shapes that do not broadcast.
+/// `lt does not accept dtype c64`; operands of different dtypes; shapes that do not broadcast.
 #[track_caller]
 pub fn lt(x: &Array, y: &Array) -> Array {
     bind1(Lt, &[x, y])
@@ -153,6 +153,6 @@ mod tests {
     fn complex_numbers_are_equal_or_not_but_not_ordered() {
         let x = Draw::new(28).values(DType::C64, &[2]);
         check_rules([case("eq", [x.clone(), x.clone()], |x| eq(&x[0], &x[1]))]);
-        assert!(message_of(|| lt(&x, &x)).starts_with("lt does not accept dtype complex64"));
+        assert!(message_of(|| lt(&x, &x)).starts_with("lt does not accept dtype c64"));
     }
 }

@@ -22,7 +22,7 @@ use crate::mlir::Value;
 /// Elementwise `x + iy` of `f32` or `f64` operands.
 ///
 /// # Errors
-/// `complex does not accept dtype float16`; operands of different dtypes; shapes that do not broadcast.
+/// `complex does not accept dtype f16`; operands of different dtypes; shapes that do not broadcast.
 #[track_caller]
 pub fn complex(x: &Array, y: &Array) -> Array {
     bind1(Complex, &[x, y])
@@ -31,7 +31,7 @@ pub fn complex(x: &Array, y: &Array) -> Array {
 /// Elementwise real part of complex numbers.
 ///
 /// # Errors
-/// `real does not accept dtype float32`.
+/// `real does not accept dtype f32`.
 #[track_caller]
 pub fn real(x: &Array) -> Array {
     bind1(Real, &[x])
@@ -40,7 +40,7 @@ pub fn real(x: &Array) -> Array {
 /// Elementwise imaginary part of complex numbers.
 ///
 /// # Errors
-/// `imag does not accept dtype float32`.
+/// `imag does not accept dtype f32`.
 #[track_caller]
 pub fn imag(x: &Array) -> Array {
     bind1(Imag, &[x])
@@ -49,7 +49,7 @@ pub fn imag(x: &Array) -> Array {
 /// Elementwise complex conjugate; real numbers become complex.
 ///
 /// # Errors
-/// `conj does not accept dtype int32`.
+/// `conj does not accept dtype i32`.
 #[track_caller]
 pub fn conj(x: &Array) -> Array {
     bind1(Conj { input_dtype: x.dtype() }, &[x])
@@ -231,6 +231,6 @@ mod tests {
     #[test]
     fn real_of_a_real_number_is_rejected() {
         let x = Array::from([1.0f32]);
-        assert!(message_of(|| real(&x)).starts_with("real does not accept dtype float32"));
+        assert!(message_of(|| real(&x)).starts_with("real does not accept dtype f32"));
     }
 }

@@ -234,7 +234,7 @@ mod tests {
             message(|| concatenate([&a, &b], 2)),
             "concatenate: axis 2 is out of bounds for array of dimension 2, got operand f32[2,3]"
         );
-        assert!(message(|| concatenate([&a, &c], 0)).contains("same dtypes, got float32, int32"));
+        assert!(message(|| concatenate([&a, &c], 0)).contains("same dtypes, got f32, i32"));
         let flat = reshape(&a, [6]);
         assert_eq!(
             message(|| concatenate([&a, &flat], 0)),

@@ -29,7 +29,7 @@ pub fn div(x: &Array, y: &Array) -> Array {
 /// Of an integer by zero: `x`.
 ///
 /// # Errors
-/// `rem does not accept dtype complex64`; operands of different dtypes; shapes that do not broadcast.
+/// `rem does not accept dtype c64`; operands of different dtypes; shapes that do not broadcast.
 #[track_caller]
 pub fn rem(x: &Array, y: &Array) -> Array {
     bind1(Rem, &[x, y])

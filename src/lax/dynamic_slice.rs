@@ -322,7 +322,7 @@ pub(crate) fn check_indices(prim: &dyn Primitive, indices: &[ShapedArray]) -> Re
         bail!(Shape, "start_indices arguments to {} must be scalars, got {index}", prim.name());
     }
     if indices.iter().any(|i| !i.dtype().is_integer() || i.dtype() != indices[0].dtype()) {
-        let names: Vec<&str> = indices.iter().map(|i| i.dtype().name()).collect();
+        let names: Vec<String> = indices.iter().map(|i| i.dtype().to_string()).collect();
         bail!(
             DType,
             "index arguments to {} must be integers of the same type, got: {}",
@@ -488,7 +488,7 @@ mod tests {
         );
         assert_eq!(
             message(|| dynamic_slice(&x, [0.5], [1])),
-            "index arguments to dynamic_slice must be integers of the same type, got: float32"
+            "index arguments to dynamic_slice must be integers of the same type, got: f32"
         );
         assert_eq!(
             message(|| dynamic_slice(&x, &[Array::from([1u32])], [1])),

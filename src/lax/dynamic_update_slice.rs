@@ -276,9 +276,7 @@ mod tests {
              (3,)"
         );
         let integers = draw.values(I32, &[1]);
-        assert!(
-            message(|| dynamic_update_slice(&x, &integers, [0])).contains("same dtypes, got float32, int32")
-        );
+        assert!(message(|| dynamic_update_slice(&x, &integers, [0])).contains("same dtypes, got f32, i32"));
     }
 
     fn message(f: impl FnOnce() -> Array) -> String {

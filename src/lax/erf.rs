@@ -11,7 +11,7 @@ use crate::lax::{exp, mul, neg, square};
 /// Elementwise error function `2/√π ∫₀ˣ e^(-t²) dt`; float.
 ///
 /// # Errors
-/// `erf does not accept dtype int32`.
+/// `erf does not accept dtype i32`.
 #[track_caller]
 pub fn erf(x: &Array) -> Array {
     bind1(Erf, &[x])

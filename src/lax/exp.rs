@@ -20,7 +20,7 @@ accurate! {
     /// with a constant; JAX 0.10.2 does the same); of a nan that is a value it makes nan. So do [`exp2`] and [`expm1`].
     ///
     /// # Errors
-    /// `exp does not accept dtype int32`.
+    /// `exp does not accept dtype i32`.
     exp exp_with Exp: "exp", INEXACT, op("stablehlo.exponential"), exp_tangent;
     /// Elementwise `2ˣ`; float or complex.
     exp2 exp2_with Exp2: "exp2", INEXACT, lower_exp2, exp2_tangent;

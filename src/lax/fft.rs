@@ -139,13 +139,13 @@ impl Primitive for Fft {
         let dtype = match self.fft_type {
             FftType::Rfft => {
                 if !matches!(x.dtype(), DType::F32 | DType::F64) {
-                    bail!(DType, "RFFT input must be float32 or float64, got {}", x.dtype());
+                    bail!(DType, "RFFT input must be f32 or f64, got {}", x.dtype());
                 }
                 shape[end] = self.last() / 2 + 1;
                 if x.dtype() == DType::F32 { DType::C64 } else { DType::C128 }
             }
             _ if !x.dtype().is_complex() => {
-                bail!(DType, "{kind} input must be complex64 or complex128, got {}", x.dtype())
+                bail!(DType, "{kind} input must be c64 or c128, got {}", x.dtype())
             }
             FftType::Irfft => {
                 shape[end] = self.last();

@@ -17,7 +17,7 @@ use crate::mlir::Value;
 /// Elementwise greatest integer at most `x`; float.
 ///
 /// # Errors
-/// `floor does not accept dtype int32`.
+/// `floor does not accept dtype i32`.
 #[track_caller]
 pub fn floor(x: &Array) -> Array {
     bind1(Floor, &[x])

@@ -98,7 +98,7 @@ pub(crate) fn zeros(dtype: DType, shape: &[usize]) -> Array {
     broadcast_in_dim(&literal(dtype, 0.0), shape, ())
 }
 
-/// An array of this shape and dtype (JAX's default is `float32`) whose elements nobody should rely on. As in JAX they are
+/// An array of this shape and dtype (JAX's default is `f32`) whose elements nobody should rely on. As in JAX they are
 /// zeros.
 #[track_caller]
 pub fn empty(shape: impl Into<ShapeDtype>) -> Array {

@@ -12,7 +12,7 @@ use crate::lax::{add, mul};
 /// Elementwise `log |Γ(x)|`; float.
 ///
 /// # Errors
-/// `lgamma does not accept dtype int32`.
+/// `lgamma does not accept dtype i32`.
 #[track_caller]
 pub fn lgamma(x: &Array) -> Array {
     bind1(Lgamma, &[x])

@@ -17,7 +17,7 @@ use crate::mlir::Value;
 /// Elementwise `P(a, x) = 1/Γ(a) ∫₀ˣ tᵃ⁻¹ e⁻ᵗ dt`; operands of one float dtype.
 ///
 /// # Errors
-/// `igamma does not accept dtype int32`; operands of different dtypes; shapes that do not broadcast.
+/// `igamma does not accept dtype i32`; operands of different dtypes; shapes that do not broadcast.
 #[track_caller]
 pub fn igamma(a: &Array, x: &Array) -> Array {
     bind1(Igamma, &[a, x])
@@ -313,6 +313,6 @@ mod tests {
     #[test]
     fn igamma_of_integers_is_rejected() {
         let x = Array::from([1]);
-        assert!(message_of(|| igamma(&x, &x)).starts_with("igamma does not accept dtype int32"));
+        assert!(message_of(|| igamma(&x, &x)).starts_with("igamma does not accept dtype i32"));
     }
 }

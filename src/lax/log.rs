@@ -10,7 +10,7 @@ accurate! {
     /// Elementwise natural logarithm; float or complex.
     ///
     /// # Errors
-    /// `log does not accept dtype int32`.
+    /// `log does not accept dtype i32`.
     log log_with Log: "log", INEXACT, op("stablehlo.log"), log_tangent;
     /// Elementwise `log(1 + x)`, exact for small `x`; float or complex.
     log1p log1p_with Log1p: "log1p", INEXACT, op("stablehlo.log_plus_one"), log1p_tangent;

@@ -202,6 +202,6 @@ mod tests {
     #[test]
     fn integers_are_rejected() {
         let e = catch(|| Ok(logaddexp(&Array::from([1u8]), &Array::from([1u8])))).unwrap_err();
-        assert!(e.message().starts_with("logaddexp does not accept dtype uint8"));
+        assert!(e.message().starts_with("logaddexp does not accept dtype u8"));
     }
 }

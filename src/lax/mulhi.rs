@@ -13,7 +13,7 @@ use crate::mlir::Value;
 /// Elementwise upper `n` bits of the product of `n`-bit integers; operands of one integer dtype.
 ///
 /// # Errors
-/// `mulhi does not accept dtype float32`; operands of different dtypes.
+/// `mulhi does not accept dtype f32`; operands of different dtypes.
 #[track_caller]
 pub fn mulhi(x: &Array, y: &Array) -> Array {
     bind1(Mulhi, &[x, y])

@@ -66,8 +66,8 @@ impl Primitive for Pad {
             bail!(
                 DType,
                 "pad operand and padding_value must be same dtype: got {} and {}",
-                x.dtype().name(),
-                value.dtype().name()
+                x.dtype(),
+                value.dtype()
             );
         }
         if value.ndim() != 0 {
@@ -196,7 +196,7 @@ mod tests {
         let x = Draw::new(1).values(F32, &[3]);
         assert_eq!(
             message(|| pad(&x, 1, [(0, 0, 0)])),
-            "pad operand and padding_value must be same dtype: got float32 and int32"
+            "pad operand and padding_value must be same dtype: got f32 and i32"
         );
         assert_eq!(
             message(|| pad(&x, 1.0, [])),

@@ -22,7 +22,7 @@ use crate::mlir::Value;
 /// Elementwise `xʸ`: `x` float or complex; `y` of the same dtype, or of an integer dtype.
 ///
 /// # Errors
-/// `pow does not accept dtype int32 at position 0`; two different inexact dtypes; shapes that do not broadcast.
+/// `pow does not accept dtype i32 at position 0`; two different inexact dtypes; shapes that do not broadcast.
 #[track_caller]
 pub fn pow(x: &Array, y: &Array) -> Array {
     bind1(Pow, &[x, y])
@@ -60,7 +60,7 @@ accurate! {
     /// Elementwise square root; float or complex.
     ///
     /// # Errors
-    /// `sqrt does not accept dtype int32`.
+    /// `sqrt does not accept dtype i32`.
     sqrt sqrt_with Sqrt: "sqrt", INEXACT, op("stablehlo.sqrt"), sqrt_tangent;
     /// Elementwise `1 / √x`; float or complex.
     rsqrt rsqrt_with Rsqrt: "rsqrt", INEXACT, op("stablehlo.rsqrt"), rsqrt_tangent;
@@ -142,15 +142,15 @@ impl Primitive for Pow {
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x, y] = check::arity(self, ins)?;
         if !x.dtype().is_inexact() {
-            bail!(DType, "pow does not accept dtype {} at position 0: it must be inexact", x.dtype().name());
+            bail!(DType, "pow does not accept dtype {} at position 0: it must be inexact", x.dtype());
         }
         if x.dtype() != y.dtype() && !y.dtype().is_integer() {
             bail!(
                 DType,
                 "the first argument to pow must have an inexact dtype (float or complex), and the second argument must \
                  have an inexact or integer dtype, and two inexact dtypes must match, but got {} and {} respectively",
-                x.dtype().name(),
-                y.dtype().name()
+                x.dtype(),
+                y.dtype()
             );
         }
         let shape = broadcast_shape(self, ins)?;
@@ -306,8 +306,8 @@ mod tests {
     #[test]
     fn pow_of_integers_and_of_two_float_dtypes_is_rejected() {
         let (x, y) = (Array::from([1]), Array::from([1.0f32]));
-        assert!(message_of(|| pow(&x, &y)).starts_with("pow does not accept dtype int32 at position 0"));
+        assert!(message_of(|| pow(&x, &y)).starts_with("pow does not accept dtype i32 at position 0"));
         let half = Array::from([half::f16::ONE]);
-        assert!(message_of(|| pow(&y, &half)).ends_with("but got float32 and float16 respectively"));
+        assert!(message_of(|| pow(&y, &half)).ends_with("but got f32 and f16 respectively"));
     }
 }

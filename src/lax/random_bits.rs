@@ -55,7 +55,7 @@ struct RandomFoldIn;
 fn keys_shape<'a>(prim: &dyn Primitive, keys: &'a ShapedArray) -> Result<&'a [usize]> {
     match keys.shape() {
         [shape @ .., 2] if keys.dtype() == DType::U32 => Ok(shape),
-        _ => bail!(DType, "{}: a key is two words of uint32 along the last axis, got {keys}", prim.name()),
+        _ => bail!(DType, "{}: a key is two words of u32 along the last axis, got {keys}", prim.name()),
     }
 }
 
@@ -203,11 +203,7 @@ impl Primitive for RandomFoldIn {
         let [key, data] = check::arity(self, ins)?;
         let shape = keys_shape(self, key)?;
         if data.dtype() != DType::U32 || data.shape() != shape {
-            bail!(
-                Shape,
-                "random_fold_in: data must be uint32 of the keys' shape {}, got {data}",
-                tuple(shape)
-            );
+            bail!(Shape, "random_fold_in: data must be u32 of the keys' shape {}, got {data}", tuple(shape));
         }
         Ok(one(ShapedArray::new(DType::U32, key.shape())))
     }
@@ -280,7 +276,7 @@ mod tests {
     #[test]
     fn a_key_is_two_words() {
         let e = catch(|| Ok(random_bits(&Array::from([1u32]), 32, &[]))).unwrap_err();
-        assert_eq!(e.message(), "random_bits: a key is two words of uint32 along the last axis, got u32[1]");
+        assert_eq!(e.message(), "random_bits: a key is two words of u32 along the last axis, got u32[1]");
         let e = catch(|| Ok(random_bits(&key(), 33, &[]))).unwrap_err();
         assert_eq!(e.message(), "random_bits: requires 8-, 16-, 32- or 64-bit field width, got 33");
     }

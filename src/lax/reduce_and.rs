@@ -18,7 +18,7 @@ use crate::mlir::Value;
 /// Are all elements over `axes` true? Integers: their bitwise and.
 ///
 /// # Errors
-/// `logical reduction requires operand dtype bool or int, got float32`; axes out of range or repeated.
+/// `logical reduction requires operand dtype bool or int, got f32`; axes out of range or repeated.
 #[track_caller]
 pub fn reduce_and(operand: &Array, axes: impl Into<Axes>) -> Array {
     let axes = axes_of("reduce_and", &axes.into(), operand);
@@ -72,7 +72,7 @@ impl Primitive for ReduceLogical {
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         if x.dtype().is_inexact() {
-            bail!(DType, "logical reduction requires operand dtype bool or int, got {}", x.dtype().name());
+            bail!(DType, "logical reduction requires operand dtype bool or int, got {}", x.dtype());
         }
         check::axes(self, "axes", &self.axes, x)?;
         Ok(one(x.without_axes(&self.axes).with_weak_type(false)))
@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn floats_are_rejected() {
         let e = catch(|| Ok(reduce_and(&Array::from([1.0f32]), [0]))).unwrap_err();
-        assert_eq!(e.message(), "logical reduction requires operand dtype bool or int, got float32");
+        assert_eq!(e.message(), "logical reduction requires operand dtype bool or int, got f32");
     }
 }

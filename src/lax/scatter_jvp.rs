@@ -288,7 +288,7 @@ mod tests {
             failure(&i, &draw.values(F32, &[2, 2]), numbers(&[1], &[], &[0])),
             "scatter op has window of size 1; doesn't match operand of rank 2: f32[3,2]"
         );
-        assert!(failure(&i, &draw.values(I32, &[2, 2]), rows()).contains("same dtypes, got float32, int32"));
+        assert!(failure(&i, &draw.values(I32, &[2, 2]), rows()).contains("same dtypes, got f32, i32"));
         assert_eq!(
             failure(&x, &draw.values(F32, &[2, 2]), rows()),
             "scatter: indices must have an integer type, got f32[3,2]"

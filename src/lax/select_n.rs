@@ -73,8 +73,8 @@ impl Primitive for SelectN {
             bail!(
                 DType,
                 "select requires arguments to have the same dtypes, got {}, {}",
-                first.dtype().name(),
-                other.dtype().name()
+                first.dtype(),
+                other.dtype()
             );
         }
         if others.iter().any(|a| a.shape() != first.shape()) {
@@ -90,7 +90,7 @@ impl Primitive for SelectN {
             );
         }
         if which.dtype().is_inexact() {
-            bail!(DType, "select `which` must be boolean or integer type, got {}", which.dtype().name());
+            bail!(DType, "select `which` must be boolean or integer type, got {}", which.dtype());
         }
         if which.dtype().is_bool() && cases.len() > 2 {
             bail!(InvalidArgument, "select with boolean `which` cannot have > 2 cases");
@@ -202,7 +202,7 @@ mod tests {
         );
         assert_eq!(
             message_of(|| select(&x, &x, &x)),
-            "select `which` must be boolean or integer type, got float32"
+            "select `which` must be boolean or integer type, got f32"
         );
         assert_eq!(
             message_of(|| select_n(&p, [&x, &x, &x])),

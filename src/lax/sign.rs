@@ -27,7 +27,7 @@ pub fn sign(x: &Array) -> Array {
 /// Elementwise absolute value; complex -> real. Signed, float or complex.
 ///
 /// # Errors
-/// `abs does not accept dtype uint8`.
+/// `abs does not accept dtype u8`.
 #[track_caller]
 pub fn abs(x: &Array) -> Array {
     bind1(Abs, &[x])
@@ -114,6 +114,6 @@ mod tests {
     #[test]
     fn abs_of_unsigned_is_rejected() {
         let x = Array::from([1u8]);
-        assert!(message_of(|| abs(&x)).starts_with("abs does not accept dtype uint8"));
+        assert!(message_of(|| abs(&x)).starts_with("abs does not accept dtype u8"));
     }
 }

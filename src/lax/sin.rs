@@ -16,7 +16,7 @@ accurate! {
     /// Elementwise sine; radians; float or complex.
     ///
     /// # Errors
-    /// `sin does not accept dtype int32`.
+    /// `sin does not accept dtype i32`.
     sin sin_with Sin: "sin", INEXACT, lower_sin, sin_tangent;
     /// Elementwise cosine; radians; float or complex.
     cos cos_with Cos: "cos", INEXACT, lower_cos, cos_tangent;
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn sin_of_an_integer_is_rejected() {
         let x = Array::from([1]);
-        assert!(message_of(|| sin(&x)).starts_with("sin does not accept dtype int32"));
+        assert!(message_of(|| sin(&x)).starts_with("sin does not accept dtype i32"));
     }
 }

@@ -11,7 +11,7 @@ use crate::lax::{add, div, logistic_with, mul, reciprocal, rsqrt, square, sub};
 /// Elementwise hyperbolic sine; float or complex.
 ///
 /// # Errors
-/// `sinh does not accept dtype int32`.
+/// `sinh does not accept dtype i32`.
 #[track_caller]
 pub fn sinh(x: &Array) -> Array {
     bind1(Sinh, &[x])
@@ -53,7 +53,7 @@ accurate! {
     /// Elementwise hyperbolic tangent; float or complex.
     ///
     /// # Errors
-    /// `tanh does not accept dtype int32`.
+    /// `tanh does not accept dtype i32`.
     tanh tanh_with Tanh: "tanh", INEXACT, op("stablehlo.tanh"), tanh_tangent;
 }
 

@@ -21,7 +21,7 @@ use crate::mlir::{Value, Values};
 /// of one shape.
 ///
 /// # Errors
-/// `arguments to threefry2x32 must have uint32 type, got ...`; shapes that do not fit.
+/// `arguments to threefry2x32 must have u32 type, got ...`; shapes that do not fit.
 #[track_caller]
 pub fn threefry2x32(k1: &Array, k2: &Array, x1: &Array, x2: &Array) -> (Array, Array) {
     let mut outs = bind_all(Threefry2x32, &[k1, k2, x1, x2]);
@@ -125,7 +125,7 @@ impl Primitive for Threefry2x32 {
     }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         if ins.len() != 4 || ins.iter().any(|a| a.dtype() != DType::U32) {
-            bail!(DType, "arguments to threefry2x32 must have uint32 type, got {ins:?}");
+            bail!(DType, "arguments to threefry2x32 must have u32 type, got {ins:?}");
         }
         let aval = ShapedArray::new(DType::U32, &broadcast_shape(self, ins)?);
         Ok(SmallVec::from_elem(aval, 2))
@@ -206,8 +206,7 @@ mod tests {
         let (k, x) = (Array::scalar(1u32), Array::scalar(1i32));
         let e = catch(|| Ok(threefry2x32(&k, &k, &x, &x))).unwrap_err();
         assert!(
-            e.message()
-                .starts_with("arguments to threefry2x32 must have uint32 type, got [u32[], u32[], i32[]")
+            e.message().starts_with("arguments to threefry2x32 must have u32 type, got [u32[], u32[], i32[]")
         );
     }
 }

@@ -354,7 +354,7 @@ pub fn heaviside(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// The greatest common divisor of integers.
 ///
 /// # Errors
-/// `gcd: arguments must be integers, got float32`
+/// `gcd: arguments must be integers, got f32`
 #[track_caller]
 pub fn gcd(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = integers("gcd", &x.into(), &y.into());
@@ -384,7 +384,7 @@ fn gcd_of(x: Array, y: Array) -> Array {
 /// The least common multiple of integers.
 ///
 /// # Errors
-/// `lcm: arguments must be integers, got float32`
+/// `lcm: arguments must be integers, got f32`
 #[track_caller]
 pub fn lcm(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = integers("lcm", &x.into(), &y.into());

@@ -11,7 +11,7 @@ use crate::lax;
 use crate::numpy::joining::FromArrays;
 use crate::numpy::util::{broadcast_to_shape, constant, default_float, default_int, strong};
 
-/// Zeros of this shape; `float32` unless a dtype is given.
+/// Zeros of this shape; `f32` unless a dtype is given.
 ///
 /// # Errors
 /// `zeros: shape (2, -1) has a negative size`
@@ -28,7 +28,7 @@ pub fn zeros(shape: impl Into<ShapeDtype>) -> Array {
     filled("zeros", &shape.into(), 0.0)
 }
 
-/// Ones of this shape; `float32` unless a dtype is given.
+/// Ones of this shape; `f32` unless a dtype is given.
 ///
 /// # Errors
 /// Those of [`zeros`].
@@ -239,7 +239,7 @@ fn grid(arrays: &[&Array], options: &MeshgridOptions) -> Vec<Array> {
 options! {
     /// Options of [`indices_with`].
     pub struct IndicesOptions {
-        /// The dtype of the positions; `int32` if not given.
+        /// The dtype of the positions; `i32` if not given.
         dtype: optional DType,
     }
 }

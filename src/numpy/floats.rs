@@ -141,7 +141,7 @@ fn layout(dtype: DType) -> (DType, i32, i32, i64) {
 /// `x 2^y` for integers `y`.
 ///
 /// # Errors
-/// `ldexp: takes a real x and an integer y, got float32 and float32`
+/// `ldexp: takes a real x and an integer y, got f32 and f32`
 #[track_caller]
 pub fn ldexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let (x, y) = (x.into(), y.into());

@@ -91,7 +91,7 @@ pub fn bitwise_right_shift(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Flips the bits of integers, or truth values.
 ///
 /// # Errors
-/// `not does not accept dtype float32`
+/// `not does not accept dtype f32`
 #[track_caller]
 pub fn bitwise_not(x: impl Into<Array>) -> Array {
     lax::bitwise_not(&x.into())
@@ -109,7 +109,7 @@ pub fn bitwise_invert(x: impl Into<Array>) -> Array {
     bitwise_not(x)
 }
 
-/// The number of ones among the bits of `|x|`, as `uint8`.
+/// The number of ones among the bits of `|x|`, as `u8`.
 ///
 /// # Errors
 /// Operands that are not integers.

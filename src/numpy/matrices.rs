@@ -18,7 +18,7 @@ options! {
         m: optional usize,
         /// The diagonal; those above the main one are positive.
         k: value i64 = 0,
-        /// The dtype; `float32` if not given.
+        /// The dtype; `f32` if not given.
         dtype: optional DType,
     }
 }
@@ -55,7 +55,7 @@ fn positions(shape: &[usize]) -> (Array, Array) {
 options! {
     /// Options of [`identity_with`].
     pub struct IdentityOptions {
-        /// The dtype; `float32` if not given.
+        /// The dtype; `f32` if not given.
         dtype: optional DType,
     }
 }

@@ -87,7 +87,7 @@ options! {
     pub struct ArangeOptions {
         /// From one number to the next.
         step: into Number = 1,
-        /// The dtype; `int32` for integers and `float32` for floats if not given.
+        /// The dtype; `i32` for integers and `f32` for floats if not given.
         dtype: optional DType,
     }
 }

@@ -37,7 +37,7 @@ options! {
         where_: optional_into Array,
         /// Do the reduced axes stay, with size one?
         keepdims: value bool = false,
-        /// Are small integers summed as `int32` (`int64` with x64)?
+        /// Are small integers summed as `i32` (`i64` with x64)?
         promote_integers: value bool = true,
     }
 }
@@ -195,7 +195,7 @@ macro_rules! reductions {
     )*};
 }
 reductions! {
-    /// The sum over `axes`. Small integers and `bool` are summed as `int32` (`int64` with x64), unsigned ones as `uint32`.
+    /// The sum over `axes`. Small integers and `bool` are summed as `i32` (`i64` with x64), unsigned ones as `u32`.
     ///
     /// # Errors
     /// `sum: axis 2 is out of bounds for array of dimension 2`; a repeated axis.

@@ -24,12 +24,12 @@ pub(crate) fn result_type_of(args: &[&Array]) -> (DType, bool) {
     }
 }
 
-/// `float32`, or `float64` while x64 is on.
+/// `f32`, or `f64` while x64 is on.
 pub(crate) fn default_float() -> DType {
     if x64_enabled() { DType::F64 } else { DType::F32 }
 }
 
-/// `int32`, or `int64` while x64 is on.
+/// `i32`, or `i64` while x64 is on.
 pub(crate) fn default_int() -> DType {
     if x64_enabled() { DType::I64 } else { DType::I32 }
 }

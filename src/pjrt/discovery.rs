@@ -16,7 +16,7 @@ use super::client_options;
 pub use super::client_options::set_num_cpu_devices;
 use super::search::{self, Found};
 use super::{Client, Plugin, packages};
-use crate::error::{Error, ErrorKind, Result, err};
+use crate::error::{Error, ErrorKind, Result, bail, err};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -56,7 +56,7 @@ pub fn default_client() -> Result<&'static Client> {
 fn find_default() -> Result<&'static Client> {
     if let Some(names) = named_platforms() {
         let [first, ..] = names.as_slice() else {
-            return Err(Error::new(ErrorKind::Plugin, "RAXLA_PLATFORMS is set but names no platform"));
+            bail!(Plugin, "RAXLA_PLATFORMS is set but names no platform");
         };
         return client(first).map_err(|e| {
             let rule = "the first platform of RAXLA_PLATFORMS must work; unset it to use whatever does";
@@ -73,7 +73,7 @@ fn find_default() -> Result<&'static Client> {
             }
         }
     }
-    Err(Error::new(ErrorKind::Plugin, format!("no platform is available:{skipped}")))
+    bail!(Plugin, "no platform is available:{skipped}")
 }
 
 const DEFAULT_ORDER: [&str; 3] = ["tpu", "cuda", "cpu"];

@@ -2,7 +2,7 @@
 
 use super::api::args;
 use super::{Client, sys};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result, err};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::fmt;
@@ -149,7 +149,7 @@ impl Future for Event {
             self.shared = Some(shared);
         }
         let Some(shared) = &self.shared else {
-            return Poll::Ready(Err(Error::new(ErrorKind::Internal, "an event without its shared state")));
+            return Poll::Ready(Err(err!(Internal, "an event without its shared state")));
         };
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         match &shared.result {

@@ -58,7 +58,7 @@ fn floats(name: &str, of: ShapeDtype, or_complex: bool) -> (Shape, DType) {
     let (shape, dtype) = shape_dtype(name, &of, DType::F64);
     if !(dtype.is_float() || or_complex && dtype.is_complex()) {
         let or = if or_complex { " or complex" } else { "" };
-        throw!(DType, "dtype argument to `{name}` must be a float{or} dtype, got {}", dtype.name());
+        throw!(DType, "dtype argument to `{name}` must be a float{or} dtype, got {dtype}");
     }
     (shape, dtype)
 }
@@ -78,7 +78,7 @@ fn floats(name: &str, of: ShapeDtype, or_complex: bool) -> (Shape, DType) {
 pub fn bits(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
     let (shape, dtype) = shape_dtype("bits", &shape.into(), DType::U64);
     if !dtype.is_unsigned() {
-        throw!(DType, "dtype argument to `bits` must be an unsigned int dtype, got {}", dtype.name());
+        throw!(DType, "dtype argument to `bits` must be an unsigned int dtype, got {dtype}");
     }
     random_bits(key.single("bits"), dtype.bits(), &shape)
 }
@@ -105,7 +105,7 @@ options! {
 /// ```
 ///
 /// # Errors
-/// ``dtype argument to `uniform` must be a float dtype, got int32``; an array of keys.
+/// ``dtype argument to `uniform` must be a float dtype, got i32``; an array of keys.
 #[track_caller]
 pub fn uniform(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
     uniform_in(key, shape.into(), UniformOptions::new())
@@ -167,7 +167,7 @@ pub(super) fn uniform_words(
 /// ```
 ///
 /// # Errors
-/// ``dtype argument to `normal` must be a float or complex dtype, got int32``; an array of keys.
+/// ``dtype argument to `normal` must be a float or complex dtype, got i32``; an array of keys.
 #[track_caller]
 pub fn normal(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
     let (shape, dtype) = floats("normal", shape.into(), true);
@@ -196,7 +196,7 @@ fn normal_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
 /// unless another float dtype is given.
 ///
 /// # Errors
-/// ``dtype argument to `truncated_normal` must be a float dtype, got int32``; shapes that do not fit; an array of keys.
+/// ``dtype argument to `truncated_normal` must be a float dtype, got i32``; shapes that do not fit; an array of keys.
 #[track_caller]
 pub fn truncated_normal(
     key: &Key,

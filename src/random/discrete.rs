@@ -46,7 +46,7 @@ fn convert_and_clip(x: &Array, dtype: DType) -> Array {
 /// ```
 ///
 /// # Errors
-/// `randint only accepts integer dtypes, got float32`; shapes that do not fit; an array of keys.
+/// `randint only accepts integer dtypes, got f32`; shapes that do not fit; an array of keys.
 #[track_caller]
 pub fn randint(
     key: &Key,
@@ -61,7 +61,7 @@ pub fn randint(
 fn randint_of(key: &Key, of: &ShapeDtype, minval: Array, maxval: Array) -> Array {
     let (shape, dtype) = shape_dtype("randint", of, DType::I64);
     if !dtype.is_integer() {
-        throw!(DType, "randint only accepts integer dtypes, got {}", dtype.name());
+        throw!(DType, "randint only accepts integer dtypes, got {dtype}");
     }
     let integral = |x: Array| {
         let target = if x.dtype().is_integer() { x.dtype() } else { DType::I64 };
@@ -122,7 +122,7 @@ options! {
 /// `true` with probability `p`, which may be an array that broadcasts to `shape`. JAX's default for `p` is 0.5.
 ///
 /// # Errors
-/// ``bernoulli probability `p` must have a floating dtype, got int32``; shapes that do not fit; an array of keys.
+/// ``bernoulli probability `p` must have a floating dtype, got i32``; shapes that do not fit; an array of keys.
 #[track_caller]
 pub fn bernoulli(key: &Key, p: impl Into<Array>, shape: impl Into<Dims>) -> Array {
     bernoulli_of(key, &p.into(), &sizes("bernoulli", &shape.into()), SamplingMode::Low)
@@ -155,7 +155,7 @@ fn bernoulli_of(key: &Key, p: &Array, shape: &[usize], mode: SamplingMode) -> Ar
         throw!(InvalidArgument, "bernoulli: got mode='highest', expected 'high' or 'low'");
     }
     if !p.dtype().is_float() {
-        throw!(DType, "bernoulli probability `p` must have a floating dtype, got {}", p.dtype().name());
+        throw!(DType, "bernoulli probability `p` must have a floating dtype, got {}", p.dtype());
     }
     let p = convert_element_type(p, p.dtype());
     check_shape("bernoulli", shape, &[&p]);
@@ -458,7 +458,7 @@ fn categorical_of(key: &Key, logits: &Array, options: &CategoricalOptions) -> Ar
     let at = options.axis.position("categorical", logits.ndim()).or_throw();
     let dtype = logits.dtype();
     if !dtype.is_float() {
-        throw!(DType, "dtype argument to `gumbel` must be a float dtype, got {}", dtype.name());
+        throw!(DType, "dtype argument to `gumbel` must be a float dtype, got {dtype}");
     }
     let mut batch = Shape::from_slice(logits.shape());
     let n = batch.remove(at);

@@ -36,7 +36,7 @@ pub struct Key {
 /// narrowed to 32 bits.
 ///
 /// # Errors
-/// `PRNG key seed must be an integer; got float32`; a seed that is no scalar.
+/// `PRNG key seed must be an integer; got f32`; a seed that is no scalar.
 #[track_caller]
 pub fn key(seed: impl Into<Array>) -> Key {
     let seed = seed.into();
@@ -44,7 +44,7 @@ pub fn key(seed: impl Into<Array>) -> Key {
         throw!(InvalidArgument, "PRNG key seed must be a scalar; got {}", seed.aval());
     }
     if !seed.dtype().is_integer() {
-        throw!(InvalidArgument, "PRNG key seed must be an integer; got {}", seed.dtype().name());
+        throw!(InvalidArgument, "PRNG key seed must be an integer; got {}", seed.dtype());
     }
     let wide = canonicalize(seed.dtype()).bits() == 64;
     if let Repr::Scalar(x) = &seed.0 {
@@ -79,7 +79,7 @@ pub fn wrap_key_data(data: impl Into<Array>) -> Key {
     if data.dtype() != DType::U32 || data.shape().last() != Some(&2) {
         throw!(
             InvalidArgument,
-            "wrap_key_data: keys are uint32 with a last axis of size 2, got {}",
+            "wrap_key_data: keys are u32 with a last axis of size 2, got {}",
             data.aval()
         );
     }

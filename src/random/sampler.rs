@@ -47,12 +47,8 @@ pub(super) fn stacked(shape: &[usize]) -> Shape {
 pub(super) fn check_castable(name: &str, x: &Array, dtype: DType) {
     let (common, _) = promote_types((x.dtype(), x.weak_type()), (dtype, false), x64_enabled());
     if common != dtype {
-        let from = x.dtype().name();
-        throw!(
-            DType,
-            "In arguments to {name}, cannot safely cast argument of type {from} to {}",
-            dtype.name()
-        );
+        let from = x.dtype();
+        throw!(DType, "In arguments to {name}, cannot safely cast argument of type {from} to {dtype}");
     }
 }
 

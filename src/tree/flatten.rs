@@ -6,7 +6,7 @@ use super::path::Path;
 use super::token::{F32Bits, F64Bits, MapKey, NodeInfo, StaticToken, StaticValue, Token};
 use super::treedef::TreeDef;
 use crate::core::array::Array;
-use crate::error::{Error, Result, err};
+use crate::error::{Error, Result, bail, err};
 
 /// The leaves of a call's arguments: few enough, as a rule, to need no allocation.
 pub type Leaves = SmallVec<[Array; 8]>;
@@ -272,7 +272,7 @@ impl<'a> Unflattener<'a> {
         }
         match self.leaves.count() {
             0 => Ok(()),
-            n => Err(err!(TreeMismatch, "tree::unflatten: {n} more leaves than the structure has")),
+            n => bail!(TreeMismatch, "tree::unflatten: {n} more leaves than the structure has"),
         }
     }
 

@@ -5,7 +5,7 @@ use super::path::Path;
 use super::token::Token;
 use super::treedef::{TreeDef, first_difference, leaf_paths};
 use crate::core::array::Array;
-use crate::error::{OrThrow, Result, err};
+use crate::error::{OrThrow, Result, bail};
 
 fn flat<T: Pytree>(tree: &T) -> Flattener {
     let mut out = Flattener::new();
@@ -18,13 +18,11 @@ fn rebuild<T: Pytree>(tokens: &[Token], leaves: Result<Leaves>) -> Result<T> {
 }
 
 fn check_structure(op: &str, first: &[Token], other: &[Token]) -> Result<()> {
-    match first == other {
-        true => Ok(()),
-        false => {
-            let difference = first_difference(first, other).unwrap_or_default();
-            Err(err!(TreeMismatch, "{op}: the trees differ in structure {difference}"))
-        }
+    if first != other {
+        let difference = first_difference(first, other).unwrap_or_default();
+        bail!(TreeMismatch, "{op}: the trees differ in structure {difference}");
     }
+    Ok(())
 }
 
 /// `f` of each leaf, in a tree of the same structure.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use raxla::api::{VmapOptions, vmap_with};
-use raxla::lax::{self, ScanOptions};
+use raxla::lax::{self, ForiLoopOptions, MapOptions, ScanOptions};
 use raxla::{Array, DType, Result, jit, jvp, numpy as jnp};
 
 use crate::case::{Params, Row};
@@ -103,13 +103,18 @@ fn fori_loop(x: &[Array], p: &Params) -> Result<Vec<Array>> {
         true => (Array::from(p.int("lower") as i32), Array::from(p.int("upper") as i32), x),
         false => (x[0].clone(), x[1].clone(), &x[2..]),
     };
+    let options = ForiLoopOptions::new().unroll(p.size_or_none("unroll").unwrap_or(1));
     if p.str("body") == "swap" {
         let init = (x[0].clone(), x[1].clone());
-        let (a, b) = lax::fori_loop(lower, upper, |_: Array, (a, b): (Array, Array)| (b, a * 0.5), init)?;
+        let swap = |_: Array, (a, b): (Array, Array)| (b, a * 0.5);
+        let (a, b) = lax::fori_loop_with(lower, upper, swap, init, options)?;
         return Ok(vec![a, b]);
     }
     let body = |i: Array, c: Array| c * &x[1] + lax::convert_element_type(&i, DType::F32);
-    Ok(vec![lax::fori_loop(lower, upper, body, x[0].clone())?])
+    Ok(vec![match p.has("unroll") {
+        true => lax::fori_loop_with(lower, upper, body, x[0].clone(), options)?,
+        false => lax::fori_loop(lower, upper, body, x[0].clone())?,
+    }])
 }
 
 fn scan(x: &[Array], p: &Params) -> Result<Vec<Array>> {
@@ -255,7 +260,13 @@ pub const CONTROL_FLOW: &[&[Row]] = &[
         "lax.while_loop": while_loop,
         "lax.fori_loop": fori_loop,
         "lax.scan": scan,
-        "lax.map": |x, _| Ok(vec![lax::map(|x: Array| &x * &x + 1.5, x[0].clone())?]),
+        "lax.map": |x, p| {
+            let f = |x: Array| &x * &x + 1.5;
+            Ok(vec![match p.size_or_none("batch_size") {
+                Some(size) => lax::map_with(f, x[0].clone(), MapOptions::new().batch_size(size))?,
+                None => lax::map(f, x[0].clone())?,
+            }])
+        },
         "lax.associative_scan": associative_scan,
         "lax.reduce": reduce,
         "lax.reduce_window": reduce_window,

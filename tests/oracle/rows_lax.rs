@@ -1,17 +1,48 @@
 //! Rows for `jax.lax`.
 
+use raxla::lax::{AccuracyMode, Tolerance};
 use raxla::{Array, DType, lax};
 
 use crate::case::{Params, Row};
 use crate::{binary_rows, row, unary_rows};
 
+/// Rows of functions with an option `accuracy`.
+macro_rules! accurate_rows {
+    ($($name:ident $with:ident)*) => {
+        &[$(Row {
+            name: concat!("lax.", stringify!($name)),
+            call: |x, p| vec![match p.has("accuracy") {
+                true => lax::$with(&x[0], lax::AccuracyOptions::new().accuracy(accuracy(p))),
+                false => lax::$name(&x[0]),
+            }],
+        }),*]
+    };
+}
+
+/// A mode, or a list of `atol`, `rtol` and `ulps`.
+fn accuracy(p: &Params) -> AccuracyMode {
+    match p.str("accuracy") {
+        "HIGHEST" => AccuracyMode::Highest,
+        "DEFAULT" => AccuracyMode::Default,
+        _ => {
+            let bound = |i: usize| p.get("accuracy")[i].as_f64().unwrap();
+            Tolerance::new().atol(bound(0)).rtol(bound(1)).ulps(bound(2) as u32).into()
+        }
+    }
+}
+
 pub const ELEMENTWISE: &[&[Row]] = &[
-    unary_rows!("lax." lax: neg abs sign square sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp exp2 expm1 log
-        log1p logistic sqrt rsqrt cbrt floor ceil is_finite erf erfc erf_inv lgamma digamma population_count clz bitwise_not
+    unary_rows!("lax." lax: neg abs sign square asin acos atan sinh cosh asinh acosh atanh floor ceil is_finite erf erfc erf_inv lgamma digamma population_count clz bitwise_not
         real imag conj),
-    binary_rows!("lax." lax: add sub mul div rem max min eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor shift_left
+    binary_rows!("lax." lax: add sub div rem max min eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor shift_left
         shift_right_logical shift_right_arithmetic pow atan2 nextafter complex),
+    accurate_rows!(exp exp_with exp2 exp2_with expm1 expm1_with log log_with log1p log1p_with logistic logistic_with
+        sin sin_with cos cos_with tan tan_with tanh tanh_with sqrt sqrt_with rsqrt rsqrt_with cbrt cbrt_with),
     &[
+        row!("lax.mul", |x, p| match p.dtype_or_none("out_dtype") {
+            Some(dtype) => lax::mul_with(&x[0], &x[1], lax::MulOptions::new().out_dtype(dtype)),
+            None => lax::mul(&x[0], &x[1]),
+        }),
         row!("lax.round", |x, p| match p.int("rounding_method") {
             0 => lax::round(&x[0]),
             _ => lax::round_with(

@@ -69,7 +69,14 @@ pub const LAX_SPECIAL: &[&[Row]] = &[
         Row { name: "lax.unstack", call: |x, p| lax::unstack(&x[0], p.int("axis")) },
         row!("lax.full", |x, p| lax::full(p.ints("shape"), &x[0])),
         row!("lax.full_like", |x, p| lax::full_like(&x[0], p.float("fill_value"))),
-        row!("lax.dot", |x, _| lax::dot(&x[0], &x[1])),
+        row!("lax.dot", |x, p| match p.lists("over")[..] {
+            [ref lhs, ref rhs] => {
+                let batch = p.lists("batch");
+                let numbers = ((lhs, rhs), (&batch[0], &batch[1]));
+                lax::dot_with(&x[0], &x[1], lax::DotProductOptions::new().dimension_numbers(numbers))
+            }
+            _ => lax::dot(&x[0], &x[1]),
+        }),
         row!("lax.batch_matmul", |x, _| lax::batch_matmul(&x[0], &x[1])),
         row!("lax.reduce_xor", |x, p| lax::reduce_xor(&x[0], p.ints("axes"))),
     ],

@@ -14,7 +14,7 @@ use crate::{custom, indexing};
 
 pub type Shape = Vec<usize>;
 
-/// A function of float64 arrays. Variables are numbered: the parameters, then the results of the statements.
+/// A function of f64 arrays. Variables are numbered: the parameters, then the results of the statements.
 #[derive(Clone, Debug)]
 pub struct Block {
     pub params: Vec<Shape>,

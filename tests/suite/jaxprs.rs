@@ -19,7 +19,7 @@ fn x34() -> Array {
 fn s() -> Array {
     Array::scalar(0.0f32)
 }
-/// A plain number of JAX's type `float32`, which is not weak.
+/// A plain number of JAX's type `f32`, which is not weak.
 fn strong(x: f32) -> Array {
     Array::scalar(x)
 }

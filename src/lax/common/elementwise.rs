@@ -36,7 +36,7 @@ pub(crate) const COMPLEX_PART: fn(DType) -> bool = |d| matches!(d, DType::F32 | 
 
 /// The names of these sets in messages, as NumPy has them.
 fn domain_name(accepts: fn(DType) -> bool) -> String {
-    let names: Vec<&str> = DType::ALL.into_iter().filter(|d| accepts(*d)).map(DType::name).collect();
+    let names: Vec<&str> = DType::ALL.into_iter().filter(|d| accepts(*d)).map(DType::short_name).collect();
     names.join(", ")
 }
 
@@ -52,8 +52,8 @@ pub(crate) fn one_dtype(
             DType,
             "{} requires arguments to have the same dtypes, got {}, {} (numpy functions promote)",
             prim.name(),
-            first.dtype().name(),
-            other.dtype().name()
+            first.dtype(),
+            other.dtype()
         );
     }
     if !accepts(first.dtype()) {
@@ -61,7 +61,7 @@ pub(crate) fn one_dtype(
             DType,
             "{} does not accept dtype {}. Accepted dtypes are {}",
             prim.name(),
-            first.dtype().name(),
+            first.dtype(),
             domain_name(accepts)
         );
     }

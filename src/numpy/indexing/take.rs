@@ -40,7 +40,7 @@ options! {
 /// `f32[2,3]`. Positions out of range give nan (or the smallest integer); negative ones count from the end.
 ///
 /// # Errors
-/// `take: indices must have an integer type, got float32`; an axis out of range, or an empty one.
+/// `take: indices must have an integer type, got f32`; an axis out of range, or an empty one.
 /// ```
 /// use raxla::numpy::{self as jnp, TakeMode, TakeOptions};
 ///

@@ -43,13 +43,13 @@ def while_loop(*xs, body):
     return [lax.while_loop(lambda c: c < 3, lambda c: c + 1.5, xs[0])]
 
 
-def fori_loop(*xs, lower=None, upper=None, body="axpy"):
+def fori_loop(*xs, lower=None, upper=None, body="axpy", **k):
     if lower is None:
         lower, upper, *xs = xs
     if body == "swap":
-        return lax.fori_loop(lower, upper, lambda i, c: (c[1], c[0] * 0.5), tuple(xs))
+        return lax.fori_loop(lower, upper, lambda i, c: (c[1], c[0] * 0.5), tuple(xs), **k)
     x, y = xs
-    return [lax.fori_loop(lower, upper, lambda i, c: c * y + i.astype(jnp.float32), x)]
+    return [lax.fori_loop(lower, upper, lambda i, c: c * y + i.astype(jnp.float32), x, **k)]
 
 
 def scan(*xs, body, **k):
@@ -177,7 +177,7 @@ ADAPTERS = {
     "lax.while_loop": transformed(while_loop),
     "lax.fori_loop": transformed(fori_loop),
     "lax.scan": transformed(scan),
-    "lax.map": transformed(lambda *xs: [lax.map(lambda x: x * x + 1.5, *xs)]),
+    "lax.map": transformed(lambda *xs, **k: [lax.map(lambda x: x * x + 1.5, *xs, **k)]),
     "lax.associative_scan": transformed(associative_scan),
     "lax.reduce": transformed(reduction(lax.reduce)),
     "lax.reduce_window": transformed(reduction(lax.reduce_window)),
@@ -192,6 +192,7 @@ def build(f):
     loops(f)
     scans(f)
     reductions(f)
+    options(f)
     for x in (("float32", (3, 3, 2)), ("int32", (3, 3, 2)), ("float32", (3, 3, 1))):
         grad = x[0] == "float32"
         for name in ("psum", "pmax", "pmin", "axis_index"):
@@ -338,3 +339,17 @@ def reductions(f):
     f.case("lax.reduce", (F, (2, 3)), body="rational", dimensions=[2], error=True)
     f.case("lax.reduce", (F, (2, 3)), body="rational", dimensions=[1, 1], error=None)
     f.case("lax.reduce_window", (F, (2, 3)), body="rational", window_dimensions=[2], window_strides=[1], padding="VALID", error=True)
+
+
+def options(f):
+    F = "float32"
+    for size in (0, 1, 2, 5, 9):
+        f.case("lax.map", (F, (5, 2)), batch_size=size, grad=True)
+        f.case("lax.map", (F, (5, 2)), batch_size=size, transform=["vmap"], in_axes=[1], grad=True)
+    f.case("lax.map", (F, (0, 2)), batch_size=2)
+    f.case("lax.map", (F, ()), batch_size=2, error=True)
+    for n in (2, 4, 5):
+        f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=4, unroll=n, grad=True, abs=1e-6)
+        f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=4, body="swap", unroll=n, grad=True)
+    f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=4, unroll=0, error=True)
+    f.case("lax.fori_loop", arr("int32", 0), arr("int32", 3), (F, (3,)), (F, (3,)), unroll=2, transform=["jit"], error=True)

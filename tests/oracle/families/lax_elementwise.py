@@ -23,8 +23,24 @@ ULP = {f"lax.{name}": n for n, names in {
     128: "cbrt",
 }.items() for name in names.split()}
 
+ACCURATE = "exp exp2 expm1 log log1p logistic sin cos tan tanh sqrt rsqrt cbrt".split()
+
+
+def with_accuracy(name):
+    """`accuracy`: a mode, or the bounds of a tolerance."""
+    def call(x, accuracy=None):
+        if isinstance(accuracy, str):
+            accuracy = jax.lax.AccuracyMode[accuracy]
+        elif accuracy is not None:
+            accuracy = jax.lax.Tolerance(*accuracy)
+        return getattr(jax.lax, name)(x, accuracy=accuracy)
+    return call
+
+
 ADAPTERS = {
     "lax.round": lambda x, rounding_method: jax.lax.round(x, jax.lax.RoundingMethod(rounding_method)),
+    **{f"lax.{name}": with_accuracy(name) for name in ACCURATE},
+    "lax.mul": lambda x, y, out_dtype=None: jax.lax.mul(x, y, out_dtype=out_dtype),
     "lax.select_n": lambda which, *cases: jax.lax.select_n(which, *cases),
 }
 
@@ -149,3 +165,17 @@ def build(f):
     f.case("lax.convert_element_type", ("float32", [2.5, -2.5, 0.99, -0.99, 127.5]), new_dtype="int32")
     f.case("lax.convert_element_type", ("float64", edges("float64")), new_dtype="float32", x64=True)
     f.case("lax.convert_element_type", ("int32", edges("int32")), new_dtype="int64", x64=True)
+    for name in ACCURATE:
+        for accuracy in ("HIGHEST", "DEFAULT", [1e-5, 0.0, 1], [0.0, 1e-5, 0]):
+            grad = dict(grad=True, grad_ulp=16) if accuracy == "HIGHEST" else {}
+            f.case(f"lax.{name}", in_domain(name, "float32"), accuracy=accuracy, **grad)
+        f.case(f"lax.{name}", in_domain(name, "float32"), accuracy=[0.0, 0.0, 0], error=True)
+        f.case(f"lax.{name}", in_domain(name, "float32"), accuracy=[-1.0, 0.0, 1], error=True)
+        f.case(f"lax.{name}", ("complex64", (2, 3)), accuracy="HIGHEST", abs=2e-6, error=None)
+    for a, b, out in [("bfloat16", "bfloat16", "float32"), ("int8", "int8", "int32"), ("int8", "int16", "float32"),
+                      ("float32", "float32", "bfloat16"), ("float32", "int32", "complex64")]:
+        f.case("lax.mul", (a, (2, 3)), (b, (2, 3)), out_dtype=out)
+        f.case("lax.mul", (a, (2, 3)), (b, ()), out_dtype=out)
+    f.case("lax.mul", weak(2.5), weak(0.5), out_dtype="float32")
+    f.case("lax.mul", ("bool", (3,)), ("bool", (3,)), out_dtype="float32", error=True)
+    f.case("lax.mul", ("float32", (3,)), ("float32", (2,)), out_dtype="float32", error=True)

@@ -14,6 +14,7 @@ ULP = {
 }
 
 ADAPTERS = {
+    "lax.dot": lambda x, y, over=None, batch=(): lax.dot(x, y, dimension_numbers=over and (over, batch)),
     "lax.polygamma": lambda x, m: lax.polygamma(jnp.full_like(x, m), x),
     "lax.logaddexp": lambda x, y: jax._src.lax.other.logaddexp(x, y),
     "lax.eq_to": lambda x, y: internal.eq_to_p.bind(x, y),
@@ -201,3 +202,6 @@ def transforms(f):
     f.case("lax.fft", ("bfloat16", (4,)), fft_type="RFFT", fft_lengths=[4], error=True)
     f.case("lax.fft", ("bfloat16", (4,)), fft_type="FFT", fft_lengths=[4], error=None, abs=1e-5)
     f.case("lax.fft", ("bool", (4,)), fft_type="FFT", fft_lengths=[4], error=None, abs=1e-5)
+    f.case("lax.dot", ("float32", (2, 3, 4)), ("float32", (2, 4, 3)), over=[[2], [1]], batch=[[0], [0]], grad=True, abs=2e-6)
+    f.case("lax.dot", ("float32", (2, 3)), ("float32", (2, 3)), over=[[1], [1]], batch=[[], []], abs=2e-6)
+    f.case("lax.dot", ("float32", (2, 3)), ("float32", (2, 3)), over=[[1], [0]], batch=[[], []], error=True)

@@ -124,12 +124,12 @@ fn elements_are_read_as_what_they_are() {
     check(
         at!(two().to_vec::<i32>()),
         ErrorKind::DType,
-        expect!["to_vec: the array is f32[2], so its elements cannot be read as int32"],
+        expect!["to_vec: the array is f32[2], so its elements cannot be read as i32"],
     );
     check(
         at!(two().to_vec::<f64>()),
         ErrorKind::DType,
-        expect!["to_vec: the array is f32[2], so its elements cannot be read as float64"],
+        expect!["to_vec: the array is f32[2], so its elements cannot be read as f64"],
     );
     check(
         at!(Array::from(1.5).item::<i32>()),
