@@ -1,15 +1,19 @@
 //! Padding. JAX: `numpy/lax_numpy.py`.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::arguments::{Integer, options};
 use crate::core::array::Array;
-use crate::error::throw;
+use crate::error::{OrThrow, bail, throw};
+use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::lax;
 use crate::numpy::creation::spread;
 use crate::numpy::reductions::{ReduceOptions, max_with, min_with};
 use crate::numpy::{LinspaceOptions, flip, linspace_with, mean_with, median_with, repeat, round, subtract};
 
-/// How [`pad_with`] fills what it adds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How [`pad_with`] fills what it adds. A function converts into it: see [`PadMode::Function`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PadMode {
     /// With the option `constant_values`.
@@ -35,6 +39,48 @@ pub enum PadMode {
     Symmetric,
     /// With the elements of the other end.
     Wrap,
+    /// As a function has it. It takes a vector along one axis, padded with zeros, how many elements were added before and behind,
+    /// and which axis it is, and returns the vector: for each axis after the other. `vmap` maps it over the vectors.
+    ///
+    /// ```
+    /// use raxla::numpy::{self as jnp, PadOptions};
+    /// use raxla::Array;
+    ///
+    /// // The sum of what is there, in front.
+    /// let total = |row: &Array, (before, _): (usize, usize), _axis: usize| row.at(..before).set(jnp::sum(row, ..));
+    /// let x = Array::from([[1, 2], [3, 4]]);
+    /// let y = jnp::pad_with(&x, ((0, 0), (1, 0)), PadOptions::new().mode(total));
+    /// assert_eq!(y.to_vec::<i32>()?, [3, 1, 2, 7, 3, 4]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    Function(PadFunction),
+}
+
+/// A vector, how many elements were added before and behind, and along which axis it is.
+type Fill = dyn Fn(&Array, (usize, usize), usize) -> Array + Send + Sync;
+
+/// What [`PadMode::Function`] calls.
+#[derive(Clone)]
+pub struct PadFunction(Arc<Fill>);
+
+impl fmt::Debug for PadFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PadFunction")
+    }
+}
+
+/// The same function, not one that does the same.
+impl PartialEq for PadFunction {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+impl Eq for PadFunction {}
+
+impl<F: Fn(&Array, (usize, usize), usize) -> Array + Send + Sync + 'static> From<F> for PadMode {
+    fn from(f: F) -> Self {
+        PadMode::Function(PadFunction(Arc::new(f)))
+    }
 }
 
 /// What [`PadMode::Reflect`] and [`PadMode::Symmetric`] make of the mirror image.
@@ -105,8 +151,8 @@ impl<A: Integer, B: Integer, C: Integer, D: Integer> From<((A, B), (C, D))> for 
 options! {
     /// Options of [`pad_with`].
     pub struct PadOptions {
-        /// How it fills what it adds.
-        mode: value PadMode = PadMode::Constant,
+        /// How it fills what it adds: a [`PadMode`], or a function as [`PadMode::Function`] calls it.
+        mode: into PadMode = PadMode::Constant,
         /// What [`PadMode::Constant`] fills with: a number, a pair for before and behind, or a pair for each axis.
         constant_values: optional_into Array,
         /// How many elements at each edge [`PadMode::Maximum`], `Mean`, `Median` and `Minimum` look at; all, if not given.
@@ -156,11 +202,11 @@ pub fn pad_with(x: impl Into<Array>, pad_width: impl Into<PadWidth>, options: Pa
 #[track_caller]
 fn padded(x: Array, pad_width: &PadWidth, options: &PadOptions) -> Array {
     use PadMode::*;
-    let mode = options.mode;
+    let mode = &options.mode;
     let foreign = [
-        ("constant_values", options.constant_values.is_some(), mode == Constant),
+        ("constant_values", options.constant_values.is_some(), *mode == Constant),
         ("stat_length", options.stat_length.is_some(), matches!(mode, Maximum | Mean | Median | Minimum)),
-        ("end_values", options.end_values.is_some(), mode == LinearRamp),
+        ("end_values", options.end_values.is_some(), *mode == LinearRamp),
         ("reflect_type", options.reflect_type.is_some(), matches!(mode, Reflect | Symmetric)),
     ];
     if let Some((option, ..)) = foreign.iter().find(|(_, given, known)| *given && !known) {
@@ -173,6 +219,13 @@ fn padded(x: Array, pad_width: &PadWidth, options: &PadOptions) -> Array {
     match mode {
         Constant => constant(&x, &widths, options.constant_values.as_ref()),
         Empty => constant(&x, &widths, None),
+        Function(f) => {
+            let zeros = constant(&x, &widths, None);
+            widths
+                .iter()
+                .enumerate()
+                .fold(zeros, |x, (axis, width)| along_rows(&x, axis, |row| f.0(row, *width, axis)))
+        }
         _ => {
             let stat = options.stat_length.as_ref().map(|s| s.pairs("stat_length", &x));
             let ends = options.end_values.as_ref().map(|v| spread("pad", v, &[x.ndim(), 2]));
@@ -199,6 +252,25 @@ fn padded(x: Array, pad_width: &PadWidth, options: &PadOptions) -> Array {
             out
         }
     }
+}
+
+/// `f` of each vector along `axis`.
+#[track_caller]
+fn along_rows(x: &Array, axis: usize, f: impl Fn(&Array) -> Array) -> Array {
+    let moved = lax::move_axis(x, axis, x.ndim() - 1);
+    let n = x.shape()[axis];
+    let rows = x.size() / n.max(1);
+    let body = |args: &[Array]| {
+        let row = f(&args[0]);
+        if row.shape() != [n] {
+            bail!(Shape, "pad: the function must return a vector of {n} elements, got {}", row.aval());
+        }
+        Ok((vec![row], ()))
+    };
+    let flat = lax::reshape(&moved, [rows, n]);
+    let (out, dims, ()) = batch(body, &[flat], &[Some(0)], None, rows).or_throw();
+    let out = move_batch_axis(&out[0], dims[0], 0, rows);
+    lax::move_axis(&lax::reshape(&out, moved.shape()), x.ndim() - 1, axis)
 }
 
 #[track_caller]
@@ -250,7 +322,7 @@ fn statistic(
     axis: usize,
     widths: [usize; 2],
     lengths: Option<(usize, usize)>,
-    mode: PadMode,
+    mode: &PadMode,
 ) -> Array {
     let n = x.shape()[axis];
     let of = |x: Array| {
@@ -276,9 +348,9 @@ fn statistic(
 
 /// JAX: `_pad_symmetric_or_reflect` with `reflect_type="odd"`.
 #[track_caller]
-fn upside_down(mut x: Array, axis: usize, widths: [usize; 2], mode: PadMode) -> Array {
+fn upside_down(mut x: Array, axis: usize, widths: [usize; 2], mode: &PadMode) -> Array {
     let n = x.shape()[axis];
-    let offset = usize::from(mode == PadMode::Reflect && n > 1);
+    let offset = usize::from(*mode == PadMode::Reflect && n > 1);
     for (before, mut width) in [(true, widths[0]), (false, widths[1])] {
         let size = x.shape()[axis];
         let mut edge = if before { part(&x, 0, 1, axis) } else { part(&x, size - 1, size, axis) };
@@ -301,7 +373,7 @@ fn upside_down(mut x: Array, axis: usize, widths: [usize; 2], mode: PadMode) -> 
 }
 
 #[track_caller]
-fn from_itself(x: &Array, axis: usize, low: usize, high: usize, mode: PadMode) -> Array {
+fn from_itself(x: &Array, axis: usize, low: usize, high: usize, mode: &PadMode) -> Array {
     let n = x.shape()[axis] as i64;
     // Where each element of the result comes from, as runs of consecutive positions.
     let source = |i: i64| match mode {

@@ -6,14 +6,25 @@ use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::lax::DotPrecision;
+use crate::lax::common_shape;
 use crate::numpy::contraction::DotOptions;
 use crate::numpy::util::{constant, default_int, inexact, promote_dtypes, strong_constant};
 use crate::numpy::{ClipOptions, clip_with, matmul_with};
 
+options! {
+    /// Options of [`polyval_with`].
+    pub struct PolyvalOptions {
+        /// How many coefficients one turn of the compiled loop takes.
+        unroll: value usize = 16,
+    }
+}
+
 /// The value at `x` of a polynomial with coefficients from the highest power down, by Horner's rule.
 ///
+/// The coefficients of several polynomials may stand along further axes, which broadcast with `x`.
+///
 /// # Errors
-/// `polyval: takes a vector of coefficients, got f32[2,2]`
+/// `polyval: the coefficients must have an axis, got f32[]`; shapes that do not broadcast.
 /// ```
 /// use raxla::{Array, numpy as jnp};
 ///
@@ -22,14 +33,36 @@ use crate::numpy::{ClipOptions, clip_with, matmul_with};
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[track_caller]
-pub fn polyval(coefficients: impl Into<Array>, x: impl Into<Array>) -> Array {
-    let p = coefficients.into();
-    if p.ndim() != 1 {
-        throw!(Shape, "polyval: takes a vector of coefficients, got {}", p.aval());
+pub fn polyval(p: impl Into<Array>, x: impl Into<Array>) -> Array {
+    polyval_with(p, x, PolyvalOptions::new())
+}
+
+/// [`polyval`], unrolled otherwise.
+///
+/// # Errors
+/// As [`polyval`]; `polyval: unroll must be a positive integer, got 0`.
+#[track_caller]
+pub fn polyval_with(p: impl Into<Array>, x: impl Into<Array>, options: PolyvalOptions) -> Array {
+    let p = p.into();
+    if p.ndim() == 0 {
+        throw!(Shape, "polyval: the coefficients must have an axis, got {}", p.aval());
+    }
+    if options.unroll == 0 {
+        throw!(InvalidArgument, "polyval: unroll must be a positive integer, got 0");
     }
     let [p, x] = promote_dtypes([&p, &x.into()]);
-    let start = lax::full(x.shape(), constant(&x, 0.0));
-    (0..p.size() as i64).fold(start, |y, i| y * &x + p.index(i))
+    let Ok(shape) = common_shape(&[&p.shape()[1..], x.shape()]) else {
+        throw!(
+            Shape,
+            "polyval: the coefficients {} but for their first axis must broadcast with x, got {}",
+            p.aval(),
+            x.aval()
+        );
+    };
+    let start = lax::full(shape, constant(&x, 0.0));
+    let step = |y: Array, p: Array| (y * &x + p, ());
+    let unroll = lax::ScanOptions::new().unroll(options.unroll);
+    lax::scan_with(step, start, p, unroll).map(|(y, ())| y).or_throw()
 }
 
 /// Which part of a convolution [`convolve_with`] gives.

@@ -48,7 +48,11 @@ NO_USE_OF = {
     ("nn", "dot_product_attention", "implementation"): "there is the one that JAX takes by default",
     ("numpy", "sort", "kind"): "JAX takes none but None and 'stable', which the option stable says",
     ("numpy", "argsort", "kind"): "JAX takes none but None and 'stable', which the option stable says",
+    ("numpy", "indices", "sparse"): "meshgrid_with has it, whose result is a list",
+    ("numpy", "where", "size"): "of the form with one argument, which is nonzero",
+    ("numpy", "where", "fill_value"): "of the form with one argument, which is nonzero",
     ("numpy", "clip", "arr"): "NumPy's older name of the operand",
+    ("debug", "print", "skip_format_check"): "the compiler checks the format",
     ("random", "key", "dtype"): "the type of the key says it",
     ("random", "wrap_key_data", "dtype"): "the type of the key says it",
 }
@@ -68,6 +72,7 @@ ALIASES = {
     # A type of tree says it.
     "initializer": {"init"},
     "fun": {"f"},
+    "callback": {"f"},
     "func": {"f"},
 }
 
@@ -163,10 +168,9 @@ class Crate:
         return {name: items[0] for name, items in items.items() if items}
 
     def parameters(self, function):
-        """The names of a function's parameters and options, and how many arguments it takes."""
+        """The names of a function's parameters and options, those of its parameters alone, and how many arguments it takes."""
         if "macro" in function["inner"]:
-            # Takes what its documentation says, which this cannot read.
-            return set(), sys.maxsize
+            return set(self.MACROS[function["name"]]), set(), sys.maxsize
         names = set()
         signature = function["inner"]["function"]
         inputs = signature["sig"]["inputs"]
@@ -185,7 +189,10 @@ class Crate:
                     block = self.item(id)["inner"]["impl"]
                     if block["trait"] is None:
                         names.update(self.item(i)["name"].rstrip("_") for i in block["items"])
-        return names, count
+        return names, {name.rstrip("_") for name, _ in inputs}, count
+
+    # What macros take, as their documentation says.
+    MACROS = {"print": ["fmt", "ordered"]}
 
     def options_of(self, generics, name):
         """The options `O` of a parameter whose type is bounded by `MaybePair<O>`."""
@@ -206,15 +213,14 @@ def counted(module, name, theirs):
 
 
 def absent_parameters(crate, functions, name, theirs):
-    short, count = crate.parameters(functions[name])
-    names = set(short)
+    names, positional, count = crate.parameters(functions[name])
     for variant in (name + "_with", name.rstrip("_") + "_with"):
         if variant in functions:
             names |= crate.parameters(functions[variant])[0]
     required = [p for p in theirs if p.endswith("!")]
     absent = [p for p in theirs if not p.endswith("!") and not has(p.rstrip("_"), names)]
     # Operands have no default in JAX either, and may be called otherwise here; some are options here.
-    count += sum(p[:-1] in names - short for p in required)
+    count += sum(p[:-1] in names - positional for p in required)
     if len(required) > count:
         absent.append(f"{len(required) - count} of {' '.join(p[:-1] for p in required)}")
     return absent

@@ -175,7 +175,10 @@ pub const INDEX: &[&[Row]] = &[&[
         }
         jnp::interp_with(&x[0], &x[1], &x[2], options)
     }),
-    row!("numpy.polyval", |x, _| jnp::polyval(&x[0], &x[1])),
+    row!("numpy.polyval", |x, p| match p.size_or_none("unroll") {
+        Some(unroll) => jnp::polyval_with(&x[0], &x[1], jnp::PolyvalOptions::new().unroll(unroll)),
+        None => jnp::polyval(&x[0], &x[1]),
+    }),
     row!("numpy.convolve", |x, p| {
         let mode = match p.str("mode") {
             "same" => ConvolveMode::Same,

@@ -278,6 +278,12 @@ fn pad_mode(p: &Params) -> PadMode {
         "reflect" => PadMode::Reflect,
         "symmetric" => PadMode::Symmetric,
         "wrap" => PadMode::Wrap,
+        "total" => PadMode::from(|row: &Array, (before, behind): (usize, usize), axis: usize| {
+            let total = jnp::sum(row, ..).astype(row.dtype());
+            let filled = row.at(..before).set(total);
+            let n = row.size();
+            filled.at(n - behind..).set(axis as i32)
+        }),
         _ => PadMode::Constant,
     }
 }

@@ -176,3 +176,13 @@ def build(f):
     points = arr("float32", [0.0, 1.5, 2.0, 9.0, 2.75, -4.0])
     f.case("numpy.interp", points, arr("float32", [1.0, 2.0, 3.0]), arr("float32", [3.0, 2.0, 7.0]), left=-1.0, right=-2.0)
     f.case("numpy.interp", points, arr("float32", [1.0, 3.0, 2.0]), arr("float32", [3.0, 2.0, 7.0]), period=4.0, abs=1e-6)
+    several = ("float32", (3, 2))
+    for unroll in (1, 2, 16):
+        f.case("numpy.polyval", ("float32", (5,)), ("float32", (2, 3)), unroll=unroll, abs=1e-5, grad=True, grad_abs=1e-4)
+    f.case("numpy.polyval", several, ("float32", (4, 2)), abs=1e-5, grad=True, grad_abs=1e-4)
+    f.case("numpy.polyval", several, ("float32", ()), abs=1e-5)
+    f.case("numpy.polyval", ("int32", (20,)), arr("int32", [0, 1, -1]))
+    f.case("numpy.polyval", ("float32", (0,)), ("float32", (2,)))
+    f.case("numpy.polyval", ("int32", (3,)), ("bfloat16", (2,)), abs=1.0)
+    f.case("numpy.polyval", ("float32", ()), ("float32", (2,)), error=True)
+    f.case("numpy.polyval", several, ("float32", (3,)), error=True)
