@@ -1,9 +1,9 @@
 //! What one call costs below everything else, PJRT's `Execute` through `raxla::pjrt`; and what a call of a jitted function adds.
 //!
 //! `cargo bench --bench pjrt_overhead`. With `calls` only the second; with `threads` what two threads do; with `loop borrowed 100 5000` so many calls of it, for a
-//! profiler.
+//! profiler: `borrowed` or `donated` of a jitted function, `execute-borrowed` or `execute-donated` of its executable.
 
-use raxla::pjrt::{Buffer, Client, CompileOptions, Plugin, Program, discovery};
+use raxla::pjrt::{Buffer, Client, CompileOptions, Executable, Plugin, Program, discovery};
 use raxla::{Array, DType, Result, jit};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -34,10 +34,41 @@ fn negate(xs: &[Array]) -> Vec<Array> {
     xs.iter().map(|x| -x).collect()
 }
 
-/// Calls a jitted function, and nothing else.
+/// So many buffers as an executable of [`negate`] takes.
+fn buffers(executable: &Executable, count: usize) -> Result<Vec<Buffer>> {
+    let client = executable.client();
+    let device = client.default_device()?;
+    (0..count).map(|_| client.buffer_from_host(&[0; 16], DType::F32, &[2, 2], &device)).collect()
+}
+
+fn execute(executable: &Executable, inputs: &[Buffer]) -> Result<Vec<Buffer>> {
+    let inputs: Vec<&Buffer> = inputs.iter().collect();
+    Ok(executable.execute(&inputs, &[])?.into_vec())
+}
+
+/// Runs an executable, on the same inputs or on what it gave.
+fn again(executable: &Executable, leaves: usize, runs: usize, donated: bool) -> Result<()> {
+    let mut inputs = buffers(executable, leaves)?;
+    for _ in 0..runs {
+        let outputs = execute(executable, &inputs)?;
+        if donated {
+            inputs = outputs;
+        }
+    }
+    Ok(())
+}
+
+/// Calls a jitted function, or its executable, and nothing else.
 fn repeat(how: &str, leaves: usize, runs: usize) -> Result<()> {
     let mut xs = parameters(leaves);
     let (borrowed, donated) = (jit(|xs: &Vec<Array>| negate(xs)), jit(|xs: Vec<Array>| negate(&xs)));
+    match how {
+        "execute-borrowed" => {
+            return again(borrowed.lower()(&xs)?.compile()?.executable(), leaves, runs, false);
+        }
+        "execute-donated" => return again(donated.lower()(xs)?.compile()?.executable(), leaves, runs, true),
+        _ => {}
+    }
     for _ in 0..runs {
         match how {
             "donated" => xs = donated(xs)?,
@@ -54,23 +85,15 @@ fn calls() -> Result<()> {
         let runs = 10_000 / count.max(10) + 10;
         let mut xs = parameters(count);
         let compiled = (borrowed.lower()(&xs)?.compile()?, donated.lower()(parameters(count))?.compile()?);
-        let (client, bytes) = (compiled.0.executable().client(), [0; 16]);
-        let device = client.default_device()?;
-        let buffers = || -> Result<Vec<Buffer>> {
-            (0..count).map(|_| client.buffer_from_host(&bytes, DType::F32, &[2, 2], &device)).collect()
-        };
-        let (inputs, mut state) = (buffers()?, buffers()?);
+        let (inputs, mut state) =
+            (buffers(compiled.0.executable(), count)?, buffers(compiled.1.executable(), count)?);
         let mut least = [Duration::MAX; 4];
         for round in 0..40 {
             let times = [
-                mean(runs, || {
-                    let inputs: Vec<&Buffer> = inputs.iter().collect();
-                    compiled.0.executable().execute(&inputs, &[]).map(drop)
-                })?,
+                mean(runs, || execute(compiled.0.executable(), &inputs).map(drop))?,
                 mean(runs, || borrowed(&xs).map(drop))?,
                 mean(runs, || {
-                    let inputs: Vec<&Buffer> = state.iter().collect();
-                    state = compiled.1.executable().execute(&inputs, &[])?.into_vec();
+                    state = execute(compiled.1.executable(), &state)?;
                     Ok(())
                 })?,
                 mean(runs, || {
@@ -93,34 +116,60 @@ fn calls() -> Result<()> {
     Ok(())
 }
 
-/// One jitted function, called by one thread and by two at once, each with arguments of its own.
+/// One jitted function, called by one thread and by two at once, each with arguments of its own; and its executable, which shows
+/// what the plugin itself allows.
 fn threads() -> Result<()> {
     for count in [1, 10, 100] {
         let f = jit(|xs: &Vec<Array>| negate(xs));
-        let runs = 20_000 / count + 100;
-        let round = |threads: usize| -> Result<Duration> {
-            let barrier = Barrier::new(threads);
-            let one = || -> Result<Duration> {
-                let xs = parameters(count);
-                f(&xs)?;
-                barrier.wait();
-                mean(runs, || f(&xs).map(drop))
-            };
-            std::thread::scope(|scope| {
-                let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-                let times =
-                    running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| std::process::abort()));
-                times.collect::<Result<Vec<_>>>().map(|times| times.into_iter().max().unwrap_or_default())
-            })
-        };
-        let mut least = [Duration::MAX; 2];
-        for _ in 0..20 {
-            least = [least[0].min(round(1)?), least[1].min(round(2)?)];
+        let compiled = f.lower()(&parameters(count))?.compile()?;
+        let executable = compiled.executable();
+        // A millisecond or two: on a machine with other guests two threads seldom run for long undisturbed.
+        let runs = 1_000 / count + 10;
+        let mut least = [Duration::MAX; 4];
+        for _ in 0..200 {
+            for (i, threads) in [1, 2].into_iter().enumerate() {
+                let call = at_once(threads, || {
+                    let xs = parameters(count);
+                    let f = &f;
+                    f(&xs)?;
+                    Ok(move || mean(runs, || f(&xs).map(drop)))
+                })?;
+                let bare = at_once(threads, || {
+                    let inputs = buffers(executable, count)?;
+                    Ok(move || mean(runs, || execute(executable, &inputs).map(drop)))
+                })?;
+                least[i] = least[i].min(call);
+                least[2 + i] = least[2 + i].min(bare);
+            }
         }
-        let gain = 2.0 * least[0].as_secs_f64() / least[1].as_secs_f64();
-        println!("{count:>4} leaves: two threads do {gain:.2} times what one does ({:.2?} a call)", least[0]);
+        let gain = |i: usize| 2.0 * least[i].as_secs_f64() / least[i + 1].as_secs_f64();
+        println!(
+            "{count:>4} leaves: two threads do {:.2} times what one does ({:.2?} a call), of execute alone {:.2} times ({:.2?})",
+            gain(0),
+            least[0],
+            gain(2),
+            least[2]
+        );
     }
     Ok(())
+}
+
+/// The time of what `prepare` makes, on so many threads at once: the longest of them.
+fn at_once<F: FnOnce() -> Result<Duration>>(
+    threads: usize,
+    prepare: impl Fn() -> Result<F> + Sync,
+) -> Result<Duration> {
+    let barrier = Barrier::new(threads);
+    let one = || {
+        let run = prepare()?;
+        barrier.wait();
+        run()
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        let times = running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| std::process::abort()));
+        times.collect::<Result<Vec<_>>>().map(|times| times.into_iter().max().unwrap_or_default())
+    })
 }
 
 fn mean(runs: usize, mut f: impl FnMut() -> Result<()>) -> Result<Duration> {

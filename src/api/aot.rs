@@ -16,8 +16,8 @@ use crate::core::placement;
 use crate::core::sharding::Sharding;
 use crate::error::{Result, bail};
 use crate::pjrt::Executable;
-use crate::signature::{Call, FlatArgs, FlatFn, FlatOut, Signature};
-use crate::tree::{Token, first_difference};
+use crate::signature::{Call, FlatArgs, FlatFn, Signature, Take, made_of_result};
+use crate::tree::{self, Token, first_difference};
 
 /// A traced function: a jaxpr that is not lowered yet. From [`Jit::trace`](crate::api::Jit::trace).
 pub struct Traced<S: Signature> {
@@ -105,11 +105,14 @@ impl<S: Signature> Lowered<S> {
         let program = Arc::new(CompiledFn::compile(&self.lowering, in_shardings).map_err(|e| e.at(caller))?);
         let (run, traced) = (program.clone(), self.traced.clone());
         let (tokens, avals) = (self.tokens.clone(), self.avals.clone());
-        let call = Call::new(move |args: FlatArgs| {
+        let call = Call::new(move |mut args: FlatArgs| {
             let checked = check(&tokens, &avals, &args).and_then(|()| check_placement(&run, &traced, &args));
             checked.map_err(|e| e.at(args.caller))?;
-            let leaves = run.run(&traced.consts, args.leaves).map_err(|e| e.at(args.caller))?;
-            FlatOut { leaves, tree: traced.out_tree.clone() }.into_tree()
+            let call = |take: Take<'_>| {
+                let take = |leaves: &mut dyn Iterator<Item = Array>| take(&traced.out_tree, leaves);
+                run.run(&traced.consts, &mut args.leaves, take).map_err(|e| e.at(args.caller))
+            };
+            made_of_result(call, tree::rebuild)
         });
         Ok(Compiled { program, call })
     }

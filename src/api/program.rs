@@ -24,7 +24,7 @@ use crate::error::{Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
 use crate::pjrt::Executable;
-use crate::signature::{FlatArgs, FlatFn, OutLeaves};
+use crate::signature::{FlatArgs, FlatFn};
 use crate::tree::{Leaves, TreeDef, leaf_paths};
 
 /// A traced function.
@@ -293,89 +293,117 @@ impl CompiledFn {
         };
         let outs = lowering.out_avals.iter().map(out).collect::<Result<_>>()?;
         let is_single = in_shardings.is_single();
+        let (expected, given) = (launch.tokens() + lowering.out_avals.len(), executable.output_count());
+        if expected != given {
+            bail!(Internal, "the program gives {given} results for {expected}");
+        }
         Ok(CompiledFn { executable, launch, inputs, outs, in_shardings, is_single })
     }
 
-    /// Runs the program. `leaves` are given away: a donated buffer that nobody else holds is overwritten, one that
-    /// somebody holds is copied.
-    pub(crate) fn run(&self, consts: &[Array], leaves: Leaves) -> Result<OutLeaves> {
-        let array = |input: &Input| {
-            let position = input.position as usize;
-            if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] }
-        };
-        // What is elsewhere is copied first, since the list of arguments borrows the copies.
-        let mut copies: SmallVec<[Arc<Shards>; 4]> = SmallVec::new();
-        for input in &self.inputs {
-            let x = array(input);
-            if matches!(&x.0, Repr::Device(x) if x.sharding == input.sharding) {
-                continue;
-            }
-            if let BufferRef::Shared(copy) = buffer_on(x, input.sharding)? {
-                copies.push(copy);
-            }
+    /// Runs the program and has `take` take its results. `leaves` are given away: a donated buffer that nobody else holds is
+    /// overwritten, one that somebody holds is copied.
+    pub(crate) fn run(
+        &self,
+        consts: &[Array],
+        leaves: &mut Leaves,
+        take: impl FnOnce(&mut dyn Iterator<Item = Array>) -> Result<()>,
+    ) -> Result<()> {
+        let mut non_donatable = SmallVec::new();
+        if self.is_single && self.launch.is_plain() {
+            let outs = {
+                let copies;
+                let list = || self.executable.arguments(self.inputs.len());
+                let mut arguments = list();
+                if !self.list(consts, leaves, &[], &mut non_donatable, |x| arguments.push(&x[0]))? {
+                    copies = self.copies(consts, leaves)?;
+                    (arguments, non_donatable) = (list(), SmallVec::new());
+                    self.list(consts, leaves, &copies, &mut non_donatable, |x| arguments.push(&x[0]))?;
+                }
+                arguments.execute(&non_donatable)?
+            };
+            return self.give(outs.map(|buffer| SmallVec::from_buf([buffer])), leaves, take);
         }
-        let mut non_donatable: SmallVec<[i64; 16]> = SmallVec::new();
-        let mut results = OutLeaves::with_capacity(self.outs.len());
-        let mut take = |shards, (aval, placement): &(ShapedArray, Placement)| {
-            results.push(Array::on_device(shards, *aval, *placement));
-        };
-        let count = if self.is_single && self.launch.is_plain() {
-            let mut arguments = self.executable.arguments(self.inputs.len());
-            self.list(array, &copies, &mut non_donatable, |shards| arguments.push(&shards[0]))?;
-            let outs = arguments.execute(&non_donatable)?;
-            let count = outs.len();
-            for (buffer, out) in outs.zip(&self.outs) {
-                take(SmallVec::from_buf([buffer?]), out);
-            }
-            count
-        } else {
+        let copies = self.copies(consts, leaves)?;
+        let outs = {
             let mut arguments: SmallVec<[&Shards; 8]> = SmallVec::with_capacity(self.inputs.len());
-            self.list(array, &copies, &mut non_donatable, |shards| {
+            self.list(consts, leaves, &copies, &mut non_donatable, |shards| {
                 arguments.push(shards);
                 Ok(())
             })?;
             let whole = self.in_shardings.whole;
-            let outs = self.launch.run_sharded(&self.executable, whole, &arguments, &non_donatable)?;
-            let count = outs.len();
-            outs.into_iter().zip(&self.outs).for_each(|(shards, out)| take(shards, out));
-            count
+            self.launch.run_sharded(&self.executable, whole, &arguments, &non_donatable)?
         };
-        if count != self.outs.len() {
-            bail!(Internal, "the program gave {count} results for {}", self.outs.len());
-        }
-        Ok(results)
+        self.give(outs.into_iter(), leaves, take)
     }
 
-    /// Gives each argument's buffers to `push`, and notes which must not be overwritten.
+    /// Has `take` take the results. The arguments go before that: what they leave is used for the results.
+    #[inline]
+    fn give(
+        &self,
+        outs: impl Iterator<Item = Shards>,
+        leaves: &mut Leaves,
+        take: impl FnOnce(&mut dyn Iterator<Item = Array>) -> Result<()>,
+    ) -> Result<()> {
+        leaves.clear();
+        let results = outs.zip(&self.outs);
+        take(&mut results.map(|(shards, (aval, placement))| Array::on_device(shards, *aval, *placement)))
+    }
+
+    /// Copies, where the program takes them, of what is elsewhere.
+    #[cold]
+    fn copies(&self, consts: &[Array], leaves: &[Array]) -> Result<Copies> {
+        let mut copies = Copies::new();
+        for input in &self.inputs {
+            if let BufferRef::Shared(copy) = buffer_on(input.array(consts, leaves), input.sharding)? {
+                copies.push(copy);
+            }
+        }
+        Ok(copies)
+    }
+
+    /// Gives each argument's buffers to `push`, and notes which must not be overwritten. Gives `false` if what is elsewhere is not
+    /// among the copies.
     #[inline]
     fn list<'a>(
         &self,
-        array: impl Fn(&Input) -> &'a Array,
+        consts: &'a [Array],
+        leaves: &'a [Array],
         copies: &'a [Arc<Shards>],
         non_donatable: &mut SmallVec<[i64; 16]>,
         mut push: impl FnMut(&'a Shards) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut copies = copies.iter();
         for (i, input) in self.inputs.iter().enumerate() {
-            match &array(input).0 {
+            match &input.array(consts, leaves).0 {
                 Repr::Device(x) if x.sharding == input.sharding => {
-                    if input.donated && Arc::strong_count(&x.array) != 1 {
+                    if input.donated && !x.array.is_unique() {
                         non_donatable.push(i as i64);
                     }
                     push(&x.shards)?;
                 }
                 _ => {
+                    let Some(copy) = copies.next() else { return Ok(false) };
                     if input.donated {
                         non_donatable.push(i as i64);
                     }
-                    let Some(copy) = copies.next() else { bail!(Internal, "an argument was not copied") };
                     push(copy)?;
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
+
+impl Input {
+    /// What is passed for it.
+    #[inline]
+    fn array<'a>(&self, consts: &'a [Array], leaves: &'a [Array]) -> &'a Array {
+        let position = self.position as usize;
+        if position < consts.len() { &consts[position] } else { &leaves[position - consts.len()] }
+    }
+}
+
+type Copies = SmallVec<[Arc<Shards>; 4]>;
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use crate::core::tracer::{TraceId, Tracer, is_live, unexpected_tracer};
 use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Error, OrThrow, Result, bail, err};
-use crate::pjrt::Buffer;
+use crate::pjrt::{Buffer, Pooled};
 
 /// An n-dimensional array: on a device, or a tracer that stands for one while a function is traced.
 ///
@@ -63,7 +63,7 @@ pub(crate) enum Identity {
 /// A handle of a buffer, which it shares with its clones.
 #[derive(Clone)]
 pub(crate) struct OnDevice {
-    pub array: Arc<DeviceArray>,
+    pub array: Pooled<DeviceArray>,
     /// Must it stay on its device? Not the buffer's own: `device_put` may commit one clone to where all are.
     pub committed: bool,
 }
@@ -106,7 +106,10 @@ impl Array {
     #[inline]
     pub(crate) fn on_device(shards: Shards, aval: ShapedArray, placement: Placement) -> Self {
         let Placement { sharding, committed } = placement;
-        Array(Repr::Device(OnDevice { array: Arc::new(DeviceArray { aval, shards, sharding }), committed }))
+        Array(Repr::Device(OnDevice {
+            array: Pooled::new(DeviceArray { aval, shards, sharding }),
+            committed,
+        }))
     }
 
     /// An array of this shape from its elements in row-major order.
@@ -250,7 +253,7 @@ impl Array {
     pub(crate) fn identity(&self) -> Identity {
         work::count(1);
         match &self.0 {
-            Repr::Device(x) => Identity::Address(Arc::as_ptr(&x.array).addr()),
+            Repr::Device(x) => Identity::Address(x.array.addr()),
             Repr::Scalar(_) => Identity::Scalar,
             Repr::Tracer(Tracer::Var { trace, var, .. }) => Identity::Var(*trace, *var),
             Repr::Tracer(Tracer::Dual(dual)) => Identity::Address(Arc::as_ptr(dual).addr()),

@@ -40,6 +40,11 @@ impl Launch {
         Launch { ordered: effects.ordered(), host_calls: module.host_calls.clone() }
     }
 
+    /// How many tokens the program takes, and gives before its results.
+    pub(crate) fn tokens(&self) -> usize {
+        self.ordered.len()
+    }
+
     /// Is the program run like any, since nothing has to be noted?
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {

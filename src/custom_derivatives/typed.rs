@@ -149,7 +149,7 @@ pub(super) struct Application {
 impl Application {
     /// Takes the leaves out of the arguments.
     fn new(mut args: FlatArgs) -> (Self, Vec<Array>) {
-        let leaves = std::mem::take(&mut args.leaves).into_vec();
+        let leaves = std::mem::take(&mut args.leaves);
         let mut tokens = vec![Token::Tuple(args.args.len() as u32)];
         tokens.extend(args.tokens.iter().cloned());
         let in_tree = TreeDef::from_tokens(&tokens);

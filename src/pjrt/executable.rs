@@ -7,6 +7,7 @@ use super::{Buffer, Client, CompiledProgram, Device, Event, sys};
 use crate::error::{Result, bail};
 use smallvec::SmallVec;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,16 +16,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub type Outputs = SmallVec<[Buffer; 4]>;
 
 /// The arguments of one execution on one device: [`Executable::arguments`].
-pub(crate) struct ArgumentList<'a> {
-    executable: &'a Executable,
+pub(crate) struct ArgumentList<'e, 'b> {
+    executable: &'e Executable,
     /// Larger lists go to the heap.
     raw: SmallVec<[*mut sys::PJRT_Buffer; 128]>,
+    buffers: PhantomData<&'b Buffer>,
 }
 
-impl<'a> ArgumentList<'a> {
+impl<'e, 'b> ArgumentList<'e, 'b> {
     /// The next argument.
     #[inline(always)]
-    pub(crate) fn push(&mut self, argument: &'a Buffer) -> Result<()> {
+    pub(crate) fn push(&mut self, argument: &'b Buffer) -> Result<()> {
         self.executable.check_argument(argument)?;
         self.raw.push(argument.raw());
         Ok(())
@@ -32,27 +34,25 @@ impl<'a> ArgumentList<'a> {
 
     /// [`Executable::execute`] of the executable that made the list.
     #[inline]
-    pub(crate) fn execute(&self, non_donatable: &[i64]) -> Result<OutputList<'a>> {
+    pub(crate) fn execute(&self, non_donatable: &[i64]) -> Result<OutputList<'e>> {
         self.executable.execute_list(self, non_donatable, null_mut(), null_mut())
     }
 }
 
 /// The outputs of one execution on one device, as they are asked for.
-pub(crate) struct OutputList<'a> {
-    client: &'a Client,
+pub(crate) struct OutputList<'e> {
+    client: &'e Client,
     raw: smallvec::IntoIter<[*mut sys::PJRT_Buffer; 32]>,
 }
 
 impl Iterator for OutputList<'_> {
-    type Item = Result<Buffer>;
+    type Item = Buffer;
 
     #[inline(always)]
-    fn next(&mut self) -> Option<Result<Buffer>> {
-        let raw = self.raw.next()?;
-        Some(non_null(raw, "PJRT_LoadedExecutable_Execute").map(|raw| {
-            // SAFETY: the execution made the buffer for its caller, and it is taken out of the list once.
-            unsafe { Buffer::from_raw(self.client, raw) }
-        }))
+    fn next(&mut self) -> Option<Buffer> {
+        let raw = NonNull::new(self.raw.next()?)?;
+        // SAFETY: the execution made the buffer for its caller, and it is taken out of the list once.
+        Some(unsafe { Buffer::from_raw(self.client, raw) })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -209,19 +209,19 @@ impl Executable {
     ) -> Result<Outputs> {
         let mut list = self.arguments(arguments.len());
         arguments.iter().try_for_each(|argument| list.push(argument))?;
-        self.execute_list(&list, non_donatable, device, event)?.collect()
+        Ok(self.execute_list(&list, non_donatable, device, event)?.collect())
     }
 
     /// An empty list of arguments, with room for so many.
     #[inline]
-    pub(crate) fn arguments(&self, count: usize) -> ArgumentList<'_> {
-        ArgumentList { executable: self, raw: SmallVec::with_capacity(count) }
+    pub(crate) fn arguments<'b>(&self, count: usize) -> ArgumentList<'_, 'b> {
+        ArgumentList { executable: self, raw: SmallVec::with_capacity(count), buffers: PhantomData }
     }
 
     /// `arguments` is a list of this executable's.
     fn execute_list(
         &self,
-        arguments: &ArgumentList<'_>,
+        arguments: &ArgumentList<'_, '_>,
         non_donatable: &[i64],
         device: *mut sys::PJRT_Device,
         event: *mut *mut sys::PJRT_Event,
@@ -247,6 +247,9 @@ impl Executable {
         // executable; all lists outlive the call, the output list has room for every output and `event`, unless it is null, for
         // one event. The caller of PJRT owns the outputs.
         unsafe { call!(self.client.plugin(), Runtime, PJRT_LoadedExecutable_Execute, a) }?;
+        if outputs.iter().any(|output| output.is_null()) {
+            bail!(Internal, "PJRT_LoadedExecutable_Execute reported success but returned no handle");
+        }
         let first = outputs.first().copied();
         let outputs = OutputList { client: &self.client, raw: outputs.into_iter() };
         self.note_run(first)?;

@@ -33,6 +33,7 @@ mod memory;
 mod options;
 mod packages;
 mod plugin;
+mod pooled;
 mod program;
 mod search;
 #[rustfmt::skip]
@@ -54,6 +55,7 @@ pub use host::{HostBufferSemantics, HostTransfer};
 pub use memory::Memory;
 pub use options::{CompileOptions, DeviceAssignment, OptionOverride};
 pub use plugin::Plugin;
+pub(crate) use pooled::Pooled;
 pub use program::{Program, ProgramFormat};
 pub use topology::Topology;
 pub use transfer::AsyncTransferManager;

@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::call_site::{self, CallKey};
-use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, LastSize, describe_at, short_type_name};
+use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, describe_at, short_type_name};
 use super::{Arg, ArgAt, Function, Output, Primals, Signature, Traceable, taken};
 use crate::core::array::Array;
 use crate::error::Result;
@@ -132,15 +132,12 @@ macro_rules! arity {
                 key: CallKey,
                 applied_at: &'static Location<'static>,
             ) -> Arc<Self::Callee<'f, R>> {
-                let size = LastSize::default();
                 Arc::new(move |$($a: $A::Item<'_>),*| {
                     let caller = call_site::take(key).unwrap_or(applied_at);
                     #[allow(unused_mut, reason = "a function of no arguments pushes none")]
-                    let mut args = ArgsBuilder::of_size(&size);
+                    let mut args = ArgsBuilder::with_room();
                     $(args.push::<$A>($a);)*
-                    let args = args.finish(caller);
-                    size.note(&args);
-                    body(args)
+                    body(args.finish(caller))
                 })
             }
         }

@@ -2,16 +2,16 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
 use super::{Arg, Primals};
 use crate::core::array::Array;
-use crate::error::Result;
-use crate::tree::{Flattener, Leaves, Pytree, Token, Tokens, TreeDef, Unflattener};
+use crate::error::{Result, err};
+use crate::tree::{self, Flattener, Leaves, Pytree, Token, Tokens, TreeDef};
 
 /// The leaves and the structure of all the arguments of one call.
 #[derive(Clone, Debug)]
@@ -65,8 +65,20 @@ impl FlatArgs {
 
     /// The same structure with other leaves, as many.
     pub(crate) fn with_leaves(&self, leaves: &[Array]) -> Self {
-        let leaves = leaves.iter().cloned().collect();
+        let leaves = leaves.to_vec();
         FlatArgs { leaves, tokens: self.tokens.clone(), args: self.args.clone(), caller: self.caller }
+    }
+
+    /// Drops them, and leaves the room that they took to the next call.
+    #[inline]
+    pub(crate) fn recycle(self) {
+        let FlatArgs { mut leaves, mut tokens, .. } = self;
+        leaves.clear();
+        tokens.clear();
+        if leaves.capacity().max(tokens.capacity()) <= SPARE_ROOM {
+            // At the end of the thread nobody needs it.
+            let _ = SPARE.try_with(|spare| spare.set(Flattener { leaves, tokens }));
+        }
     }
 
     /// The leaves of argument `i`.
@@ -80,6 +92,14 @@ impl FlatArgs {
     }
 }
 
+thread_local! {
+    /// The lists of this thread's last call, emptied: those of the next have room at once. Long lists are dear to allocate.
+    static SPARE: Cell<Flattener> = const { Cell::new(Flattener::new()) };
+}
+
+/// Lists with more room are not kept.
+const SPARE_ROOM: usize = 1 << 16;
+
 /// Collects the arguments of one call.
 #[derive(Default)]
 pub struct ArgsBuilder {
@@ -90,9 +110,9 @@ pub struct ArgsBuilder {
 impl ArgsBuilder {
     /// With room for what the last call took.
     #[inline]
-    pub(super) fn of_size(last: &LastSize) -> Self {
-        let size = last.0.load(Ordering::Relaxed);
-        let flat = Flattener::with_capacity(size as u32 as usize, (size >> 32) as usize);
+    pub(super) fn with_room() -> Self {
+        // At the end of the thread there is none.
+        let flat = SPARE.try_with(Cell::take).unwrap_or_default();
         ArgsBuilder { flat, args: SmallVec::new() }
     }
 
@@ -111,21 +131,6 @@ impl ArgsBuilder {
     #[inline]
     pub(super) fn finish(self, caller: &'static Location<'static>) -> FlatArgs {
         FlatArgs { leaves: self.flat.leaves, tokens: self.flat.tokens, args: self.args, caller }
-    }
-}
-
-/// How many leaves and tokens the last call of a function had: as a rule, so many will the next one have.
-#[derive(Default)]
-pub(super) struct LastSize(AtomicU64);
-
-impl LastSize {
-    #[inline]
-    pub(super) fn note(&self, args: &FlatArgs) {
-        let size = args.leaves.len() as u64 | (args.tokens.len() as u64) << 32;
-        // What is the same is not written: many threads read it.
-        if self.0.load(Ordering::Relaxed) != size {
-            self.0.store(size, Ordering::Relaxed);
-        }
     }
 }
 
@@ -156,12 +161,30 @@ impl FlatOut {
     /// `TreeMismatch` if this is not a `T`.
     #[inline]
     pub fn into_tree<T: Pytree>(self) -> Result<T> {
-        let mut leaves = self.leaves.into_iter();
-        let mut src = Unflattener::new(self.tree.tokens(), &mut leaves);
-        let tree = T::unflatten_from(&mut src)?;
-        src.finish()?;
-        Ok(tree)
+        tree::unflatten(&self.tree, self.leaves)
     }
+
+    /// Gives it to what takes results apart.
+    pub(crate) fn give(self, take: Take<'_>) -> Result<()> {
+        take(&self.tree, &mut self.leaves.into_iter())
+    }
+}
+
+/// What takes the result of a call: its structure, and the leaves one after the other.
+pub type Take<'a> = &'a mut dyn FnMut(&TreeDef, &mut dyn Iterator<Item = Array>) -> Result<()>;
+
+/// What `make` makes of the result of a call.
+#[inline]
+pub(crate) fn made_of_result<T>(
+    call: impl FnOnce(Take<'_>) -> Result<()>,
+    make: impl Fn(&TreeDef, &mut dyn Iterator<Item = Array>) -> Result<T>,
+) -> Result<T> {
+    let mut made = None;
+    call(&mut |tree, leaves| {
+        made = Some(make(tree, leaves)?);
+        Ok(())
+    })?;
+    made.ok_or_else(|| err!(Internal, "a call returned without a result"))
 }
 
 /// A function over flat arguments: what a transformation takes and makes.
@@ -171,6 +194,14 @@ pub trait FlatFn: Send + Sync {
     /// # Errors
     /// The function's own, and those of the transformations around it.
     fn call(&self, args: FlatArgs) -> Result<FlatOut>;
+
+    /// [`call`](Self::call) for a caller that takes the result apart: what runs a compiled program makes no list of it.
+    ///
+    /// # Errors
+    /// As `call`, and those of `take`.
+    fn call_into(&self, args: FlatArgs, take: Take<'_>) -> Result<()> {
+        self.call(args)?.give(take)
+    }
 
     /// The function's name, for messages and for the name of the module: `update`, or `<lambda>` for a closure.
     fn name(&self) -> Cow<'static, str> {

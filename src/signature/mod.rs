@@ -65,11 +65,11 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 pub use arity::Shared;
-pub use flat::{ArgSpan, ArgsBuilder, FlatArgs, FlatFn, FlatOut, OutLeaves};
-pub(crate) use flat::{describe, short_type_name, type_key};
+pub use flat::{ArgSpan, ArgsBuilder, FlatArgs, FlatFn, FlatOut, OutLeaves, Take};
+pub(crate) use flat::{describe, made_of_result, short_type_name, type_key};
 
 use crate::error::{Error, Result, err};
-use crate::tree::{Flattener, Pytree};
+use crate::tree::{self, Flattener, Pytree};
 
 /// One argument of a traced function. `&T` is borrowed; an owned `T` is donated.
 ///
@@ -343,7 +343,8 @@ impl<'f, S: Signature> Fun<'f, S> {
     #[track_caller]
     pub fn from_flat(flat: Arc<dyn FlatFn + 'f>) -> Self {
         let body = flat.clone();
-        Fun { call: Call::new(move |args| body.call(args)?.into_tree()), flat }
+        let call = Call::new(move |args| made_of_result(|take| body.call_into(args, take), tree::rebuild));
+        Fun { call, flat }
     }
 
     /// The function over flat arguments.

@@ -1,17 +1,15 @@
 //! The trait of trees and the two cursors that take trees apart and put them together.
 
-use smallvec::SmallVec;
-
 use super::path::Path;
 use super::token::{F32Bits, F64Bits, MapKey, NodeInfo, StaticToken, StaticValue, Token};
 use super::treedef::TreeDef;
 use crate::core::array::Array;
 use crate::error::{Error, Result, bail, err};
 
-/// The leaves of a call's arguments: few enough, as a rule, to need no allocation.
-pub type Leaves = SmallVec<[Array; 8]>;
+/// The leaves of a call's arguments.
+pub type Leaves = Vec<Array>;
 /// The structure of a call's arguments, in preorder.
-pub type Tokens = SmallVec<[Token; 16]>;
+pub type Tokens = Vec<Token>;
 
 /// A tree of arrays: what transformations take and return.
 ///
@@ -83,14 +81,8 @@ pub struct Flattener {
 impl Flattener {
     /// Nothing collected yet.
     #[inline]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Nothing collected yet, with room for so many leaves and tokens.
-    #[inline]
-    pub(crate) fn with_capacity(leaves: usize, tokens: usize) -> Self {
-        Flattener { leaves: Leaves::with_capacity(leaves), tokens: Tokens::with_capacity(tokens) }
+    pub const fn new() -> Self {
+        Flattener { leaves: Leaves::new(), tokens: Tokens::new() }
     }
 
     /// A leaf.

@@ -169,7 +169,7 @@ pub fn transpose<T: Pytree, R: Pytree>(outer: &TreeDef, inner: &TreeDef, tree: &
 
 /// The leaves, in order.
 pub fn leaves<T: Pytree>(tree: &T) -> Vec<Array> {
-    flat(tree).leaves.into_vec()
+    flat(tree).leaves
 }
 
 /// The leaves, each with its path: `layers[2].weight`.

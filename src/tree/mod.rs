@@ -36,8 +36,7 @@ pub trait DerivedNodes: 'static {
 pub fn flatten<T: Pytree>(tree: &T) -> (Vec<Array>, TreeDef) {
     let mut out = Flattener::new();
     tree.flatten_into(&mut out);
-    let (leaves, structure) = out.finish();
-    (leaves.into_vec(), structure)
+    out.finish()
 }
 
 /// The tree with these leaves and this structure.
@@ -45,8 +44,13 @@ pub fn flatten<T: Pytree>(tree: &T) -> (Vec<Array>, TreeDef) {
 /// # Errors
 /// `tree::unflatten: expected a Vec at layers, got a leaf` if `structure` is not one of a `T`; too few or too many leaves.
 pub fn unflatten<T: Pytree>(structure: &TreeDef, leaves: impl IntoIterator<Item = Array>) -> Result<T> {
-    let mut leaves = leaves.into_iter();
-    let mut src = Unflattener::new(structure.tokens(), &mut leaves);
+    rebuild(structure, &mut leaves.into_iter())
+}
+
+/// The tree with these leaves and this structure.
+#[inline]
+pub(crate) fn rebuild<T: Pytree>(structure: &TreeDef, leaves: &mut dyn Iterator<Item = Array>) -> Result<T> {
+    let mut src = Unflattener::new(structure.tokens(), leaves);
     let tree = T::unflatten_from(&mut src)?;
     src.finish()?;
     Ok(tree)

@@ -14,7 +14,7 @@ use crate::core::config;
 use crate::core::placement::InShardings;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
-use crate::signature::{FlatArgs, FlatFn, FlatOut};
+use crate::signature::{FlatArgs, FlatFn, FlatOut, Take, made_of_result};
 
 pub(crate) struct JitFn {
     pub(super) f: Arc<dyn FlatFn>,
@@ -29,19 +29,27 @@ thread_local! {
 
 impl FlatFn for JitFn {
     fn call(&self, args: FlatArgs) -> Result<FlatOut> {
+        made_of_result(
+            |take| self.call_into(args, take),
+            |tree, leaves| Ok(FlatOut { leaves: leaves.collect(), tree: tree.clone() }),
+        )
+    }
+
+    fn call_into(&self, mut args: FlatArgs, take: Take<'_>) -> Result<()> {
         if config::disable_jit() {
-            return catch(|| self.f.call(args));
+            return catch(|| self.f.call(args))?.give(take);
         }
-        let (caller, mut args) = (args.caller, args);
+        let caller = args.caller;
         if trace::is_eval() {
-            if let Some(result) = self.run_recent(&mut args) {
+            if let Some(result) = self.run_recent(&mut args, take) {
+                args.recycle();
                 return result;
             }
             if !any_tracer(&args) {
-                return self.run(args).map_err(|e| e.at(caller));
+                return self.run(args, take).map_err(|e| e.at(caller));
             }
         }
-        self.bind(&args).map_err(|e| e.at(caller))
+        self.bind(&args).map_err(|e| e.at(caller))?.give(take)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -55,7 +63,7 @@ impl FlatFn for JitFn {
 impl JitFn {
     /// Runs the compiled program, if there is one for these arguments among those that were used last. It takes the leaves.
     #[inline]
-    fn run_recent(&self, args: &mut FlatArgs) -> Option<Result<FlatOut>> {
+    fn run_recent(&self, args: &mut FlatArgs, take: Take<'_>) -> Option<Result<()>> {
         let config = config::current();
         let recent = self.cache.recent.load();
         for entry in recent.iter() {
@@ -63,14 +71,14 @@ impl JitFn {
                 && let Some(program) = entry.program.get()
             {
                 self.cache.calls.add();
-                return Some(Self::run_program(entry, program, args));
+                return Some(Self::run_program(entry, program, args, take));
             }
         }
         None
     }
 
     /// Runs the compiled program, which it finds or makes.
-    fn run(&self, mut args: FlatArgs) -> Result<FlatOut> {
+    fn run(&self, mut args: FlatArgs, take: Take<'_>) -> Result<()> {
         self.cache.calls.add();
         let traced = self.traced(&args)?;
         let in_shardings = traced.in_shardings(&self.name(), &args)?;
@@ -81,14 +89,19 @@ impl JitFn {
             CompiledFn::compile(&lowering, entry.in_shardings)
         })?;
         self.cache.remember(&entry);
-        Self::run_program(&entry, program, &mut args)
+        Self::run_program(&entry, program, &mut args, take)
     }
 
     #[inline]
-    fn run_program(entry: &Specialization, program: &CompiledFn, args: &mut FlatArgs) -> Result<FlatOut> {
-        let leaves = std::mem::take(&mut args.leaves);
-        let leaves = program.run(&entry.traced.consts, leaves).map_err(|e| e.at(args.caller))?;
-        Ok(FlatOut { leaves, tree: entry.traced.out_tree.clone() })
+    fn run_program(
+        entry: &Specialization,
+        program: &CompiledFn,
+        args: &mut FlatArgs,
+        take: Take<'_>,
+    ) -> Result<()> {
+        let traced = &entry.traced;
+        let take = |leaves: &mut dyn Iterator<Item = Array>| take(&traced.out_tree, leaves);
+        program.run(&traced.consts, &mut args.leaves, take).map_err(|e| e.at(args.caller))
     }
 
     /// The trace for arguments of these types.
