@@ -15,7 +15,7 @@ use crate::core::axis::AxisName;
 use crate::core::eval;
 use crate::core::primitive::{Arrays, Ct, Prim, Tangent};
 pub(crate) use crate::core::tracer::{
-    BatchedValue, Dual, LiveTrace, TraceId, Tracer, check_live, is_live, unexpected_tracer,
+    BatchedValue, Dual, LiveTrace, TraceId, Tracer, check_live, innermost, is_live, unexpected_tracer,
 };
 pub(crate) use crate::error::{Loc, caller, with_caller, with_location, without_location};
 use crate::error::{OrThrow, Result, bail, caller_or, err, throw};

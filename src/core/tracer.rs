@@ -127,6 +127,11 @@ pub(crate) fn is_live(id: TraceId) -> bool {
     TRACES.with(|c| c.live.borrow().contains(&id))
 }
 
+/// The trace of this thread that began last and is still running.
+pub(crate) fn innermost() -> Option<TraceId> {
+    TRACES.with(|c| c.live.borrow().last().copied())
+}
+
 /// An error if `x` is a tracer whose trace is over or runs on another thread.
 pub(crate) fn check_live(x: &Array) -> Result<()> {
     match &x.0 {

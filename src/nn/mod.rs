@@ -13,10 +13,21 @@
 
 mod activations;
 mod attention;
+pub mod initializers;
+mod layers;
+mod mode;
+mod model;
+mod params;
+mod scope;
 mod softmax;
 
 #[doc(inline)]
 pub use crate::numpy::tanh;
 pub use activations::*;
 pub use attention::*;
+pub use layers::*;
+pub use mode::{Mode, Policy};
+pub use model::{Row, Table, Variables, apply, init, init_with_state, tabulate};
+pub use params::{Iter, NamedTree, Params, State};
+pub use scope::Scope;
 pub use softmax::*;

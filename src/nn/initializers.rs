@@ -1,0 +1,277 @@
+//! How parameters begin. JAX: `jax.nn.initializers`, with the same draws for the same key.
+//!
+//! ```
+//! use raxla::{nn::initializers, random};
+//!
+//! let kernel = initializers::lecun_normal().draw(&random::key(42), [784, 128]);
+//! assert_eq!(kernel.shape(), [784, 128]);
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::arguments::{Axes, ShapeDtype, options};
+use crate::core::array::Array;
+use crate::dtype::DType;
+use crate::error::{OrThrow, throw};
+use crate::lax;
+use crate::numpy::util::default_float;
+use crate::random::{self, Key, UniformOptions};
+
+/// What a parameter of any shape begins with: a function of a key.
+#[derive(Clone)]
+pub struct Initializer(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Constant(f64),
+    Uniform(f64),
+    Normal(f64),
+    TruncatedNormal { stddev: f64, lower: f64, upper: f64 },
+    Scaled { scale: f64, mode: Fan, distribution: Distribution, axes: FanAxes },
+    Custom(Arc<Draw>),
+}
+
+type Draw = dyn Fn(&Key, &[usize], DType) -> Array + Send + Sync;
+
+/// Of which number of connections [`variance_scaling`] makes the variance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fan {
+    /// The number of inputs.
+    In,
+    /// The number of outputs.
+    Out,
+    /// Their arithmetic mean.
+    Avg,
+    /// Their geometric mean.
+    GeoAvg,
+}
+
+/// What [`variance_scaling`] draws from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Distribution {
+    /// Normal numbers of at most two standard deviations.
+    TruncatedNormal,
+    /// Normal numbers.
+    Normal,
+    /// Uniform numbers around zero.
+    Uniform,
+}
+
+options! {
+    /// Which axes of a kernel count its inputs and outputs. The others are the receptive field of a convolution.
+    pub struct FanAxes {
+        /// The axes of the inputs.
+        in_axis: into Axes = Axes::from(-2),
+        /// The axes of the outputs.
+        out_axis: into Axes = Axes::from(-1),
+        /// The axes that number independent kernels.
+        batch_axis: into Axes = Axes::from(()),
+    }
+}
+
+impl Initializer {
+    /// An initializer of one's own: a function of a key, a shape and a dtype.
+    pub fn new(draw: impl Fn(&Key, &[usize], DType) -> Array + Send + Sync + 'static) -> Initializer {
+        Initializer(Kind::Custom(Arc::new(draw)))
+    }
+
+    /// What a parameter of this shape begins with; of dtype `f32` (`f64` with x64 on) unless another is given.
+    ///
+    /// # Errors
+    /// An integer dtype; a shape of fewer axes than the initializer counts inputs and outputs along.
+    #[track_caller]
+    pub fn draw(&self, key: &Key, shape: impl Into<ShapeDtype>) -> Array {
+        let (shape, dtype) = shape.into().resolve("initializer", default_float()).or_throw();
+        self.draw_of(key, &shape, dtype)
+    }
+
+    #[track_caller]
+    fn draw_of(&self, key: &Key, shape: &[usize], dtype: DType) -> Array {
+        let number = |x: f64| lax::literal(dtype, x);
+        match &self.0 {
+            Kind::Constant(value) => lax::full(shape, number(*value)),
+            Kind::Uniform(scale) => random::uniform(key, (shape, dtype)) * number(*scale),
+            Kind::Normal(stddev) => random::normal(key, (shape, dtype)) * number(*stddev),
+            Kind::TruncatedNormal { stddev, lower, upper } => {
+                // The deviation of what is left of a normal distribution without its tails is not wanted here.
+                random::truncated_normal(key, *lower, *upper, (shape, dtype)) * number(*stddev)
+            }
+            Kind::Scaled { scale, mode, distribution, axes } => {
+                let variance = number(scale / axes.fan(*mode, shape));
+                match distribution {
+                    Distribution::TruncatedNormal => {
+                        // The standard deviation of a standard normal distribution cut off at ±2.
+                        let stddev = lax::sqrt(&variance) / number(0.879_625_661_034_239_8);
+                        random::truncated_normal(key, -2.0, 2.0, (shape, dtype)) * stddev
+                    }
+                    Distribution::Normal => random::normal(key, (shape, dtype)) * lax::sqrt(&variance),
+                    Distribution::Uniform => {
+                        let options = UniformOptions::new().minval(-1.0);
+                        random::uniform_with(key, (shape, dtype), options) * lax::sqrt(&(variance * 3.0))
+                    }
+                }
+            }
+            Kind::Custom(draw) => draw(key, shape, dtype),
+        }
+    }
+}
+
+impl FanAxes {
+    /// The number of connections.
+    #[track_caller]
+    fn fan(&self, mode: Fan, shape: &[usize]) -> f64 {
+        if shape.len() < 2 && self.in_axis.given() == Some(&[-2]) {
+            throw!(
+                Shape,
+                "can't compute input and output sizes of a {}-dimensional weights tensor with default in_axis. Must be at \
+                 least 2D or specify in_axis explicitly",
+                shape.len()
+            );
+        }
+        let size = |axes: &Axes| -> f64 {
+            let axes = axes.sorted("variance_scaling", shape.len()).or_throw();
+            axes.iter().map(|&axis| shape[axis] as f64).product()
+        };
+        let (ins, outs) = (size(&self.in_axis), size(&self.out_axis));
+        let all: f64 = shape.iter().map(|&n| n as f64).product();
+        let field = all / ins / outs / size(&self.batch_axis);
+        let (fan_in, fan_out) = (ins * field, outs * field);
+        match mode {
+            Fan::In => fan_in,
+            Fan::Out => fan_out,
+            Fan::Avg => (fan_in + fan_out) / 2.0,
+            Fan::GeoAvg => (fan_in * fan_out).sqrt(),
+        }
+    }
+}
+
+/// What two draws have in common: those that are equal can be drawn by one computation.
+impl PartialEq for Initializer {
+    fn eq(&self, other: &Initializer) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
+            (Kind::Custom(_), _) | (_, Kind::Custom(_)) => false,
+            (a, b) => a.to_string() == b.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Constant(value) => write!(f, "constant({value})"),
+            Kind::Uniform(scale) => write!(f, "uniform({scale})"),
+            Kind::Normal(stddev) => write!(f, "normal({stddev})"),
+            Kind::TruncatedNormal { stddev, lower, upper } => {
+                write!(f, "truncated_normal({stddev}, {lower}, {upper})")
+            }
+            Kind::Scaled { scale, mode, distribution, axes } => {
+                write!(f, "variance_scaling({scale}, {mode:?}, {distribution:?}, {axes:?})")
+            }
+            Kind::Custom(_) => f.write_str("initializer"),
+        }
+    }
+}
+
+impl fmt::Debug for Initializer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Zeros.
+pub fn zeros() -> Initializer {
+    constant(0.0)
+}
+
+/// Ones.
+pub fn ones() -> Initializer {
+    constant(1.0)
+}
+
+/// The same number everywhere.
+pub fn constant(value: f64) -> Initializer {
+    Initializer(Kind::Constant(value))
+}
+
+/// Uniform numbers in `0..scale`. JAX's default scale is 0.01.
+pub fn uniform(scale: f64) -> Initializer {
+    Initializer(Kind::Uniform(scale))
+}
+
+/// Normal numbers of this standard deviation. JAX's default is 0.01.
+pub fn normal(stddev: f64) -> Initializer {
+    Initializer(Kind::Normal(stddev))
+}
+
+options! {
+    /// Options of [`truncated_normal_with`].
+    pub struct TruncatedNormalOptions {
+        /// Where the tail of small numbers is cut off, in standard deviations.
+        lower: value f64 = -2.0,
+        /// Where the tail of large numbers is cut off, in standard deviations.
+        upper: value f64 = 2.0,
+    }
+}
+
+/// Normal numbers of this standard deviation, without those beyond two of them. JAX's default is 0.01.
+pub fn truncated_normal(stddev: f64) -> Initializer {
+    truncated_normal_with(stddev, TruncatedNormalOptions::new())
+}
+
+/// [`truncated_normal`] cut off elsewhere.
+pub fn truncated_normal_with(stddev: f64, options: TruncatedNormalOptions) -> Initializer {
+    let TruncatedNormalOptions { lower, upper } = options;
+    Initializer(Kind::TruncatedNormal { stddev, lower, upper })
+}
+
+/// Numbers of variance `scale / n`, where `n` is the number of connections that `mode` says.
+pub fn variance_scaling(scale: f64, mode: Fan, distribution: Distribution) -> Initializer {
+    variance_scaling_with(scale, mode, distribution, FanAxes::new())
+}
+
+/// [`variance_scaling`] of kernels with other axes.
+pub fn variance_scaling_with(
+    scale: f64,
+    mode: Fan,
+    distribution: Distribution,
+    axes: FanAxes,
+) -> Initializer {
+    Initializer(Kind::Scaled { scale, mode, distribution, axes })
+}
+
+macro_rules! scaled {
+    ($($(#[$doc:meta])* $name:ident $with:ident $scale:literal $mode:ident $distribution:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name() -> Initializer {
+            $with(FanAxes::new())
+        }
+        #[doc = concat!("[`", stringify!($name), "`] of kernels with other axes.")]
+        pub fn $with(axes: FanAxes) -> Initializer {
+            variance_scaling_with($scale, Fan::$mode, Distribution::$distribution, axes)
+        }
+    )*};
+}
+scaled! {
+    /// Glorot and Bengio 2010: [`variance_scaling`] of 1 by the mean number of inputs and outputs, uniform.
+    glorot_uniform glorot_uniform_with 1.0 Avg Uniform;
+    /// Glorot and Bengio 2010: [`variance_scaling`] of 1 by the mean number of inputs and outputs, truncated normal.
+    glorot_normal glorot_normal_with 1.0 Avg TruncatedNormal;
+    /// Klambauer et al. 2017, LeCun et al. 1998: [`variance_scaling`] of 1 by the number of inputs, uniform.
+    lecun_uniform lecun_uniform_with 1.0 In Uniform;
+    /// Klambauer et al. 2017, LeCun et al. 1998: [`variance_scaling`] of 1 by the number of inputs, truncated normal.
+    lecun_normal lecun_normal_with 1.0 In TruncatedNormal;
+    /// He et al. 2015: [`variance_scaling`] of 2 by the number of inputs, uniform.
+    he_uniform he_uniform_with 2.0 In Uniform;
+    /// He et al. 2015: [`variance_scaling`] of 2 by the number of inputs, truncated normal.
+    he_normal he_normal_with 2.0 In TruncatedNormal;
+}
+pub use {
+    glorot_normal as xavier_normal, glorot_normal_with as xavier_normal_with,
+    glorot_uniform as xavier_uniform, glorot_uniform_with as xavier_uniform_with,
+    he_normal as kaiming_normal, he_normal_with as kaiming_normal_with, he_uniform as kaiming_uniform,
+    he_uniform_with as kaiming_uniform_with,
+};
