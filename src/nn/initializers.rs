@@ -28,7 +28,7 @@ enum Kind {
     Uniform(f64),
     Normal(f64),
     TruncatedNormal { stddev: f64, lower: f64, upper: f64 },
-    Scaled { scale: f64, mode: Fan, distribution: Distribution, axes: FanAxes },
+    Scaled { scale: f64, mode: Fan, distribution: Distribution, options: VarianceScalingOptions },
     Custom(Arc<Draw>),
 }
 
@@ -61,8 +61,9 @@ pub enum Distribution {
 }
 
 options! {
-    /// Which axes of a kernel count its inputs and outputs. The others are the receptive field of a convolution.
-    pub struct FanAxes {
+    /// Options of [`variance_scaling_with`]: which axes of a kernel count its inputs and outputs. The others are the receptive field
+    /// of a convolution.
+    pub struct VarianceScalingOptions {
         /// The axes of the inputs.
         in_axis: into Axes = Axes::from(-2),
         /// The axes of the outputs.
@@ -99,8 +100,8 @@ impl Initializer {
                 // The deviation of what is left of a normal distribution without its tails is not wanted here.
                 random::truncated_normal(key, *lower, *upper, (shape, dtype)) * number(*stddev)
             }
-            Kind::Scaled { scale, mode, distribution, axes } => {
-                let variance = number(scale / axes.fan(*mode, shape));
+            Kind::Scaled { scale, mode, distribution, options } => {
+                let variance = number(scale / options.fan(*mode, shape));
                 match distribution {
                     Distribution::TruncatedNormal => {
                         // The standard deviation of a standard normal distribution cut off at ±2.
@@ -119,7 +120,7 @@ impl Initializer {
     }
 }
 
-impl FanAxes {
+impl VarianceScalingOptions {
     /// The number of connections.
     #[track_caller]
     fn fan(&self, mode: Fan, shape: &[usize]) -> f64 {
@@ -168,8 +169,8 @@ impl fmt::Display for Kind {
             Kind::TruncatedNormal { stddev, lower, upper } => {
                 write!(f, "truncated_normal({stddev}, {lower}, {upper})")
             }
-            Kind::Scaled { scale, mode, distribution, axes } => {
-                write!(f, "variance_scaling({scale}, {mode:?}, {distribution:?}, {axes:?})")
+            Kind::Scaled { scale, mode, distribution, options } => {
+                write!(f, "variance_scaling({scale}, {mode:?}, {distribution:?}, {options:?})")
             }
             Kind::Custom(_) => f.write_str("initializer"),
         }
@@ -183,26 +184,31 @@ impl fmt::Debug for Initializer {
 }
 
 /// Zeros.
+#[track_caller]
 pub fn zeros() -> Initializer {
     constant(0.0)
 }
 
 /// Ones.
+#[track_caller]
 pub fn ones() -> Initializer {
     constant(1.0)
 }
 
 /// The same number everywhere.
+#[track_caller]
 pub fn constant(value: f64) -> Initializer {
     Initializer(Kind::Constant(value))
 }
 
 /// Uniform numbers in `0..scale`. JAX's default scale is 0.01.
+#[track_caller]
 pub fn uniform(scale: f64) -> Initializer {
     Initializer(Kind::Uniform(scale))
 }
 
 /// Normal numbers of this standard deviation. JAX's default is 0.01.
+#[track_caller]
 pub fn normal(stddev: f64) -> Initializer {
     Initializer(Kind::Normal(stddev))
 }
@@ -218,40 +224,46 @@ options! {
 }
 
 /// Normal numbers of this standard deviation, without those beyond two of them. JAX's default is 0.01.
+#[track_caller]
 pub fn truncated_normal(stddev: f64) -> Initializer {
     truncated_normal_with(stddev, TruncatedNormalOptions::new())
 }
 
 /// [`truncated_normal`] cut off elsewhere.
+#[track_caller]
 pub fn truncated_normal_with(stddev: f64, options: TruncatedNormalOptions) -> Initializer {
     let TruncatedNormalOptions { lower, upper } = options;
     Initializer(Kind::TruncatedNormal { stddev, lower, upper })
 }
 
 /// Numbers of variance `scale / n`, where `n` is the number of connections that `mode` says.
+#[track_caller]
 pub fn variance_scaling(scale: f64, mode: Fan, distribution: Distribution) -> Initializer {
-    variance_scaling_with(scale, mode, distribution, FanAxes::new())
+    variance_scaling_with(scale, mode, distribution, VarianceScalingOptions::new())
 }
 
 /// [`variance_scaling`] of kernels with other axes.
+#[track_caller]
 pub fn variance_scaling_with(
     scale: f64,
     mode: Fan,
     distribution: Distribution,
-    axes: FanAxes,
+    options: VarianceScalingOptions,
 ) -> Initializer {
-    Initializer(Kind::Scaled { scale, mode, distribution, axes })
+    Initializer(Kind::Scaled { scale, mode, distribution, options })
 }
 
 macro_rules! scaled {
     ($($(#[$doc:meta])* $name:ident $with:ident $scale:literal $mode:ident $distribution:ident;)*) => {$(
         $(#[$doc])*
+        #[track_caller]
         pub fn $name() -> Initializer {
-            $with(FanAxes::new())
+            $with(VarianceScalingOptions::new())
         }
         #[doc = concat!("[`", stringify!($name), "`] of kernels with other axes.")]
-        pub fn $with(axes: FanAxes) -> Initializer {
-            variance_scaling_with($scale, Fan::$mode, Distribution::$distribution, axes)
+        #[track_caller]
+        pub fn $with(options: VarianceScalingOptions) -> Initializer {
+            variance_scaling_with($scale, Fan::$mode, Distribution::$distribution, options)
         }
     )*};
 }

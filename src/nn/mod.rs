@@ -1,5 +1,27 @@
-//! Layer 7: activations and other functions of neural networks. JAX: `jax.nn`.
+//! Layer 7: models of layers, activations and other functions of neural networks. JAX: `jax.nn`; Flax: `flax.linen`.
 //!
+//! # Models
+//! A model is an ordinary function of a [`Scope`] and its inputs. Run by [`init`] it gives its parameters, run by [`apply`] with
+//! parameters its result; no size of an input is written down, and nothing is written twice:
+//! ```
+//! use raxla::nn::{self, Mode, Params, Scope};
+//! use raxla::{prelude::*, random};
+//!
+//! fn mlp(cx: &Scope, x: &Array) -> Array {
+//!     let x = nn::relu(nn::linear(&cx.at("fc1"), x, 16));
+//!     nn::linear(&cx.at("fc2"), x, 10)
+//! }
+//! let x = Array::from([[0.5f32, -0.5]]);
+//! let params: Params = nn::init(&random::key(0), |cx| mlp(cx, &x))?;
+//! let logits = nn::apply(&params, Mode::eval(), |cx| mlp(cx, &x))?;
+//! assert_eq!(logits.shape(), [1, 10]);
+//! # Ok::<(), raxla::Error>(())
+//! ```
+//! Layers are such functions too: [`linear`], [`embed`], [`layer_norm`], [`dropout`]; [`repeat`] runs one many times with parameters
+//! of its own each, [`remat`] saves memory. State, such as running means, is [`Scope::state`] and goes through
+//! `apply((&params, &state), ..)`. Keys and precision belong to the [`Mode`].
+//!
+//! # Functions
 //! ```
 //! use raxla::{Array, nn};
 //!

@@ -10,6 +10,7 @@ use super::scope::{Frame, Kind, Run, Scope, Seen, Spec, key_of};
 use crate::api::{jit, vmap};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
+use crate::core::trace::with_location;
 use crate::error::{Result, bail, caller, catch, err};
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
 use crate::random::{self, Key};
@@ -132,7 +133,8 @@ fn draw_group(key: &Key, specs: &[Spec], group: &Group, arrays: &mut [Option<Arr
         .map(|words| numpy::reshape(words, (-1, 2)))
         .collect();
     let keys = random::wrap_key_data(numpy::concatenate(&keys, 0));
-    let one = |key: &Key| group.initializer.draw(key, (dims, group.aval.dtype()));
+    let loc = specs[group.members[0]].loc;
+    let one = |key: &Key| with_location(loc, || group.initializer.draw(key, (dims, group.aval.dtype())));
     let drawn = vmap(one)(&keys)?;
     let mut from = 0;
     for (&i, &count) in group.members.iter().zip(&counts) {

@@ -86,6 +86,8 @@ pub(super) struct Spec {
     pub(super) initializer: Initializer,
     /// Leading axes, one for each stack of layers that it is in.
     pub(super) stacked: Vec<usize>,
+    /// Where it was asked for.
+    pub(super) loc: Loc,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -291,8 +293,9 @@ impl Scope {
         match seen.uses.get(path).copied() {
             None => {
                 let stacked = self.frame.stacked.clone();
-                seen.specs.push(Spec { path: path.to_owned(), kind, aval, initializer, stacked });
                 seen.uses.insert(path.to_owned(), here);
+                let (path, loc) = (path.to_owned(), here.1);
+                seen.specs.push(Spec { path, kind, aval, initializer, stacked, loc });
             }
             // A loop's body is traced more than once; what a trace that is over asked for is asked for again.
             Some((trace, _)) if self.shared || is_over(trace) => {

@@ -119,6 +119,22 @@ def main():
         keys = random.split(key, 3)
         out = jax.vmap(lambda k: random.normal(k, (2,)))(keys)
         case("vmap_normal", seed, out)
+        I = jax.nn.initializers
+        for dtype in ["float32", "bfloat16"]:
+            for name in ["glorot_uniform", "glorot_normal", "lecun_uniform", "lecun_normal", "he_uniform", "he_normal"]:
+                for shape in [(6, 4), (3, 2, 4)]:
+                    out = getattr(I, name)()(key, shape, dtype)
+                    case(name, seed, out, shape=shape, dtype=dtype)
+            for mode in ["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]:
+                for distribution in ["truncated_normal", "normal", "uniform"]:
+                    init = I.variance_scaling(0.7, mode, distribution, in_axis=(0, 2), out_axis=1, batch_axis=3)
+                    out = init(key, (3, 4, 2, 2), dtype)
+                    case("variance_scaling", seed, out, shape=(3, 4, 2, 2), dtype=dtype, mode=mode, of=distribution)
+            case("init_uniform", seed, I.uniform(0.3)(key, (5,), dtype), shape=(5,), dtype=dtype, p=0.3)
+            case("init_normal", seed, I.normal(0.3)(key, (5,), dtype), shape=(5,), dtype=dtype, p=0.3)
+            out = I.truncated_normal(0.3, lower=-1.0, upper=0.5)(key, (5,), dtype)
+            case("init_truncated_normal", seed, out, shape=(5,), dtype=dtype, p=0.3, lo=-1.0, hi=0.5)
+            case("init_constant", seed, I.constant(0.3)(key, (5,), dtype), shape=(5,), dtype=dtype, p=0.3)
     with jax.enable_x64(True):
         for seed in [42, -1, 2**33 + 5]:
             case("key", seed, random.key(seed), x64=True)

@@ -23,6 +23,7 @@ mod higher_order;
 mod jaxprs;
 mod jit_cache;
 mod mistakes;
+mod models;
 mod numpy_operators;
 mod pjrt_buffers;
 mod pjrt_discovery;

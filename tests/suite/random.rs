@@ -1,5 +1,8 @@
 //! `random` against JAX: every case of tests/fixtures/random.jsonl, which tests/oracle/prng.py writes.
 
+use raxla::nn::initializers::{
+    self, Distribution, Fan, Initializer, TruncatedNormalOptions, VarianceScalingOptions,
+};
 use raxla::random::{
     self, BernoulliOptions, CategoricalOptions, ChoiceOptions, GumbelOptions, Key, PermutationOptions,
     SamplingMode, SplitOptions, UniformOptions,
@@ -92,6 +95,42 @@ fn run(c: &Value) -> Array {
         "vmap_normal" => {
             let keys = random::split_with(&key, SplitOptions::new().num(3));
             raxla::vmap(|key: &Key| random::normal(key, [2]))(&keys).unwrap()
+        }
+        name => initializer(name, c).draw(&key, of()),
+    }
+}
+
+/// The case's initializer.
+fn initializer(name: &str, c: &Value) -> Initializer {
+    let number = |name: &str| c[name].as_f64().unwrap();
+    match name {
+        "glorot_uniform" => initializers::glorot_uniform(),
+        "glorot_normal" => initializers::glorot_normal(),
+        "lecun_uniform" => initializers::lecun_uniform(),
+        "lecun_normal" => initializers::lecun_normal(),
+        "he_uniform" => initializers::he_uniform(),
+        "he_normal" => initializers::he_normal(),
+        "init_uniform" => initializers::uniform(number("p")),
+        "init_normal" => initializers::normal(number("p")),
+        "init_constant" => initializers::constant(number("p")),
+        "init_truncated_normal" => {
+            let options = TruncatedNormalOptions::new().lower(number("lo")).upper(number("hi"));
+            initializers::truncated_normal_with(number("p"), options)
+        }
+        "variance_scaling" => {
+            let mode = match c["mode"].as_str().unwrap() {
+                "fan_in" => Fan::In,
+                "fan_out" => Fan::Out,
+                "fan_avg" => Fan::Avg,
+                _ => Fan::GeoAvg,
+            };
+            let distribution = match c["of"].as_str().unwrap() {
+                "truncated_normal" => Distribution::TruncatedNormal,
+                "normal" => Distribution::Normal,
+                _ => Distribution::Uniform,
+            };
+            let options = VarianceScalingOptions::new().in_axis((0, 2)).out_axis(1).batch_axis(3);
+            initializers::variance_scaling_with(0.7, mode, distribution, options)
         }
         other => panic!("no row for {other}"),
     }

@@ -72,8 +72,8 @@ options! {
 
 /// Variance 1 by the number of features, as in Flax.
 fn default_embedding() -> Initializer {
-    use initializers::{Distribution, Fan, FanAxes};
-    let axes = FanAxes::new().out_axis(0).in_axis(1);
+    use initializers::{Distribution, Fan, VarianceScalingOptions};
+    let axes = VarianceScalingOptions::new().out_axis(0).in_axis(1);
     initializers::variance_scaling_with(1.0, Fan::In, Distribution::Normal, axes)
 }
 
