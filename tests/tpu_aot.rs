@@ -3,7 +3,7 @@
 
 use raxla::numpy as jnp;
 use raxla::pjrt::{CompileOptions, CompiledProgram, Plugin, Program, Topology, discovery};
-use raxla::{prelude::*, random};
+use raxla::{ErrorKind, prelude::*, random};
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -156,4 +156,15 @@ fn a_program_that_does_not_parse_is_rejected() {
     let program = Program::mlir_text("module { nonsense }");
     let error = topology.compile(&program, &CompileOptions::new()).unwrap_err();
     assert_eq!(error.kind(), raxla::ErrorKind::Compile, "{error}");
+}
+
+#[test]
+fn a_program_that_calls_functions_of_the_host_is_refused() {
+    let Some(plugin) = libtpu() else { return };
+    let f = jit(|x: &Array| raxla::pure_callback(|x: Array| x * 2.0, x, x));
+    let lowered = f.lower()(&Array::from([1.0f32, 2.0])).unwrap();
+    let topology = Topology::new(plugin, TOPOLOGY, &[]).unwrap();
+    let error = topology.compile(&Program::mlir_text(lowered.as_text()), &CompileOptions::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Compile);
+    assert!(error.message().contains("raxla_host_call"), "{error}");
 }

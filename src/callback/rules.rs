@@ -198,3 +198,77 @@ impl Primitive for HostCallback {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use crate::callback::{PureCallbackOptions, VmapMethod, io_callback, pure_callback_with};
+    use crate::core::array::Array;
+    use crate::debug;
+    use crate::dtype::DType;
+    use crate::error::OrThrow;
+    use crate::lax::testing::{Draw, case, check_rules};
+    use crate::{custom_jvp, lax};
+
+    fn twice(x: Array) -> Array {
+        lax::mul(&x, &lax::full_like(&x, 2.0))
+    }
+
+    #[test]
+    fn rules_of_callbacks_that_give_values() {
+        let mut draw = Draw::new(61);
+        let mut x = || [draw.uniform(DType::F32, &[2, 3], -1.0, 1.0)];
+        let pure = |method: VmapMethod| {
+            move |x: &[Array]| {
+                let options = PureCallbackOptions::new().vmap_method(method);
+                pure_callback_with(twice, &x[0], &x[0], options).or_throw()
+            }
+        };
+        let methods = [
+            VmapMethod::Sequential,
+            VmapMethod::SequentialUnrolled,
+            VmapMethod::ExpandDims,
+            VmapMethod::BroadcastAll,
+        ];
+        for method in methods {
+            check_rules([case("pure_callback", x(), pure(method)).without_derivatives()]);
+        }
+        // With the derivative that it does not have itself.
+        fn on_the_host(x: &Array) -> Array {
+            let options = PureCallbackOptions::new().vmap_method(VmapMethod::ExpandDims);
+            pure_callback_with(twice, x, x, options).or_throw()
+        }
+        let f = custom_jvp(on_the_host, |(x,): (Array,), (dx,): (Array,)| (twice(x), twice(dx)));
+        let differentiable = move |x: &[Array]| f(&x[0]).or_throw();
+        check_rules([
+            case("pure_callback of custom_jvp", x(), differentiable),
+            case("io_callback", x(), |x| io_callback(twice, &x[0], &x[0]).or_throw()).without_derivatives(),
+        ]);
+    }
+
+    #[test]
+    fn rules_of_callbacks_that_look_at_values() {
+        // What captures nothing is the same function in each trace.
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        let mut draw = Draw::new(62);
+        let mut x = || [draw.uniform(DType::F32, &[3], -1.0, 1.0)];
+        let look = |x: &[Array]| {
+            let count = |_: Array| {
+                CALLS.fetch_add(1, Relaxed);
+            };
+            debug::callback(count, &x[0]).or_throw();
+            lax::sin(&x[0])
+        };
+        let print = |x: &[Array]| {
+            debug::print!("{}", x[0]);
+            lax::cos(&x[0])
+        };
+        let printed = debug::redirect(std::io::sink());
+        check_rules([case("debug_callback", x(), look), case("debug_print", x(), print)]);
+        drop(printed);
+        crate::effects_barrier().unwrap();
+        assert!(CALLS.load(Relaxed) > 0);
+    }
+}

@@ -209,7 +209,7 @@ mod tests {
     fn checkpoint_satisfies_the_rules() {
         let f =
             |x: &[Array]| checkpoint(|y: &Array| lax::sin(&lax::mul(&lax::sin(y), &x[1])))(&x[0]).or_throw();
-        check_rules([case("checkpoint", [Array::from([0.5f32, -1.0]), Array::from([2.0f32, 0.7])], f)]);
+        check_rules([case("remat2", [Array::from([0.5f32, -1.0]), Array::from([2.0f32, 0.7])], f)]);
     }
 
     #[test]

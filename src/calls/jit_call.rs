@@ -98,3 +98,19 @@ fn program(name: &'static str, avals: &[ShapedArray], body: impl FnOnce(&[Array]
     }
     Ok(Prim::from(JitCall { name: Arc::from(name), jaxpr }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::lax::testing::{Draw, case, check_rules};
+    use crate::lax::{mul, sin};
+
+    #[test]
+    fn jit_satisfies_the_rules() {
+        let mut draw = Draw::new(63);
+        let mut x = |shape: &[usize]| draw.uniform(DType::F32, shape, -1.0, 1.0);
+        let f = |x: &[Array]| jitted("f", [], &[&x[0], &x[1]], |x| mul(&sin(&x[0]), &x[1]));
+        check_rules([case("jit", [x(&[2, 3]), x(&[2, 3])], f), case("jit of scalars", [x(&[]), x(&[])], f)]);
+    }
+}

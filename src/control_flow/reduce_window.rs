@@ -160,11 +160,20 @@ mod tests {
     use super::*;
     use crate::control_flow::testing::f32s;
     use crate::core::primitive::Tangent;
+    use crate::dtype::DType;
+    use crate::error::OrThrow;
     use crate::interpreters::jvp::jvp;
+    use crate::lax::testing::{Draw, case, check_rules};
 
     fn products(x: &Array) -> Result<Array> {
         let by = |a: Array, b: Array| lax::mul(&a, &b);
-        reduce_window(x.clone(), Array::scalar(1.0f32), by, 2)
+        reduce_window(x.clone(), lax::full_like(&lax::zeros(x.dtype(), &[]), 1.0), by, 2)
+    }
+
+    #[test]
+    fn reduce_window_satisfies_the_rules_of_forward_mode() {
+        let x = Draw::new(64).uniform(DType::F32, &[4], 0.5, 1.5);
+        check_rules([case("reduce_window", [x], |x| products(&x[0]).or_throw()).forward_only()]);
     }
 
     #[test]

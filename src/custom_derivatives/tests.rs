@@ -1,9 +1,11 @@
 use super::{custom_jvp, custom_vjp};
 use crate::control_flow::testing::{f32s, grad, jit, vmap};
 use crate::core::array::Array;
-use crate::error::{ErrorKind, Result};
+use crate::dtype::DType;
+use crate::error::{ErrorKind, OrThrow, Result};
 use crate::interpreters::jvp::jvp;
 use crate::lax;
+use crate::lax::testing::{Draw, case, check_rules};
 use crate::signature::Fun;
 
 type Unary = Fun<'static, fn(&'static Array) -> Array>;
@@ -39,6 +41,35 @@ fn close(found: &Array, expected: impl Fn(f32) -> f32) {
     for (y, x) in found.iter().zip(at) {
         assert!((y - expected(x)).abs() < 1e-5, "{found:?} at {x}: expected {}", expected(x));
     }
+}
+
+#[test]
+fn custom_derivatives_satisfy_the_rules() {
+    let x = || Draw::new(65).uniform(DType::F32, &[3], -1.0, 1.0);
+    // Those that count for the rules are the true ones.
+    let sin = custom_jvp(
+        |x: &Array| lax::sin(x),
+        |(x,): (Array,), (dx,): (Array,)| (lax::sin(&x), lax::mul(&lax::cos(&x), &dx)),
+    );
+    let sin_vjp = custom_vjp(
+        |x: &Array| lax::sin(x),
+        |x: &Array| (lax::sin(x), lax::cos(x)),
+        |cos: Array, ct: Array| (lax::mul(&cos, &ct),),
+    );
+    let pulled = sin_vjp.clone();
+    let gradient = move |x: &[Array]| {
+        let f = |y: &[Array]| Ok(vec![lax::mul(&pulled(&y[0])?, &x[1])]);
+        grad(f, &x[..1]).or_throw()
+    };
+    let slope = gradient(&[x(), lax::full_like(&x(), 2.0)]);
+    let expected = f32s(&x()).iter().map(|x| 2.0 * x.cos()).collect::<Vec<_>>();
+    assert!(f32s(&slope[0]).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
+    check_rules([
+        case("custom_jvp_call", [x()], move |x| sin(&x[0]).or_throw()),
+        // It has no forward mode.
+        case("custom_vjp_call", [x()], move |x| sin_vjp(&x[0]).or_throw()).without_derivatives(),
+        case("gradient by custom_vjp", [x(), lax::full_like(&x(), 2.0)], gradient),
+    ]);
 }
 
 #[test]

@@ -88,8 +88,15 @@ impl Client {
     /// `Unimplemented` if the plugin has no FFI, or its programs do not run on the host, so that what they would hand over
     /// is no memory of this process.
     pub(crate) fn register_host_calls(&self) -> Result<()> {
+        self.plugin().register_host_calls(self.platform_name())
+    }
+}
+
+impl Plugin {
+    /// Lets programs for a platform of the plugin call functions of this process.
+    pub(super) fn register_host_calls(self, platform: &str) -> Result<()> {
         static REGISTERED: Mutex<Vec<Plugin>> = Mutex::new(Vec::new());
-        let (plugin, platform) = (self.plugin(), self.platform_name());
+        let plugin = self;
         if platform != "cpu" {
             bail!(
                 Unimplemented,

@@ -276,4 +276,24 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Unimplemented);
         assert_eq!(error.message(), "old.so (PJRT C API 0.0) does not provide PJRT_Client_Compile");
     }
+
+    #[test]
+    fn a_plugin_whose_programs_cannot_call_functions_of_the_host_says_so() {
+        let plugin = with_table_until(size_of::<sys::PJRT_Api>());
+        for (platform, message) in [
+            (
+                "cuda",
+                "programs call functions of the host on the CPU only, and this one is for the platform cuda",
+            ),
+            (
+                "tpu",
+                "programs call functions of the host on the CPU only, and this one is for the platform tpu",
+            ),
+            ("cpu", "has no FFI extension, by which programs call functions of the host"),
+        ] {
+            let error = plugin.register_host_calls(platform).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unimplemented);
+            assert!(error.message().ends_with(message), "{error}");
+        }
+    }
 }

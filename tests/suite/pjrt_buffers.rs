@@ -146,10 +146,12 @@ fn a_transfer_arrives_in_pieces() {
     let buffer = manager.retrieve_buffer(0).unwrap();
     manager.transfer(0, vec![1, 2, 3], 0, false).unwrap();
     assert!(!buffer.is_ready().unwrap());
-    assert!(manager.transfer(0, vec![0; 4], 3, true).is_err());
+    let error = manager.transfer(0, vec![0; 4], 3, true).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     manager.transfer(0, vec![4, 5, 6], 3, true).unwrap().wait().unwrap();
     assert_eq!(buffer.to_host_async().unwrap().wait().unwrap(), [1, 2, 3, 4, 5, 6]);
-    assert!(manager.retrieve_buffer(2).is_err());
+    let error = manager.retrieve_buffer(2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     let error = manager.transfer(0, vec![7], 0, false).unwrap_err();
     assert!(error.message().contains("was written before"), "{error}");
 }

@@ -155,7 +155,7 @@ fn an_argument_of_another_shape_or_client_is_rejected() {
     let executable = cpu().compile(&Program::mlir_text(IDENTITY), &CompileOptions::new()).unwrap();
     let device = cpu().default_device().unwrap();
     let x = cpu().buffer_from_host(&[0; 12], DType::F32, &[3], &device).unwrap();
-    assert!(executable.execute(&[&x], &[]).is_err());
+    assert_eq!(executable.execute(&[&x], &[]).unwrap_err().kind(), ErrorKind::Runtime);
     let other = Client::cpu().unwrap();
     let device = other.default_device().unwrap();
     let x = other.buffer_from_host(&[0; 8], DType::F32, &[2], &device).unwrap();
@@ -167,9 +167,14 @@ fn lists_of_different_lengths_are_rejected() {
     let executable = cpu().compile(&Program::mlir_text(IDENTITY), &CompileOptions::new()).unwrap();
     let device = cpu().default_device().unwrap();
     let x = cpu().buffer_from_host(&[0; 8], DType::F32, &[2], &device).unwrap();
-    assert!(executable.execute_sharded(&[vec![&x], vec![]], &[]).is_err());
-    assert!(executable.execute_sharded(&[vec![&x], vec![&x]], &[]).is_err());
-    assert!(executable.execute_sharded(&[], &[]).is_err());
+    for (lists, kind) in [
+        (&[vec![&x], vec![]][..], ErrorKind::InvalidArgument),
+        (&[vec![&x], vec![&x]], ErrorKind::Runtime),
+        (&[], ErrorKind::Runtime),
+    ] {
+        let error = executable.execute_sharded(lists, &[]).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
 }
 
 #[test]
@@ -181,11 +186,14 @@ fn a_deleted_executable_does_not_run() {
     let x = cpu().buffer_from_host(&[0; 8], DType::F32, &[2], &device).unwrap();
     let error = executable.execute(&[&x], &[]).unwrap_err();
     assert!(error.message().contains("deleted"), "{error}");
-    assert!(executable.execute_sharded(&[vec![&x]], &[]).is_err());
+    let error = executable.execute_sharded(&[vec![&x]], &[]).unwrap_err();
+    assert!(error.message().contains("deleted"), "{error}");
 }
 
 #[test]
 fn bytes_that_are_no_executable_are_rejected() {
-    assert!(cpu().deserialize_and_load(b"nonsense", None).is_err());
-    assert!(cpu().deserialize_and_load(b"", None).is_err());
+    for bytes in [&b"nonsense"[..], b""] {
+        let error = cpu().deserialize_and_load(bytes, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Compile, "{error}");
+    }
 }

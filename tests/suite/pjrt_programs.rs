@@ -203,7 +203,8 @@ fn a_program_runs_on_the_device_that_it_was_compiled_for() {
     let outputs = executable.execute(&[&there, &there], &[]).unwrap();
     assert_eq!(outputs[0].device().unwrap(), devices[2]);
     let elsewhere = client.buffer_from_host(&ones, DType::F32, &[2, 2], &devices[0]).unwrap();
-    assert!(executable.execute(&[&elsewhere, &elsewhere], &[]).is_err());
+    let error = executable.execute(&[&elsewhere, &elsewhere], &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Runtime, "{error}");
     let moved = elsewhere.copy_to_device(&devices[2]).unwrap();
     assert_eq!(read(&executable.execute(&[&moved, &there], &[]).unwrap()[0]), [2.0; 4]);
 }

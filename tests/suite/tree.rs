@@ -344,6 +344,7 @@ proptest! {
     fn no_part_of_a_structure_unflattens(tree in any_tree(), cut in any::<prop::sample::Index>()) {
         let (leaves, structure) = tree::flatten(&tree);
         let part = TreeDef::from_tokens(&structure.tokens()[..cut.index(structure.tokens().len())]);
-        prop_assert!(tree::unflatten::<Any>(&part, leaves).is_err());
+        let error = tree::unflatten::<Any>(&part, leaves).unwrap_err();
+        prop_assert_eq!(error.kind(), ErrorKind::TreeMismatch, "{}", error);
     }
 }
