@@ -161,7 +161,8 @@ impl Printer {
         list(separator, names)
     }
 
-    fn jaxpr(&mut self, jaxpr: &Jaxpr) -> Doc {
+    /// What the outermost jaxpr computes and nobody uses has no name.
+    fn drop_unused(&mut self, jaxpr: &Jaxpr) {
         let mut used = vec![false; jaxpr.avals.len()];
         for atom in jaxpr.eqns.iter().flat_map(|e| &e.inputs).chain(&jaxpr.outvars) {
             if let Atom::Var(v) = atom {
@@ -171,6 +172,9 @@ impl Printer {
         for v in jaxpr.eqns.iter().flat_map(|e| &e.outputs).filter(|v| !used[v.0 as usize]) {
             self.names.insert((jaxpr, *v), "_".to_owned());
         }
+    }
+
+    fn jaxpr(&mut self, jaxpr: &Jaxpr) -> Doc {
         let consts = self.binders(jaxpr, &jaxpr.constvars);
         let params = self.binders(jaxpr, &jaxpr.invars);
         let eqns: Vec<Doc> = jaxpr.eqns.iter().map(|eqn| self.eqn(jaxpr, eqn)).collect();
@@ -265,26 +269,34 @@ fn list(separator: &'static str, items: Vec<Doc>) -> Doc {
 const LONG: usize = 10;
 
 /// The sub-jaxprs that are printed in front, with their names: those that are used more than once, and long ones.
-fn shared_jaxprs(jaxpr: &Jaxpr) -> Vec<(&Jaxpr, String)> {
-    /// The names of functions are their jaxprs' names.
-    fn function_name(eqn: &Eqn) -> Option<String> {
-        eqn.prim.params().into_iter().find_map(|(key, value)| match value {
-            Param::Text(name) if key == "name" => Some(name.trim_matches(['<', '>']).to_owned()),
-            _ => None,
-        })
+fn shared_jaxprs(jaxpr: &Jaxpr) -> Vec<(Arc<Jaxpr>, String)> {
+    /// The jaxprs among the parameters, and the function's name, which is theirs too.
+    fn printed(eqn: &Eqn) -> (Vec<Arc<Jaxpr>>, Option<String>) {
+        let (mut subs, mut function) = (Vec::new(), None);
+        for (key, value) in eqn.prim.params() {
+            match value {
+                Param::Jaxpr(sub) => subs.push(sub),
+                Param::Jaxprs(all) => subs.extend(all),
+                Param::Text(name) if key == "name" => {
+                    function = Some(name.trim_matches(['<', '>']).to_owned());
+                }
+                Param::Text(_) => {}
+            }
+        }
+        (subs, function)
     }
-    let mut found: Vec<(&Jaxpr, usize, String)> = Vec::new();
+    let mut found: Vec<(Arc<Jaxpr>, usize, String)> = Vec::new();
     let mut at: FxHashMap<*const Jaxpr, usize> = FxHashMap::default();
-    let mut queue = std::collections::VecDeque::from([jaxpr]);
-    while let Some(jaxpr) = queue.pop_front() {
+    let mut queue: std::collections::VecDeque<Arc<Jaxpr>> = std::collections::VecDeque::new();
+    let mut next = Some(jaxpr);
+    let mut held;
+    while let Some(jaxpr) = next {
         for eqn in &jaxpr.eqns {
-            let subs = eqn.prim.sub_jaxprs();
-            let name = if subs.is_empty() { None } else { function_name(eqn) };
+            let (subs, name) = printed(eqn);
             for sub in subs {
-                let sub: &Jaxpr = sub;
-                let i = *at.entry(sub).or_insert_with(|| {
+                let i = *at.entry(Arc::as_ptr(&sub)).or_insert_with(|| {
                     let count = usize::from(sub.eqns.len() > LONG);
-                    found.push((sub, count, "jaxpr".to_owned()));
+                    found.push((sub.clone(), count, "jaxpr".to_owned()));
                     found.len() - 1
                 });
                 let (_, count, own) = &mut found[i];
@@ -300,6 +312,8 @@ fn shared_jaxprs(jaxpr: &Jaxpr) -> Vec<(&Jaxpr, String)> {
                 }
             }
         }
+        held = queue.pop_front();
+        next = held.as_deref();
     }
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     let shared = found.into_iter().filter(|(_, count, _)| *count > 1);
@@ -315,8 +329,10 @@ fn shared_jaxprs(jaxpr: &Jaxpr) -> Vec<(&Jaxpr, String)> {
 /// A literal as Python writes it.
 fn literal(x: Scalar) -> String {
     let part = |value: f64| {
-        // As many digits as tell it from other numbers of its dtype.
+        // Strongly typed, it is a number of its dtype, of which Python prints all digits; weakly typed, it is the number that was
+        // written: as many digits as tell it from others.
         let (plain, digits) = match x.dtype().real() {
+            _ if !x.weak_type() => (format!("{value}"), format!("{value:e}")),
             DType::F64 => (format!("{value}"), format!("{value:e}")),
             _ => (format!("{}", value as f32), format!("{:e}", value as f32)),
         };
@@ -351,8 +367,9 @@ impl fmt::Display for Jaxpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shared = shared_jaxprs(self);
         let mut printer = Printer::default();
+        printer.drop_unused(self);
         for (jaxpr, name) in &shared {
-            printer.shared.insert(*jaxpr, name.clone());
+            printer.shared.insert(Arc::as_ptr(jaxpr), name.clone());
             printer.shared_names.insert(name.clone());
         }
         for (jaxpr, name) in &shared {
@@ -371,7 +388,8 @@ mod tests {
     #[test]
     fn literals_are_written_as_in_python() {
         let f32s = [1e20, 1e-7, 1e16, 0.1, f64::INFINITY, f64::NAN, -0.0, 1e15, -3e8, 1e-5, 1e-4];
-        let f32s = f32s.map(|x| literal(Scalar::from_f64(DType::F32, x)));
+        let strong = |x| literal(Scalar::from_f64(DType::F32, x));
+        let f32s = f32s.map(|x| literal(Scalar::from_f64(DType::F32, x).with_weak_type(true)));
         let expected = [
             "1e+20",
             "1e-07",
@@ -386,10 +404,14 @@ mod tests {
             "0.0001",
         ];
         assert_eq!(f32s, expected);
+        assert_eq!(
+            [strong(0.1), strong(0.5), strong(1e-7)],
+            ["0.10000000149011612", "0.5", "1.0000000116860974e-07"]
+        );
         assert_eq!(literal(Scalar::from_f64(DType::F64, 123456789.125)), "123456789.125");
         let complex = [(1.0, 2.0), (0.0, 0.0), (0.0, -1.5), (1e20, 2.0), (-0.0, 1.0), (1.5, -0.0)];
         let complex = complex.map(|(re, im)| literal(Scalar::from_complex(DType::C64, Complex::new(re, im))));
-        assert_eq!(complex, ["(1+2j)", "0j", "-1.5j", "(1e+20+2j)", "(-0+1j)", "(1.5-0j)"]);
+        assert_eq!(complex, ["(1+2j)", "0j", "-1.5j", "(1.0000000200408773e+20+2j)", "(-0+1j)", "(1.5-0j)"]);
         let truth = |x| literal(Scalar::from(x));
         assert_eq!([truth(true), truth(false)], ["True", "False"]);
         assert_eq!(literal(Scalar::from(-3i32)), "-3");

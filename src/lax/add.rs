@@ -31,7 +31,7 @@ pub fn add_any(x: &Array, y: &Array) -> Array {
 
 /// `ANY`: of values of any dtype, `bool` included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Sum<const ANY: bool>;
+pub(super) struct Sum<const ANY: bool>;
 
 impl<const ANY: bool> Primitive for Sum<ANY> {
     fn name(&self) -> &'static str {

@@ -29,8 +29,8 @@ pub fn min(x: &Array, y: &Array) -> Array {
 }
 
 elementwise! {
-    Max: "max", 2, ANY, lower_max, d2(left, right);
-    Min: "min", 2, ANY, lower_min, d2(left, right);
+    pub(super) Max: "max", 2, ANY, lower_max, d2(left, right);
+    pub(super) Min: "min", 2, ANY, lower_min, d2(left, right);
 }
 
 /// 1 where `x` alone is `z`, 1/2 where `y` is too, 0 elsewhere

@@ -60,8 +60,8 @@ fn product(x: &Array, y: &Array, out_dtype: Option<DType>) -> Array {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Mul {
-    out_dtype: Option<DType>,
+pub(super) struct Mul {
+    pub out_dtype: Option<DType>,
 }
 
 impl Primitive for Mul {

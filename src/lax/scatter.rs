@@ -1,27 +1,36 @@
 //! `scatter`, `scatter-add`, `scatter-sub`, `scatter-mul`, `scatter-min`, `scatter-max`: windows written or combined at
 //! computed positions. JAX: `scatter_p`, `scatter_add_p` … StableHLO: `scatter`.
 
+use std::panic::Location;
+use std::sync::{Arc, LazyLock};
+
 use smallvec::{SmallVec, smallvec};
 
 use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::cache::Map;
 use crate::core::check;
+use crate::core::jaxpr::{Atom, Eqn, Jaxpr, Var};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Prim, Primitive, Tangent,
+    Transposed,
 };
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
+use crate::lax::add::Sum;
 use crate::lax::broadcast::batch_axis_to_front;
 use crate::lax::elementwise::{ANY, NUMBER, one, one_batched, one_dtype};
-use crate::lax::extremum::extremum;
 use crate::lax::indexing::{
     GatherScatterMode, ScatterDimensionNumbers, last_starts, shifted, shifted_with_front,
 };
+use crate::lax::max::{Max, Min};
+use crate::lax::mul::Mul;
 use crate::lax::scatter_jvp;
+use crate::lax::sub::Sub;
 use crate::lax::{GatherOptions, gather_with, mul, neg, zeros};
 use crate::mlir::{Value, Values};
 
@@ -69,8 +78,8 @@ macro_rules! scatter {
             dimension_numbers: &ScatterDimensionNumbers,
             options: ScatterOptions,
         ) -> Array {
-            let combine = Combine::$combine;
-            let prim = Scatter { combine, dimension_numbers: dimension_numbers.clone(), options };
+            let (combine, dimension_numbers) = (Combine::$combine, dimension_numbers.clone());
+            let prim = Scatter { combine, dtype: operand.dtype(), dimension_numbers, options };
             bind1(prim, &[operand, scatter_indices, updates])
         }
     )*};
@@ -104,6 +113,8 @@ pub(crate) enum Combine {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Scatter {
     pub combine: Combine,
+    /// The operand's.
+    pub dtype: DType,
     pub dimension_numbers: ScatterDimensionNumbers,
     pub options: ScatterOptions,
 }
@@ -115,7 +126,7 @@ impl Scatter {
     }
 
     pub(crate) fn apply(&self, operand: &Array, indices: &Array, updates: &Array) -> Array {
-        bind1(self.clone(), &[operand, indices, updates])
+        bind1(Scatter { dtype: operand.dtype(), ..self.clone() }, &[operand, indices, updates])
     }
 
     /// What is in `x` where updates of this shape are written; `fill` (by default the gather's own) where they are
@@ -139,18 +150,27 @@ impl Scatter {
         self.read(ct, indices, updates.shape(), self.options.mode, Some(zero))
     }
 
-    /// What becomes of an element and its update.
-    fn body(&self, ctx: &mut LoweringCtx, args: &[Value]) -> Value {
-        let op = match self.combine {
-            Combine::Replace => return args[1],
-            Combine::Min | Combine::Max => {
-                return extremum(ctx, self.combine == Combine::Max, args[0], args[1]);
-            }
-            Combine::Add => "stablehlo.add",
-            Combine::Sub => "stablehlo.subtract",
-            Combine::Mul => "stablehlo.multiply",
+    /// What becomes of an element and its update; `None`: the update.
+    fn update_jaxpr(&self) -> Option<Arc<Jaxpr>> {
+        // One for each operation and dtype, so that a printed program shows that it is the same.
+        static KNOWN: LazyLock<Map<(Combine, DType), Arc<Jaxpr>>> =
+            LazyLock::new(|| Map::new(6 * DType::ALL.len()));
+        let prim = match self.combine {
+            Combine::Replace => return None,
+            Combine::Add => Prim::from(Sum::<false>),
+            Combine::Sub => Prim::from(Sub),
+            Combine::Mul => Prim::from(Mul { out_dtype: None }),
+            Combine::Min => Prim::from(Min),
+            Combine::Max => Prim::from(Max),
         };
-        ctx.elementwise(op, args, args[0].ty())
+        let make = || {
+            let [x, y, out] = [Var(0), Var(1), Var(2)];
+            let inputs = smallvec![Atom::Var(x), Atom::Var(y)];
+            let eqn = Eqn { prim, inputs, outputs: smallvec![out], loc: Location::caller() };
+            let avals = vec![ShapedArray::new(self.dtype, &[]); 3];
+            Arc::new(Jaxpr::new(Vec::new(), vec![x, y], vec![Atom::Var(out)], vec![eqn], avals))
+        };
+        Some(KNOWN.get_or_insert_with((self.combine, self.dtype), make))
     }
 
     fn accepts(&self) -> fn(DType) -> bool {
@@ -193,6 +213,8 @@ impl Primitive for Scatter {
             ("indices_are_sorted", Param::from(self.options.indices_are_sorted)),
             ("mode", Param::Text(self.options.mode.text().into())),
             ("unique_indices", Param::from(self.options.unique_indices)),
+            ("update_consts", Param::Text("()".into())),
+            ("update_jaxpr", self.update_jaxpr().map_or_else(|| Param::Text("None".into()), Param::Jaxpr)),
         ]
     }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
@@ -215,7 +237,10 @@ impl Primitive for Scatter {
         );
         let out = ctx.ty(&outs[0]);
         let scalar = ctx.tensor(outs[0].dtype(), &[]);
-        let body = |ctx: &mut LoweringCtx, args: &[Value]| Ok(Values::from_slice(&[self.body(ctx, args)]));
+        let body = |ctx: &mut LoweringCtx, args: &[Value]| match self.update_jaxpr() {
+            Some(update) => ctx.inline_jaxpr(&update, args),
+            None => Ok(Values::from_slice(&args[1..])),
+        };
         let operands = [operand, indices, updates];
         ctx.op_with_region("stablehlo.scatter", &operands, &attrs, &[out], &[scalar, scalar], body)
     }
@@ -323,7 +348,7 @@ impl Scatter {
                 },
             ),
         };
-        let prim = Scatter { combine: self.combine, dimension_numbers, options: self.options };
+        let prim = Scatter { dimension_numbers, ..self.clone() };
         one_batched(prim.apply(&operand, &indices, &updates), Some(0))
     }
 

@@ -24,7 +24,7 @@ pub fn sub(x: &Array, y: &Array) -> Array {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Sub;
+pub(super) struct Sub;
 
 impl Primitive for Sub {
     fn name(&self) -> &'static str {

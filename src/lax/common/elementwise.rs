@@ -280,9 +280,9 @@ fn zero_jvp_of(prim: Prim, primals: &[Array]) -> Jvp {
 /// number of operands, accepted dtypes, lowering ([`op`], [`chlo`] or a function) and derivative ([`d1`], [`d2`],
 /// [`zero`] or [`undefined`]). What is linear has its transpose to write, and is no row.
 macro_rules! elementwise {
-    ($($prim:ident: $name:literal, $arity:literal, $accepts:expr, $lower:expr, $jvp:expr;)*) => {$(
+    ($($vis:vis $prim:ident: $name:literal, $arity:literal, $accepts:expr, $lower:expr, $jvp:expr;)*) => {$(
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        struct $prim;
+        $vis struct $prim;
         impl $crate::core::primitive::Primitive for $prim {
             fn name(&self) -> &'static str {
                 $name
