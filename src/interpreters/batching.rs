@@ -93,8 +93,10 @@ impl Trace for BatchTrace {
             // Without captures a call is the same in any trace.
             let axis = VmapAxis { axis: self.axis, trace: may_capture.then_some(id) };
             let over = BatchedCall::over(call.clone(), axis, dims);
-            let outs = bind_custom(&over, &values)?;
-            Ok(outs.into_iter().map(|x| batched(id, x, Some(0))).collect())
+            let bound: Arc<dyn CustomCall> = over.clone();
+            let outs = bind_custom(&bound, &values)?;
+            let outs = outs.into_iter().zip(over.mapped_out()?);
+            Ok(outs.map(|(x, mapped)| batched(id, x, mapped.then_some(0))).collect())
         }))
     }
 }

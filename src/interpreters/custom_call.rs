@@ -7,7 +7,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
@@ -128,40 +128,67 @@ impl Primitive for CustomDerivativeCall {
     fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         let size = axis.size;
         let mapped: Vec<bool> = dims.iter().map(Option::is_some).collect();
-        let outs = self.call_jaxpr.outvars.len();
-        let made = batch_jaxpr(&self.call_jaxpr, axis, &mapped, &vec![true; outs])?;
+        let made = batch_jaxpr(&self.call_jaxpr, axis, &mapped, &vec![false; self.call_jaxpr.outvars.len()])?;
         let front: Vec<BatchDim> = mapped[self.num_consts..].iter().map(|m| m.then_some(0)).collect();
         let prim = CustomDerivativeCall {
             call_jaxpr: made.jaxpr.clone(),
             num_consts: made.consts.len() + self.num_consts,
-            call: BatchedCall::over(self.call.clone(), VmapAxis::from(*axis), front),
+            call: Arc::new(BatchedCall {
+                inner: self.call.clone(),
+                axis: VmapAxis::from(*axis),
+                dims: front,
+                mapped_out: OnceLock::from(made.mapped_out.clone()),
+            }),
         };
         let moved = args.iter().zip(dims);
         let moved = moved.map(|(x, d)| if d.is_some() { move_batch_axis(x, *d, 0, size) } else { x.clone() });
         let args: Vec<Array> = made.consts.iter().cloned().chain(moved).collect();
         let args: SmallVec<[&Array; 8]> = args.iter().collect();
-        Ok((bind(prim, &args)?, SmallVec::from_elem(Some(0), outs)))
+        Ok((bind(prim, &args)?, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
     }
 }
 
-/// A call over a mapped axis, which all of its results carry in front.
+/// A call over a mapped axis, which results carry in front if they carry it.
 pub(crate) struct BatchedCall {
     inner: Arc<dyn CustomCall>,
     axis: VmapAxis,
     dims: Vec<BatchDim>,
+    /// Which results carry the axis: what the function gave, or the rule, whichever ran first. Functions and rules capture what
+    /// no argument shows, so that it is not known before.
+    mapped_out: OnceLock<Vec<bool>>,
 }
 
 impl BatchedCall {
-    pub(crate) fn over(
-        inner: Arc<dyn CustomCall>,
-        axis: VmapAxis,
-        dims: Vec<BatchDim>,
-    ) -> Arc<dyn CustomCall> {
-        Arc::new(BatchedCall { inner, axis, dims })
+    pub(crate) fn over(inner: Arc<dyn CustomCall>, axis: VmapAxis, dims: Vec<BatchDim>) -> Arc<BatchedCall> {
+        Arc::new(BatchedCall { inner, axis, dims, mapped_out: OnceLock::new() })
     }
 
-    fn front(&self, outs: &[Array], dims: &[BatchDim]) -> Vec<Array> {
-        outs.iter().zip(dims).map(|(x, d)| move_batch_axis(x, *d, 0, self.axis.axis.size)).collect()
+    /// Which results carry the axis, once the call has run.
+    pub(crate) fn mapped_out(&self) -> Result<&[bool]> {
+        match self.mapped_out.get() {
+            Some(mapped) => Ok(mapped),
+            None => bail!(Internal, "a function with a custom derivative was not called"),
+        }
+    }
+
+    /// The axis in front of those marked in `mapped`.
+    fn front(&self, outs: &[Array], dims: &[BatchDim], mapped: &[bool]) -> Result<Vec<Array>> {
+        let each = outs.iter().zip(dims).zip(mapped);
+        each.map(|((x, dim), mapped)| match (dim, mapped) {
+            (None, false) => Ok(x.clone()),
+            (_, true) => Ok(move_batch_axis(x, *dim, 0, self.axis.axis.size)),
+            (Some(_), false) => bail!(
+                Differentiation,
+                "the custom derivative of {} is different for each example of a vmap, and its result is not",
+                self.function_name()
+            ),
+        })
+        .collect()
+    }
+
+    /// Which of results at these positions carry the axis; the first run decides.
+    fn decide(&self, dims: &[BatchDim]) -> &[bool] {
+        self.mapped_out.get_or_init(|| dims.iter().map(Option::is_some).collect())
     }
 }
 
@@ -169,7 +196,7 @@ impl CustomCall for BatchedCall {
     fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
         let (outs, dims, ()) =
             batch_over(self.axis, |args| Ok((self.inner.call(args)?, ())), args, &self.dims)?;
-        Ok(self.front(&outs, &dims))
+        self.front(&outs, &dims, self.decide(&dims))
     }
 
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
@@ -187,8 +214,17 @@ impl CustomCall for BatchedCall {
             Ok((outs, nonzero))
         };
         let (outs, dims, nonzero) = batch_over(self.axis, body, &args, &dims)?;
-        let mut outs = self.front(&outs, &dims);
-        let mut found = outs.split_off(nonzero.len()).into_iter();
+        // A result and its tangent carry it together.
+        let n = nonzero.len();
+        let tangent_of: Vec<usize> = (0..n).filter(|i| nonzero[*i]).collect();
+        let mut together = dims[..n].to_vec();
+        for (i, dim) in tangent_of.iter().zip(&dims[n..]) {
+            together[*i] = together[*i].or(*dim);
+        }
+        let mapped = self.decide(&together);
+        let all: Vec<bool> = mapped.iter().copied().chain(tangent_of.iter().map(|i| mapped[*i])).collect();
+        let mut outs = self.front(&outs, &dims, &all)?;
+        let mut found = outs.split_off(n).into_iter();
         let tangents = nonzero.iter().map(|nz| if *nz { found.next() } else { None }).collect();
         Ok((outs, tangents))
     }
@@ -207,14 +243,16 @@ impl CustomCall for BatchedCall {
             Err(e) => Some(Err(e)),
             Ok((_, _, None)) => None,
             Ok((all, dims, Some((n, inner)))) => {
-                let outs = self.front(&all[..n], &dims[..n]);
+                let mapped = self.decide(&dims[..n]);
                 let backward = Arc::new(BatchedBackward {
                     inner,
                     axis: self.axis,
                     residual_dims: dims[n..].to_vec(),
+                    ct_dims: mapped.iter().map(|m| m.then_some(0)).collect(),
                     in_dims: self.dims.clone(),
                 });
-                Some(Ok(CustomForward { outs, residuals: all[n..].to_vec(), backward }))
+                let outs = self.front(&all[..n], &dims[..n], mapped);
+                Some(outs.map(|outs| CustomForward { outs, residuals: all[n..].to_vec(), backward }))
             }
         }
     }
@@ -241,11 +279,13 @@ impl CustomCall for BatchedCall {
     }
 }
 
-/// A backward rule over a mapped axis, which all cotangents of the results carry in front.
+/// A backward rule over a mapped axis.
 struct BatchedBackward {
     inner: Arc<dyn CustomBackward>,
     axis: VmapAxis,
     residual_dims: Vec<BatchDim>,
+    /// Where the cotangents of the results carry it.
+    ct_dims: Vec<BatchDim>,
     in_dims: Vec<BatchDim>,
 }
 
@@ -254,8 +294,7 @@ impl CustomBackward for BatchedBackward {
     fn apply(&self, residuals: &[Array], cts: &[Array]) -> Result<Vec<Ct>> {
         let n = residuals.len();
         let args: Vec<Array> = residuals.iter().chain(cts).cloned().collect();
-        let mut dims = self.residual_dims.clone();
-        dims.resize(args.len(), Some(0));
+        let dims: Vec<BatchDim> = self.residual_dims.iter().chain(&self.ct_dims).copied().collect();
         let body = |args: &[Array]| {
             let found = self.inner.apply(&args[..n], &args[n..])?;
             let nonzero: Vec<bool> = found.iter().map(Option::is_some).collect();
@@ -389,6 +428,7 @@ impl Primitive for CustomLin {
             inner: self.backward.clone(),
             axis: VmapAxis::from(*axis),
             residual_dims: dims[..self.num_res].to_vec(),
+            ct_dims: vec![Some(0); self.out_avals.len()],
             in_dims: vec![Some(0); self.primals.len()],
         });
         let with_axis = |avals: &[ShapedArray]| avals.iter().map(|a| a.with_axis(0, size)).collect();

@@ -96,6 +96,92 @@ fn a_derivative_with_respect_to_what_was_captured_is_an_error() {
     }
 }
 
+/// [`steep_product_vjp`], which hands what it needs to its reverse rule.
+fn steep_product_residual(x: &Array, y: &Array) -> Result<Array> {
+    let (by, forward) = (y.clone(), y.clone());
+    let f = custom_vjp(
+        move |x: &Array| x * &by,
+        move |x: &Array| (x * &forward, forward.clone()),
+        |y: Array, ct: Array| (ct * y * 3.0,),
+    );
+    f(x)
+}
+
+#[test]
+fn what_no_example_changes_is_not_mapped() {
+    let two = || Array::scalar(2.0f32);
+    let alone = || VmapOptions::new().out_axes(None::<i64>);
+    for product in [steep_product, steep_product_vjp, steep_product_residual] {
+        // Nothing is mapped: neither the argument nor what was captured.
+        let three = Array::scalar(3.0f32);
+        let f = move |_: &Array| product(&two(), &three);
+        assert_eq!(f32s(&vmap(f.clone())(&ys()).unwrap()), [6.0; 3]);
+        let one = vmap_with(f.clone(), alone());
+        assert_eq!(one(&ys()).unwrap().item::<f32>().unwrap(), 6.0);
+        assert_eq!(jit(one)(&ys()).unwrap().item::<f32>().unwrap(), 6.0);
+        assert_eq!(vmap_with(jit(f), alone())(&ys()).unwrap().item::<f32>().unwrap(), 6.0);
+        // So are its derivatives, and those of the map.
+        let slope = move |_: &Array| grad(move |x: &Array| product(x, &Array::scalar(3.0f32)))(&two());
+        assert_eq!(vmap_with(slope, alone())(&ys()).unwrap().item::<f32>().unwrap(), 9.0);
+        let total = move |x: &Array| -> Result<Array> {
+            let x = x.clone();
+            Ok(jnp::sum(vmap(move |_: &Array| product(&x, &Array::scalar(3.0f32)))(&ys())?, ..))
+        };
+        assert_eq!(grad(total)(&two()).unwrap().item::<f32>().unwrap(), 27.0);
+        // What was captured is mapped, so the result is.
+        let captured = move |y: &Array| product(&two(), y);
+        assert_eq!(f32s(&vmap(captured)(&ys()).unwrap()), [20.0, 40.0, 60.0]);
+        let error = vmap_with(captured, alone())(&ys()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        let slope = move |y: &Array| {
+            let y = y.clone();
+            grad(move |x: &Array| product(x, &y))(&two())
+        };
+        assert_eq!(f32s(&vmap(slope)(&ys()).unwrap()), [30.0, 60.0, 90.0]);
+    }
+    let both = move |x: &Array| {
+        let x = x.clone();
+        jvp(move |x: &Array| vmap_with(steep(x), alone())(&ys()), (x.clone(),), (x,))
+    };
+    fn steep(x: &Array) -> impl Fn(&Array) -> Result<Array> + Send + Sync + 'static {
+        let x = x.clone();
+        move |_: &Array| steep_product(&x, &Array::scalar(3.0f32))
+    }
+    let (y, dy) = both(&two()).unwrap();
+    assert_eq!((y.item::<f32>().unwrap(), dy.item::<f32>().unwrap()), (6.0, 18.0));
+    let total = |x: &Array| -> Result<Array> {
+        let x = x.clone();
+        Ok(jnp::sum(vmap(move |y: &Array| steep_product_residual(&x, y))(&ys())?, ..))
+    };
+    assert_eq!(grad(total)(&two()).unwrap().item::<f32>().unwrap(), 180.0);
+}
+
+#[test]
+fn results_of_one_function_are_mapped_each_for_itself() {
+    // JAX: out_axes=(0, None).
+    let f = custom_jvp(
+        |x: &Array, y: &Array| (lax::sin(x), lax::cos(y)),
+        |(x, y): (Array, Array), (dx, dy): (Array, Array)| {
+            ((lax::sin(&x), lax::cos(&y)), (dx * 2.0, dy * 3.0))
+        },
+    );
+    let over = VmapOptions::new().in_axes((0, None)).out_axes((Some(0), None));
+    let half = Array::scalar(0.5f32);
+    let (inner, jitted) = (f.clone(), jit(move |x: &Array, y: &Array| f(x, y)));
+    let direct = vmap_with(move |x: &Array, y: &Array| inner(x, y), over.clone());
+    let nested = vmap_with(move |x: &Array, y: &Array| jitted(x, y), over);
+    for (a, b) in [direct(&xs(), &half).unwrap(), nested(&xs(), &half).unwrap()] {
+        assert_eq!((a.shape(), b.shape()), (&[3][..], &[][..]));
+        assert_eq!(b.item::<f32>().unwrap(), 0.5f32.cos());
+    }
+    let total = move |x: &Array, y: &Array| -> Result<Array> {
+        let (a, b) = nested(x, y)?;
+        Ok(jnp::sum(a, ..) + b)
+    };
+    let (dx, dy) = grad_with(total, GradOptions::argnums((Argnum::<0>, Argnum::<1>)))(&xs(), &half).unwrap();
+    assert_eq!((f32s(&dx), dy.item::<f32>().unwrap()), (vec![2.0; 3], 3.0));
+}
+
 #[test]
 fn derivatives_of_rust_numbers_are_weakly_typed() {
     let slope = grad(|x: &Array| jnp::square(x))(&Array::from(3.0)).unwrap();
