@@ -468,6 +468,28 @@ fn every_primitive_that_holds_functions_checks_its_rules() {
     assert!(count >= 13, "found {count} primitives only");
 }
 
+/// What a jitted function of this crate computes is known by its name: see `jitted`.
+#[test]
+fn jitted_functions_are_named_once() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources(&["src"]) {
+        for call in source.text.split("jitted").skip(1) {
+            let call = call.trim_start_matches("_list").trim_start_matches("_some");
+            let name = call.strip_prefix('(').and_then(|call| call.trim_start().strip_prefix('"'));
+            if let Some((name, _)) = name.and_then(|name| name.split_once('"')) {
+                places.entry(name.to_owned()).or_default().push(source.path.clone());
+            }
+        }
+    }
+    assert!(places.len() > 80, "only {} jitted functions were found", places.len());
+    let twice: Vec<String> = places
+        .iter()
+        .filter(|(_, places)| places.len() > 1)
+        .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+        .collect();
+    fail_if_any("names of several jitted functions", &twice);
+}
+
 #[test]
 fn no_primitive_is_registered_globally() {
     let mut found = Vec::new();

@@ -1,19 +1,22 @@
 //! `jit`: the call of a traced function, as an equation. JAX: `pjit.jit_p`. StableHLO: `func.call` of a private function.
 
+use std::any::Any;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 use super::CallPrimitive;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
-use crate::core::cache::Map;
+use crate::core::cache::Cache;
 use crate::core::config::{self, Config};
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{LoweredValues, Param, Prim};
-use crate::core::trace::{bind1, caller, with_location};
-use crate::error::{OrThrow, Result, bail};
+use crate::core::primitive::{Arrays, LoweredValues, Param, Prim};
+use crate::core::trace::{bind_at, caller, with_location};
+use crate::error::{Loc, OrThrow, Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::mlir::Value;
 
@@ -42,56 +45,141 @@ impl CallPrimitive for JitCall {
     }
 }
 
-/// What the program of a function of this crate depends on.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
+/// The program of a function of this crate, with what it depends on.
+struct Known {
     name: &'static str,
-    statics: SmallVec<[i64; 8]>,
+    /// What it was traced for besides its arguments.
+    statics: Box<dyn Any + Send + Sync>,
     avals: SmallVec<[ShapedArray; 4]>,
     /// Without a default device: it decides where a program runs, not what it is.
     config: Config,
+    prim: Prim,
 }
 
 /// Programs that one thread keeps.
 const MAX_PROGRAMS: usize = 4096;
 
 thread_local! {
-    static PROGRAMS: Map<Key, Prim> = Map::new(MAX_PROGRAMS);
+    static PROGRAMS: Cache<Arc<Known>> = Cache::new(MAX_PROGRAMS);
+}
+
+/// What a function of this crate gives: an array, two of them, or a list.
+pub(crate) trait Results {
+    fn into_arrays(self) -> Vec<Array>;
+    fn from_arrays(arrays: Arrays) -> Self;
+}
+
+impl Results for Array {
+    fn into_arrays(self) -> Vec<Array> {
+        vec![self]
+    }
+    fn from_arrays(mut arrays: Arrays) -> Self {
+        arrays.swap_remove(0)
+    }
+}
+
+impl Results for (Array, Array) {
+    fn into_arrays(self) -> Vec<Array> {
+        vec![self.0, self.1]
+    }
+    fn from_arrays(mut arrays: Arrays) -> Self {
+        let second = arrays.swap_remove(1);
+        (arrays.swap_remove(0), second)
+    }
+}
+
+impl Results for Vec<Array> {
+    fn into_arrays(self) -> Vec<Array> {
+        self
+    }
+    fn from_arrays(arrays: Arrays) -> Self {
+        arrays.into_vec()
+    }
 }
 
 /// The result of `body` as one equation, and so as one program when it is evaluated: the `jit` decorators of JAX's own
 /// functions. `body` is traced once for each name, `statics` and types of arguments; it captures no arrays, and nothing that
-/// `statics` does not tell apart.
+/// these do not tell apart. A name stands in one place of the source.
 #[track_caller]
-pub(crate) fn jitted(
+pub(crate) fn jitted<const N: usize, S, R>(
     name: &'static str,
-    statics: impl IntoIterator<Item = i64>,
+    statics: S,
+    args: [&Array; N],
+    body: impl FnOnce([&Array; N]) -> R,
+) -> R
+where
+    S: Hash + Eq + Send + Sync + 'static,
+    R: Results,
+{
+    jitted_list(name, statics, &args, |args| body(std::array::from_fn(|i| &args[i])))
+}
+
+/// [`jitted`] with arguments that may be left out, as Python's have defaults: `optional` are those that are there.
+#[track_caller]
+pub(crate) fn jitted_some<const N: usize, const M: usize, S, R>(
+    name: &'static str,
+    statics: S,
+    args: [&Array; N],
+    optional: [Option<&Array>; M],
+    body: impl FnOnce([&Array; N], [Option<&Array>; M]) -> R,
+) -> R
+where
+    S: Hash + Eq + Send + Sync + 'static,
+    R: Results,
+{
+    let given = optional.map(|x| x.is_some());
+    let all: SmallVec<[&Array; 4]> = args.into_iter().chain(optional.into_iter().flatten()).collect();
+    jitted_list(name, (statics, given), &all, |all| {
+        let (args, mut rest) = (std::array::from_fn(|i| &all[i]), all[N..].iter());
+        body(args, given.map(|given| if given { rest.next() } else { None }))
+    })
+}
+
+/// [`jitted`] of as many arguments as there are.
+#[track_caller]
+pub(crate) fn jitted_list<S, R>(
+    name: &'static str,
+    statics: S,
     args: &[&Array],
-    body: impl FnOnce(&[Array]) -> Array,
-) -> Array {
-    let key = Key {
-        name,
-        statics: statics.into_iter().collect(),
-        avals: args.iter().map(|x| x.aval()).collect(),
-        config: config::current_placed(),
+    body: impl FnOnce(&[Array]) -> R,
+) -> R
+where
+    S: Hash + Eq + Send + Sync + 'static,
+    R: Results,
+{
+    let mut avals: SmallVec<[ShapedArray; 4]> = SmallVec::new();
+    avals.extend(args.iter().map(|x| x.aval()));
+    let config = config::current_placed();
+    let hash = FxBuildHasher.hash_one((name, &statics, &avals, config));
+    let is = |known: &Arc<Known>| {
+        known.name == name
+            && known.avals == avals
+            && known.config == config
+            && known.statics.downcast_ref::<S>() == Some(&statics)
     };
-    let known = PROGRAMS.with(|programs| programs.get(&key));
+    let loc = caller();
+    let known = PROGRAMS.with(|programs| programs.find(hash, is));
     let prim = match known {
-        Some(prim) => prim,
+        Some(known) => known.prim.clone(),
         None => {
             // Errors and operations inside are the caller's, not those of the function of this crate that `body` is.
-            let loc = caller();
-            let body = |args: &[Array]| with_location(loc, || body(args));
-            let prim = program(name, &key.avals, body).map_err(|e| e.at(loc)).or_throw();
-            PROGRAMS.with(|programs| programs.put(key, prim.clone()));
+            let prim =
+                trace(name, &avals, loc, |args| with_location(loc, || body(args)).into_arrays()).or_throw();
+            let known = Known { name, statics: Box::new(statics), avals, config, prim: prim.clone() };
+            PROGRAMS.with(|programs| programs.insert(hash, Arc::new(known), |_| false));
             prim
         }
     };
-    bind1(prim, args)
+    R::from_arrays(bind_at(&prim, args, loc).or_throw())
 }
 
-fn program(name: &'static str, avals: &[ShapedArray], body: impl FnOnce(&[Array]) -> Array) -> Result<Prim> {
-    let closed = trace_to_jaxpr(avals, |args| Ok(vec![body(args)]))?;
+fn trace(
+    name: &'static str,
+    avals: &[ShapedArray],
+    loc: Loc,
+    body: impl FnOnce(&[Array]) -> Vec<Array>,
+) -> Result<Prim> {
+    let closed = trace_to_jaxpr(avals, |args| Ok(body(args))).map_err(|e| e.at(loc))?;
     let (jaxpr, consts) = convert_constvars(closed);
     if !consts.is_empty() {
         bail!(Internal, "{name} captures arrays");
@@ -110,7 +198,7 @@ mod tests {
     fn jit_satisfies_the_rules() {
         let mut draw = Draw::new(63);
         let mut x = |shape: &[usize]| draw.uniform(DType::F32, shape, -1.0, 1.0);
-        let f = |x: &[Array]| jitted("f", [], &[&x[0], &x[1]], |x| mul(&sin(&x[0]), &x[1]));
+        let f = |x: &[Array]| jitted("f", (), [&x[0], &x[1]], |[x, y]| mul(&sin(x), y));
         check_rules([case("jit", [x(&[2, 3]), x(&[2, 3])], f), case("jit of scalars", [x(&[]), x(&[])], f)]);
     }
 }

@@ -3,7 +3,7 @@
 use std::f64::consts::{PI, SQRT_2};
 
 use crate::arguments::{Axis, options};
-use crate::calls::jit_call::jitted;
+use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
 use crate::error::OrThrow;
@@ -21,7 +21,7 @@ use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum,
 /// ```
 #[track_caller]
 pub fn relu(x: impl Into<Array>) -> Array {
-    let f = |x: &Array| jitted("relu", [], &[x], |x| maximum(&x[0], 0));
+    let f = |x: &Array| jitted("relu", (), [x], |[x]| maximum(x, 0));
     let tangent =
         |x: &Array, _: &Array, dx: &Array| lax::select(&greater(x, 0), dx, &lax::full_like(dx, 0.0));
     CustomUnary { name: "relu", f, tangent }.apply(&x.into())
@@ -30,12 +30,17 @@ pub fn relu(x: impl Into<Array>) -> Array {
 /// `min(max(x, 0), 6)`. Its derivative at 0 and at 6 is 0.
 #[track_caller]
 pub fn relu6(x: impl Into<Array>) -> Array {
-    let f = |x: &Array| jitted("relu6", [], &[x], |x| minimum(maximum(&x[0], 0), 6.0));
+    let f = |x: &Array| jitted("relu6", (), [x], |[x]| minimum(maximum(x, 0), 6.0));
     let tangent = |x: &Array, _: &Array, dx: &Array| {
         let inside = lax::bitwise_and(&greater(x, 0), &less(x, 6));
         lax::select(&inside, dx, &lax::full_like(dx, 0.0))
     };
     CustomUnary { name: "relu6", f, tangent }.apply(&x.into())
+}
+
+/// An argument, or its default.
+fn or(x: Option<&Array>, default: impl Into<Array>) -> Array {
+    x.cloned().unwrap_or_else(|| default.into())
 }
 
 /// The logistic function `1 / (1 + e^-x)`.
@@ -47,14 +52,14 @@ pub fn sigmoid(x: impl Into<Array>) -> Array {
 /// `log(1 + e^x)`.
 #[track_caller]
 pub fn softplus(x: impl Into<Array>) -> Array {
-    logaddexp(x, 0)
+    jitted("softplus", (), [&x.into()], |[x]| logaddexp(x, 0))
 }
 
 options! {
     /// Options of [`squareplus_with`].
     pub struct SquareplusOptions {
-        /// How smooth the corner is; 0 is [`relu`].
-        b: into Array = 4,
+        /// How smooth the corner is; 0 is [`relu`]. 4, if not given.
+        b: optional_into Array,
     }
 }
 
@@ -67,38 +72,39 @@ pub fn squareplus(x: impl Into<Array>) -> Array {
 /// [`squareplus`] with another smoothness.
 #[track_caller]
 pub fn squareplus_with(x: impl Into<Array>, options: SquareplusOptions) -> Array {
-    let x = x.into();
-    let root = crate::numpy::sqrt(crate::numpy::square(&x) + options.b);
-    (x + root) / 2.0
+    jitted_some("squareplus", (), [&x.into()], [options.b.as_ref()], |[x], [b]| {
+        let b = or(b, 4);
+        let root = crate::numpy::sqrt(crate::numpy::square(x) + b);
+        (x + root) / 2.0
+    })
 }
 
 /// 0 up to -1, `x` from 1, a parabola between: `(x + 1)² / 4`.
 #[track_caller]
 pub fn sparse_plus(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let parabola = crate::numpy::square(&x + 1.0) / 4.0;
-    let upper = where_(greater_equal(&x, 1.0), &x, parabola);
-    where_(less_equal(&x, -1.0), 0.0, upper)
+    jitted("sparse_plus", (), [&x.into()], |[x]| {
+        let low = less_equal(x, -1.0);
+        let upper = where_(greater_equal(x, 1.0), x, crate::numpy::power(x + 1.0, 2) / 4.0);
+        where_(low, 0.0, upper)
+    })
 }
 
 /// The derivative of [`sparse_plus`]: `(x + 1) / 2`, from 0 to 1.
 #[track_caller]
 pub fn sparse_sigmoid(x: impl Into<Array>) -> Array {
-    crate::numpy::clip(0.5 * (x.into() + 1.0), 0.0, 1.0)
+    jitted("sparse_sigmoid", (), [&x.into()], |[x]| 0.5 * crate::numpy::clip(x + 1.0, 0.0, 2.0))
 }
 
 /// `x / (1 + |x|)`.
 #[track_caller]
 pub fn soft_sign(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let size = crate::numpy::abs(&x) + 1;
-    x / size
+    jitted("soft_sign", (), [&x.into()], |[x]| x / (crate::numpy::abs(x) + 1))
 }
 
 /// `x sigmoid(x)`, also called swish.
 #[track_caller]
 pub fn silu(x: impl Into<Array>) -> Array {
-    jitted("silu", [], &[&x.into()], |x| lax::mul(&x[0], &lax::logistic(&x[0])))
+    jitted("silu", (), [&x.into()], |[x]| lax::mul(x, &lax::logistic(x)))
 }
 
 /// [`silu`].
@@ -110,22 +116,20 @@ pub fn swish(x: impl Into<Array>) -> Array {
 /// `x tanh(softplus(x))`.
 #[track_caller]
 pub fn mish(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let gate = crate::numpy::tanh(softplus(&x));
-    x * gate
+    jitted("mish", (), [&x.into()], |[x]| x * crate::numpy::tanh(softplus(x)))
 }
 
 /// `log(sigmoid(x))`.
 #[track_caller]
 pub fn log_sigmoid(x: impl Into<Array>) -> Array {
-    lax::neg(&softplus(lax::neg(&x.into())))
+    jitted("log_sigmoid", (), [&x.into()], |[x]| lax::neg(&softplus(lax::neg(x))))
 }
 
 options! {
     /// Options of [`elu_with`] and [`celu_with`].
     pub struct EluOptions {
-        /// Minus the limit for large negative `x`.
-        alpha: into Array = 1.0,
+        /// Minus the limit for large negative `x`; 1, if not given.
+        alpha: optional_into Array,
     }
 }
 
@@ -146,11 +150,12 @@ pub fn elu(x: impl Into<Array>) -> Array {
 /// ```
 #[track_caller]
 pub fn elu_with(x: impl Into<Array>, options: EluOptions) -> Array {
-    let x = x.into();
-    let positive = greater(&x, 0);
-    // The exponential must not overflow where it is not selected: its gradient would be nan.
-    let safe = where_(&positive, 0.0, &x);
-    where_(positive, &x, options.alpha * crate::numpy::expm1(safe))
+    jitted_some("elu", (), [&x.into()], [options.alpha.as_ref()], |[x], [alpha]| {
+        let positive = greater(x, 0);
+        // The exponential must not overflow where it is not selected: its gradient would be nan.
+        let safe = where_(greater(x, 0.0), 0.0, x);
+        where_(positive, x, or(alpha, 1.0) * crate::numpy::expm1(safe))
+    })
 }
 
 /// `max(x, 0) + e^min(x, 0) - 1`.
@@ -162,8 +167,10 @@ pub fn celu(x: impl Into<Array>) -> Array {
 /// `max(x, 0) + α (e^(min(x, 0)/α) - 1)`.
 #[track_caller]
 pub fn celu_with(x: impl Into<Array>, options: EluOptions) -> Array {
-    let (x, alpha) = (x.into(), options.alpha);
-    maximum(&x, 0.0) + &alpha * crate::numpy::expm1(minimum(x, 0.0) / &alpha)
+    jitted_some("celu", (), [&x.into()], [options.alpha.as_ref()], |[x], [alpha]| {
+        let alpha = or(alpha, 1.0);
+        maximum(x, 0.0) + &alpha * crate::numpy::expm1(minimum(x, 0.0) / &alpha)
+    })
 }
 
 /// Klambauer et al. 2017: [`elu`] scaled so that mean and variance persist from layer to layer.
@@ -171,14 +178,14 @@ pub fn celu_with(x: impl Into<Array>, options: EluOptions) -> Array {
 pub fn selu(x: impl Into<Array>) -> Array {
     const ALPHA: f64 = 1.673_263_242_354_377_2;
     const SCALE: f64 = 1.050_700_987_355_480_5;
-    SCALE * elu_with(x, EluOptions::new().alpha(ALPHA))
+    jitted("selu", (), [&x.into()], |[x]| SCALE * elu_with(x, EluOptions::new().alpha(ALPHA)))
 }
 
 options! {
     /// Options of [`leaky_relu_with`].
     pub struct LeakyReluOptions {
-        /// The slope below 0.
-        negative_slope: into Array = 0.01,
+        /// The slope below 0; 0.01, if not given.
+        negative_slope: optional_into Array,
     }
 }
 
@@ -191,8 +198,9 @@ pub fn leaky_relu(x: impl Into<Array>) -> Array {
 /// [`leaky_relu`] with another slope below 0.
 #[track_caller]
 pub fn leaky_relu_with(x: impl Into<Array>, options: LeakyReluOptions) -> Array {
-    let x = x.into();
-    where_(greater_equal(&x, 0), &x, options.negative_slope * &x)
+    jitted_some("leaky_relu", (), [&x.into()], [options.negative_slope.as_ref()], |[x], [slope]| {
+        where_(greater_equal(x, 0), x, or(slope, 0.01) * x)
+    })
 }
 
 options! {
@@ -230,22 +238,19 @@ pub fn gelu_with(x: impl Into<Array>, options: GeluOptions) -> Array {
 /// `min(max(x, -1), 1)`.
 #[track_caller]
 pub fn hard_tanh(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    where_(greater(&x, 1), 1, where_(less(&x, -1), -1, &x))
+    jitted("hard_tanh", (), [&x.into()], |[x]| where_(greater(x, 1), 1, where_(less(x, -1), -1, x)))
 }
 
 /// `relu6(x + 3) / 6`.
 #[track_caller]
 pub fn hard_sigmoid(x: impl Into<Array>) -> Array {
-    relu6(x.into() + 3.0) / 6.0
+    jitted("hard_sigmoid", (), [&x.into()], |[x]| relu6(x + 3.0) / 6.0)
 }
 
 /// `x hard_sigmoid(x)`.
 #[track_caller]
 pub fn hard_silu(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let gate = hard_sigmoid(&x);
-    x * gate
+    jitted("hard_silu", (), [&x.into()], |[x]| x * hard_sigmoid(x))
 }
 
 /// [`hard_silu`].
@@ -268,8 +273,10 @@ pub fn identity(x: impl Into<Array>) -> Array {
 pub fn glu(x: impl Into<Array>, axis: impl Into<Axis>) -> Array {
     let x = x.into();
     let axis = axis.into().position("glu", x.ndim()).or_throw();
-    let halves: [Array; 2] = crate::numpy::split(&x, 2, axis);
-    &halves[0] * sigmoid(&halves[1])
+    jitted("glu", axis, [&x], |[x]| {
+        let halves: [Array; 2] = crate::numpy::split(x, 2, axis);
+        &halves[0] * sigmoid(&halves[1])
+    })
 }
 
 /// `x` within `-limit` and `limit`, softly: `limit tanh(x / limit)`.

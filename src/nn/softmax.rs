@@ -3,9 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::arguments::{Axes, Axis, options};
-use crate::calls::jit_call::jitted;
+use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
-use crate::core::trace::{caller, with_location};
 use crate::custom_derivatives::CustomUnary;
 use crate::dtype::DType;
 use crate::error::OrThrow;
@@ -13,8 +12,8 @@ use crate::lax;
 use crate::numpy::reductions::check_mask;
 use crate::numpy::util::{constant, default_float, inexact, promote_args_inexact};
 use crate::numpy::{
-    MaybePair, Pair, ReduceOptions, less, max_with, maximum, mean_with, multiply, not_equal, real, subtract,
-    sum_with, where_,
+    ClipOptions, MaybePair, Pair, ReduceOptions, clip_with, less, max_with, mean_with, multiply, not_equal,
+    real, subtract, sum_with, where_,
 };
 
 options! {
@@ -174,8 +173,8 @@ fn logsumexp_of(
     };
     // The largest element is subtracted before, and no gradient runs through that.
     let largest = over.max(&real(&x));
-    let zeros = lax::full_like(&largest, 0.0);
-    let largest = lax::stop_gradient(&lax::select(&lax::is_finite(&largest), &largest, &zeros));
+    let finite = lax::is_finite(&largest);
+    let largest = lax::stop_gradient(&lax::select(&finite, &largest, &lax::full_like(&largest, 0.0)));
     let kept = if options.keepdims { largest.clone() } else { lax::expand_dims(&largest, &over.dims) };
     let mut terms = lax::exp(&lax::sub(&x, &lax::convert(&kept, x.dtype(), false)));
     if let Some(b) = &b {
@@ -302,17 +301,15 @@ impl Over {
     /// `body` as one equation, of `x` and the mask.
     #[track_caller]
     fn jitted(&self, name: &'static str, x: &Array, body: impl FnOnce(&Over, &Array) -> Array) -> Array {
-        let statics = self.dims.iter().map(|d| *d as i64).chain([i64::from(self.keepdims)]);
-        let args: SmallVec<[&Array; 2]> = [x].into_iter().chain(&self.mask).collect();
-        jitted(name, statics, &args, |args| {
-            let (axes, dims) = (self.axes.clone(), self.dims.clone());
-            body(&Over { axes, dims, mask: args.get(1).cloned(), keepdims: self.keepdims }, &args[0])
+        jitted_some(name, (self.dims.clone(), self.keepdims), [x], [self.mask.as_ref()], |[x], [mask]| {
+            let (axes, dims, mask) = (self.axes.clone(), self.dims.clone(), mask.cloned());
+            body(&Over { axes, dims, mask, keepdims: self.keepdims }, x)
         })
     }
 }
 
 /// How [`standardize_with`] computes the variance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VarianceAlgorithm {
     /// `E[x²] - E[x]²`, which loses digits where the mean is large beside the deviation.
@@ -329,8 +326,8 @@ options! {
         mean: optional_into Array,
         /// The variance, if it is known.
         variance: optional_into Array,
-        /// Added to the variance.
-        epsilon: into Array = 1e-5,
+        /// Added to the variance; 1e-5, if not given.
+        epsilon: optional_into Array,
         /// Only elements where this `bool` array is true count.
         where_: optional_into Array,
         /// How the variance is computed.
@@ -353,23 +350,31 @@ pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// As [`standardize`]; `standardize: where_ must be a boolean array, got f32[3]`; a mean or a variance that does not broadcast.
 #[track_caller]
 pub fn standardize_with(x: impl Into<Array>, axes: impl Into<Axes>, options: StandardizeOptions) -> Array {
-    let (x, axes) = (inexact(&x.into()), axes.into());
+    let (axes, algorithm) = (axes.into(), options.algorithm);
     check_mask("standardize", options.where_.as_ref());
-    axes.sorted("standardize", x.ndim()).or_throw();
-    // A closure has no caller of its own.
-    with_location(caller(), || {
-        let average = |x: Array| {
-            let mut reduce = ReduceOptions::new().keepdims(true);
-            reduce.where_ = options.where_.clone();
-            mean_with(x, axes.clone(), reduce)
-        };
-        let mean = options.mean.clone().unwrap_or_else(|| average(x.clone()));
-        let variance = options.variance.clone().unwrap_or_else(|| match options.algorithm {
-            VarianceAlgorithm::Fast => maximum(average(lax::square(&x)) - lax::square(&mean), 0),
-            VarianceAlgorithm::Stable => average(lax::square(&subtract(&x, &mean))),
-        });
-        subtract(&x, &mean) * lax::rsqrt(&(variance + &options.epsilon))
+    let optional = [&options.mean, &options.variance, &options.epsilon, &options.where_].map(Option::as_ref);
+    jitted_some("standardize", (axes.clone(), algorithm), [&x.into()], optional, |[x], optional| {
+        let [mean, variance, epsilon, where_] = optional.map(|x| x.cloned());
+        standardized(&inexact(x), &axes, StandardizeOptions { mean, variance, epsilon, where_, algorithm })
     })
+}
+
+#[track_caller]
+fn standardized(x: &Array, axes: &Axes, options: StandardizeOptions) -> Array {
+    let average = |x: Array| {
+        let mut reduce = ReduceOptions::new().keepdims(true);
+        reduce.where_ = options.where_.clone();
+        mean_with(x, axes.clone(), reduce)
+    };
+    let mean = options.mean.clone().unwrap_or_else(|| average(x.clone()));
+    let variance = options.variance.clone().unwrap_or_else(|| match options.algorithm {
+        VarianceAlgorithm::Fast => {
+            let variance = average(lax::square(x)) - lax::square(&mean);
+            clip_with(variance, ClipOptions::new().min(0))
+        }
+        VarianceAlgorithm::Stable => average(lax::square(&subtract(x, &mean))),
+    });
+    subtract(x, &mean) * lax::rsqrt(&(variance + options.epsilon.unwrap_or_else(|| Array::from(1e-5))))
 }
 
 options! {
@@ -413,18 +418,20 @@ pub fn one_hot_with(x: impl Into<Array>, num_classes: usize, options: OneHotOpti
     let x = x.into();
     let dtype = options.dtype.unwrap_or(default_float());
     let axis = options.axis.position("one_hot", x.ndim() + 1).or_throw();
-    let mut shape = vec![1; x.ndim() + 1];
-    shape[axis] = num_classes;
-    let classes = lax::broadcasted_iota(x.dtype(), shape, axis);
-    lax::convert_element_type(&crate::numpy::equal(lax::expand_dims(&x, axis), classes), dtype)
+    jitted("_one_hot", (num_classes, dtype, axis), [&x], |[x]| {
+        let mut shape = vec![1; x.ndim() + 1];
+        shape[axis] = num_classes;
+        let column = lax::expand_dims(x, axis);
+        let classes = lax::broadcasted_iota(x.dtype(), shape, axis);
+        lax::convert_element_type(&crate::numpy::equal(column, classes), dtype)
+    })
 }
 
 /// `log(1 - e^-x)` for positive `x`. Mächler 2012, eq. 7.
 #[track_caller]
 pub fn log1mexp(x: impl Into<Array>) -> Array {
     let f = |x: &Array| {
-        jitted("log1mexp", [], &[x], |x| {
-            let x = &x[0];
+        jitted("log1mexp", (), [x], |[x]| {
             let small = lax::lt(x, &constant(x, std::f64::consts::LN_2));
             let near = lax::log(&lax::neg(&lax::expm1(&lax::neg(x))));
             let far = lax::log1p(&lax::neg(&lax::exp(&lax::neg(x))));

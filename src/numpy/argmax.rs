@@ -1,6 +1,7 @@
 //! Where the largest and the smallest elements are. JAX: `numpy/lax_numpy.py`.
 
 use crate::arguments::OptAxis;
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::error::{OrThrow, throw};
 use crate::lax;
@@ -11,7 +12,7 @@ use crate::numpy::{all_with, isnan, where_};
 
 #[track_caller]
 fn arg_extremum(
-    name: &str,
+    name: &'static str,
     x: &Array,
     axis: OptAxis,
     options: &ReduceOptions,
@@ -19,6 +20,22 @@ fn arg_extremum(
     skip_nan: bool,
 ) -> Array {
     options.only(name, &[]);
+    if !skip_nan {
+        return positions_of(name, x, axis, options, largest, false);
+    }
+    let jit = if largest { "_nanargmax" } else { "_nanargmin" };
+    jitted(jit, (axis, options.keepdims), [x], |[x]| positions_of(name, x, axis, options, largest, true))
+}
+
+#[track_caller]
+fn positions_of(
+    name: &str,
+    x: &Array,
+    axis: OptAxis,
+    options: &ReduceOptions,
+    largest: bool,
+    skip_nan: bool,
+) -> Array {
     reject_complex(name, x);
     let rank = x.ndim();
     let (flat, at) = match axis.get() {

@@ -1,14 +1,15 @@
 //! Elementwise arithmetic. JAX: `numpy/ufuncs.py`.
 
 use crate::arguments::options;
+use crate::calls::jit_call::{jitted, jitted_list};
 use crate::core::array::Array;
-use crate::error::throw;
+use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::util::{
     constant, inexact, numeric, promote_args, promote_args_inexact, promote_args_numeric, promote_dtypes,
     promote_shapes, reject_complex, result_type_of,
 };
-use crate::numpy::{greater, isposinf, logical_and, where_};
+use crate::numpy::{greater, isposinf, less, logical_and, where_};
 
 /// `x + y`; `bool` is logical or.
 ///
@@ -72,20 +73,23 @@ pub fn divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Complex operands; shapes that do not broadcast.
 #[track_caller]
 pub fn floor_divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_args_numeric("floor_divide", [&x.into(), &y.into()]);
-    reject_complex("floor_divide", &x);
-    if x.dtype().is_unsigned() {
-        return lax::div(&x, &y);
-    }
-    if x.dtype().is_float() {
-        return float_divmod(&x, &y).0;
-    }
-    let quotient = lax::div(&x, &y);
-    // Division truncates: one less where the signs differ and there is a rest.
-    let zero = constant(&x, 0.0);
-    let below = logical_and(lax::ne(&lax::sign(&x), &lax::sign(&y)), lax::ne(&lax::rem(&x, &y), &zero));
-    let less = lax::sub(&quotient, &constant(&quotient, 1.0));
-    where_(below, less, quotient)
+    jitted("floor_divide", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = promote_args_numeric("floor_divide", [x, y]);
+        reject_complex("floor_divide", &x);
+        if x.dtype().is_unsigned() {
+            return lax::div(&x, &y);
+        }
+        if x.dtype().is_float() {
+            return float_divmod(&x, &y).0;
+        }
+        let quotient = lax::div(&x, &y);
+        // Division truncates: one less where the signs differ and there is a rest.
+        let zero = constant(&x, 0.0);
+        let signs_differ = lax::ne(&lax::sign(&x), &lax::sign(&y));
+        let below = logical_and(signs_differ, lax::ne(&lax::rem(&x, &y), &zero));
+        let less = lax::sub(&quotient, &constant(&quotient, 1.0));
+        where_(below, less, quotient)
+    })
 }
 
 /// `x - y floor(x / y)`: the rest, with the sign of the divisor.
@@ -94,19 +98,21 @@ pub fn floor_divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `rem got incompatible shapes for broadcasting: (3,), (4,)`; complex operands.
 #[track_caller]
 pub fn remainder(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_args_numeric("remainder", [&x.into(), &y.into()]);
-    let zero = constant(&x, 0.0);
-    let y = if y.dtype().is_integer() { nonzero_or_one(&y) } else { y };
-    let rest = lax::rem(&x, &y);
-    let signs_differ = lax::ne(&lax::lt(&rest, &zero), &lax::lt(&y, &zero));
-    let wrong = lax::bitwise_and(&signs_differ, &lax::ne(&rest, &zero));
-    where_(wrong, lax::add(&rest, &y), rest)
+    jitted("remainder", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = promote_args_numeric("remainder", [x, y]);
+        let zero = constant(&x, 0.0);
+        let y = if y.dtype().is_integer() { nonzero_or_one(&y) } else { y };
+        let rest = lax::rem(&x, &y);
+        let there = lax::ne(&rest, &zero);
+        let signs_differ = lax::ne(&lax::lt(&rest, &zero), &lax::lt(&y, &zero));
+        lax::select(&lax::bitwise_and(&signs_differ, &there), &lax::add(&rest, &y), &rest)
+    })
 }
 
 /// `y`, or 1 where it is 0.
 #[track_caller]
 fn nonzero_or_one(y: &Array) -> Array {
-    where_(lax::eq(y, &constant(y, 0.0)), constant(y, 1.0), y)
+    where_(lax::eq(y, &constant(y, 0.0)), lax::full_like(y, 1.0), y)
 }
 
 /// [`remainder`].
@@ -121,11 +127,12 @@ pub fn mod_(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `rem got incompatible shapes for broadcasting: (3,), (4,)`; complex operands.
 #[track_caller]
 pub fn fmod(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
-    let integers = result_type_of(&[&x, &y]).0.is_integer();
-    let [x, y] = promote_args_numeric("fmod", [&x, &y]);
-    let y = if integers { nonzero_or_one(&y) } else { y };
-    lax::rem(&x, &y)
+    jitted("fmod", (), [&x.into(), &y.into()], |[x, y]| {
+        let integers = result_type_of(&[x, y]).0.is_integer();
+        let [x, y] = promote_args_numeric("fmod", [x, y]);
+        let y = if integers { nonzero_or_one(&y) } else { y };
+        lax::rem(&x, &y)
+    })
 }
 
 /// [`floor_divide`] and [`remainder`] together.
@@ -134,12 +141,14 @@ pub fn fmod(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Those of [`floor_divide`].
 #[track_caller]
 pub fn divmod(x: impl Into<Array>, y: impl Into<Array>) -> (Array, Array) {
-    let [x, y] = promote_args_numeric("divmod", [&x.into(), &y.into()]);
-    if x.dtype().is_integer() {
-        return (floor_divide(&x, &y), remainder(&x, &y));
-    }
-    reject_complex("divmod", &x);
-    float_divmod(&x, &y)
+    jitted("divmod", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = promote_args_numeric("divmod", [x, y]);
+        if x.dtype().is_integer() {
+            return (floor_divide(&x, &y), remainder(&x, &y));
+        }
+        reject_complex("divmod", &x);
+        float_divmod(&x, &y)
+    })
 }
 
 /// Quotient and rest of floats; the quotient is a rounded difference so that both agree.
@@ -150,16 +159,10 @@ fn float_divmod(x: &Array, y: &Array) -> (Array, Array) {
     let exact = where_(lax::eq(y, &zero), x, lax::sub(x, &rest));
     let quotient = lax::div(&exact, y);
     let wrong = lax::bitwise_and(&lax::ne(&rest, &zero), &lax::ne(&lax::sign(y), &lax::sign(&rest)));
-    let rest_up = lax::add(&rest, y);
-    let quotient_down = subtract(&quotient, 1.0);
-    let quotient = where_(&wrong, quotient_down, quotient);
-    (
-        lax::round_with(
-            &quotient,
-            lax::RoundOptions::new().rounding_method(lax::RoundingMethod::AwayFromZero),
-        ),
-        where_(wrong, rest_up, rest),
-    )
+    let rest = lax::select(&wrong, &lax::add(&rest, y), &rest);
+    let quotient = lax::select(&wrong, &subtract(&quotient, 1.0), &quotient);
+    let method = lax::RoundOptions::new().rounding_method(lax::RoundingMethod::AwayFromZero);
+    (lax::round_with(&quotient, method), rest)
 }
 
 /// `x` to the power `y`.
@@ -244,9 +247,11 @@ pub fn minimum(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Shapes that do not broadcast.
 #[track_caller]
 pub fn fmax(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_args("fmax", [&x.into(), &y.into()]);
-    let left = lax::bitwise_or(&greater(&x, &y), &lax::ne(&y, &y));
-    where_(left, x, y)
+    jitted("fmax", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = promote_args("fmax", [x, y]);
+        let left = lax::bitwise_or(&greater(&x, &y), &lax::ne(&y, &y));
+        where_(left, x, y)
+    })
 }
 
 /// The smaller of `x` and `y`; nan only if both are.
@@ -255,9 +260,11 @@ pub fn fmax(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Shapes that do not broadcast.
 #[track_caller]
 pub fn fmin(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_args("fmin", [&x.into(), &y.into()]);
-    let left = lax::bitwise_or(&greater(&y, &x), &lax::ne(&y, &y));
-    where_(left, x, y)
+    jitted("fmin", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = promote_args("fmin", [x, y]);
+        let left = lax::bitwise_or(&less(&x, &y), &lax::ne(&y, &y));
+        where_(left, x, y)
+    })
 }
 
 /// `sqrt(x² + y²)` without overflow.
@@ -266,16 +273,19 @@ pub fn fmin(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Complex operands; shapes that do not broadcast.
 #[track_caller]
 pub fn hypot(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_args_inexact("hypot", [&x.into(), &y.into()]);
-    reject_complex("hypot", &x);
-    let (x, y) = (lax::abs(&x), lax::abs(&y));
-    let infinite = lax::bitwise_or(&isposinf(&x), &isposinf(&y));
-    let (large, small) = (lax::max(&x, &y), lax::min(&x, &y));
-    let zero = lax::eq(&large, &constant(&large, 0.0));
-    let ratio = lax::div(&small, &where_(&zero, constant(&large, 1.0), &large));
-    let root = lax::sqrt(&lax::add(&constant(&ratio, 1.0), &lax::square(&ratio)));
-    let out = where_(zero, &large, lax::mul(&large, &root));
-    where_(infinite, constant(&out, f64::INFINITY), out)
+    jitted("hypot", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = promote_args_inexact("hypot", [x, y]);
+        reject_complex("hypot", &x);
+        let (x, y) = (lax::abs(&x), lax::abs(&y));
+        let infinite = lax::bitwise_or(&isposinf(&x), &isposinf(&y));
+        let (large, small) = (lax::max(&x, &y), lax::min(&x, &y));
+        let zero = || lax::eq(&large, &constant(&large, 0.0));
+        let (nothing, one) = (zero(), (zero(), lax::full_like(&large, 1.0)));
+        let ratio = lax::div(&small, &where_(one.0, one.1, &large));
+        let root = lax::sqrt(&lax::add(&constant(&ratio, 1.0), &lax::square(&ratio)));
+        let out = where_(nothing, &large, lax::mul(&large, &root));
+        where_(infinite, constant(&out, f64::INFINITY), out)
+    })
 }
 
 /// The absolute value; of a complex number its modulus.
@@ -344,11 +354,13 @@ pub fn reciprocal(x: impl Into<Array>) -> Array {
 /// Complex operands; shapes that do not broadcast.
 #[track_caller]
 pub fn heaviside(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_args_inexact("heaviside", [&x.into(), &y.into()]);
-    let zero = constant(&x, 0.0);
-    let at_zero = where_(lax::ne(&x, &x), &x, y);
-    let not_below = where_(lax::gt(&x, &zero), constant(&x, 1.0), at_zero);
-    where_(lax::lt(&x, &zero), zero, not_below)
+    jitted("heaviside", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = promote_args_inexact("heaviside", [x, y]);
+        let zero = constant(&x, 0.0);
+        let (below, above) = (lax::lt(&x, &zero), lax::gt(&x, &zero));
+        let at_zero = where_(lax::ne(&x, &x), &x, y);
+        where_(below, zero, where_(above, constant(&x, 1.0), at_zero))
+    })
 }
 
 /// The greatest common divisor of integers.
@@ -357,28 +369,27 @@ pub fn heaviside(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `gcd: arguments must be integers, got f32`
 #[track_caller]
 pub fn gcd(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = integers("gcd", &x.into(), &y.into());
-    gcd_of(abs(x), abs(y))
+    jitted("gcd", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = integers("gcd", x, y);
+        gcd_of(abs(x), abs(y))
+    })
 }
 
-/// Euclid's algorithm, unrolled: no pair of this many bits needs more steps (Lamé 1844).
+/// Euclid's algorithm.
 #[track_caller]
 fn gcd_of(x: Array, y: Array) -> Array {
-    let steps = match x.dtype().bits() {
-        8 => 12,
-        16 => 24,
-        32 => 47,
-        _ => 93,
+    let there = |x: &Array| lax::ne(x, &constant(x, 0.0));
+    let go_on = |(_, y): &(Array, Array)| crate::numpy::any(there(y), ..);
+    let step = |(x, y): (Array, Array)| {
+        let greater = where_(there(&y), &y, &x);
+        let divides = there(&y);
+        // The rest of a division by 0 is not used.
+        let rest = where_(divides, lax::rem(&x, &y), constant(&y, 0.0));
+        let large = where_(lax::lt(&greater, &rest), &rest, &greater);
+        let small = where_(lax::lt(&greater, &rest), greater, rest);
+        (large, small)
     };
-    let (mut large, mut small) = (maximum(&x, &y), minimum(x, y));
-    for _ in 0..steps {
-        let zero = lax::eq(&small, &constant(&small, 0.0));
-        let divisor = where_(&zero, constant(&small, 1.0), &small);
-        let rest = where_(&zero, constant(&small, 0.0), lax::rem(&large, &divisor));
-        large = where_(zero, large, small);
-        small = rest;
-    }
-    large
+    lax::while_loop(go_on, step, (x, y)).or_throw().0
 }
 
 /// The least common multiple of integers.
@@ -387,12 +398,14 @@ fn gcd_of(x: Array, y: Array) -> Array {
 /// `lcm: arguments must be integers, got f32`
 #[track_caller]
 pub fn lcm(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = integers("lcm", &x.into(), &y.into());
-    let (x, y) = (abs(x), abs(y));
-    let divisor = gcd_of(x.clone(), y.clone());
-    let zero = lax::eq(&divisor, &constant(&divisor, 0.0));
-    let quotient = lax::div(&y, &where_(&zero, constant(&divisor, 1.0), &divisor));
-    where_(zero, constant(&divisor, 0.0), lax::mul(&x, &quotient))
+    jitted("lcm", (), [&x.into(), &y.into()], |[x, y]| {
+        let [x, y] = integers("lcm", x, y);
+        let (x, y) = (abs(x), abs(y));
+        let divisor = gcd(&x, &y);
+        let zero = lax::eq(&divisor, &constant(&divisor, 0.0));
+        let quotient = floor_divide(&y, &divisor);
+        where_(zero, constant(&divisor, 0.0), lax::mul(&x, &quotient))
+    })
 }
 
 #[track_caller]
@@ -439,17 +452,25 @@ pub fn clip(x: impl Into<Array>, min: impl Into<Array>, max: impl Into<Array>) -
 /// As [`clip`].
 #[track_caller]
 pub fn clip_with(x: impl Into<Array>, options: ClipOptions) -> Array {
-    let mut x = x.into();
-    for bound in [Some(&x), options.min.as_ref(), options.max.as_ref()].into_iter().flatten() {
-        reject_complex("clip", bound);
-    }
-    if let Some(min) = &options.min {
-        let [bound, value] = promote_args("clip", [min, &x]);
-        x = lax::max(&bound, &value);
-    }
-    if let Some(max) = &options.max {
-        let [bound, value] = promote_args("clip", [max, &x]);
-        x = lax::min(&bound, &value);
-    }
-    x
+    clipped(&x.into(), &options)
+}
+
+#[track_caller]
+fn clipped(x: &Array, options: &ClipOptions) -> Array {
+    let given = (options.min.is_some(), options.max.is_some());
+    let args: Vec<&Array> =
+        [Some(x), options.min.as_ref(), options.max.as_ref()].into_iter().flatten().collect();
+    jitted_list("clip", given, &args, |args| {
+        args.iter().for_each(|x| reject_complex("clip", x));
+        let mut x = args[0].clone();
+        if let Some(min) = args.get(1).filter(|_| given.0) {
+            let [bound, value] = promote_args("clip", [min, &x]);
+            x = lax::max(&bound, &value);
+        }
+        if let Some(max) = args.last().filter(|_| given.1) {
+            let [bound, value] = promote_args("clip", [max, &x]);
+            x = lax::min(&bound, &value);
+        }
+        x
+    })
 }

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::arguments::{Axes, Axis, Integer, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::error::{OrThrow, throw};
 use crate::lax;
@@ -40,7 +41,9 @@ fn contract(
     }
     let (dtype, weak_type) = result_type_of(&[x, y]);
     let [x, y] = promote_dtypes([x, y]);
-    let out = lax::dot_general_with(&x, &y, (over, batch), options.clone());
+    let mut how = options.clone();
+    how.preferred_element_type.get_or_insert(dtype);
+    let out = lax::dot_general_with(&x, &y, (over, batch), how);
     match options.preferred_element_type {
         Some(_) => out,
         None => lax::convert(&out, dtype, weak_type),
@@ -191,7 +194,7 @@ pub(super) fn dots(name: &str, x: &Array, y: &Array, options: &DotOptions) -> Ar
 
 #[track_caller]
 fn flat_dots(name: &str, x: &Array, y: &Array, options: &DotOptions) -> Array {
-    dots(name, &conjugate(ravel(x)), &ravel(y), options)
+    dots(name, &ravel(conjugate(x)), &ravel(y), options)
 }
 
 #[track_caller]
@@ -236,10 +239,21 @@ pub fn vecdot_with(
 /// Those of [`matmul`]; a scalar.
 #[track_caller]
 pub fn matvec(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
-    at_least("matvec", [(&x, 2), (&y, 1)]);
-    let out = matrices("matvec", &x, &lax::expand_dims(&y, [y.ndim()]), &DotOptions::new());
-    lax::squeeze(&out, [out.ndim() - 1])
+    jitted("matvec", (), [&x.into(), &y.into()], |[x, y]| {
+        at_least("matvec", [(x, 2), (y, 1)]);
+        if y.ndim() == 1 {
+            return contract(
+                "matvec",
+                x,
+                y,
+                (&[x.ndim() - 1], &[y.ndim() - 1]),
+                (&[], &[]),
+                &DotOptions::new(),
+            );
+        }
+        let out = matrices("matvec", x, &lax::expand_dims(y, [y.ndim()]), &DotOptions::new());
+        lax::squeeze(&out, [out.ndim() - 1])
+    })
 }
 
 /// Vectors, conjugated, times matrices, in the last axes of each; other axes broadcast: `f32[2]`, `f32[5,2,3]` ->
@@ -249,11 +263,16 @@ pub fn matvec(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// Those of [`matmul`]; a scalar.
 #[track_caller]
 pub fn vecmat(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
-    at_least("vecmat", [(&x, 1), (&y, 2)]);
-    let row = lax::expand_dims(&conjugate(&x), [x.ndim() - 1]);
-    let out = matrices("vecmat", &row, &y, &DotOptions::new());
-    lax::squeeze(&out, [out.ndim() - 2])
+    jitted("vecmat", (), [&x.into(), &y.into()], |[x, y]| {
+        at_least("vecmat", [(x, 1), (y, 2)]);
+        let x = conjugate(x);
+        if x.ndim() == 1 {
+            return contract("vecmat", &x, y, (&[0], &[y.ndim() - 2]), (&[], &[]), &DotOptions::new());
+        }
+        let row = lax::expand_dims(&x, [x.ndim() - 1]);
+        let out = matrices("vecmat", &row, y, &DotOptions::new());
+        lax::squeeze(&out, [out.ndim() - 2])
+    })
 }
 
 #[track_caller]
@@ -268,8 +287,8 @@ fn at_least(name: &str, operands: [(&Array, usize); 2]) {
 /// The products of every element of `x` with every one of `y`, both flattened: a matrix.
 #[track_caller]
 pub fn outer(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (ravel(x), ravel(y));
-    multiply(lax::expand_dims(&x, [1]), lax::expand_dims(&y, [0]))
+    let [x, y] = promote_dtypes([&x.into(), &y.into()]);
+    multiply(lax::expand_dims(&ravel(x), [1]), lax::expand_dims(&ravel(y), [0]))
 }
 
 /// Over which axes [`tensordot`] sums: how many, or which.
@@ -336,10 +355,14 @@ fn tensor_product(x: &Array, y: &Array, axes: &Contracting, options: &DotOptions
 /// Kronecker's product: `y` in place of every element of `x`, multiplied by it.
 #[track_caller]
 pub fn kron(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
+    jitted("kron", (), [&x.into(), &y.into()], |[x, y]| kronecker(x, y))
+}
+
+#[track_caller]
+fn kronecker(x: &Array, y: &Array) -> Array {
     let rank = x.ndim().max(y.ndim());
     let lead = |a: &Array| lax::expand_dims(a, (0..rank - a.ndim()).collect::<Vec<_>>());
-    let (x, y) = (lead(&x), lead(&y));
+    let (x, y) = (lead(x), lead(y));
     let sizes: Vec<usize> = x.shape().iter().zip(y.shape()).map(|(m, n)| m * n).collect();
     let (odd, even): (Vec<usize>, Vec<usize>) = (0..2 * rank).partition(|i| i % 2 == 1);
     let product = multiply(lax::expand_dims(&x, &odd), lax::expand_dims(&y, &even));
@@ -382,7 +405,12 @@ pub fn cross_with(x: impl Into<Array>, y: impl Into<Array>, options: CrossOption
 #[track_caller]
 fn cross_product(x: &Array, y: &Array, options: &CrossOptions) -> Array {
     let axis = |one: Axis| options.axis.unwrap_or(one);
-    let (axisa, axisb, axisc) = (axis(options.axisa), axis(options.axisb), axis(options.axisc));
+    let axes = [axis(options.axisa), axis(options.axisb), axis(options.axisc)];
+    jitted("cross", axes, [x, y], |[x, y]| crossed(x, y, axes))
+}
+
+#[track_caller]
+fn crossed(x: &Array, y: &Array, [axisa, axisb, axisc]: [Axis; 3]) -> Array {
     let [x, y] = promote_dtypes([x, y]);
     let x = lax::move_axis(&x, axisa.position("cross", x.ndim()).or_throw(), x.ndim() - 1);
     let y = lax::move_axis(&y, axisb.position("cross", y.ndim()).or_throw(), y.ndim() - 1);

@@ -1,14 +1,15 @@
 //! Running sums and products. JAX: `numpy/reductions.py`.
 
 use crate::arguments::{OptAxis, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
 use crate::error::OrThrow;
 use crate::lax;
 use crate::numpy::logic::to_bool;
-use crate::numpy::nan_reductions::without_nan;
-use crate::numpy::util::{promote_integer, strong};
+use crate::numpy::util::{constant, promote_integer, strong};
+use crate::numpy::{isnan, where_};
 
 options! {
     /// Options of [`cumsum_with`] and its like.
@@ -20,13 +21,31 @@ options! {
 
 /// Applies a running reduction along one axis, or along the flattened array. JAX: `_cumulative_reduction`.
 #[track_caller]
-fn cumulative(name: &str, x: &Array, axis: OptAxis, options: &CumulativeOptions, product: bool) -> Array {
+fn cumulative(
+    name: &'static str,
+    x: &Array,
+    axis: OptAxis,
+    options: &CumulativeOptions,
+    product: bool,
+) -> Array {
+    jitted(name, (axis, options.dtype), [x], |[x]| accumulated(name, x, axis, options, product))
+}
+
+#[track_caller]
+fn accumulated(name: &str, x: &Array, axis: OptAxis, options: &CumulativeOptions, product: bool) -> Array {
     let (x, axis) = match axis.get() {
         Some(axis) if x.ndim() > 0 => (x.clone(), axis.position(name, x.ndim()).or_throw()),
         Some(axis) => (lax::reshape(x, [1]), axis.position(name, 1).or_throw()),
         None => (lax::reshape(x, [x.size()]), 0),
     };
-    let x = if name.starts_with("nan") { without_nan(&x, if product { 1.0 } else { 0.0 }) } else { x };
+    let x = if name.starts_with("nan") {
+        {
+            let neutral = constant(&x, if product { 1.0 } else { 0.0 });
+            where_(isnan(&x), neutral, x)
+        }
+    } else {
+        x
+    };
     let dtype = match options.dtype {
         Some(dtype) => canonicalize(dtype),
         None if x.dtype().is_bool() => promote_integer(x.dtype()),

@@ -4,6 +4,7 @@
 use std::f64::consts::{LN_2, PI};
 
 use crate::arguments::options;
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
 use crate::lax;
@@ -52,13 +53,15 @@ inexact_functions! {
 /// The inverse hyperbolic cosine; nan below one.
 #[track_caller]
 pub fn arccosh(x: impl Into<Array>) -> Array {
-    let out = lax::acosh(&inexact(&x.into()));
-    if !out.dtype().is_complex() {
-        return out;
-    }
-    // Of the two values, NumPy gives the one to the right.
-    let real = lax::real(&out);
-    where_(lax::lt(&real, &constant(&real, 0.0)), lax::neg(&out), out)
+    jitted("arccosh", (), [&x.into()], |[x]| {
+        let out = lax::acosh(&inexact(x));
+        if !out.dtype().is_complex() {
+            return out;
+        }
+        // Of the two values, NumPy gives the one to the right.
+        let real = lax::real(&out);
+        where_(lax::lt(&real, &constant(&real, 0.0)), lax::neg(&out), out)
+    })
 }
 
 /// [`arccosh`].
@@ -156,12 +159,16 @@ pub fn radians(x: impl Into<Array>) -> Array {
 /// `sin(πx) / (πx)`, 1 at zero, and its derivatives there too: to the eighteenth order.
 #[track_caller]
 pub fn sinc(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
-    let zero = lax::eq(&x, &constant(&x, 0.0));
-    let angle = lax::mul(&constant(&x, PI), &x);
+    jitted("sinc", (), [&x.into()], |[x]| sine_over_angle(&inexact(x)))
+}
+
+#[track_caller]
+fn sine_over_angle(x: &Array) -> Array {
+    let zero = lax::eq(x, &constant(x, 0.0));
+    let angle = lax::mul(&constant(x, PI), x);
     // Each formula gets an argument that it is good for, since a derivative runs through both.
-    let other = where_(&zero, constant(&x, 1.0), &angle);
-    let angle = where_(&zero, &angle, constant(&x, 0.0));
+    let other = where_(&zero, constant(x, 1.0), &angle);
+    let angle = where_(&zero, &angle, constant(x, 0.0));
     // Σ (-1)ᵏ a²ᵏ / (2k + 1)!, which at zero is there for its derivatives alone.
     let terms = (0..10).map(|k: i32| {
         let factorial: f64 = (1..=2 * k + 1).map(f64::from).product();
@@ -180,14 +187,18 @@ fn polynomial(x: &Array, coefficients: impl DoubleEndedIterator<Item = f64>) -> 
 /// The modified Bessel function of the first kind and order zero. Its derivatives of every order are those of the function.
 #[track_caller]
 pub fn i0(x: impl Into<Array>) -> Array {
-    let x = inexact(&x.into());
-    reject_complex("i0", &x);
+    jitted("i0", (), [&x.into()], |[x]| bessel_i0(&inexact(x)))
+}
+
+#[track_caller]
+fn bessel_i0(x: &Array) -> Array {
+    reject_complex("i0", x);
     let value = |x: &Array| {
         let x = lax::abs(x);
         lax::mul(&lax::exp(&x), &lax::bessel_i0e(&x))
     };
     let tangent = |x: &Array, _: &Array, dx: &Array| lax::mul(dx, &i1(x));
-    CustomUnary { name: "i0", f: value, tangent }.apply(&x)
+    CustomUnary { name: "_i0", f: value, tangent }.apply(x)
 }
 
 /// dI₀ = I₁ dx. Near zero its series, Σ (x/2)²ᵏ⁺¹ / (k! (k + 1)!) (DLMF 10.25.2): |x| has no derivative there.
@@ -242,18 +253,28 @@ options! {
 /// The angle of a complex number, in radians.
 #[track_caller]
 pub fn angle(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    if x.dtype().is_complex() {
-        return lax::atan2(&lax::imag(&x), &lax::real(&x));
-    }
-    // A real scalar becomes one of the default dtype, as in JAX.
-    let x = if x.dtype().is_inexact() && x.ndim() > 0 { x } else { lax::convert(&x, default_float(), false) };
-    lax::atan2(&lax::zeros_like(&x), &x)
+    angle_with(x, AngleOptions::new())
 }
 
 /// [`angle`] by options.
 #[track_caller]
 pub fn angle_with(x: impl Into<Array>, options: AngleOptions) -> Array {
-    let out = angle(x);
-    if options.deg { rad2deg(out) } else { out }
+    jitted("angle", options.deg, [&x.into()], |[x]| {
+        let out = angle_of(x);
+        if options.deg { rad2deg(out) } else { out }
+    })
+}
+
+#[track_caller]
+fn angle_of(x: &Array) -> Array {
+    if x.dtype().is_complex() {
+        return lax::atan2(&lax::imag(x), &lax::real(x));
+    }
+    // A real scalar becomes one of the default dtype, as in JAX.
+    let x = if x.dtype().is_inexact() && x.ndim() > 0 {
+        x.clone()
+    } else {
+        lax::convert(x, default_float(), false)
+    };
+    lax::atan2(&lax::full_like(&x, 0.0), &x)
 }

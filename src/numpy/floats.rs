@@ -1,6 +1,7 @@
 //! Floating-point numbers taken apart, and their neighbours and limits. JAX: `numpy/ufuncs.py`.
 
 use crate::arguments::options;
+use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
 use crate::core::scalar::Scalar;
 use crate::custom_derivatives::custom_jvp;
@@ -15,16 +16,18 @@ use crate::numpy::{copysign, isinf, isneginf, isposinf, where_};
 /// The fractional and the integer part of `x`, both with its sign.
 #[track_caller]
 pub fn modf(x: impl Into<Array>) -> (Array, Array) {
-    let x = inexact(&x.into());
-    let whole = where_(lax::ge(&x, &constant(&x, 0.0)), lax::floor(&x), lax::ceil(&x));
-    (lax::sub(&x, &whole), whole)
+    jitted("modf", (), [&x.into()], |[x]| {
+        let x = inexact(x);
+        let whole = where_(lax::ge(&x, &constant(&x, 0.0)), lax::floor(&x), lax::ceil(&x));
+        (lax::sub(&x, &whole), whole)
+    })
 }
 
 options! {
     /// Options of [`nan_to_num_with`].
     pub struct NanToNumOptions {
-        /// What nan becomes.
-        nan: into Array = 0.0,
+        /// What nan becomes; 0, if not given.
+        nan: optional_into Array,
         /// What infinity becomes; the largest finite number, if not given.
         posinf: optional_into Array,
         /// What negative infinity becomes; the smallest finite number, if not given.
@@ -58,12 +61,20 @@ pub fn nan_to_num_with(x: impl Into<Array>, options: NanToNumOptions) -> Array {
 
 #[track_caller]
 fn to_numbers(x: &Array, options: &NanToNumOptions) -> Array {
+    let optional = [options.nan.as_ref(), options.posinf.as_ref(), options.neginf.as_ref()];
+    jitted_some("nan_to_num", (), [x], optional, |[x], [nan, posinf, neginf]| {
+        numbers(x, [nan, posinf, neginf])
+    })
+}
+
+#[track_caller]
+fn numbers(x: &Array, values: [Option<&Array>; 3]) -> Array {
     let dtype = x.dtype();
     if !dtype.is_inexact() {
         return x.clone();
     }
     if dtype.is_complex() {
-        let (re, im) = (to_numbers(&lax::real(x), options), to_numbers(&lax::imag(x), options));
+        let (re, im) = (numbers(&lax::real(x), values), numbers(&lax::imag(x), values));
         return lax::complex(&re, &im);
     }
     let limit = max_finite(dtype);
@@ -71,9 +82,11 @@ fn to_numbers(x: &Array, options: &NanToNumOptions) -> Array {
         Some(v) => lax::convert(v, dtype, false),
         None => strong_constant(x, default),
     };
-    let out = where_(lax::ne(x, x), value(Some(&options.nan), 0.0), x);
-    let out = where_(isposinf(&out), value(options.posinf.as_ref(), limit), &out);
-    where_(isneginf(&out), value(options.neginf.as_ref(), -limit), &out)
+    let [nan, posinf, neginf] = values;
+    let missing = lax::ne(x, x);
+    let out = where_(missing, value(nan, 0.0), x);
+    let out = where_(isposinf(&out), value(posinf, limit), &out);
+    where_(isneginf(&out), value(neginf, -limit), &out)
 }
 
 /// The largest finite number of a float dtype.
@@ -92,7 +105,12 @@ pub(crate) fn max_finite(dtype: DType) -> f64 {
 /// Complex operands.
 #[track_caller]
 pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
-    let x = inexact(&x.into());
+    jitted("frexp", (), [&x.into()], |[x]| mantissa_and_exponent(x))
+}
+
+#[track_caller]
+fn mantissa_and_exponent(x: &Array) -> (Array, Array) {
+    let x = inexact(x);
     reject_complex("frexp", &x);
     // dm = 2^-e dx: bits have no derivative of their own.
     let rule = |(x,): (Array,), (dx,): (Array,)| {
@@ -144,20 +162,24 @@ fn layout(dtype: DType) -> (DType, i32, i32, i64) {
 /// `ldexp: takes a real x and an integer y, got f32 and f32`
 #[track_caller]
 pub fn ldexp(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
+    jitted("ldexp", (), [&x.into(), &y.into()], |[x, y]| times_two_to(x, y))
+}
+
+#[track_caller]
+fn times_two_to(x: &Array, y: &Array) -> Array {
     if x.dtype().is_complex() || y.dtype().is_inexact() {
         throw!(DType, "ldexp: takes a real x and an integer y, got {} and {}", x.dtype(), y.dtype());
     }
-    let dtype = inexact(&x).dtype();
+    let dtype = inexact(x).dtype();
     // Far beyond every exponent, so that sums of exponents do not wrap.
     let (least, most) = (Scalar::from_i128(y.dtype(), -10_000), Scalar::from_i128(y.dtype(), 10_000));
     let y = match y.dtype() {
-        DType::I32 | DType::I64 => lax::clamp(&least.into(), &y, &most.into()),
-        DType::U32 | DType::U64 => lax::min(&y, &most.into()),
-        _ => y,
+        DType::I32 | DType::I64 => lax::clamp(&least.into(), y, &most.into()),
+        DType::U32 | DType::U64 => lax::min(y, &most.into()),
+        _ => y.clone(),
     };
     let y = lax::convert(&y, DType::I32, false);
-    let [x, y] = promote_shapes("ldexp", [lax::convert(&x, wide(dtype), false), y]);
+    let [x, y] = promote_shapes("ldexp", [lax::convert(x, wide(dtype), false), y]);
     let (m, e) = frexp(&x);
     let out = times_power_of_two(&m, &lax::add(&e, &y));
     let odd = lax::bitwise_or(&isinf(&x), &lax::eq(&x, &constant(&x, 0.0)));
@@ -193,7 +215,7 @@ pub fn spacing(x: impl Into<Array>) -> Array {
     reject_complex("spacing", &x);
     let infinity = constant(&x, f64::INFINITY);
     if x.dtype() == DType::F16 {
-        return lax::sub(&lax::nextafter(&x, &lax::full_like(&x, f64::INFINITY)), &x);
+        return lax::sub(&lax::nextafter(&x, &strong_constant(&x, f64::INFINITY)), &x);
     }
     let away = copysign(infinity, &x);
     let out = lax::sub(&lax::nextafter(&x, &away), &x);

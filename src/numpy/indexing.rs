@@ -90,7 +90,14 @@ fn get(name: &str, x: &Array, mut indices: Vec<Index>, how: &How) -> Array {
         }
     }
     let whole = start.iter().all(|s| *s == 0) && limit == x.shape() && steps.iter().all(|s| *s == 1);
-    let mut out = if whole { x.clone() } else { lax::strided_slice(x, &start, &limit, Some(&steps)) };
+    let mut out = if whole {
+        x.clone()
+    } else {
+        {
+            let steps = steps.iter().any(|n| *n != 1).then_some(&steps[..]);
+            lax::strided_slice(x, &start, &limit, steps)
+        }
+    };
     if !reversed.is_empty() {
         out = lax::rev(&out, &reversed);
     }
@@ -179,7 +186,6 @@ fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
         options.unique_indices = true;
         options.indices_are_sorted |= plan.axes.iter().all(forward);
     }
-    let [wide, value] = promote_dtypes([x, value]);
     let (common, at) = plan.picked.clone().unwrap_or((Vec::new(), 0));
     // The axes of the result of reading: windows (whole axes), and batched ones (slices, and those of the arrays).
     enum Out {
@@ -238,12 +244,6 @@ fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
         columns.push(column);
         axes.push(axis);
     }
-    // The value broadcasts to what reading would give, new axes included.
-    let mut target = shape.clone();
-    for axis in &plan.new_axes {
-        target.insert((*axis).min(target.len()), 1);
-    }
-    let value = lax::reshape(&spread(name, &value, &target), &shape);
     let indices = if columns.is_empty() {
         let mut none = batch_shape;
         none.push(0);
@@ -251,6 +251,13 @@ fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
     } else {
         lax::stack(&columns, -1)
     };
+    let [wide, value] = promote_dtypes([x, value]);
+    // The value broadcasts to what reading would give, new axes included.
+    let mut target = shape.clone();
+    for axis in &plan.new_axes {
+        target.insert((*axis).min(target.len()), 1);
+    }
+    let value = lax::reshape(&spread(name, &value, &target), &shape);
     let numbers = ScatterDimensionNumbers {
         update_window_dims: windows,
         inserted_window_dims: axes.clone(),

@@ -1,6 +1,7 @@
 //! Differences, integrals and interpolation along an axis. JAX: `numpy/lax_numpy.py`.
 
 use crate::arguments::{Axis, options};
+use crate::calls::jit_call::jitted_some;
 use crate::core::array::Array;
 use crate::error::{OrThrow, throw};
 use crate::lax;
@@ -54,21 +55,35 @@ pub fn diff_with(x: impl Into<Array>, axis: impl Into<Axis>, options: DiffOption
 
 #[track_caller]
 fn differences(name: &str, x: &Array, axis: Axis, options: &DiffOptions) -> Array {
-    if options.n == 0 {
+    let (n, given) = (options.n, [options.prepend.as_ref(), options.append.as_ref()]);
+    jitted_some("diff", (axis, n), [x], given, |[x], ends| differences_with(name, x, axis, n, ends))
+}
+
+/// The elements from `start` to `stop` of an axis, as indexing takes them.
+#[track_caller]
+fn part(x: &Array, start: i64, stop: i64, axis: usize) -> Array {
+    let (mut starts, mut stops) = (vec![0; x.ndim()], x.shape().to_vec());
+    (starts[axis], stops[axis]) = (start as usize, stop as usize);
+    lax::slice(x, &starts, &stops)
+}
+
+#[track_caller]
+fn differences_with(name: &str, x: &Array, axis: Axis, n: usize, ends: [Option<&Array>; 2]) -> Array {
+    if n == 0 {
         return x.clone();
     }
     let axis = axis.position(name, x.ndim()).or_throw();
     let mut edge = x.shape().to_vec();
     edge[axis] = 1;
     let mut parts = Vec::new();
-    for part in [options.prepend.as_ref(), Some(x), options.append.as_ref()].into_iter().flatten() {
+    for part in [ends[0], Some(x), ends[1]].into_iter().flatten() {
         parts.push(if part.ndim() == 0 { broadcast_to_shape(part, &edge) } else { part.clone() });
     }
     let mut out = if parts.len() > 1 { concatenate(&parts, axis) } else { x.clone() };
-    for _ in 0..options.n {
+    for _ in 0..n {
         let size = out.shape()[axis] as i64;
-        let front = lax::slice_along(&out, 1.min(size), size, 1, axis);
-        let back = lax::slice_along(&out, 0, (size - 1).max(0), 1, axis);
+        let front = part(&out, 1.min(size), size, axis);
+        let back = part(&out, 0, (size - 1).max(0), axis);
         out = if out.dtype().is_bool() { lax::ne(&front, &back) } else { lax::sub(&front, &back) };
     }
     out
@@ -99,16 +114,24 @@ pub fn ediff1d(x: impl Into<Array>) -> Array {
 /// As [`ediff1d`].
 #[track_caller]
 pub fn ediff1d_with(x: impl Into<Array>, options: Ediff1dOptions) -> Array {
+    let optional = [options.to_end.as_ref(), options.to_begin.as_ref()];
+    jitted_some("ediff1d", (), [&x.into()], optional, |[x], [to_end, to_begin]| {
+        flat_differences(x, to_end, to_begin)
+    })
+}
+
+#[track_caller]
+fn flat_differences(x: &Array, to_end: Option<&Array>, to_begin: Option<&Array>) -> Array {
     let x = ravel(x);
     let n = x.size() as i64;
-    let front = lax::slice_along(&x, 1.min(n), n, 1, 0);
-    let back = lax::slice_along(&x, 0, (n - 1).max(0), 1, 0);
+    let front = part(&x, 1.min(n), n, 0);
+    let back = part(&x, 0, (n - 1).max(0), 0);
     let mut out = lax::sub(&front, &back);
     let fitted = |part: &Array| ravel(lax::convert(part, x.dtype(), false));
-    if let Some(part) = &options.to_begin {
+    if let Some(part) = to_begin {
         out = concatenate([fitted(part), out], 0);
     }
-    if let Some(part) = &options.to_end {
+    if let Some(part) = to_end {
         out = concatenate([out, fitted(part)], 0);
     }
     out
@@ -119,8 +142,8 @@ options! {
     pub struct TrapezoidOptions {
         /// Where the points are: a vector, or an array of the shape of `y`.
         x: optional_into Array,
-        /// How far the points are apart, if `x` doesn't say.
-        dx: into Array = 1.0,
+        /// How far the points are apart, if `x` doesn't say; 1, if not given.
+        dx: optional_into Array,
     }
 }
 
@@ -150,15 +173,21 @@ pub fn trapezoid_with(y: impl Into<Array>, axis: impl Into<Axis>, options: Trape
 
 #[track_caller]
 fn integral(y: &Array, axis: Axis, options: &TrapezoidOptions) -> Array {
-    let (y, dx) = match &options.x {
+    let optional = [options.x.as_ref(), options.dx.as_ref()];
+    jitted_some("trapezoid", axis, [y], optional, |[y], [x, dx]| integral_of(y, axis, x, dx))
+}
+
+#[track_caller]
+fn integral_of(y: &Array, axis: Axis, x: Option<&Array>, dx: Option<&Array>) -> Array {
+    let (y, dx) = match x {
         None => {
-            let dx = &options.dx;
+            let dx = dx.map_or_else(|| Array::from(1.0), Array::clone);
             let y = inexact(y);
             let dx = if dx.ndim() > 0 && dx.ndim() <= y.ndim() {
                 let lead: Vec<usize> = (0..y.ndim() - dx.ndim()).collect();
-                moveaxis(lax::expand_dims(dx, &lead), axis, -1)
+                moveaxis(lax::expand_dims(&dx, &lead), axis, -1)
             } else {
-                dx.clone()
+                dx
             };
             (y, dx)
         }
@@ -178,11 +207,12 @@ fn integral(y: &Array, axis: Axis, options: &TrapezoidOptions) -> Array {
     let n = y.shape()[last] as i64;
     if dx.ndim() == 0 || dx.shape()[dx.ndim() - 1] == 1 {
         let dx = if dx.ndim() == 0 { dx } else { dx.index((.., 0)) };
+        let total = crate::numpy::sum(&y, last);
         let ends = multiply(0.5, crate::numpy::add(y.index((.., 0)), y.index((.., -1))));
-        return multiply(dx, subtract(crate::numpy::sum(&y, last), ends));
+        return multiply(dx, subtract(total, ends));
     }
-    let front = lax::slice_along(&y, 1, n, 1, last);
-    let back = lax::slice_along(&y, 0, (n - 1).max(0), 1, last);
+    let front = part(&y, 1.min(n), n, last);
+    let back = part(&y, 0, (n - 1).max(0), last);
     multiply(0.5, crate::numpy::sum(multiply(dx, lax::add(&front, &back)), -1))
 }
 
@@ -231,6 +261,16 @@ pub fn interp_with(
 
 #[track_caller]
 fn interpolated(x: &Array, xp: &Array, fp: &Array, options: &InterpOptions) -> Array {
+    let (period, ends) = (options.period, [options.left.as_ref(), options.right.as_ref()]);
+    let statics = period.map(|period| period.value().to_bits());
+    jitted_some("_interp", statics, [x, xp, fp], ends, |[x, xp, fp], [left, right]| {
+        let (left, right) = (left.cloned(), right.cloned());
+        interpolated_by(x, xp, fp, &InterpOptions { left, right, period })
+    })
+}
+
+#[track_caller]
+fn interpolated_by(x: &Array, xp: &Array, fp: &Array, options: &InterpOptions) -> Array {
     if xp.ndim() != 1 || fp.ndim() != 1 || xp.shape() != fp.shape() || xp.size() == 0 {
         throw!(Shape, "interp: xp and fp must be vectors of one size, got {} and {}", xp.aval(), fp.aval());
     }
@@ -249,7 +289,7 @@ fn interpolated(x: &Array, xp: &Array, fp: &Array, options: &InterpOptions) -> A
         fp = lax::concatenate([&fp.index(-1..), &fp, &fp.index(..1)], 0);
     }
     let last = xp.size() as i64 - 1;
-    let found = search("interp", &xp, &x, &SearchsortedOptions::new().side(Side::Right));
+    let found = search(&xp, &x, &SearchsortedOptions::new().side(Side::Right));
     let i = clip(found, 1, last.max(1));
     let below = &i - 1;
     let at = |a: &Array, i: &Array| a.index(clip(i, 0, last));

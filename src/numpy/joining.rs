@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::iter::Sum;
 
 use crate::arguments::{Axis, Integer, OptAxis, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
@@ -194,7 +195,7 @@ stacks! {
 pub fn column_stack<T: Borrow<Array>>(arrays: impl AsRef<[T]>) -> Array {
     let mut columns = Vec::new();
     for x in borrowed(arrays.as_ref()) {
-        columns.push(if x.ndim() < 2 { lax::reshape(x, [x.size(), 1]) } else { x.clone() });
+        columns.push(if x.ndim() < 2 { lax::transpose(&atleast_2d(x), [1, 0]) } else { x.clone() });
     }
     join("column_stack", &borrowed(&columns), 1.into(), &JoinOptions::new())
 }
@@ -205,11 +206,11 @@ pub fn column_stack<T: Borrow<Array>>(arrays: impl AsRef<[T]>) -> Array {
 /// Those of [`concatenate`].
 #[track_caller]
 pub fn append(x: impl Into<Array>, values: impl Into<Array>, axis: impl Into<OptAxis>) -> Array {
-    let (x, values) = (x.into(), values.into());
-    match axis.into().get() {
+    let axis = axis.into();
+    jitted("append", axis, [&x.into(), &values.into()], |[x, values]| match axis.get() {
         None => join("append", &[&ravel(x), &ravel(values)], 0.into(), &JoinOptions::new()),
-        Some(axis) => join("append", &[&x, &values], axis, &JoinOptions::new()),
-    }
+        Some(axis) => join("append", &[x, values], axis, &JoinOptions::new()),
+    })
 }
 
 /// Several arrays as a function gives them: an array of as many, to take them apart at once, or a `Vec`.

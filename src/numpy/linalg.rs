@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 
 use crate::arguments::{Axes, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
@@ -61,7 +62,11 @@ pub fn multi_dot_with<T: Borrow<Array>>(arrays: impl AsRef<[T]>, options: MultiD
 /// ```
 #[track_caller]
 pub fn matrix_power(x: impl Into<Array>, n: i64) -> Array {
-    let x = x.into();
+    jitted("matrix_power", n, [&x.into()], |[x]| powers(x, n))
+}
+
+#[track_caller]
+fn powers(x: &Array, n: i64) -> Array {
     let rank = x.ndim();
     if rank < 2 || x.shape()[rank - 1] != x.shape()[rank - 2] {
         throw!(Shape, "matrix_power: expected square matrices, got {}", x.aval());
@@ -162,21 +167,29 @@ pub fn norm_with(x: impl Into<Array>, axes: impl Into<Axes>, options: NormOption
 
 #[track_caller]
 fn norm_of(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
-    let x = inexact(x);
+    let ord = options.ord.map(|ord| match ord {
+        Norm::P(p) => (std::mem::discriminant(&ord), p.to_bits()),
+        _ => (std::mem::discriminant(&ord), 0),
+    });
+    jitted("norm", (axes.clone(), ord, options.keepdims), [x], |[x]| normed(&inexact(x), axes, options))
+}
+
+#[track_caller]
+fn normed(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
     let dims = axes.positions("norm", x.ndim()).or_throw();
-    let kept = || ReduceOptions::new().keepdims(true);
-    let out = match (options.ord, &dims[..]) {
-        (None, _) | (Some(Norm::Frobenius), [_, _]) => root_of_squares(&x, &dims),
-        (Some(Norm::P(2.0)), [_]) => root_of_squares(&x, &dims),
-        (Some(Norm::Inf), [axis]) => max_with(abs(&x), *axis, kept()),
-        (Some(Norm::NegInf), [axis]) => min_with(abs(&x), *axis, kept()),
+    let kept = || ReduceOptions::new().keepdims(options.keepdims);
+    match (options.ord, &dims[..]) {
+        (None, _) | (Some(Norm::Frobenius), [_, _]) => root_of_squares(x, &dims, kept()),
+        (Some(Norm::P(2.0)), [_]) => root_of_squares(x, &dims, kept()),
+        (Some(Norm::Inf), [axis]) => max_with(abs(x), *axis, kept()),
+        (Some(Norm::NegInf), [axis]) => min_with(abs(x), *axis, kept()),
         (Some(Norm::P(0.0)), [axis]) => {
             let dtype: DType = x.dtype().real();
-            sum_with(not_equal(&x, 0), *axis, kept().dtype(dtype))
+            sum_with(not_equal(x, 0), *axis, kept().dtype(dtype))
         }
-        (Some(Norm::P(1.0)), [axis]) => sum_with(abs(&x), *axis, kept()),
+        (Some(Norm::P(1.0)), [axis]) => sum_with(abs(x), *axis, kept()),
         (Some(Norm::P(p)), [axis]) => {
-            let total = sum_with(power(abs(&x), p), *axis, kept());
+            let total = sum_with(power(abs(x), p), *axis, kept());
             power(total, 1.0 / p)
         }
         (Some(ord), [rows, columns]) => {
@@ -185,7 +198,9 @@ fn norm_of(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
                 Norm::Inf | Norm::NegInf => (*columns, *rows),
                 _ => throw!(Unimplemented, "norm: the norm {ord:?} of matrices needs their singular values"),
             };
-            let sums = sum_with(abs(&x), sum, kept());
+            let sums = sum_with(abs(x), sum, kept());
+            // An axis that is gone is not counted any more.
+            let extreme = if options.keepdims || extreme < sum { extreme } else { extreme - 1 };
             match ord {
                 Norm::P(1.0) | Norm::Inf => max_with(sums, extreme, kept()),
                 _ => min_with(sums, extreme, kept()),
@@ -197,13 +212,12 @@ fn norm_of(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
             dims.len(),
             x.aval()
         ),
-    };
-    if options.keepdims { out } else { lax::squeeze(&out, &dims) }
+    }
 }
 
 #[track_caller]
-fn root_of_squares(x: &Array, dims: &[usize]) -> Array {
+fn root_of_squares(x: &Array, dims: &[usize], options: ReduceOptions) -> Array {
     let squares =
         if x.dtype().is_complex() { lax::real(&lax::mul(x, &lax::conj(x))) } else { lax::mul(x, x) };
-    lax::sqrt(&sum_with(squares, dims, ReduceOptions::new().keepdims(true)))
+    lax::sqrt(&sum_with(squares, dims, options))
 }

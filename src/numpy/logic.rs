@@ -3,12 +3,13 @@
 use std::borrow::Borrow;
 
 use crate::arguments::options;
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::dtype::DType;
 use crate::error::throw;
 use crate::lax;
 use crate::numpy::util::{
-    as_default_float, broadcast_arrays_array, constant, inexact, numeric, promote_args, promote_args_inexact,
+    as_default_float, broadcast_arrays_array, constant, numeric, promote_args, promote_args_inexact,
     promote_args_numeric, promote_dtypes, reject_complex, result_type_of, strong_constant,
 };
 
@@ -115,8 +116,10 @@ pub fn bitwise_invert(x: impl Into<Array>) -> Array {
 /// Operands that are not integers.
 #[track_caller]
 pub fn bitwise_count(x: impl Into<Array>) -> Array {
-    let x = crate::numpy::abs(numeric(&x.into()));
-    lax::convert(&lax::population_count(&x), DType::U8, false)
+    jitted("bitwise_count", (), [&x.into()], |[x]| {
+        let x = crate::numpy::abs(numeric(x));
+        lax::convert(&lax::population_count(&x), DType::U8, false)
+    })
 }
 
 /// Is it nonzero?
@@ -184,13 +187,14 @@ pub fn isfinite(x: impl Into<Array>) -> Array {
 /// Is it infinite?
 #[track_caller]
 pub fn isinf(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    let infinite = |x: &Array| lax::eq(&lax::abs(x), &strong_constant(x, f64::INFINITY));
-    match x.dtype() {
-        d if d.is_float() => infinite(&x),
-        d if d.is_complex() => lax::bitwise_or(&infinite(&lax::real(&x)), &infinite(&lax::imag(&x))),
-        _ => truth_like(&x, false),
-    }
+    jitted("isinf", (), [&x.into()], |[x]| {
+        let infinite = |x: &Array| lax::eq(&lax::abs(x), &strong_constant(x, f64::INFINITY));
+        match x.dtype() {
+            d if d.is_float() => infinite(x),
+            d if d.is_complex() => lax::bitwise_or(&infinite(&lax::real(x)), &infinite(&lax::imag(x))),
+            _ => truth_like(x, false),
+        }
+    })
 }
 
 /// Is it positive infinity?
@@ -228,17 +232,19 @@ fn truth_like(x: &Array, value: bool) -> Array {
 /// Complex operands.
 #[track_caller]
 pub fn signbit(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    reject_complex("signbit", &x);
-    let int = match x.dtype() {
-        DType::Bool => return truth_like(&x, false),
-        DType::BF16 | DType::F16 => DType::I16,
-        DType::F32 => DType::I32,
-        DType::F64 => DType::I64,
-        _ => return lax::lt(&x, &strong_constant(&x, 0.0)),
-    };
-    let bits = lax::bitcast_convert_type(&x, int);
-    lax::lt(&bits, &strong_constant(&bits, 0.0))
+    jitted("signbit", (), [&x.into()], |[x]| {
+        reject_complex("signbit", x);
+        let int = match x.dtype() {
+            DType::Bool => return truth_like(x, false),
+            DType::BF16 | DType::F16 => DType::I16,
+            DType::F32 => DType::I32,
+            DType::F64 => DType::I64,
+            _ => return lax::lt(x, &strong_constant(x, 0.0)),
+        };
+        let bits = lax::bitcast_convert_type(x, int);
+        let last = strong_constant(&bits, int.bits() as f64 - 1.0);
+        lax::convert(&lax::shift_right_arithmetic(&bits, &last), DType::Bool, false)
+    })
 }
 
 /// `|x1|` with the sign of `x2`.
@@ -247,10 +253,11 @@ pub fn signbit(x: impl Into<Array>) -> Array {
 /// Complex operands; shapes that do not broadcast.
 #[track_caller]
 pub fn copysign(x1: impl Into<Array>, x2: impl Into<Array>) -> Array {
-    let [x1, x2] = promote_args_inexact("copysign", [&x1.into(), &x2.into()]);
-    reject_complex("copysign", &x1);
-    let size = lax::abs(&x1);
-    where_(signbit(x2), lax::neg(&size), size)
+    jitted("copysign", (), [&x1.into(), &x2.into()], |[x1, x2]| {
+        let [x1, x2] = promote_args_inexact("copysign", [x1, x2]);
+        reject_complex("copysign", &x1);
+        where_(signbit(x2), lax::neg(&lax::abs(&x1)), lax::abs(&x1))
+    })
 }
 
 /// The largest integer not above `x`; integers stay as they are.
@@ -270,11 +277,12 @@ pub fn ceil(x: impl Into<Array>) -> Array {
 /// The next integer towards zero; integers stay as they are.
 #[track_caller]
 pub fn trunc(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    if !x.dtype().is_inexact() {
-        return x;
-    }
-    where_(lax::lt(&x, &constant(&x, 0.0)), lax::ceil(&x), lax::floor(&x))
+    jitted("trunc", (), [&x.into()], |[x]| {
+        if !x.dtype().is_inexact() {
+            return x.clone();
+        }
+        where_(lax::lt(x, &constant(x, 0.0)), lax::ceil(x), lax::floor(x))
+    })
 }
 
 /// [`trunc`].
@@ -286,14 +294,13 @@ pub fn fix(x: impl Into<Array>) -> Array {
 /// The nearest integer, as a float; ties go to the even one.
 #[track_caller]
 pub fn rint(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    match x.dtype() {
+    jitted("rint", (), [&x.into()], |[x]| match x.dtype() {
         d if d.is_float() => {
-            lax::round_with(&x, lax::RoundOptions::new().rounding_method(lax::RoundingMethod::ToNearestEven))
+            lax::round_with(x, lax::RoundOptions::new().rounding_method(lax::RoundingMethod::ToNearestEven))
         }
-        d if d.is_complex() => lax::complex(&rint(lax::real(&x)), &rint(lax::imag(&x))),
-        _ => as_default_float(&x),
-    }
+        d if d.is_complex() => lax::complex(&rint(lax::real(x)), &rint(lax::imag(x))),
+        _ => as_default_float(x),
+    })
 }
 
 options! {
@@ -328,7 +335,7 @@ pub fn round_with(x: impl Into<Array>, options: RoundOptions) -> Array {
 /// [`round`] by its other name.
 #[track_caller]
 pub fn around(x: impl Into<Array>) -> Array {
-    rounded("around", &x.into(), 0)
+    around_with(x, RoundOptions::new())
 }
 
 /// [`round_with`] by its other name.
@@ -337,11 +344,16 @@ pub fn around(x: impl Into<Array>) -> Array {
 /// As [`round_with`].
 #[track_caller]
 pub fn around_with(x: impl Into<Array>, options: RoundOptions) -> Array {
-    rounded("around", &x.into(), options.decimals)
+    jitted("around", options.decimals, [&x.into()], |[x]| rounded("around", x, options.decimals))
 }
 
 #[track_caller]
 fn rounded(name: &str, x: &Array, decimals: i64) -> Array {
+    jitted("round", decimals, [x], |[x]| round_to(name, x, decimals))
+}
+
+#[track_caller]
+fn round_to(name: &str, x: &Array, decimals: i64) -> Array {
     let dtype = x.dtype();
     if !dtype.is_inexact() {
         if decimals < 0 {
@@ -384,7 +396,9 @@ fn rounded(name: &str, x: &Array, decimals: i64) -> Array {
 /// ```
 #[track_caller]
 pub fn where_(condition: impl Into<Array>, x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    select_where("where", &condition.into(), &x.into(), &y.into())
+    jitted("_where", (), [&condition.into(), &x.into(), &y.into()], |[condition, x, y]| {
+        select_where("where", condition, x, y)
+    })
 }
 
 #[track_caller]
@@ -455,115 +469,4 @@ fn first_that_holds(conditions: &[&Array], choices: &[&Array], default: &Array) 
         out = select_where("select", condition, &lax::convert(choice, dtype, weak_type), &out);
     }
     out
-}
-
-options! {
-    /// Options of [`isclose_with`] and [`allclose_with`].
-    pub struct CloseOptions {
-        /// The distance allowed as a part of `|y|`.
-        rtol: value f64 = 1e-5,
-        /// The distance allowed besides.
-        atol: value f64 = 1e-8,
-        /// Is nan close to nan?
-        equal_nan: value bool = false,
-    }
-}
-
-/// Are `x` and `y` within `1e-8 + 1e-5 |y|` of each other? Elementwise; infinities of one sign are close, nan is not.
-///
-/// # Errors
-/// Shapes that do not broadcast.
-/// ```
-/// use raxla::numpy::{self as jnp, CloseOptions};
-///
-/// assert!(!jnp::isclose(1.0, 1.01).item::<bool>()?);
-/// assert!(jnp::isclose_with(1.0, 1.01, CloseOptions::new().rtol(0.1)).item::<bool>()?);
-/// # Ok::<(), raxla::Error>(())
-/// ```
-#[track_caller]
-pub fn isclose(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    close("isclose", &x.into(), &y.into(), &CloseOptions::new())
-}
-
-/// [`isclose`] by options.
-///
-/// # Errors
-/// As [`isclose`].
-#[track_caller]
-pub fn isclose_with(x: impl Into<Array>, y: impl Into<Array>, options: CloseOptions) -> Array {
-    close("isclose", &x.into(), &y.into(), &options)
-}
-
-/// Are all elements [`isclose`]?
-///
-/// # Errors
-/// Shapes that do not broadcast.
-#[track_caller]
-pub fn allclose(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    crate::numpy::all(close("allclose", &x.into(), &y.into(), &CloseOptions::new()), ..)
-}
-
-/// [`allclose`] by options.
-///
-/// # Errors
-/// As [`allclose`].
-#[track_caller]
-pub fn allclose_with(x: impl Into<Array>, y: impl Into<Array>, options: CloseOptions) -> Array {
-    crate::numpy::all(close("allclose", &x.into(), &y.into(), &options), ..)
-}
-
-#[track_caller]
-fn close(name: &str, x: &Array, y: &Array, options: &CloseOptions) -> Array {
-    let [x, y] = promote_args(name, [x, y]);
-    if !x.dtype().is_inexact() {
-        return within(&inexact(&x), &inexact(&y), options);
-    }
-    let close = within(&x, &y, options);
-    let both_finite = logical_and(isfinite(&x), isfinite(&y));
-    let out = where_(both_finite, close, equal(&x, &y));
-    if options.equal_nan { logical_or(out, logical_and(isnan(&x), isnan(&y))) } else { out }
-}
-
-#[track_caller]
-fn within(x: &Array, y: &Array, options: &CloseOptions) -> Array {
-    let distance = lax::abs(&lax::sub(x, y));
-    let size = lax::abs(y);
-    let limit = lax::mul(&constant(&size, options.rtol), &size);
-    less_equal(distance, lax::add(&constant(&size, options.atol), &limit))
-}
-
-options! {
-    /// Options of [`array_equal_with`].
-    pub struct ArrayEqualOptions {
-        /// Is nan equal to nan?
-        equal_nan: value bool = false,
-    }
-}
-
-/// Do `x` and `y` broadcast to one shape with equal elements? A `bool` scalar.
-#[track_caller]
-pub fn array_equiv(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let (x, y) = (x.into(), y.into());
-    match lax::common_shape(&[x.shape(), y.shape()]) {
-        Ok(_) => crate::numpy::all(equal(x, y), ..),
-        Err(_) => Array::from(false),
-    }
-}
-
-/// Have `x` and `y` one shape and equal elements? A `bool` scalar.
-#[track_caller]
-pub fn array_equal(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    array_equal_with(x, y, ArrayEqualOptions::new())
-}
-
-/// [`array_equal`] by options.
-#[track_caller]
-pub fn array_equal_with(x: impl Into<Array>, y: impl Into<Array>, options: ArrayEqualOptions) -> Array {
-    let (x, y) = (x.into(), y.into());
-    if x.shape() != y.shape() {
-        return Array::from(false);
-    }
-    let same = equal(&x, &y);
-    let same = if options.equal_nan { logical_or(same, logical_and(isnan(&x), isnan(&y))) } else { same };
-    crate::numpy::all(same, ..)
 }

@@ -1,6 +1,7 @@
 //! Matrices with a pattern, triangles and diagonals. JAX: `numpy/lax_numpy.py`.
 
 use crate::arguments::{Axis, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
@@ -8,8 +9,8 @@ use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::joining::FromArrays;
 use crate::numpy::reductions::{ReduceOptions, sum_with};
-use crate::numpy::util::{broadcast_to_shape, constant, default_float, default_int, strong};
-use crate::numpy::{power, where_};
+use crate::numpy::util::{broadcast_to_shape, constant, default_float, strong};
+use crate::numpy::{GatherScatterMode, power, where_};
 
 options! {
     /// Options of [`eye_with`] and [`tri_with`].
@@ -75,8 +76,10 @@ pub fn identity_with(n: usize, options: IdentityOptions) -> Array {
 /// Is the column at most `k` to the right of the diagonal?
 #[track_caller]
 fn lower_mask(shape: &[usize], k: i64) -> Array {
-    let (row, column) = positions(shape);
-    lax::ge(&lax::add(&row, &lax::literal(DType::I32, k as f64)), &column)
+    let sizes = &shape[shape.len() - 2..];
+    let row = lax::broadcasted_iota(DType::I32, sizes, 0);
+    let row = lax::add(&row, &lax::literal(DType::I32, k as f64));
+    broadcast_to_shape(&lax::ge(&row, &lax::broadcasted_iota(DType::I32, sizes, 1)), shape)
 }
 
 /// The `n` by `n` matrix with ones on and below the diagonal, and zeros above.
@@ -115,8 +118,10 @@ pub fn tril(x: impl Into<Array>) -> Array {
 /// As [`tril`].
 #[track_caller]
 pub fn tril_with(x: impl Into<Array>, options: DiagOptions) -> Array {
-    let x = at_least_matrix("tril", x.into());
-    where_(lower_mask(x.shape(), options.k), &x, lax::zeros_like(&x))
+    jitted("tril", options.k, [&x.into()], |[x]| {
+        let x = at_least_matrix("tril", x.clone());
+        lax::select(&lower_mask(x.shape(), options.k), &x, &lax::full_like(&x, 0.0))
+    })
 }
 
 /// `x` with zeros below the diagonal of its last two axes.
@@ -134,8 +139,10 @@ pub fn triu(x: impl Into<Array>) -> Array {
 /// As [`triu`].
 #[track_caller]
 pub fn triu_with(x: impl Into<Array>, options: DiagOptions) -> Array {
-    let x = at_least_matrix("triu", x.into());
-    where_(lower_mask(x.shape(), options.k - 1), lax::zeros_like(&x), &x)
+    jitted("triu", options.k, [&x.into()], |[x]| {
+        let x = at_least_matrix("triu", x.clone());
+        lax::select(&lower_mask(x.shape(), options.k - 1), &lax::full_like(&x, 0.0), &x)
+    })
 }
 
 #[track_caller]
@@ -173,15 +180,19 @@ pub fn diag_with(x: impl Into<Array>, options: DiagOptions) -> Array {
 
 #[track_caller]
 fn diag_of(name: &str, x: &Array, k: i64) -> Array {
+    jitted("_diag", k, [x], |[x]| on_or_of_diagonal(name, x, k))
+}
+
+#[track_caller]
+fn on_or_of_diagonal(name: &str, x: &Array, k: i64) -> Array {
     match x.ndim() {
         1 => {
             let n = x.shape()[0] + k.unsigned_abs() as usize;
-            let padding = [(k.max(0), (-k).max(0), 0)];
-            let line = lax::pad(x, constant(x, 0.0), padding);
             // A row k above the diagonal has its element k columns to the right.
-            let columns = broadcast_to_shape(&line, &[n, n]);
+            let padding = [((-k).max(0), k.max(0), 0)];
+            let line = lax::pad(x, constant(x, 0.0), padding);
             let mask = eye_with(n, EyeOptions::new().k(k).dtype(DType::Bool));
-            where_(mask, columns, lax::zeros_like(&lax::full([n, n], constant(x, 0.0))))
+            where_(mask, lax::expand_dims(&line, [1]), constant(x, 0.0))
         }
         2 => diagonal_with(x, DiagonalOptions::new().offset(k)),
         _ => throw!(Shape, "{name}: input must be 1- or 2-dimensional, got {}", x.aval()),
@@ -219,7 +230,7 @@ options! {
 /// `diagonal: array must be at least 2-dimensional, got f32[3]`
 #[track_caller]
 pub fn diagonal(x: impl Into<Array>) -> Array {
-    diagonal_of("diagonal", x.into(), &DiagonalOptions::new())
+    diagonal_with(x, DiagonalOptions::new())
 }
 
 /// [`diagonal`] by options.
@@ -228,21 +239,28 @@ pub fn diagonal(x: impl Into<Array>) -> Array {
 /// As [`diagonal`]; axes out of range or equal.
 #[track_caller]
 pub fn diagonal_with(x: impl Into<Array>, options: DiagonalOptions) -> Array {
-    diagonal_of("diagonal", x.into(), &options)
+    jitted("diagonal", (options.offset, options.axis1, options.axis2), [&x.into()], |[x]| {
+        diagonal_of("diagonal", x, &options)
+    })
 }
 
 #[track_caller]
-fn diagonal_of(name: &str, x: Array, options: &DiagonalOptions) -> Array {
-    let x = at_least_matrix(name, x);
-    let axis1 = options.axis1.position(name, x.ndim()).or_throw();
-    let axis2 = options.axis2.position(name, x.ndim()).or_throw();
+fn matrices_last(name: &str, x: &Array, axis1: Axis, axis2: Axis) -> Array {
+    let x = at_least_matrix(name, x.clone());
+    let axis1 = axis1.position(name, x.ndim()).or_throw();
+    let axis2 = axis2.position(name, x.ndim()).or_throw();
     if axis1 == axis2 {
         throw!(InvalidArgument, "{name}: axis1 and axis2 cannot be the same, got {axis1}");
     }
-    let k = options.offset;
     let mut order: Vec<usize> = (0..x.ndim()).filter(|a| *a != axis1 && *a != axis2).collect();
     order.extend([axis1, axis2]);
-    let x = lax::transpose(&x, &order);
+    lax::transpose(&x, &order)
+}
+
+#[track_caller]
+fn diagonal_of(name: &str, x: &Array, options: &DiagonalOptions) -> Array {
+    let x = matrices_last(name, x, options.axis1, options.axis2);
+    let k = options.offset;
     let rank = x.ndim();
     let (n, m) = (x.shape()[rank - 2] as i64, x.shape()[rank - 1] as i64);
     let length = if k >= 0 { n.min(m - k) } else { (n + k).min(m) }.max(0) as usize;
@@ -251,15 +269,10 @@ fn diagonal_of(name: &str, x: Array, options: &DiagonalOptions) -> Array {
         shape.push(0);
         return lax::full(&shape, constant(&x, 0.0));
     }
-    // Cut to the square that has the diagonal, and sum what is not on it away.
-    let (row, column) = ((-k).max(0), k.max(0));
-    let last = rank as i64 - 1;
-    let square = lax::slice_along(&x, row, row + length as i64, 1, last - 1);
-    let square = lax::slice_along(&square, column, column + length as i64, 1, last);
-    let mask = eye_with(length, EyeOptions::new().dtype(DType::Bool));
-    let zero = constant(&square, 0.0);
-    let only = where_(mask, &square, &zero);
-    if x.dtype().is_bool() { lax::reduce_or(&only, [rank - 2]) } else { lax::reduce_sum(&only, [rank - 2]) }
+    let place = || lax::iota(DType::I32, length);
+    let (near, far) = (place(), lax::add(&lax::literal(DType::I32, k.abs() as f64), &place()));
+    let (rows, columns) = if k >= 0 { (near, far) } else { (far, near) };
+    x.at((.., rows, columns)).mode(GatherScatterMode::PromiseInBounds).get()
 }
 
 options! {
@@ -291,9 +304,14 @@ pub fn trace(x: impl Into<Array>) -> Array {
 /// As [`trace`]; axes out of range or equal.
 #[track_caller]
 pub fn trace_with(x: impl Into<Array>, options: TraceOptions) -> Array {
-    let how = DiagonalOptions { offset: options.offset, axis1: options.axis1, axis2: options.axis2 };
-    let line = diagonal_of("trace", x.into(), &how);
-    sum_with(line, -1, ReduceOptions { dtype: options.dtype, ..ReduceOptions::new() })
+    let statics = (options.offset, options.axis1, options.axis2, options.dtype);
+    jitted("trace", statics, [&x.into()], |[x]| {
+        let x = matrices_last("trace", x, options.axis1, options.axis2);
+        let (n, m) = (x.shape()[x.ndim() - 2], x.shape()[x.ndim() - 1]);
+        let mask = eye_with(n, EyeOptions { m: Some(m), k: options.offset, dtype: Some(DType::Bool) });
+        let kept = where_(mask, &x, lax::full_like(&x, 0.0));
+        sum_with(kept, (-2, -1), ReduceOptions { dtype: options.dtype, ..ReduceOptions::new() })
+    })
 }
 
 options! {
@@ -325,9 +343,15 @@ pub fn vander_with(x: impl Into<Array>, options: VanderOptions) -> Array {
     if x.ndim() != 1 {
         throw!(Shape, "vander: input must be 1-dimensional, got {}", x.aval());
     }
-    let powers = lax::iota(x.dtype(), options.n.unwrap_or(x.size()));
-    let powers = if options.increasing { powers } else { lax::rev(&powers, [0]) };
-    power(lax::expand_dims(&x, [1]), strong(&powers, default_int()))
+    jitted("vander", (options.n, options.increasing), [&x], |[x]| {
+        let n = options.n.unwrap_or(x.size());
+        let powers = lax::iota(x.dtype(), n);
+        let powers = match options.increasing {
+            true => powers,
+            false => lax::sub(&lax::literal(x.dtype(), n as f64 - 1.0), &powers),
+        };
+        power(lax::expand_dims(x, [1]), lax::expand_dims(&powers, [0]))
+    })
 }
 
 options! {

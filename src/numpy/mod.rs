@@ -21,6 +21,7 @@
 
 mod argmax;
 mod arithmetic;
+mod closeness;
 mod contraction;
 mod creation;
 mod cumulative;
@@ -52,6 +53,7 @@ mod windows;
 pub use crate::lax::broadcast_shapes;
 pub use argmax::*;
 pub use arithmetic::*;
+pub use closeness::*;
 pub use contraction::*;
 pub use creation::*;
 pub use cumulative::*;

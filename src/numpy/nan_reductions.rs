@@ -14,7 +14,12 @@ pub(super) fn without_nan(x: &Array, value: f64) -> Array {
 
 /// [`reduce`] of what is not nan; nan where there is nothing else, for those that have no identity.
 #[track_caller]
-fn of_numbers(name: &str, kind: Reduction, x: &Array, axes: &Axes, options: &ReduceOptions) -> Array {
+fn of_numbers(name: &'static str, kind: Reduction, x: &Array, axes: &Axes, options: &ReduceOptions) -> Array {
+    options.jitted(name, x, axes, |x, options| numbers_reduced(name, kind, x, axes, options))
+}
+
+#[track_caller]
+fn numbers_reduced(name: &str, kind: Reduction, x: &Array, axes: &Axes, options: &ReduceOptions) -> Array {
     let neutral = match kind {
         Reduction::Prod => 1.0,
         Reduction::Max => f64::NEG_INFINITY,

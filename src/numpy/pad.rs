@@ -1,9 +1,11 @@
 //! Padding. JAX: `numpy/lax_numpy.py`.
 
 use std::fmt;
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use crate::arguments::{Integer, options};
+use crate::calls::jit_call::jitted_some;
 use crate::core::array::Array;
 use crate::error::{OrThrow, bail, throw};
 use crate::interpreters::batching::{batch, move_batch_axis};
@@ -84,7 +86,7 @@ impl<F: Fn(&Array, (usize, usize), usize) -> Array + Send + Sync + 'static> From
 }
 
 /// What [`PadMode::Reflect`] and [`PadMode::Symmetric`] make of the mirror image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReflectType {
     /// As it is.
@@ -95,7 +97,7 @@ pub enum ReflectType {
 }
 
 /// How many elements before and behind each axis: a number for all, a pair for all, or a list of pairs, one for each axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PadWidth(Vec<(i64, i64)>);
 
 impl PadWidth {
@@ -215,6 +217,22 @@ fn padded(x: Array, pad_width: &PadWidth, options: &PadOptions) -> Array {
     if x.ndim() == 0 {
         return x;
     }
+    if let Function(_) = mode {
+        // It may be another each time.
+        return wider(x, pad_width, options);
+    }
+    let statics = (pad_width.clone(), discriminant(mode), options.stat_length.clone(), options.reflect_type);
+    let values = [options.constant_values.as_ref(), options.end_values.as_ref()];
+    jitted_some("_pad", statics, [&x], values, |[x], [constant_values, end_values]| {
+        let (constant_values, end_values) = (constant_values.cloned(), end_values.cloned());
+        wider(x.clone(), pad_width, &PadOptions { constant_values, end_values, ..options.clone() })
+    })
+}
+
+#[track_caller]
+fn wider(x: Array, pad_width: &PadWidth, options: &PadOptions) -> Array {
+    use PadMode::*;
+    let mode = &options.mode;
     let widths = pad_width.pairs("pad_width", &x);
     match mode {
         Constant => constant(&x, &widths, options.constant_values.as_ref()),

@@ -1,15 +1,15 @@
 //! Polynomials, their products, and counts. JAX: `numpy/polynomial.py`, `numpy/lax_numpy.py`.
 
 use crate::arguments::options;
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::lax::DotPrecision;
 use crate::lax::common_shape;
-use crate::numpy::contraction::DotOptions;
-use crate::numpy::util::{constant, default_int, inexact, promote_dtypes, strong_constant};
-use crate::numpy::{ClipOptions, clip_with, matmul_with};
+use crate::numpy::util::{constant, default_int, inexact, promote_dtypes};
+use crate::numpy::{ClipOptions, clip_with, flip};
 
 options! {
     /// Options of [`polyval_with`].
@@ -50,23 +50,25 @@ pub fn polyval_with(p: impl Into<Array>, x: impl Into<Array>, options: PolyvalOp
     if options.unroll == 0 {
         throw!(InvalidArgument, "polyval: unroll must be a positive integer, got 0");
     }
-    let [p, x] = promote_dtypes([&p, &x.into()]);
-    let Ok(shape) = common_shape(&[&p.shape()[1..], x.shape()]) else {
-        throw!(
-            Shape,
-            "polyval: the coefficients {} but for their first axis must broadcast with x, got {}",
-            p.aval(),
-            x.aval()
-        );
-    };
-    let start = lax::full(shape, constant(&x, 0.0));
-    let step = |y: Array, p: Array| (y * &x + p, ());
-    let unroll = lax::ScanOptions::new().unroll(options.unroll);
-    lax::scan_with(step, start, p, unroll).map(|(y, ())| y).or_throw()
+    jitted("polyval", options.unroll, [&p, &x.into()], |[p, x]| {
+        let [p, x] = promote_dtypes([p, x]);
+        let Ok(shape) = common_shape(&[&p.shape()[1..], x.shape()]) else {
+            throw!(
+                Shape,
+                "polyval: the coefficients {} but for their first axis must broadcast with x, got {}",
+                p.aval(),
+                x.aval()
+            );
+        };
+        let start = lax::full(shape, constant(&x, 0.0));
+        let step = |y: Array, p: Array| (y * &x + p, ());
+        let unroll = lax::ScanOptions::new().unroll(options.unroll);
+        lax::scan_with(step, start, p, unroll).map(|(y, ())| y).or_throw()
+    })
 }
 
 /// Which part of a convolution [`convolve_with`] gives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConvolveMode {
     /// All of it.
@@ -112,26 +114,31 @@ pub fn convolve(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// As [`convolve`].
 #[track_caller]
 pub fn convolve_with(x: impl Into<Array>, y: impl Into<Array>, options: ConvolveOptions) -> Array {
-    let [x, y] = promote_dtypes([&inexact(&x.into()), &inexact(&y.into())]);
+    let statics = (options.mode, options.precision, options.preferred_element_type);
+    jitted("convolve", statics, [&x.into(), &y.into()], |[x, y]| {
+        jitted("_conv", statics, [x, y], |[x, y]| convolved(x, y, &options))
+    })
+}
+
+#[track_caller]
+fn convolved(x: &Array, y: &Array, options: &ConvolveOptions) -> Array {
+    let [x, y] = promote_dtypes([&inexact(x), &inexact(y)]);
     if x.ndim() != 1 || y.ndim() != 1 || x.size() == 0 || y.size() == 0 {
         throw!(Shape, "convolve: takes two vectors that are not empty, got {} and {}", x.aval(), y.aval());
     }
     let (long, short) = if x.size() < y.size() { (y, x) } else { (x, y) };
-    let (n, m) = (long.size(), short.size());
-    let (start, size) = match options.mode {
-        ConvolveMode::Full => (0, n + m - 1),
-        ConvolveMode::Same => ((m - 1) / 2, n),
-        ConvolveMode::Valid => (m - 1, n - m + 1),
+    let m = short.size() as i64;
+    let padding = match options.mode {
+        ConvolveMode::Full => (m - 1, m - 1),
+        ConvolveMode::Same => (m / 2, m - m / 2 - 1),
+        ConvolveMode::Valid => (0, 0),
     };
-    // Each output is a product of the reversed short vector with a window of the padded long one.
-    let edge = (m - 1) as i64;
-    let padded = lax::pad(&long, strong_constant(&long, 0.0), [(edge, edge, 0)]);
-    let rows = lax::broadcasted_iota(DType::I32, [size, m], 0);
-    let columns = lax::broadcasted_iota(DType::I32, [size, m], 1);
-    let windows = padded.index(rows + columns + start);
-    let how =
-        DotOptions { precision: options.precision, preferred_element_type: options.preferred_element_type };
-    matmul_with(windows, lax::rev(&short, [0]), how)
+    let short = flip(&short, 0);
+    let row = |x: &Array| lax::expand_dims(x, [0, 1]);
+    let mut how = lax::ConvOptions::new();
+    (how.precision, how.preferred_element_type) = (options.precision, options.preferred_element_type);
+    let out = lax::conv_general_dilated(&row(&long), &row(&short), 1, lax::Padding::from([padding]), how);
+    lax::squeeze(&out, [0, 1])
 }
 
 options! {

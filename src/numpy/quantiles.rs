@@ -1,6 +1,7 @@
 //! Quantiles and medians. JAX: `numpy/reductions.py`.
 
 use crate::arguments::{Axes, options};
+use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
@@ -15,7 +16,7 @@ use crate::numpy::{
 };
 
 /// How [`quantile_with`] chooses between two elements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum QuantileMethod {
     /// In proportion.
@@ -106,8 +107,13 @@ pub fn percentile_with(
     axes: impl Into<Axes>,
     options: QuantileOptions,
 ) -> Array {
-    let q = inexact(&q.into()) / 100.0;
-    quantile_of("percentile", &x.into(), &q, &axes.into(), &options)
+    let axes = axes.into();
+    let (method, keepdims) = (options.method, options.keepdims);
+    let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
+    jitted_some("percentile", statics, [&x.into(), &q.into()], weights, |[x, q], [weights]| {
+        let options = QuantileOptions { method, keepdims, weights: weights.cloned() };
+        quantile_of("percentile", x, &(inexact(q) / 100.0), &axes, &options)
+    })
 }
 
 /// The middle element over `axes`, or the mean of the two in the middle; nan if there is one.
@@ -132,13 +138,25 @@ pub fn median(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn median_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
     options.only("median", &[]);
-    let options = QuantileOptions::new().method(QuantileMethod::Midpoint).keepdims(options.keepdims);
-    quantile_of("median", &x.into(), &Array::from(0.5), &axes.into(), &options)
+    let (axes, keepdims) = (axes.into(), options.keepdims);
+    jitted("median", (axes.clone(), keepdims), [&x.into()], |[x]| {
+        let options = QuantileOptions::new().method(QuantileMethod::Midpoint).keepdims(keepdims);
+        quantile_of("median", x, &Array::from(0.5), &axes, &options)
+    })
+}
+
+#[track_caller]
+fn quantile_of(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOptions) -> Array {
+    let (method, keepdims) = (options.method, options.keepdims);
+    let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
+    jitted_some("quantile", statics, [x, q], weights, |[x, q], [weights]| {
+        quantiles(name, x, q, axes, &QuantileOptions { method, keepdims, weights: weights.cloned() })
+    })
 }
 
 /// JAX: `_quantile`.
 #[track_caller]
-fn quantile_of(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOptions) -> Array {
+fn quantiles(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOptions) -> Array {
     let (x, q) = (inexact(x), inexact(q));
     reject_complex(name, &x);
     if q.ndim() > 1 {
@@ -167,7 +185,7 @@ fn quantile_of(name: &str, x: &Array, q: &Array, axes: &Axes, options: &Quantile
         throw!(Shape, "{name}: there are no elements to choose from in {}", x.aval());
     }
     let has_nan = any_with(isnan(&flat), -1, ReduceOptions::new().keepdims(true));
-    let flat = where_(has_nan, strong_constant(&flat, f64::NAN), flat);
+    let flat = where_(has_nan, f64::NAN, flat);
     let out = match options.method {
         QuantileMethod::InvertedCdf => {
             let weights = weights.map_or_else(|| lax::full_like(&flat, 1.0), |w| flatten(&w));
@@ -207,7 +225,7 @@ fn weighed(name: &str, x: &Array, weights: &Array, all: bool, dims: &[usize]) ->
 #[track_caller]
 fn between(flat: &Array, q: &Array, method: QuantileMethod) -> Array {
     let n = flat.shape()[flat.ndim() - 1];
-    let sorted = crate::numpy::sort(flat, -1);
+    let sorted = lax::sort(flat, -1);
     let last = constant(q, n as f64 - 1.0);
     let at = lax::mul(q, &last);
     let (low, high) = (lax::floor(&at), lax::ceil(&at));

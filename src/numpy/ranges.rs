@@ -189,7 +189,7 @@ impl LinspaceOptions {
 /// ```
 #[track_caller]
 pub fn linspace(start: impl Into<Array>, stop: impl Into<Array>, num: usize) -> Array {
-    spaced("linspace", &start.into(), &stop.into(), num, &LinspaceOptions::new()).0
+    spaced("linspace", &start.into(), &stop.into(), num, &LinspaceOptions::new(), false).0
 }
 
 /// [`linspace`] by options, and the step too by [`retstep`](LinspaceOptions::retstep).
@@ -210,7 +210,10 @@ pub fn linspace_with<SomeOptions: MaybePair<LinspaceOptions>>(
     num: usize,
     options: SomeOptions,
 ) -> SomeOptions::Output {
-    let (numbers, step) = spaced("linspace", &start.into(), &stop.into(), num, &options.into_options());
+    let (start, stop, options) = (start.into(), stop.into(), options.into_options());
+    let (numbers, step) = spaced("linspace", &start, &stop, num, &options, SomeOptions::PAIR);
+    // Without a step there is nobody who asks for it.
+    let step = step.unwrap_or_else(|| numbers.clone());
     SomeOptions::output(numbers, step)
 }
 
@@ -222,46 +225,63 @@ fn ends(start: &Array, stop: &Array, dtype: Option<DType>) -> (DType, [Array; 2]
     (dtype, [strong(start, working), strong(stop, working)])
 }
 
-/// The numbers and the step. The numbers are one program, as in JAX (`_linspace`): floors of integers depend on how it rounds.
+/// The numbers, and the step if it is asked for: one program, as in JAX (`_linspace`), since floors of integers depend on how it
+/// rounds.
 #[track_caller]
-fn spaced(name: &str, start: &Array, stop: &Array, num: usize, options: &LinspaceOptions) -> (Array, Array) {
-    let (dtype, [start, stop]) = ends(start, stop, options.dtype);
-    let working = start.dtype();
-    let [start, stop] = broadcast_arrays_array(name, [start, stop]);
-    let axis = options.axis.position(name, start.ndim() + 1).or_throw();
-    let divisions = if options.endpoint { num.saturating_sub(1) } else { num };
-    let statics = [num as i64, i64::from(options.endpoint), axis as i64, dtype as i64];
-    let numbers = jitted("_linspace", statics, &[&start, &stop], |x| {
-        let out = weighted(&x[0], &x[1], num, divisions, axis);
-        strong(&if dtype.is_integer() { floor(out) } else { out }, dtype)
+fn spaced(
+    name: &str,
+    start: &Array,
+    stop: &Array,
+    num: usize,
+    options: &LinspaceOptions,
+    step: bool,
+) -> (Array, Option<Array>) {
+    let (endpoint, axis, dtype) = (options.endpoint, options.axis, options.dtype);
+    let mut out = jitted("_linspace", (num, endpoint, axis, dtype, step), [start, stop], |[start, stop]| {
+        let (dtype, ends) = ends(start, stop, dtype);
+        let [start, stop] = broadcast_arrays_array(name, ends);
+        let axis = axis.position(name, start.ndim() + 1).or_throw();
+        let (out, delta) = weighted(&start, &stop, num, endpoint, axis);
+        let mut out = vec![strong(&if dtype.is_integer() { floor(out) } else { out }, dtype)];
+        out.extend(step.then_some(delta));
+        out
     });
-    let step = match num {
-        0 => lax::literal(working, f64::NAN),
-        1 if options.endpoint => lax::literal(working, f64::NAN),
-        1 => lax::sub(&stop, &start),
-        _ => lax::div(&lax::sub(&stop, &start), &lax::literal(working, divisions as f64)),
-    };
-    (numbers, step)
+    let delta = if step { out.pop() } else { None };
+    (out.swap_remove(0), delta)
 }
 
-/// `num` weighted means of both ends along a new axis, exact at both.
+/// `num` weighted means of both ends along a new axis, exact at both, and how far they are apart.
 #[track_caller]
-fn weighted(start: &Array, stop: &Array, num: usize, divisions: usize, axis: usize) -> Array {
+fn weighted(start: &Array, stop: &Array, num: usize, endpoint: bool, axis: usize) -> (Array, Array) {
     let (working, rank) = (start.dtype(), start.ndim());
-    let rows = |x: &Array| lax::expand_dims(x, [axis]);
+    let divisions = if endpoint { num.saturating_sub(1) } else { num };
+    let mut row = start.shape().to_vec();
+    row.insert(axis, 1);
+    let rows = |x: &Array| lax::reshape(x, &row);
     if num < 2 {
-        let mut shape = start.shape().to_vec();
-        shape.insert(axis, num);
-        let filler = if num == 1 { rows(start) } else { lax::literal(working, f64::NAN) };
-        return broadcast_to_shape(&filler, &shape);
+        let delta = match num {
+            1 if !endpoint => lax::sub(stop, start),
+            _ => lax::literal(working, f64::NAN),
+        };
+        let mut shape = row.clone();
+        shape[axis] = num;
+        let filler = if num == 1 { rows(start) } else { lax::literal(working, 0.0) };
+        return (broadcast_to_shape(&filler, &shape), delta);
     }
+    let delta = lax::div(&lax::sub(stop, start), &lax::literal(working, divisions as f64));
     let real = working.real();
     let weight = lax::div(&lax::iota(real, divisions), &lax::literal(real, divisions as f64));
-    let others: Vec<usize> = (0..=rank).filter(|d| *d != axis).collect();
-    let weight = strong(&lax::expand_dims(&weight, &others), working);
-    let rest = lax::sub(&lax::full_like(&weight, 1.0), &weight);
-    let out = crate::numpy::add(multiply(rows(start), &rest), multiply(rows(stop), &weight));
-    if divisions < num { lax::concatenate(&[out, rows(stop)], axis) } else { out }
+    let weight = strong(&weight, working);
+    let weight = if rank == 0 {
+        weight
+    } else {
+        lax::expand_dims(&weight, (0..=rank).filter(|d| *d != axis).collect::<Vec<usize>>())
+    };
+    let first = rows(start);
+    let first = multiply(first, lax::sub(&lax::literal(working, 1.0), &weight));
+    let out = crate::numpy::add(first, multiply(rows(stop), &weight));
+    let last = || lax::expand_dims(stop, [axis]);
+    (if divisions < num { lax::concatenate(&[out, last()], axis) } else { out }, delta)
 }
 
 options! {
@@ -303,10 +323,14 @@ pub fn logspace_with(
 
 #[track_caller]
 fn powers(name: &str, start: &Array, stop: &Array, num: usize, options: &LogspaceOptions) -> Array {
-    let (dtype, [start, stop]) = ends(start, stop, options.dtype);
-    let how = LinspaceOptions::new().endpoint(options.endpoint).axis(options.axis);
-    let (exponents, _) = spaced(name, &start, &stop, num, &how);
-    strong(&power(&options.base, exponents), dtype)
+    let (endpoint, axis, dtype) = (options.endpoint, options.axis, options.dtype);
+    let statics = (num, endpoint, axis, dtype);
+    jitted("_logspace", statics, [start, stop, &options.base], |[start, stop, base]| {
+        let (dtype, [start, stop]) = ends(start, stop, dtype);
+        let how = LinspaceOptions::new().endpoint(endpoint).axis(axis);
+        let (exponents, _) = spaced(name, &start, &stop, num, &how, false);
+        strong(&power(base, exponents), dtype)
+    })
 }
 
 options! {
@@ -341,7 +365,15 @@ pub fn geomspace_with(
     num: usize,
     options: GeomspaceOptions,
 ) -> Array {
-    let (dtype, [start, stop]) = ends(&start.into(), &stop.into(), options.dtype);
+    let statics = (num, options.endpoint, options.axis, options.dtype);
+    jitted("_geomspace", statics, [&start.into(), &stop.into()], |[start, stop]| {
+        multiples(start, stop, num, &options)
+    })
+}
+
+#[track_caller]
+fn multiples(start: &Array, stop: &Array, num: usize, options: &GeomspaceOptions) -> Array {
+    let (dtype, [start, stop]) = ends(start, stop, options.dtype);
     let sign = lax::sign(&start);
     let (first, last) = (log10(divide(&start, &sign)), log10(divide(&stop, &sign)));
     let how = LogspaceOptions::new().endpoint(options.endpoint);

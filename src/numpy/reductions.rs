@@ -4,12 +4,12 @@
 //! `sum(&x, (0, 1))`. The rest is in [`ReduceOptions`]: `sum_with(&x, -1, ReduceOptions::new().keepdims(true))`.
 
 use crate::arguments::{Axes, options};
+use crate::calls::jit_call::jitted_some;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
-use crate::numpy::logic::to_bool;
 use crate::numpy::util::{constant, default_int, extreme, numeric, promote_integer, strong, upcast_f16};
 use crate::numpy::where_;
 
@@ -58,6 +58,23 @@ impl ReduceOptions {
         if let Some((option, _)) = given.iter().find(|(option, given)| *given && !known.contains(option)) {
             throw!(InvalidArgument, "{name}: there is no option {option}");
         }
+    }
+
+    /// `body` as one equation: its arguments are `x` and the options that are arrays.
+    #[track_caller]
+    pub(super) fn jitted(
+        &self,
+        name: &'static str,
+        x: &Array,
+        axes: &Axes,
+        body: impl FnOnce(&Array, &ReduceOptions) -> Array,
+    ) -> Array {
+        let statics = (axes.clone(), self.dtype, self.keepdims, self.promote_integers);
+        let optional = [self.initial.as_ref(), self.where_.as_ref()];
+        jitted_some(name, statics, [x], optional, |[x], [initial, where_]| {
+            let (initial, where_) = (initial.cloned(), where_.cloned());
+            body(x, &ReduceOptions { initial, where_, ..self.clone() })
+        })
     }
 }
 
@@ -250,7 +267,7 @@ pub fn all(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn all_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
     options.only("all", &["where_"]);
-    reduce("all", All, &to_bool(&x.into()), &axes.into(), &options)
+    reduce("all", All, &lax::convert(&x.into(), DType::Bool, false), &axes.into(), &options)
 }
 
 /// Is any element over `axes` nonzero? False if there are none.
@@ -269,7 +286,7 @@ pub fn any(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn any_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
     options.only("any", &["where_"]);
-    reduce("any", Any, &to_bool(&x.into()), &axes.into(), &options)
+    reduce("any", Any, &lax::convert(&x.into(), DType::Bool, false), &axes.into(), &options)
 }
 
 /// The largest less the smallest element over `axes`.
@@ -288,8 +305,10 @@ pub fn ptp(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn ptp_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
     options.only("ptp", &[]);
-    let (x, axes) = (x.into(), axes.into());
-    lax::sub(&reduce("ptp", Max, &x, &axes, &options), &reduce("ptp", Min, &x, &axes, &options))
+    let axes = axes.into();
+    options.jitted("_ptp", &x.into(), &axes, |x, options| {
+        lax::sub(&reduce("ptp", Max, x, &axes, options), &reduce("ptp", Min, x, &axes, options))
+    })
 }
 
 /// How many elements over `axes` are not zero.
@@ -308,7 +327,9 @@ pub fn count_nonzero(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn count_nonzero_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
     options.only("count_nonzero", &[]);
-    let x = x.into();
-    let nonzero = lax::ne(&x, &constant(&x, 0.0));
-    reduce("count_nonzero", Sum, &nonzero, &axes.into(), &options.dtype(default_int()))
+    let axes = axes.into();
+    options.jitted("count_nonzero", &x.into(), &axes, |x, options| {
+        let nonzero = lax::ne(x, &constant(x, 0.0));
+        reduce("count_nonzero", Sum, &nonzero, &axes, &options.clone().dtype(default_int()))
+    })
 }

@@ -1,6 +1,7 @@
 //! Arrays in other shapes and arrangements. JAX: `numpy/lax_numpy.py`.
 
 use crate::arguments::{Axes, Axis, Dims, Integer, NewDims, OptAxis, Shifts, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
@@ -221,7 +222,7 @@ pub fn rollaxis_with(x: impl Into<Array>, axis: impl Into<Axis>, options: Rollax
     let start = options.start;
     let start = Axis::from(start).position("rollaxis", n + usize::from(start >= 0)).or_throw();
     let to = if from < start { start - 1 } else { start };
-    lax::move_axis(&x, from, to)
+    jitted("rollaxis", (from, to), [&x], |[x]| lax::move_axis(x, from, to))
 }
 
 /// New axes of size one, which stand at these positions of the result.
@@ -262,31 +263,33 @@ pub fn squeeze(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// `x` with at least one axis.
 #[track_caller]
 pub fn atleast_1d(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    if x.ndim() == 0 { lax::expand_dims(&x, [0]) } else { x }
+    jitted(
+        "atleast_1d",
+        (),
+        [&x.into()],
+        |[x]| if x.ndim() == 0 { lax::expand_dims(x, [0]) } else { x.clone() },
+    )
 }
 
 /// `x` with at least two axes; a vector becomes a row.
 #[track_caller]
 pub fn atleast_2d(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    match x.ndim() {
-        0 => lax::expand_dims(&x, [0, 1]),
-        1 => lax::expand_dims(&x, [0]),
-        _ => x,
-    }
+    jitted("atleast_2d", (), [&x.into()], |[x]| match x.ndim() {
+        0 => lax::expand_dims(x, [0, 1]),
+        1 => lax::expand_dims(x, [0]),
+        _ => x.clone(),
+    })
 }
 
 /// `x` with at least three axes.
 #[track_caller]
 pub fn atleast_3d(x: impl Into<Array>) -> Array {
-    let x = x.into();
-    match x.ndim() {
-        0 => lax::expand_dims(&x, [0, 1, 2]),
-        1 => lax::expand_dims(&x, [0, 2]),
-        2 => lax::expand_dims(&x, [2]),
-        _ => x,
-    }
+    jitted("atleast_3d", (), [&x.into()], |[x]| match x.ndim() {
+        0 => lax::expand_dims(x, [0, 1, 2]),
+        1 => lax::expand_dims(x, [0, 2]),
+        2 => lax::expand_dims(x, [2]),
+        _ => x.clone(),
+    })
 }
 
 /// `x` repeated side by side, `reps[i]` times along axis `i`; fewer `reps` are for the last axes.
@@ -463,7 +466,8 @@ pub fn flip(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 
 #[track_caller]
 fn flipped(name: &str, x: &Array, axes: &Axes) -> Array {
-    lax::rev(x, axes.sorted(name, x.ndim()).or_throw())
+    let axes = axes.positions(name, x.ndim()).or_throw();
+    jitted("_flip", axes.clone(), [x], |[x]| lax::rev(x, &axes))
 }
 
 /// [`flip`] along the second axis.
@@ -505,12 +509,17 @@ pub fn roll(x: impl Into<Array>, shift: impl Into<Shifts>, axes: impl Into<Axes>
 fn rolled(x: &Array, shifts: &Shifts, axes: &Axes) -> Array {
     let shifts = shifts.get();
     let Some(axes) = axes.given() else {
-        let flat = roll_axis(&ravel(x), shifts.iter().sum(), 0);
-        return lax::reshape(&flat, x.shape());
+        let shift: i64 = shifts.iter().sum();
+        return lax::reshape(&rolled(&ravel(x), &shift.into(), &0.into()), x.shape());
     };
     if shifts.len() != 1 && axes.len() != 1 && shifts.len() != axes.len() {
         throw!(InvalidArgument, "roll: {} shifts for {} axes", shifts.len(), axes.len());
     }
+    jitted("_roll_static", (shifts.to_vec(), axes.to_vec()), [x], |[x]| rolled_along(x, shifts, axes))
+}
+
+#[track_caller]
+fn rolled_along(x: &Array, shifts: &[i64], axes: &[i64]) -> Array {
     let mut out = x.clone();
     // One shift goes with every axis, every shift with one axis.
     for i in 0..shifts.len().max(axes.len()) {
@@ -527,12 +536,12 @@ fn rolled(x: &Array, shifts: &Shifts, axes: &Axes) -> Array {
 #[track_caller]
 fn roll_axis(x: &Array, shift: i64, axis: usize) -> Array {
     let n = x.shape()[axis] as i64;
-    if n == 0 || shift.rem_euclid(n) == 0 {
+    if n == 0 {
         return x.clone();
     }
-    let cut = n - shift.rem_euclid(n);
-    let left = lax::slice_along(x, 0, cut, 1, axis);
+    let cut = (-shift).rem_euclid(n);
     let right = lax::slice_along(x, cut, n, 1, axis);
+    let left = lax::slice_along(x, 0, cut, 1, axis);
     lax::concatenate(&[right, left], axis)
 }
 
@@ -564,10 +573,11 @@ pub fn rot90_with(x: impl Into<Array>, options: Rot90Options) -> Array {
     let x = x.into();
     let axes = options.axes.positions("rot90", x.ndim()).or_throw();
     let &[a, b] = &axes[..] else { throw!(InvalidArgument, "rot90: takes two different axes, got {axes:?}") };
-    match options.k.rem_euclid(4) {
-        0 => x,
+    let k = options.k.rem_euclid(4);
+    jitted("rot90", (k, a, b), [&x], |[x]| match k {
+        0 => x.clone(),
         1 => swapaxes(flip(x, b), a, b),
-        2 => flip(x, (a, b)),
+        2 => flip(flip(x, a), b),
         _ => flip(swapaxes(x, a, b), b),
-    }
+    })
 }

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 
 use crate::arguments::{Axis, OptAxis, options};
+use crate::calls::jit_call::{jitted, jitted_list, jitted_some};
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
@@ -11,7 +12,7 @@ use crate::lax;
 use crate::numpy::reductions::{ReduceOptions, sum_with};
 use crate::numpy::util::{default_int, promote_dtypes};
 use crate::numpy::{
-    flip, greater_equal, isnan, less, less_equal, logical_and, logical_not, logical_or, ravel, take, where_,
+    greater_equal, isnan, less, less_equal, logical_and, logical_not, logical_or, ravel, take, where_,
 };
 
 options! {
@@ -73,9 +74,11 @@ pub fn sort_with(x: impl Into<Array>, axis: impl Into<OptAxis>, options: SortOpt
 
 #[track_caller]
 fn sorted(x: &Array, axis: OptAxis, options: &SortOptions) -> Array {
-    let (x, axis) = along("sort", x, axis);
-    let out = lax::sort_with(&x, axis, lax::SortOptions::new().is_stable(options.stable));
-    if options.descending { lax::rev(&out, [axis]) } else { out }
+    jitted("sort", (axis, options.stable, options.descending), [x], |[x]| {
+        let (x, axis) = along("sort", x, axis);
+        let out = lax::sort_with(&x, axis, lax::SortOptions::new().is_stable(options.stable));
+        if options.descending { lax::rev(&out, [axis]) } else { out }
+    })
 }
 
 /// Where the elements of [`sort`] come from: equal ones in their order.
@@ -93,7 +96,13 @@ pub fn argsort(x: impl Into<Array>, axis: impl Into<OptAxis>) -> Array {
 /// As [`argsort`].
 #[track_caller]
 pub fn argsort_with(x: impl Into<Array>, axis: impl Into<OptAxis>, options: SortOptions) -> Array {
-    let (mut x, axis) = along("argsort", &x.into(), axis.into());
+    let (axis, statics) = (axis.into(), (options.stable, options.descending, options.dtype));
+    jitted("argsort", (axis, statics), [&x.into()], |[x]| argsorted(x, axis, options))
+}
+
+#[track_caller]
+fn argsorted(x: &Array, axis: OptAxis, options: SortOptions) -> Array {
+    let (mut x, axis) = along("argsort", x, axis);
     let dtype = options.dtype.map_or_else(default_int, canonicalize);
     let mut positions = lax::broadcasted_iota(dtype, x.shape(), axis);
     // Reversed before and after, equal elements end in their order.
@@ -123,14 +132,16 @@ fn lexsorted(keys: &[&Array], axis: Axis) -> Array {
         throw!(Shape, "lexsort: keys must have one shape, got {} and {}", first.aval(), other.aval());
     }
     let axis = axis.position("lexsort", first.ndim()).or_throw();
-    let positions = lax::broadcasted_iota(default_int(), first.shape(), axis);
-    let operands: Vec<&Array> = keys.iter().rev().copied().chain([&positions]).collect();
-    let mut sorted = lax::sort_with(&operands, axis, lax::SortOptions::new().num_keys(keys.len()));
-    sorted.swap_remove(keys.len())
+    jitted_list("lexsort", axis, keys, |keys| {
+        let positions = lax::broadcasted_iota(default_int(), keys[0].shape(), axis);
+        let operands: Vec<&Array> = keys.iter().rev().chain([&positions]).collect();
+        let mut sorted = lax::sort_with(&operands, axis, lax::SortOptions::new().num_keys(keys.len()));
+        sorted.swap_remove(keys.len())
+    })
 }
 
 /// Before or behind equal elements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Side {
     /// Before them.
@@ -141,7 +152,7 @@ pub enum Side {
 }
 
 /// How [`searchsorted_with`] searches. All give the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SearchMethod {
     /// By halves, in a loop: as many steps as the vector's size has digits.
@@ -181,7 +192,7 @@ options! {
 /// ```
 #[track_caller]
 pub fn searchsorted(sorted: impl Into<Array>, values: impl Into<Array>) -> Array {
-    search("searchsorted", &sorted.into(), &values.into(), &SearchsortedOptions::new())
+    search(&sorted.into(), &values.into(), &SearchsortedOptions::new())
 }
 
 /// [`searchsorted`] by options.
@@ -194,31 +205,47 @@ pub fn searchsorted_with(
     values: impl Into<Array>,
     options: SearchsortedOptions,
 ) -> Array {
-    search("searchsorted", &sorted.into(), &values.into(), &options)
+    search(&sorted.into(), &values.into(), &options)
 }
 
 #[track_caller]
-pub(super) fn search(name: &str, sorted: &Array, values: &Array, options: &SearchsortedOptions) -> Array {
-    if sorted.ndim() != 1 {
-        throw!(Shape, "{name}: takes a sorted vector, got {}", sorted.aval());
-    }
-    let [mut sorted, values] = promote_dtypes([sorted, values]);
-    if let Some(sorter) = &options.sorter {
-        sorted = take(sorted, sorter, 0);
-    }
+pub(super) fn search(sorted: &Array, values: &Array, options: &SearchsortedOptions) -> Array {
+    let (side, method) = (options.side, options.method);
+    let sorter = [options.sorter.as_ref()];
+    jitted_some("searchsorted", (side, method), [sorted, values], sorter, |[sorted, values], [sorter]| {
+        if sorted.ndim() != 1 {
+            throw!(Shape, "searchsorted: takes a sorted vector, got {}", sorted.aval());
+        }
+        let [mut sorted, values] = promote_dtypes([sorted, values]);
+        if let Some(sorter) = sorter {
+            sorted = take(sorted, sorter, 0);
+        }
+        let name = match method {
+            SearchMethod::CompareAll => "_searchsorted_compare_all_impl",
+            SearchMethod::Sort => "_searchsorted_sort_impl",
+            SearchMethod::Scan | SearchMethod::ScanUnrolled => "_searchsorted_scan_impl",
+        };
+        let right = side == Side::Right;
+        jitted(name, (right, method), [&sorted, &values], |[sorted, values]| {
+            places(sorted, values, right, method)
+        })
+    })
+}
+
+#[track_caller]
+fn places(sorted: &Array, values: &Array, right: bool, method: SearchMethod) -> Array {
     let n = sorted.size();
     if n == 0 {
         return lax::full(values.shape(), lax::literal(DType::I32, 0.0));
     }
-    let right = options.side == Side::Right;
-    match options.method {
+    match method {
         SearchMethod::CompareAll => {
-            let column = lax::expand_dims(&values, [values.ndim()]);
+            let column = lax::expand_dims(values, [values.ndim()]);
             // How many stand before?
-            let before = if right { not_above(&sorted, &column) } else { below(&sorted, &column) };
+            let before = if right { not_above(sorted, &column) } else { below(sorted, &column) };
             sum_with(before, -1, ReduceOptions::new().dtype(DType::I32))
         }
-        SearchMethod::Sort => search_by_sorting(&sorted, &values, right),
+        SearchMethod::Sort => search_by_sorting(sorted, values, right),
         method => {
             let steps = (usize::BITS - n.leading_zeros()) as i64;
             let start = lax::full(values.shape(), lax::literal(DType::I32, 0.0));
@@ -226,7 +253,7 @@ pub(super) fn search(name: &str, sorted: &Array, values: &Array, options: &Searc
             let halve = move |(low, high): (Array, Array)| {
                 let middle = lax::shift_right_logical(&lax::add(&low, &high), &lax::literal(DType::I32, 1.0));
                 let element = sorted.index(&middle);
-                let left = if right { below(&values, &element) } else { not_above(&values, &element) };
+                let left = if right { below(values, &element) } else { not_above(values, &element) };
                 (where_(&left, &low, &middle), where_(&left, &middle, &high))
             };
             if method == SearchMethod::ScanUnrolled {
@@ -291,7 +318,13 @@ pub fn digitize(x: impl Into<Array>, bins: impl Into<Array>) -> Array {
 /// As [`digitize`].
 #[track_caller]
 pub fn digitize_with(x: impl Into<Array>, bins: impl Into<Array>, options: DigitizeOptions) -> Array {
-    let (x, bins) = (x.into(), bins.into());
+    jitted("digitize", (options.right, options.method), [&x.into(), &bins.into()], |[x, bins]| {
+        bins_of(x, bins, &options)
+    })
+}
+
+#[track_caller]
+fn bins_of(x: &Array, bins: &Array, options: &DigitizeOptions) -> Array {
     if bins.ndim() != 1 {
         throw!(Shape, "digitize: bins must be 1-dimensional, got {}", bins.aval());
     }
@@ -302,6 +335,7 @@ pub fn digitize_with(x: impl Into<Array>, bins: impl Into<Array>, options: Digit
     let side = if options.right { Side::Left } else { Side::Right };
     let how = SearchsortedOptions::new().side(side).method(options.method);
     let increasing = greater_equal(bins.index(-1), bins.index(0));
-    let from_the_end = n as i32 - search("digitize", &flip(&bins, 0), &x, &how);
-    where_(increasing, search("digitize", &bins, &x, &how), from_the_end)
+    let found = search(bins, x, &how);
+    let from_the_end = n as i32 - search(&lax::rev(bins, [0]), x, &how);
+    where_(increasing, found, from_the_end)
 }

@@ -1,17 +1,17 @@
 //! Means, variances and averages over axes. JAX: `numpy/reductions.py`.
 
 use crate::arguments::{Axes, options};
+use crate::calls::jit_call::jitted_some;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
-use crate::numpy::nan_reductions::without_nan;
 use crate::numpy::reductions::{ReduceOptions, Reduction, check_mask, reduce};
 use crate::numpy::util::{
-    broadcast_to_shape, constant, inexact, promote_dtypes, strong, strong_constant, to_inexact, upcast_f16,
+    broadcast_to_shape, constant, inexact, promote_dtypes, strong, to_inexact, upcast_f16,
 };
-use crate::numpy::{MaybePair, Pair, isnan, multiply, where_};
+use crate::numpy::{MaybePair, Pair, isnan, multiply, nansum_with, where_};
 
 /// How many elements make one of the result.
 #[track_caller]
@@ -82,7 +82,8 @@ pub fn nanmean(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn nanmean_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
     options.only("nanmean", &["dtype", "where_"]);
-    nanmean_of("nanmean", &x.into(), &axes.into(), &options)
+    let axes = axes.into();
+    options.jitted("nanmean", &x.into(), &axes, |x, options| nanmean_of("nanmean", x, &axes, options))
 }
 
 #[track_caller]
@@ -93,7 +94,7 @@ fn nanmean_of(name: &str, x: &Array, axes: &Axes, options: &ReduceOptions) -> Ar
     let dtype = options.dtype.map_or(x.dtype(), canonicalize);
     let options = options.clone().dtype(dtype);
     let there = reduce(name, Reduction::Sum, &lax::bitwise_not(&isnan(x)), axes, &options);
-    lax::div(&reduce(name, Reduction::Sum, &without_nan(x, 0.0), axes, &options), &there)
+    lax::div(&nansum_with(x, axes.clone(), options), &there)
 }
 
 options! {
@@ -139,6 +140,26 @@ impl VarOptions {
         }
     }
 
+    /// `body` as one equation: its arguments are `x`, the correction, and the options that are arrays. JAX's `nanvar` has the
+    /// correction among what is static: it is no array there.
+    #[track_caller]
+    fn jitted(
+        &self,
+        name: &'static str,
+        x: &Array,
+        correction: Option<&Array>,
+        axes: &Axes,
+        body: impl FnOnce(&Array, Option<&Array>, &VarOptions) -> Array,
+    ) -> Array {
+        let ddof = if correction.is_some() { 0.0 } else { self.ddof };
+        let statics = (axes.clone(), self.dtype, ddof.to_bits(), self.keepdims);
+        let optional = [correction, self.where_.as_ref(), self.mean.as_ref()];
+        jitted_some(name, statics, [x], optional, |[x], [correction, where_, mean]| {
+            let (where_, mean) = (where_.cloned(), mean.cloned());
+            body(x, correction, &VarOptions { where_, mean, ..self.clone() })
+        })
+    }
+
     /// Those that sums know.
     fn sums(&self) -> ReduceOptions {
         let options = ReduceOptions::new().keepdims(self.keepdims);
@@ -170,10 +191,44 @@ fn squares(x: &Array) -> Array {
     if x.dtype().is_complex() { lax::real(&lax::mul(x, &lax::conj(x))) } else { lax::square(x) }
 }
 
-/// JAX: `_var`.
+/// What is subtracted from the number of elements, as an argument: an integer if it is one.
+fn number(correction: f64) -> Array {
+    if correction.fract() == 0.0 { Array::from(correction as i32) } else { Array::from(correction) }
+}
+
 #[track_caller]
 fn variance(name: &str, x: &Array, axes: &Axes, options: &VarOptions) -> Array {
-    let correction = options.correction_of(name);
+    let correction = number(options.correction_of(name));
+    var_dtypes(name, x, options);
+    jitted_variance(name, x, Some(&correction), axes, options)
+}
+
+#[track_caller]
+fn jitted_variance(
+    name: &str,
+    x: &Array,
+    correction: Option<&Array>,
+    axes: &Axes,
+    options: &VarOptions,
+) -> Array {
+    options.jitted("_var", x, correction, axes, |x, correction, options| {
+        let zero = Array::from(0);
+        var_of(name, [x, correction.unwrap_or(&zero)], axes, options)
+    })
+}
+
+#[track_caller]
+fn deviation(name: &str, x: &Array, axes: &Axes, options: &VarOptions) -> Array {
+    let correction = number(options.correction_of(name));
+    var_dtypes(name, x, options);
+    options.jitted("_std", x, Some(&correction), axes, |x, correction, options| {
+        lax::sqrt(&jitted_variance(name, x, correction, axes, options))
+    })
+}
+
+/// JAX: `_var`.
+#[track_caller]
+fn var_of(name: &str, [x, correction]: [&Array; 2], axes: &Axes, options: &VarOptions) -> Array {
     let (wide, dtype) = var_dtypes(name, x, options);
     let (x, sums) = (strong(x, wide), options.sums());
     let center = match &options.mean {
@@ -182,44 +237,44 @@ fn variance(name: &str, x: &Array, axes: &Axes, options: &VarOptions) -> Array {
     };
     let squares = squares(&crate::numpy::subtract(&x, &center));
     let wide = squares.dtype();
+    let n = lax::sub(&count(name, &x, axes, wide, &sums), &strong(correction, wide));
     let total = reduce(name, Reduction::Sum, &squares, axes, &sums.clone().dtype(wide));
-    if sums.where_.is_none() {
-        let n = size(name, &x, axes) as f64 - correction;
-        let out = strong(&lax::div(&total, &lax::literal(wide, if n > 0.0 { n } else { f64::NAN })), dtype);
-        // nan is a float, also where an integer dtype was asked for.
-        return if dtype.is_inexact() { out } else { where_(n > 0.0, out, f64::NAN) };
-    }
-    let n = lax::sub(&count(name, &x, axes, wide, &sums), &lax::literal(wide, correction));
     let out = strong(&lax::div(&total, &n), dtype);
     where_(lax::gt(&n, &lax::literal(wide, 0.0)), out, f64::NAN)
 }
 
+#[track_caller]
+fn nan_variance(name: &'static str, x: &Array, axes: &Axes, options: &VarOptions) -> Array {
+    options.correction_of(name);
+    var_dtypes(name, x, options);
+    options.jitted("nanvar", x, None, axes, |x, _, options| nanvar_of(name, x, axes, options))
+}
+
+#[track_caller]
+fn nan_deviation(name: &'static str, x: &Array, axes: &Axes, options: &VarOptions) -> Array {
+    options.correction_of(name);
+    var_dtypes(name, x, options);
+    options.jitted("nanstd", x, None, axes, |x, _, options| lax::sqrt(&nan_variance(name, x, axes, options)))
+}
+
 /// JAX: `_nanvar`.
 #[track_caller]
-fn nan_variance(name: &str, x: &Array, axes: &Axes, options: &VarOptions) -> Array {
+fn nanvar_of(name: &str, x: &Array, axes: &Axes, options: &VarOptions) -> Array {
     let correction = options.correction_of(name);
     let (wide, dtype) = var_dtypes(name, x, options);
     let (x, sums) = (strong(x, wide), options.sums());
     let center = match &options.mean {
         Some(mean) => strong(mean, wide),
-        None => nanmean_of(name, &x, axes, &sums.clone().dtype(wide).keepdims(true)),
+        None => nanmean_with(&x, axes.clone(), sums.clone().dtype(wide).keepdims(true)),
     };
     // What is nan counts nothing; what becomes nan does.
-    let difference = crate::numpy::subtract(&x, &center);
-    let difference = where_(isnan(&x), strong_constant(&difference, 0.0), difference);
-    let squares = squares(&difference);
-    let there = reduce(
-        name,
-        Reduction::Sum,
-        &lax::bitwise_not(&isnan(&x)),
-        axes,
-        &sums.clone().dtype(squares.dtype()),
-    );
+    let squares = squares(&where_(isnan(&x), 0, crate::numpy::subtract(&x, &center)));
+    let there = reduce(name, Reduction::Sum, &lax::bitwise_not(&isnan(&x)), axes, &sums);
     let there = lax::sub(&there, &lax::literal(there.dtype(), correction));
-    let total = reduce(name, Reduction::Sum, &squares, axes, &sums);
     let none = lax::le(&there, &constant(&there, 0.0));
-    let divisor = where_(&none, constant(&there, 1.0), there);
-    let total = where_(none, strong_constant(&total, f64::NAN), total);
+    let total = reduce(name, Reduction::Sum, &squares, axes, &sums);
+    let total = where_(&none, f64::NAN, total);
+    let divisor = strong(&where_(none, 1, there), total.dtype());
     strong(&lax::div(&total, &divisor), dtype)
 }
 
@@ -242,9 +297,9 @@ macro_rules! variances {
         }
     )*};
     (@ var, $($arg:expr),*) => { variance($($arg),*) };
-    (@ std, $($arg:expr),*) => { lax::sqrt(&variance($($arg),*)) };
+    (@ std, $($arg:expr),*) => { deviation($($arg),*) };
     (@ nanvar, $($arg:expr),*) => { nan_variance($($arg),*) };
-    (@ nanstd, $($arg:expr),*) => { lax::sqrt(&nan_variance($($arg),*)) };
+    (@ nanstd, $($arg:expr),*) => { nan_deviation($($arg),*) };
 }
 variances! {
     /// The variance over `axes`: the mean square distance from the mean.

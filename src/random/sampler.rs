@@ -20,8 +20,8 @@ pub(super) fn jitted(
     args: &[&Array],
     body: impl FnOnce(&[Array]) -> Array,
 ) -> Array {
-    let sizes = shape.iter().map(|n| *n as i64);
-    jit_call::jitted(name, sizes.chain([dtype as i64, extra]), args, body)
+    let sizes = (Shape::from_slice(shape), dtype, extra);
+    jit_call::jitted_list(name, sizes, args, body)
 }
 
 /// The sizes.

@@ -1,7 +1,8 @@
-"""Prints the jaxprs of the functions of tests/suite/jaxprs.rs as JAX does: tests/fixtures/jaxprs.json.
+"""Writes jaxprs as JAX prints them: those of the functions of tests/suite/jaxprs.rs to tests/fixtures/jaxprs.json, and those of
+the oracle's cases, two for each function, to tests/fixtures/function_jaxprs.json.
 
-Run with JAX 0.10.2: python tests/oracle/jaxprs.py > tests/fixtures/jaxprs.json
-`--check` compares with the file instead.
+Run with JAX 0.10.2: python tests/oracle/jaxprs.py
+`--check` compares with the files instead.
 """
 
 import json
@@ -13,6 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+import families
+import generate
+
 f32 = jnp.float32
 x3 = jnp.zeros(3, f32)
 x23 = jnp.zeros((2, 3), f32)
@@ -21,10 +25,14 @@ s = f32(0)
 cases = {}
 
 
+def as_printed(jaxpr):
+    # The name of the rule that Python gives it is no part of the program.
+    return re.sub(r"\n *jvp=\S+", "", str(jaxpr))
+
+
 def case(*args):
     def record(f):
-        # The name of the rule that Python gives it is no part of the program.
-        cases[f.__name__] = re.sub(r"\n *jvp=\S+", "", str(jax.make_jaxpr(f)(*args)))
+        cases[f.__name__] = as_printed(jax.make_jaxpr(f)(*args))
         return f
 
     return record
@@ -389,12 +397,75 @@ def integers(x):
     return lax.bitwise_and(lax.bitwise_not(x), lax.shift_left(x, x)), lax.population_count(x), lax.rem(x, x)
 
 
-committed = pathlib.Path(__file__).parent.parent / "fixtures" / "jaxprs.json"
-if "--check" not in sys.argv:
-    print(json.dumps(cases, indent=1))
-elif json.loads(committed.read_text()) != cases:
-    old = json.loads(committed.read_text())
-    differ = [name for name in sorted(old.keys() | cases.keys()) if old.get(name) != cases.get(name)]
-    sys.exit(f"JAX prints {', '.join(differ)} otherwise than {committed.name} says: run jaxprs.py")
-else:
-    print(f"{len(cases)} jaxprs agree with JAX {jax.__version__}")
+@case(x3, jnp.zeros((2, 1), jnp.int32), jnp.zeros(2, f32))
+def scatters(x, i, u):
+    numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
+    added = lax.scatter_add(lax.scatter_add(x, i, u, numbers), i, u, numbers, mode="clip")
+    return lax.scatter(added, i, u, numbers), lax.scatter_max(x, i, u, numbers), lax.scatter_mul(x, i, u, numbers)
+
+
+@case(jnp.zeros(3, jnp.int32), jnp.zeros(2, jnp.int32))
+def updates(x, i):
+    return x.at[i].add(1), x.at[0].min(jnp.int32(3))
+
+
+@case(x3, jnp.zeros(2, jnp.int32))
+def grad_of_gather(x, i):
+    return jax.grad(lambda x: jnp.sum(lax.sin(x)[i]))(x)
+
+
+@case(x3)
+def literals(x):
+    return jnp.where(x > 0.1, x * 0.1, 0.1)
+
+
+@case(x23)
+def one_where(x):
+    return jnp.where(x > 0, jnp.where(x > 0, x, 1.0), 2.0)
+
+
+@case(x23)
+def vmap_of_clip(x):
+    return jax.vmap(lambda x: jnp.clip(x, 0, 1))(x)
+
+
+@case(x23)
+def unused_results_within(x):
+    return jax.jit(lambda x: lax.sort((x, x), dimension=1, num_keys=1)[1])(x)
+
+
+def of_families():
+    """The jaxprs of two cases of each function: by family, by case."""
+    found, count = {}, {}
+    for name in families.FAMILIES:
+        if name in ("wide", "gradients", "weak_gradients", "transformations"):
+            continue
+        for spec in families.specs(name):
+            if spec.error or count.get(spec.fn, 0) == 2:
+                continue
+            params = {k: generate.as_tuple(v) for k, v in spec.params.items()}
+            with jax.enable_x64(spec.x64):
+                def call(*args):
+                    out = spec.call(*args, **params)
+                    return list(out) if isinstance(out, (tuple, list)) else [out]
+
+                try:
+                    jaxpr = jax.make_jaxpr(call)(*map(generate.decode, spec.args))
+                except Exception:
+                    # JAX rejects it, or needs its values.
+                    continue
+            found.setdefault(name, {})[spec.id] = as_printed(jaxpr)
+            count[spec.fn] = count.get(spec.fn, 0) + 1
+    return found
+
+
+fixtures = pathlib.Path(__file__).parent.parent / "fixtures"
+for name, now in (("jaxprs.json", cases), ("function_jaxprs.json", of_families())):
+    if "--check" not in sys.argv:
+        (fixtures / name).write_text(json.dumps(now, indent=1) + "\n")
+        continue
+    old = json.loads((fixtures / name).read_text())
+    differ = [key for key in sorted(old.keys() | now.keys()) if old.get(key) != now.get(key)]
+    if differ:
+        sys.exit(f"JAX prints {', '.join(differ)} otherwise than {name} says: run jaxprs.py")
+    print(f"{name} agrees with JAX {jax.__version__}")

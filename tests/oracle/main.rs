@@ -7,6 +7,7 @@
 
 mod case;
 mod compare;
+mod jaxprs;
 mod rows_control_flow;
 mod rows_index;
 mod rows_lax;

@@ -230,6 +230,37 @@ fn more(all: &mut Vec<(&'static str, String)>) {
         let both = lax::bitwise_and(&lax::bitwise_not(x), &lax::shift_left(x, x));
         (both, lax::population_count(x), lax::rem(x, x))
     });
+    case!("scatters", (x3(), ints(&[2, 1]), Array::from([0.0f32; 2])), |x: &Array, i: &Array, u: &Array| {
+        let numbers = lax::ScatterDimensionNumbers {
+            inserted_window_dims: vec![0],
+            scatter_dims_to_operand_dims: vec![0],
+            ..Default::default()
+        };
+        let clip = lax::ScatterOptions::new().mode(lax::GatherScatterMode::Clip);
+        let added = lax::scatter_add_with(&lax::scatter_add(x, i, u, &numbers), i, u, &numbers, clip);
+        let replaced = lax::scatter(&added, i, u, &numbers);
+        (replaced, lax::scatter_max(x, i, u, &numbers), lax::scatter_mul(x, i, u, &numbers))
+    });
+    case!("updates", (ints(&[3]), ints(&[2])), |x: &Array, i: &Array| {
+        (x.at(i).add(1), x.at(0).min(Array::scalar(3i32)))
+    });
+    case!("grad_of_gather", (x3(), ints(&[2])), |x: &Array, i: &Array| {
+        let i = i.clone();
+        grad(move |x: &Array| jnp::sum(lax::sin(x).index(&i), ..))(x)
+    });
+    case!("literals", (x3()), |x: &Array| jnp::where_(jnp::greater(x, 0.1), x * 0.1, 0.1));
+    case!("one_where", (x23()), |x: &Array| {
+        let condition = || jnp::greater(x, 0);
+        let outer = condition();
+        jnp::where_(outer, jnp::where_(condition(), x, 1.0), 2.0)
+    });
+    case!("vmap_of_clip", (x23()), |x: &Array| vmap(|x: &Array| jnp::clip(x, 0, 1))(x));
+    case!("unused_results_within", (x23()), |x: &Array| {
+        jit(|x: &Array| {
+            let [_, y] = lax::sort(&[x, x], 1);
+            y
+        })(x)
+    });
 }
 
 #[test]

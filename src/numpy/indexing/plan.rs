@@ -191,7 +191,7 @@ impl Plan {
             return lax::convert(&i, DType::I32, false);
         }
         let zero = lax::literal(i.dtype(), 0.0);
-        let up = lax::add(&i, &lax::literal(i.dtype(), n as f64));
-        lax::select(&lax::lt(&i, &zero), &up, &i)
+        let below = lax::lt(&i, &zero);
+        lax::select(&below, &lax::add(&i, &lax::literal(i.dtype(), n as f64)), &i)
     }
 }

@@ -3,13 +3,15 @@
 use super::plan::Plan;
 use super::{How, known};
 use crate::arguments::{OptAxis, options};
+use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::error::{OrThrow, throw};
 use crate::lax::{self, GatherDimensionNumbers, GatherScatterMode};
-use crate::numpy::util::{broadcast_shapes, broadcast_to_shape};
+use crate::numpy::util::{broadcast_shapes, broadcast_to_shape, strong_constant};
+use crate::numpy::where_;
 
 /// What [`take_with`] does with positions out of range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TakeMode {
     /// It gives the option `fill_value`; negative positions count from the end.
@@ -71,6 +73,13 @@ pub fn take_with(
 
 #[track_caller]
 fn taken(x: &Array, indices: &Array, axis: OptAxis, options: &TakeOptions) -> Array {
+    let fill = options.fill_value.as_ref().map(|v| known("take", v));
+    let statics = (axis, options.mode, options.unique_indices, options.indices_are_sorted, fill);
+    jitted("_take", statics, [x, indices], |[x, indices]| taken_along_one(x, indices, axis, options))
+}
+
+#[track_caller]
+fn taken_along_one(x: &Array, indices: &Array, axis: OptAxis, options: &TakeOptions) -> Array {
     let (x, axis) = match axis.get() {
         None => (crate::numpy::ravel(x), 0),
         Some(axis) => (x.clone(), axis.position("take", x.ndim()).or_throw()),
@@ -86,7 +95,11 @@ fn taken(x: &Array, indices: &Array, axis: OptAxis, options: &TakeOptions) -> Ar
         );
     }
     let (positions, mode) = match options.mode {
-        TakeMode::Fill => (Plan::from_the_end(indices, size), GatherScatterMode::FillOrDrop),
+        TakeMode::Fill => {
+            let below = lax::lt(indices, &strong_constant(indices, 0.0));
+            let up = lax::add(indices, &strong_constant(indices, size as f64));
+            (where_(below, up, indices), GatherScatterMode::FillOrDrop)
+        }
         TakeMode::Clip => (indices.clone(), GatherScatterMode::Clip),
         TakeMode::Wrap => {
             let around = crate::numpy::remainder(indices, Array::from(size as i64));
@@ -162,6 +175,15 @@ pub fn take_along_axis_with(
 
 #[track_caller]
 fn taken_along(x: &Array, indices: &Array, axis: OptAxis, options: &TakeAlongAxisOptions) -> Array {
+    let fill = options.fill_value.as_ref().map(|v| known("take_along_axis", v));
+    let statics = (axis, options.mode, fill, options.wrap_negative_indices);
+    jitted("take_along_axis", statics, [x, indices], |[x, indices]| {
+        taken_along_each(x, indices, axis, options)
+    })
+}
+
+#[track_caller]
+fn taken_along_each(x: &Array, indices: &Array, axis: OptAxis, options: &TakeAlongAxisOptions) -> Array {
     const NAME: &str = "take_along_axis";
     check_integers(NAME, indices);
     let (x, indices, axis) = match axis.get() {
@@ -197,5 +219,6 @@ fn taken_along(x: &Array, indices: &Array, axis: OptAxis, options: &TakeAlongAxi
     let fill_value = options.fill_value.as_ref().map(|v| known(NAME, v));
     let how = How { mode: Some(options.mode), fill_value, ..How::DEFAULT };
     let rank = x.ndim();
-    lax::gather_with(&x, &lax::expand_dims(&indices, [rank]), &numbers, vec![1; rank], how.gather())
+    let vectors: Vec<usize> = indices.shape().iter().copied().chain([1]).collect();
+    lax::gather_with(&x, &lax::reshape(&indices, vectors), &numbers, vec![1; rank], how.gather())
 }
