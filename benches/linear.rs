@@ -1,7 +1,8 @@
 //! What tracing, derivatives, lowering and calls cost as programs grow: `cargo bench --bench linear`.
 //!
 //! Each case is measured at a size, at half of it and at a quarter. A program that is twice as large may take 2.2 times as
-//! long. Arguments that are names of cases run just these; `--check` fails if one takes longer.
+//! long. Arguments that are names of cases run just these; `--check` fails if one takes longer. `--once 2500` runs each once at that size,
+//! for a counter of instructions, which the machine's other guests do not change.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -190,8 +191,17 @@ fn best(case: &Case, size: usize) -> Result<f64> {
 
 fn main() -> std::result::Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
+    let once = args.iter().position(|a| a == "--once").and_then(|i| args.get(i + 1));
+    let once = once.map(|size| size.parse::<usize>()).transpose()?;
+    let is_name = |a: &&String| !a.starts_with("--") && a.parse::<usize>().is_err();
+    let wanted: Vec<&String> = args.iter().filter(is_name).collect();
     let mut slow = Vec::new();
+    if let Some(size) = once {
+        for case in cases().iter().filter(|case| wanted.iter().any(|w| case.name.contains(w.as_str()))) {
+            (case.prepare)(size)?()?;
+        }
+        return Ok(());
+    }
     println!("| | size | a quarter, ms | half | whole | twice the size |\n|---|---:|---:|---:|---:|---:|");
     for case in cases() {
         if !wanted.is_empty() && !wanted.iter().any(|w| case.name.contains(w.as_str())) {

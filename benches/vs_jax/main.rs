@@ -10,6 +10,7 @@ mod compile;
 mod contest;
 mod models;
 
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use models::{ResNet, Rnn, resnet_args, resnet_loss, rnn_args, rnn_loss};
@@ -93,6 +94,26 @@ fn eager_add() -> Box<dyn FnMut(u32) -> Result<Duration>> {
         }
         out.block_until_ready()?;
         Ok(start.elapsed())
+    })
+}
+
+/// One jitted function, called by so many threads at once, each with an argument of its own; together they make the iterations.
+fn increment(threads: u32) -> Box<dyn FnMut(u32) -> Result<Duration>> {
+    let increment = jit(|x: &Array| x + 1.0);
+    Box::new(move |iterations| {
+        let barrier = Barrier::new(threads as usize);
+        let one = || {
+            let x = Array::scalar(1.0f32) + 0.0;
+            increment(&x)?;
+            barrier.wait();
+            timed(|| increment(&x).map(drop), || Ok(()), iterations.div_ceil(threads))
+        };
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+            let times =
+                running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| std::process::abort()));
+            times.collect::<Result<Vec<_>>>().map(|times| times.into_iter().max().unwrap_or_default())
+        })
     })
 }
 
@@ -246,6 +267,8 @@ fn cases() -> Result<Vec<Case>> {
         case("update_donated_100", "update of 100 leaves, donated", 200, 2.5, update_donated(100)),
         case("update_donated_1000", "update of 1,000 leaves, donated", 10, 2.5, update_donated(1000)),
         case("eager_add", "eager scalar add", 5000, 3.0, eager_add()),
+        case("threads_1", "jitted increment, a call", 2000, 3.0, increment(1)),
+        case("threads_2", "the same by two threads at once", 2000, 3.0, increment(2)),
         case(
             "mlp_trace",
             "trace the gradient of an MLP",

@@ -5,6 +5,7 @@ is a PJRT plugin to run JAX on, as the platform "raxla_cpu".
 """
 
 import sys
+import threading
 import time
 
 if len(sys.argv) > 1:
@@ -46,6 +47,34 @@ def eager_add():
         out[0] = a + b
 
     return step, lambda: out[0].block_until_ready()
+
+
+class Increment:
+    """One jitted function, called by so many threads at once, each with an argument of its own."""
+
+    def __init__(self, threads):
+        self.threads = threads
+        self.increment = jax.jit(lambda x: x + 1.0)
+
+    def run(self, iterations):
+        barrier = threading.Barrier(self.threads)
+        times = []
+
+        def one():
+            x = jnp.float32(1.0) + 0
+            self.increment(x)
+            barrier.wait()
+            start = time.perf_counter_ns()
+            for _ in range(-(-iterations // self.threads)):
+                self.increment(x)
+            times.append(time.perf_counter_ns() - start)
+
+        threads = [threading.Thread(target=one) for _ in range(self.threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return max(times)
 
 
 def mlp():
@@ -241,6 +270,8 @@ CASES = {
     **{f"update_borrowed_{n}": lambda n=n: update(False, n) for n in (10, 100, 1000)},
     **{f"update_donated_{n}": lambda n=n: update(True, n) for n in (10, 100, 1000)},
     "eager_add": eager_add,
+    "threads_1": lambda: Increment(1),
+    "threads_2": lambda: Increment(2),
     "mlp_trace": lambda: tracing(mlp),
     "mlp_lower": lambda: Lowering(mlp),
     "transformer_trace": lambda: tracing(transformer),
@@ -263,7 +294,7 @@ def main():
         if name not in made:
             made[name] = CASES[name]()
         case = made[name]
-        if isinstance(case, (Lowering, Compiling)):
+        if isinstance(case, (Increment, Lowering, Compiling)):
             print(case.run(int(iterations)), flush=True)
             continue
         step, wait = case

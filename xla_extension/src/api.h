@@ -325,6 +325,8 @@ absl::StatusOr<std::unique_ptr<PJRT_LoadedExecutable>> NewLoaded(std::shared_ptr
 std::unique_ptr<PJRT_TopologyDescription> NewTopology(std::unique_ptr<const xla::CpuTopologyDescription> owned,
                                                       const xla::CpuTopologyDescription* topology);
 void FillOutputs(PJRT_Executable* e);
+/// Frees the blocks that this thread keeps.
+void ReleaseKeptMemory();
 static void FillParameters(PJRT_LoadedExecutable* loaded);
 static xla::ExecuteOptions::ExecutionMode ModeOf(const xla::PjRtLoadedExecutable& executable, xla::PjRtClient* client);
 /// The memory space that a call names: `memory`, or the default memory of `device`.

@@ -104,7 +104,13 @@ absl::StatusOr<std::unique_ptr<PJRT_LoadedExecutable>> NewLoaded(std::shared_ptr
   return loaded;
 }
 
+/// A compilation frees many blocks of sizes that programs have no use for, and they would take up what the thread may keep.
+struct KeepsNothing {
+  ~KeepsNothing() { ReleaseKeptMemory(); }
+};
+
 ENTRY(PJRT_Client_Compile, executable) {
+  KeepsNothing last;
   args->executable = nullptr;
   ASSIGN_OR_RETURN(xla::CompileOptions options, ParseCompileOptions(args->compile_options, args->compile_options_size));
   options.allow_in_place_mlir_modification = true;
@@ -117,6 +123,7 @@ ENTRY(PJRT_Client_Compile, executable) {
 }
 
 ENTRY(PJRT_Compile, executable) {
+  KeepsNothing last;
   args->executable = nullptr;
   ASSIGN_OR_RETURN(xla::CompileOptions options, ParseCompileOptions(args->compile_options, args->compile_options_size));
   options.allow_in_place_mlir_modification = true;
@@ -171,6 +178,7 @@ class ReloadQuietly {
 };
 
 ENTRY(PJRT_Executable_DeserializeAndLoad, loaded_executable) {
+  KeepsNothing last;
   args->loaded_executable = nullptr;
   std::optional<xla::CompileOptions> options;
   if (HAS(args, PJRT_Executable_DeserializeAndLoad_Args, overridden_serialized_compile_options_size) &&

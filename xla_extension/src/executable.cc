@@ -58,11 +58,13 @@ static bool HasKnownCost(const xla::HloInstruction& instruction) {
   }
 }
 
-/// Handing a program to a thread costs XLA's client about 10 µs. One that takes about as long is run by its caller, unless
-/// its arguments are not there yet; XLA's own limit for that is 1000 operations.
+/// Handing a program to a thread costs XLA's client about 10 µs, and what lies in memory for each argument and result goes to another
+/// core and comes back. A program that takes about as long as that, or as its caller takes for its arguments and results anyway, is run by
+/// its caller, unless its arguments are not there yet; XLA's own limit for that is 1000 operations.
 static xla::ExecuteOptions::ExecutionMode ModeOf(const xla::PjRtLoadedExecutable& executable, xla::PjRtClient* client) {
   constexpr double kMaxOperations = 1 << 16;
   constexpr double kMaxBytes = 1 << 18;
+  constexpr double kEach = 1 << 10;  // of both, for each argument and result, which takes some 0.2 µs
   using Mode = xla::ExecuteOptions::ExecutionMode;
   if (executable.num_replicas() != 1 || executable.num_partitions() != 1) return Mode::kDefault;
   auto modules = executable.GetHloModules();
@@ -77,7 +79,9 @@ static xla::ExecuteOptions::ExecutionMode ModeOf(const xla::PjRtLoadedExecutable
   xla::HloCostAnalysis& cost = **analysis;
   if (!(*modules)[0]->entry_computation()->Accept(&cost).ok()) return Mode::kDefault;
   const double operations = cost.flop_count() + 16 * cost.transcendental_count();
-  return operations <= kMaxOperations && cost.bytes_accessed() <= kMaxBytes ? Mode::kSynchronous : Mode::kDefault;
+  const xla::HloComputation* entry = (*modules)[0]->entry_computation();
+  const double more = kEach * (entry->num_parameters() + xla::ShapeUtil::GetLeafCount(entry->root_instruction()->shape()));
+  return operations <= kMaxOperations + more && cost.bytes_accessed() <= kMaxBytes + more ? Mode::kSynchronous : Mode::kDefault;
 }
 
 /// Whether both orders walk an array of `dims` alike: dimensions of size one may stand anywhere.
