@@ -57,9 +57,8 @@ impl TracedFn {
     /// they are.
     pub(crate) fn uses(&self, i: usize) -> bool {
         self.used.get_or_init(|| {
-            let (_, kept) = self.jaxpr.dce(&vec![true; self.jaxpr.outvars.len()]);
             let mut used = vec![false; self.jaxpr.invars.len()];
-            kept.into_iter().for_each(|i| used[i] = true);
+            self.jaxpr.live().params.into_iter().for_each(|i| used[i] = true);
             used.into()
         })[self.consts.len() + i]
     }
@@ -133,16 +132,11 @@ fn lower_here(
     target: Option<InShardings>,
 ) -> Result<Lowering> {
     // Unused arguments are pruned: neither transferred nor donated.
-    let mut jaxpr = traced.jaxpr.clone();
-    let mut live = jaxpr.live();
-    let mut kept = live.params.clone();
-    if live.partly {
-        let (thinned, params) = jaxpr.dce(&vec![true; jaxpr.outvars.len()]);
-        live = thinned.live();
-        (jaxpr, kept) = (Arc::new(thinned), params);
-    }
+    let jaxpr = &traced.jaxpr;
+    let live = jaxpr.live();
+    let kept = &live.params;
     let consts = traced.consts.len();
-    let in_avals: Vec<&ShapedArray> = live.params.iter().map(|i| jaxpr.aval(jaxpr.invars[*i])).collect();
+    let in_avals: Vec<&ShapedArray> = kept.iter().map(|i| jaxpr.aval(jaxpr.invars[*i])).collect();
     // What the function captured is whole on each device.
     let place_of = |position: usize| {
         target.map(|target| if position < consts { target.whole } else { target.of(position - consts) })
@@ -201,7 +195,7 @@ fn lower_here(
         })
         .collect();
     let mut ctx = LoweringCtx::new(&format!("jit_{name}"), target.map(|target| target.whole));
-    ctx.write_live("main", true, &jaxpr, &live, &attrs, &results)?;
+    ctx.write_live("main", true, jaxpr, &live, &attrs, &results)?;
     let module = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
     Ok(Lowering { module, effects, config: traced.config, kept, consts, out_avals: out_avals.into() })

@@ -30,7 +30,7 @@ struct Type {
 }
 
 /// A [`Type`] that is looked for, without a shape of its own.
-#[derive(Clone, Copy, PartialEq, Hash)]
+#[derive(Clone, Copy, Hash)]
 struct Wanted<'a> {
     shape: &'a [usize],
     dtype: DType,
@@ -41,6 +41,19 @@ struct Wanted<'a> {
 thread_local! {
     /// In front of the one table of the process, so that making an aval that this thread has made before takes no lock.
     static KNOWN: RefCell<HashTable<ShapedArray>> = const { RefCell::new(HashTable::new()) };
+}
+
+impl PartialEq for Wanted<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        same_shape(self.shape, other.shape)
+            && (self.dtype, self.weak_type, self.sharding) == (other.dtype, other.weak_type, other.sharding)
+    }
+}
+
+/// Are they equal? For so few sizes a loop is faster than the call that `==` of slices is.
+#[inline]
+pub(crate) fn same_shape(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(m, n)| m == n)
 }
 
 impl Wanted<'_> {
@@ -78,7 +91,7 @@ impl ShapedArray {
     pub fn result(ins: &[ShapedArray], shape: &[usize], dtype: DType) -> Self {
         let weak_type = !ins.is_empty() && ins.iter().all(|aval| aval.weak_type());
         let sharding = ins.first().and_then(|first| first.sharding());
-        let agree = |aval: &ShapedArray| aval.sharding() == sharding && aval.shape() == shape;
+        let agree = |aval: &ShapedArray| aval.sharding() == sharding && same_shape(aval.shape(), shape);
         let sharding = sharding.filter(|_| ins.iter().all(agree));
         let wanted = Wanted { shape, dtype, weak_type, sharding };
         // Most results have the type of an operand, which need not be looked for.
@@ -130,7 +143,7 @@ impl ShapedArray {
     /// The same with another shape. What it says of places says nothing of another number of axes.
     #[must_use]
     pub fn with_shape(&self, shape: &[usize]) -> Self {
-        if shape == self.shape() {
+        if same_shape(shape, self.shape()) {
             return *self;
         }
         let sharding = self.sharding().filter(|_| shape.len() == self.ndim());
@@ -179,7 +192,7 @@ impl ShapedArray {
     /// Same shape and dtype, weak type aside.
     #[inline]
     pub fn matches(&self, other: &ShapedArray) -> bool {
-        self == other || (self.dtype() == other.dtype() && self.shape() == other.shape())
+        self == other || (self.dtype() == other.dtype() && same_shape(self.shape(), other.shape()))
     }
 }
 

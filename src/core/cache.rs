@@ -212,9 +212,10 @@ impl<T> Once<T> {
     }
 }
 
-/// Counts what many threads do often, each in a place of its own so that they don't wait for each other.
+/// Counts what many threads do often, each in a place of its own so that they don't wait for each other. The places are made
+/// when there is something to count.
 #[derive(Default)]
-pub(crate) struct Counter([Place; 8]);
+pub(crate) struct Counter(OnceLock<Box<[Place; 8]>>);
 
 #[derive(Default)]
 #[repr(align(128))]
@@ -227,11 +228,17 @@ impl Counter {
         thread_local! {
             static PLACE: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        self.0[PLACE.with(|place| *place) % self.0.len()].0.fetch_add(1, Ordering::Relaxed);
+        let places = self.0.get_or_init(Box::default);
+        places[PLACE.with(|place| *place) % places.len()].0.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.0.iter().map(|place| place.0.load(Ordering::Relaxed)).sum()
+        self.0
+            .get()
+            .into_iter()
+            .flat_map(|places| places.iter())
+            .map(|place| place.0.load(Ordering::Relaxed))
+            .sum()
     }
 }
 

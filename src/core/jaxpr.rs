@@ -16,6 +16,7 @@ use crate::core::cache::Map;
 use crate::core::effects::Effects;
 use crate::core::primitive::Prim;
 use crate::core::remap::Remap;
+use crate::core::small::small;
 use crate::core::tracer::check_live;
 use crate::core::work;
 use crate::error::Result;
@@ -242,9 +243,25 @@ pub(crate) struct Live {
     pub eqns: Vec<bool>,
     /// Positions of the parameters.
     pub params: Vec<usize>,
-    /// Is there a live equation that [`Jaxpr::dce`] may thin: with a result that nothing reads, or a jaxpr inside that is not
-    /// thin?
-    pub partly: bool,
+    /// What stands for equations of which not all is needed, by their positions, the last first.
+    pub thinned: Vec<(usize, Eqn)>,
+}
+
+impl Eqn {
+    /// What computes only the results marked in `used`, and those that it cannot do without, if that is less.
+    fn thinned(&self, used: &mut [bool]) -> Option<Eqn> {
+        // A jaxpr inside may ignore an operand even if all its results are read.
+        if !used.contains(&false) && self.prim.sub_jaxprs().iter().all(|j| j.is_thin()) {
+            return None;
+        }
+        let (prim, kept) = self.prim.dce(used)?;
+        Some(Eqn {
+            prim,
+            inputs: kept.iter().map(|i| self.inputs[*i]).collect(),
+            outputs: self.outputs.iter().zip(used).filter(|(_, u)| **u).map(|(v, _)| *v).collect(),
+            loc: self.loc,
+        })
+    }
 }
 
 impl Jaxpr {
@@ -258,24 +275,31 @@ impl Jaxpr {
         };
         self.outvars.iter().for_each(|a| need(a, &mut needed));
         let mut eqns = vec![false; self.eqns.len()];
-        let mut partly = false;
-        for (eqn, live) in self.eqns.iter().zip(&mut eqns).rev() {
-            let used = eqn.outputs.iter().filter(|v| needed[v.0 as usize]).count();
-            *live = used > 0 || !eqn.prim.effects().is_empty();
-            if *live {
-                partly |= used < eqn.outputs.len() || eqn.prim.sub_jaxprs().iter().any(|j| !j.is_thin());
+        let mut thinned = Vec::new();
+        for (i, eqn) in self.eqns.iter().enumerate().rev() {
+            let mut used: SmallVec<[bool; 8]> = small(eqn.outputs.iter().map(|v| needed[v.0 as usize]));
+            eqns[i] = used.contains(&true) || !eqn.prim.effects().is_empty();
+            if !eqns[i] {
+                continue;
+            }
+            if let Some(thin) = eqn.thinned(&mut used) {
+                thin.inputs.iter().for_each(|a| need(a, &mut needed));
+                thinned.push((i, thin));
+            } else {
                 eqn.inputs.iter().for_each(|a| need(a, &mut needed));
             }
         }
         let params = (0..self.invars.len()).filter(|i| needed[self.invars[*i].0 as usize]).collect();
-        Live { eqns, params, partly }
+        Live { eqns, params, thinned }
     }
 
     /// Is all of it needed for its results and effects, so that [`dce`](Self::dce) has nothing to drop if all are used?
     fn is_thin(&self) -> bool {
         *self.thin.get_or_init(|| {
             let live = self.live();
-            !live.partly && live.params.len() == self.invars.len() && live.eqns.iter().all(|live| *live)
+            live.thinned.is_empty()
+                && live.params.len() == self.invars.len()
+                && live.eqns.iter().all(|live| *live)
         })
     }
 }
@@ -305,22 +329,11 @@ impl Jaxpr {
         outvars.iter().for_each(|a| need(a, &mut needed));
         let mut eqns: Vec<Eqn> = Vec::with_capacity(self.eqns.len());
         for eqn in self.eqns.iter().rev() {
-            let mut used: SmallVec<[bool; 4]> = eqn.outputs.iter().map(|v| needed[v.0 as usize]).collect();
+            let mut used: SmallVec<[bool; 8]> = small(eqn.outputs.iter().map(|v| needed[v.0 as usize]));
             if eqn.prim.effects().is_empty() && !used.contains(&true) {
                 continue;
             }
-            // A jaxpr inside may ignore an operand even if all its results are read.
-            let thin = used.contains(&false) || eqn.prim.sub_jaxprs().iter().any(|j| !j.is_thin());
-            let thinned = if thin { eqn.prim.dce(&mut used) } else { None };
-            let eqn = match thinned {
-                None => eqn.clone(),
-                Some((prim, kept)) => Eqn {
-                    prim,
-                    inputs: kept.iter().map(|i| eqn.inputs[*i]).collect(),
-                    outputs: eqn.outputs.iter().zip(&used).filter(|(_, u)| **u).map(|(v, _)| *v).collect(),
-                    loc: eqn.loc,
-                },
-            };
+            let eqn = eqn.thinned(&mut used).unwrap_or_else(|| eqn.clone());
             eqn.inputs.iter().for_each(|a| need(a, &mut needed));
             eqns.push(eqn);
         }

@@ -13,6 +13,7 @@ use crate::core::effects::{Effect, Effects};
 use crate::core::jaxpr::{Atom, Jaxpr, Live, Var};
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Mesh, Sharding};
+use crate::core::small::small;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::mlir::{Attrs, Block, Builder, Type, Value, Values, list, push_list};
@@ -32,6 +33,8 @@ pub struct LoweringCtx {
     builder: Builder,
     /// The named axes that collectives may refer to here, innermost last.
     axis_env: Vec<(AxisName, usize)>,
+    /// The types of avals.
+    types: FxHashMap<ShapedArray, Type>,
     /// Constants of one element, by the block that they are in, their element and their type.
     splats: FxHashMap<(Block, Scalar, Type), Value>,
     /// The element of each scalar constant.
@@ -74,6 +77,7 @@ impl LoweringCtx {
         LoweringCtx {
             builder,
             axis_env: Vec::new(),
+            types: FxHashMap::default(),
             splats: FxHashMap::default(),
             scalars: FxHashMap::default(),
             functions: FxHashMap::default(),
@@ -113,7 +117,12 @@ impl LoweringCtx {
 
     /// The type of an aval.
     pub fn ty(&mut self, aval: &ShapedArray) -> Type {
-        self.builder.tensor(aval.dtype(), aval.shape())
+        let known = self.types.get(aval).copied();
+        known.unwrap_or_else(|| {
+            let ty = self.builder.tensor(aval.dtype(), aval.shape());
+            self.types.insert(*aval, ty);
+            ty
+        })
     }
 
     /// The aval of a value (strongly typed).
@@ -238,7 +247,7 @@ impl LoweringCtx {
         let init = self.constant(init);
         let shape: SmallVec<[usize; 4]> = {
             let full = self.dims(x).iter().enumerate();
-            full.filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n).collect()
+            small(full.filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n))
         };
         let dtype = self.dtype(x);
         let ty = self.tensor(dtype, &shape);
@@ -283,7 +292,9 @@ impl LoweringCtx {
         let outer = self.location();
         let mut ins = Values::new();
         let mut outs: SmallVec<[ShapedArray; 2]> = SmallVec::new();
-        for (eqn, _) in jaxpr.eqns.iter().zip(&live.eqns).filter(|(_, live)| **live) {
+        let mut thinned = live.thinned.iter().rev().peekable();
+        for (i, (eqn, _)) in jaxpr.eqns.iter().zip(&live.eqns).enumerate().filter(|(_, (_, live))| **live) {
+            let eqn = thinned.next_if(|(position, _)| *position == i).map_or(eqn, |(_, thin)| thin);
             self.set_location(eqn.loc);
             ins.clear();
             for atom in &eqn.inputs {

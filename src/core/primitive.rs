@@ -179,6 +179,9 @@ fn not_linear(name: &str) -> Error {
 }
 
 fn axis_names_of(jaxprs: &[&Arc<Jaxpr>]) -> Vec<AxisName> {
+    if jaxprs.is_empty() {
+        return Vec::new();
+    }
     jaxprs.iter().flat_map(|jaxpr| jaxpr.axis_names()).copied().collect()
 }
 

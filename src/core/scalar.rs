@@ -1,6 +1,7 @@
 //! Host scalars: Rust numbers that no device has seen yet, and the literals of a jaxpr. JAX: `core.Literal`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use half::{bf16, f16};
 use num_complex::Complex;
@@ -11,13 +12,19 @@ use crate::dtype::DType;
 use crate::error::{Result, bail};
 
 /// One element of any dtype, by its bits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Scalar {
     /// Little-endian bits of the element, of which a `c128` uses all. Four bytes each, so that an [`Array`](crate::Array) and
     /// an operand have room for more beside them.
     words: [u32; 4],
     dtype: DType,
     weak_type: bool,
+}
+
+impl Hash for Scalar {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.half(0), self.half(1), self.dtype, self.weak_type).hash(state);
+    }
 }
 
 impl Scalar {

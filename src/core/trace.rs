@@ -161,6 +161,7 @@ pub(crate) fn axis_env() -> Vec<(AxisName, usize)> {
 }
 
 /// Applies a primitive under the current trace, on behalf of the line `loc`.
+#[inline]
 pub(crate) fn bind_at(prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
     let loc = caller_or(loc);
     let trace = CONTEXT.with(|c| c.current.borrow().clone());
@@ -183,8 +184,9 @@ pub(crate) fn bind1(prim: impl Into<Prim>, args: &[&Array]) -> Array {
     bind1_of(&prim.into(), args)
 }
 
+/// [`bind1`] of a primitive that is bound more than once.
 #[track_caller]
-fn bind1_of(prim: &Prim, args: &[&Array]) -> Array {
+pub(crate) fn bind1_of(prim: &Prim, args: &[&Array]) -> Array {
     match bind_at(prim, args, Location::caller()).or_throw().pop() {
         Some(out) => out,
         None => throw(err!(Internal, "{}: no result", prim.name())),

@@ -83,7 +83,7 @@ fn backward(
         });
         let ins: SmallVec<[LinearInput; 2]> = try_small(ins)?;
         with_location(eqn.loc, || -> Result<()> {
-            let found = catch(|| eqn.prim.transpose(&cts_in, &ins)).map_err(|e| e.at(eqn.loc))?;
+            let mut found = catch(|| eqn.prim.transpose(&cts_in, &ins)).map_err(|e| e.at(eqn.loc))?;
             if found.len() != ins.len() {
                 bail!(
                     Internal,
@@ -93,8 +93,8 @@ fn backward(
                     ins.len()
                 );
             }
-            for (atom, ct) in eqn.inputs.iter().zip(found) {
-                if let (Atom::Var(v), Some(ct)) = (atom, ct)
+            for (atom, ct) in eqn.inputs.iter().zip(&mut found) {
+                if let (Atom::Var(v), Some(ct)) = (atom, ct.take())
                     && is_linear[v.0 as usize]
                 {
                     debug_assert_eq!(ct.shape(), jaxpr.aval(*v).shape(), "transpose of {}", eqn.prim.name());

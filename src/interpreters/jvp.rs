@@ -61,6 +61,11 @@ pub(crate) fn dual(id: TraceId, primal: Array, tangent: Tangent) -> Array {
     }
 }
 
+/// [`dual`] of each.
+pub(crate) fn duals(id: TraceId, mut primals: Arrays, mut tangents: SmallVec<[Tangent; 2]>) -> Arrays {
+    small(primals.iter_mut().zip(&mut tangents).map(|(x, dx)| dual(id, x.take(), dx.take())))
+}
+
 impl Trace for JvpTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.live.0;
@@ -70,7 +75,7 @@ impl Trace for JvpTrace {
             }
             let (primals, tangents) = unpack_all(id, args);
             let (outs, out_tangents) = with_location(loc, || prim.jvp(&primals, &tangents))?;
-            Ok(small(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx))))
+            Ok(duals(id, outs, out_tangents))
         })
     }
 

@@ -13,14 +13,13 @@ use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
 use crate::core::primitive::{Arrays, Linearized, Prim, Tangent};
 use crate::core::remap::Remap;
-use crate::core::small::small;
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceRef, Tracer, bind_at, bind_custom, caller, current_trace,
     with_location, with_trace,
 };
 use crate::error::{Result, catch};
 use crate::interpreters::custom_call::linearize_forward;
-use crate::interpreters::jvp::{dual, instantiate, is_dual, unpack, unpack_all};
+use crate::interpreters::jvp::{dual, duals, instantiate, is_dual, unpack, unpack_all};
 use crate::interpreters::partial_eval::{JaxprTrace, convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
 
@@ -120,7 +119,7 @@ impl Trace for LinearizeTrace {
         }
         let (outs, out_tangents) =
             with_trace(Some(self.tangent.clone()), || with_location(loc, || prim.jvp(&primals, &tangents)))?;
-        Ok(small(outs.into_iter().zip(out_tangents).map(|(x, dx)| dual(id, x, dx))))
+        Ok(duals(id, outs, out_tangents))
     }
 
     fn process_custom(

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Identity, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, ClosedJaxpr, Eqn, Jaxpr, Loc, Var};
 use crate::core::primitive::{Arrays, Prim};
+use crate::core::remap::Remap;
+use crate::core::small::{one, small, try_small};
 use crate::core::trace::{LiveTrace, Trace, Tracer, check_live, with_trace, without_location};
 use crate::error::{Result, catch};
 
@@ -29,7 +30,7 @@ pub(crate) struct JaxprBuilder {
     consts: Vec<Array>,
     constvars: Vec<Var>,
     /// Where each stands among them, by identity.
-    const_index: FxHashMap<Identity, usize>,
+    const_index: Remap<Identity>,
 }
 
 impl JaxprTrace {
@@ -66,21 +67,35 @@ impl JaxprTrace {
 
     /// Records one equation.
     pub(crate) fn record(&self, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
-        let mut inputs = SmallVec::new();
-        let mut avals: SmallVec<[ShapedArray; 4]> = SmallVec::new();
-        for x in args {
-            inputs.push(self.atom(x)?);
-            avals.push(x.aval());
-        }
-        let outs = prim.abstract_eval(&avals)?;
+        let inputs: SmallVec<[Atom; 2]>;
+        // Most have one operand or two, and one result: those are written where they go.
+        let outs = match args {
+            [x] => {
+                inputs = one(self.atom(x)?);
+                prim.abstract_eval(&[x.aval()])?
+            }
+            [x, y] => {
+                inputs = SmallVec::from_buf([self.atom(x)?, self.atom(y)?]);
+                prim.abstract_eval(&[x.aval(), y.aval()])?
+            }
+            _ => {
+                inputs = try_small(args.iter().map(|x| self.atom(x)))?;
+                prim.abstract_eval(&small::<[ShapedArray; 4]>(args.iter().map(|x| x.aval())))?
+            }
+        };
         let mut b = self.builder.borrow_mut();
-        let mut outputs = SmallVec::new();
-        let mut tracers = Arrays::new();
-        for &aval in &outs {
-            let var = b.new_var(aval);
-            outputs.push(var);
-            tracers.push(self.tracer(var, aval));
-        }
+        let mut define = |aval: ShapedArray| b.new_var(aval);
+        let (outputs, tracers) = match outs[..] {
+            [aval] => {
+                let var = define(aval);
+                (one(var), one(self.tracer(var, aval)))
+            }
+            _ => {
+                let outputs: SmallVec<[Var; 2]> = small(outs.iter().map(|aval| define(*aval)));
+                let tracers = small(outputs.iter().zip(&outs).map(|(var, aval)| self.tracer(*var, *aval)));
+                (outputs, tracers)
+            }
+        };
         b.eqns.push(Eqn { prim: prim.clone(), inputs, outputs, loc });
         Ok(tracers)
     }
@@ -101,18 +116,16 @@ impl JaxprBuilder {
     }
 
     fn const_var(&mut self, x: &Array) -> Var {
-        if let Some(&i) = self.const_index.get(&x.identity()) {
+        let (i, new) = self.const_index.insert(x.identity());
+        if new {
+            let var = self.new_var(x.aval());
+            self.consts.push(x.clone());
+            self.constvars.push(var);
+        } else if matches!(&x.0, Repr::Device(d) if d.committed) {
             // The same buffer may have been captured before it was committed to its device.
-            if matches!(&x.0, Repr::Device(d) if d.committed) {
-                self.consts[i] = x.clone();
-            }
-            return self.constvars[i];
+            self.consts[i] = x.clone();
         }
-        let var = self.new_var(x.aval());
-        self.const_index.insert(x.identity(), self.consts.len());
-        self.consts.push(x.clone());
-        self.constvars.push(var);
-        var
+        self.constvars[i]
     }
 }
 

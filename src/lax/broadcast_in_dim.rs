@@ -99,11 +99,7 @@ impl Primitive for BroadcastInDim {
     }
     /// dy = dx copied
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        let broadcast = |x: &Array| {
-            let [shape, dimensions] = [&self.shape, &self.broadcast_dimensions].map(|s| Shape::from_slice(s));
-            broadcast_to(x, shape, dimensions)
-        };
-        Ok(linear_jvp(broadcast, primals, tangents))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = ȳ summed over the axes that were copied along, the others in the operand's order
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

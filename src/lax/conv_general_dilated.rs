@@ -445,7 +445,7 @@ impl Primitive for ConvGeneralDilated {
     }
     /// d(x ∗ k) = dx ∗ k + x ∗ dk
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        bilinear_jvp(|x, y| self.apply(x, y), primals, tangents)
+        bilinear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = ȳ ∗ flipped k, or k̄ = x ∗ ȳ
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

@@ -1,6 +1,8 @@
 //! `div`, `rem`: elementwise quotient, linear in the dividend, and remainder. JAX: `div_p`, `rem_p`. StableHLO: `divide`,
 //! `remainder`.
 
+use smallvec::SmallVec;
+
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
@@ -82,7 +84,7 @@ impl Primitive for Div {
         let [x, y] = ins else { bail!(Internal, "div: takes 2 operands") };
         let Some(y) = y.known() else { bail!(Differentiation, "div: not linear in the divisor") };
         let ct = cts[0].as_ref().filter(|_| x.is_linear());
-        Ok([ct.map(|ct| unbroadcast(&div(ct, y), &x.aval())), None].into_iter().collect())
+        Ok(SmallVec::from_buf([ct.map(|ct| unbroadcast(&div(ct, y), &x.aval())), None]))
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)

@@ -228,8 +228,22 @@ impl Side {
         Side { contracting: shift(&self.contracting), batch: shift(&self.batch) }
     }
 
+    /// Are all axes there, and each named once? Else [`check`](Self::check) says what is wrong.
+    fn fits(&self, rank: usize) -> bool {
+        let mut named = 0u64;
+        rank <= 64
+            && self.batch.iter().chain(&self.contracting).all(|axis| {
+                let new = *axis < rank && named >> axis & 1 == 0;
+                named |= if new { 1 << axis } else { 0 };
+                new
+            })
+    }
+
     fn check(&self, name: &str, operand: &ShapedArray) -> Result<()> {
         let (batch, contracting, rank) = (&self.batch, &self.contracting, operand.ndim());
+        if self.fits(rank) {
+            return Ok(());
+        }
         if batch.iter().chain(contracting).any(|a| *a >= rank) {
             bail!(
                 Shape,
@@ -284,6 +298,11 @@ fn pick(shape: &[usize], axes: &[usize]) -> Shape {
     small(axes.iter().map(|a| shape[*a]))
 }
 
+/// Do axes that belong together have one size?
+fn pairs(x: &ShapedArray, x_axes: &[usize], y: &ShapedArray, y_axes: &[usize]) -> bool {
+    x_axes.len() == y_axes.len() && x_axes.iter().zip(y_axes).all(|(a, b)| x.shape()[*a] == y.shape()[*b])
+}
+
 /// Orders dtypes by how much they hold: complex, exponent, mantissa, width, sign.
 fn dtype_rank(dtype: DType) -> (bool, i32, i32, usize, bool) {
     let (exponent, mantissa) = match dtype.real() {
@@ -304,7 +323,7 @@ pub(crate) fn contraction_dtype(
     rhs: DType,
     preferred_element_type: Option<DType>,
 ) -> Result<DType> {
-    let wider = if dtype_rank(lhs) >= dtype_rank(rhs) { lhs } else { rhs };
+    let wider = if lhs == rhs || dtype_rank(lhs) >= dtype_rank(rhs) { lhs } else { rhs };
     if lhs != rhs && dtype_rank(lhs) == dtype_rank(rhs) {
         bail!(DType, "{name} argument type error: {}, {}", lhs.name(), rhs.name());
     }
@@ -399,8 +418,8 @@ impl Primitive for DotGeneral {
         }
         lhs.check("lhs", x)?;
         rhs.check("rhs", y)?;
-        let (l, r) = (pick(x.shape(), &lhs.batch), pick(y.shape(), &rhs.batch));
-        if l != r {
+        if !pairs(x, &lhs.batch, y, &rhs.batch) {
+            let (l, r) = (pick(x.shape(), &lhs.batch), pick(y.shape(), &rhs.batch));
             bail!(
                 Shape,
                 "dot_general requires lhs batch dimensions and rhs batch dimensions to have the same shape, got {} \
@@ -409,9 +428,8 @@ impl Primitive for DotGeneral {
                 tuple(&r)
             );
         }
-        let mut shape = l;
-        let (l, r) = (pick(x.shape(), &lhs.contracting), pick(y.shape(), &rhs.contracting));
-        if l != r {
+        if !pairs(x, &lhs.contracting, y, &rhs.contracting) {
+            let (l, r) = (pick(x.shape(), &lhs.contracting), pick(y.shape(), &rhs.contracting));
             bail!(
                 Shape,
                 "dot_general requires contracting dimensions to have the same shape, got {} and {} for operands {x} \
@@ -420,6 +438,7 @@ impl Primitive for DotGeneral {
                 tuple(&r)
             );
         }
+        let mut shape = pick(x.shape(), &lhs.batch);
         lhs.kept(x.ndim()).for_each(|a| shape.push(x.shape()[a]));
         rhs.kept(y.ndim()).for_each(|a| shape.push(y.shape()[a]));
         let dtype = contraction_dtype("dot_general", x.dtype(), y.dtype(), self.preferred_element_type)?;
@@ -456,7 +475,7 @@ impl Primitive for DotGeneral {
     }
     /// d(x · y) = dx · y + x · dy
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        bilinear_jvp(|x, y| self.apply(x, y), primals, tangents)
+        bilinear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = z̄ · y over the axes of y alone, or ȳ = z̄ · x over those of x alone
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

@@ -12,7 +12,7 @@ use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail, throw};
 use crate::lax::common::arguments::sizes_of;
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
 use crate::lax::{
     bitwise_and, broadcast_in_dim, conj, convert_element_type, div, full, full_like, ge, iota, literal, lt,
     move_axis, mul, select,
@@ -175,7 +175,7 @@ impl Primitive for Fft {
     }
     /// dy = the transform of dx
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = the same transform of ȳ, since the matrix is symmetric; for the real ones the inverse one of each other, with
     /// elements that stand for two counted twice

@@ -16,7 +16,7 @@ mod betainc;
 mod bitcast_convert_type;
 mod bitwise;
 mod broadcast;
-mod broadcast_in_dim;
+pub(crate) mod broadcast_in_dim;
 mod clamp;
 mod collectives;
 mod compare;

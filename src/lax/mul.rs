@@ -9,8 +9,10 @@ use crate::core::check;
 use crate::core::config::canonicalize;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Prim, Primitive, Tangent,
+    Transposed,
 };
+use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
@@ -33,7 +35,7 @@ options! {
 /// `mul got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
 #[track_caller]
 pub fn mul(x: &Array, y: &Array) -> Array {
-    bind1(Mul { out_dtype: None }, &[x, y])
+    product(x, y, None)
 }
 
 /// [`mul`] in another dtype.
@@ -56,12 +58,20 @@ pub fn mul_with(x: &Array, y: &Array, options: MulOptions) -> Array {
 
 #[track_caller]
 fn product(x: &Array, y: &Array, out_dtype: Option<DType>) -> Array {
-    bind1(Mul { out_dtype }, &[x, y])
+    bind1(Mul { out_dtype }.shared(), &[x, y])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Mul {
     pub out_dtype: Option<DType>,
+}
+
+impl Mul {
+    /// Of the commonest of all primitives there is one, where it has no option.
+    fn shared(self) -> Prim {
+        static PLAIN: Mul = Mul { out_dtype: None };
+        if self == PLAIN { Prim::Static(&PLAIN) } else { self.into() }
+    }
 }
 
 impl Primitive for Mul {
@@ -80,12 +90,12 @@ impl Primitive for Mul {
         Ok(one(ShapedArray::result(ins, &broadcast_shape(self, ins)?, dtype)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
-        let ins: Values = ins.iter().map(|x| ctx.convert(*x, outs[0].dtype())).collect();
+        let ins: Values = small(ins.iter().map(|x| ctx.convert(*x, outs[0].dtype())));
         nary_lower(ctx, "stablehlo.multiply", &ins, outs)
     }
     /// d(x y) = dx y + x dy
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        bilinear_jvp(|x, y| product(x, y, self.out_dtype), primals, tangents)
+        bilinear_jvp(self.shared(), primals, tangents)
     }
     /// x̄ = z̄ y, or ȳ = x z̄
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
@@ -105,7 +115,7 @@ impl Primitive for Mul {
         ]))
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
-        nary_batch(*self, args, dims)
+        nary_batch(self.shared(), args, dims)
     }
 }
 

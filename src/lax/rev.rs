@@ -11,7 +11,7 @@ use crate::core::primitive::{
 use crate::core::trace::bind1;
 use crate::error::Result;
 use crate::lax::common::arguments::axes_of;
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
 use crate::lax::reduce_sum::shift_axes;
 use crate::mlir::{Value, usize_array};
 
@@ -47,7 +47,7 @@ impl Primitive for Rev {
     }
     /// dy = dx reversed
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| rev(dx, &self.dimensions))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = ȳ reversed
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

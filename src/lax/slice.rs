@@ -18,7 +18,7 @@ use crate::error::{OrThrow, Result, bail, throw};
 use crate::lax::broadcast::bounds;
 use crate::lax::common::arguments::{axis_of, sizes_of};
 use crate::lax::dynamic_slice::{Indices, slice_at};
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
 use crate::lax::full::literal_like;
 use crate::lax::indexing::index_dtype;
 use crate::lax::{pad, squeeze};
@@ -352,7 +352,7 @@ impl Primitive for Slice {
     }
     /// dy = dx sliced
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = ȳ with zeros around and between
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

@@ -11,7 +11,7 @@ use crate::core::primitive::{
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::common::arguments::axes_of;
-use crate::lax::elementwise::{linear_ct, one, one_batched, tuple, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
 use crate::lax::expand_dims;
 use crate::lax::reduce_sum::{dim_after_reduce, shift_axes};
 use crate::mlir::Value;
@@ -62,7 +62,7 @@ impl Primitive for Squeeze {
     }
     /// dy = dx squeezed
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| squeeze(dx, &self.dimensions))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = ȳ with the axes inserted again
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

@@ -1,5 +1,7 @@
 //! `sub`: elementwise difference; linear. JAX: `sub_p`. StableHLO: `subtract`.
 
+use smallvec::SmallVec;
+
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
@@ -51,12 +53,10 @@ impl Primitive for Sub {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         let [x, y] = ins else { bail!(Internal, "sub: takes 2 operands") };
         let ct = cts[0].as_ref();
-        Ok([
+        Ok(SmallVec::from_buf([
             ct.filter(|_| x.is_linear()).map(|ct| unbroadcast(ct, &x.aval())),
             ct.filter(|_| y.is_linear()).map(|ct| unbroadcast(&neg(ct), &y.aval())),
-        ]
-        .into_iter()
-        .collect())
+        ]))
     }
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
         nary_batch(*self, args, dims)

@@ -4,9 +4,11 @@
 //! copying its text. The commonest operations are written in StableHLO's short form, all others in MLIR's generic form.
 
 use std::fmt::Write;
+use std::hash::BuildHasher;
 use std::panic::Location;
 
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
 use crate::dtype::DType;
@@ -43,8 +45,6 @@ struct TypeData {
     tensor: Option<(DType, SmallVec<[usize; 4]>)>,
 }
 
-type TensorKey = (DType, SmallVec<[usize; 4]>);
-
 /// A block of a module that is being written: what one block defines, it alone may use, and the blocks inside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Block(u32);
@@ -53,7 +53,8 @@ pub struct Block(u32);
 #[derive(Debug)]
 pub struct Builder {
     types: Vec<TypeData>,
-    tensors: FxHashMap<TensorKey, Type>,
+    /// Those that are ranked tensors, by dtype and shape.
+    tensors: HashTable<Type>,
     next_value: u32,
     /// The blocks that are being written, outermost first, and how many there were.
     blocks: Vec<Block>,
@@ -79,7 +80,7 @@ impl Builder {
         let attributes = format!("mhlo.num_partitions = {num_partitions} : i32, mhlo.num_replicas = 1 : i32");
         Builder {
             types: Vec::new(),
-            tensors: FxHashMap::default(),
+            tensors: HashTable::new(),
             next_value: 0,
             blocks: Vec::new(),
             block_count: 0,
@@ -115,8 +116,10 @@ impl Builder {
 
     /// The ranked tensor type of this dtype and shape.
     pub fn tensor(&mut self, dtype: DType, shape: &[usize]) -> Type {
-        let key = (dtype, SmallVec::<[usize; 4]>::from_slice(shape));
-        if let Some(ty) = self.tensors.get(&key) {
+        let hash = FxBuildHasher.hash_one((dtype, shape));
+        let tensor = |ty: &Type| self.types[ty.0 as usize].tensor.as_ref();
+        let is = |ty: &Type| tensor(ty).is_some_and(|(d, s)| *d == dtype && s.iter().eq(shape));
+        if let Some(ty) = self.tensors.find(hash, is) {
             return *ty;
         }
         let mut text = String::from("tensor<");
@@ -127,8 +130,12 @@ impl Builder {
         text.push_str(dtype.mlir_name());
         text.push('>');
         let ty = Type(self.types.len() as u32);
-        self.types.push(TypeData { text, tensor: Some(key.clone()) });
-        self.tensors.insert(key, ty);
+        self.types.push(TypeData { text, tensor: Some((dtype, SmallVec::from_slice(shape))) });
+        let types = &self.types;
+        self.tensors.insert_unique(hash, ty, |ty| {
+            let tensor = types[ty.0 as usize].tensor.as_ref();
+            FxBuildHasher.hash_one(tensor.map(|(d, s)| (*d, &s[..])).unwrap_or((DType::Bool, &[])))
+        });
         ty
     }
 
@@ -174,17 +181,27 @@ impl Builder {
         self.loc = Some(loc);
         let n = self.locations.len() as u32 + 1;
         let id = *self.locations.entry(std::ptr::from_ref(loc) as usize).or_insert_with(|| {
-            let _ = writeln!(
-                self.location_defs,
-                "#loc{n} = loc(\"{}\":{}:{})",
-                loc.file().escape_default(),
-                loc.line(),
-                loc.column()
-            );
+            let (out, file) = (&mut self.location_defs, loc.file());
+            out.push_str("#loc");
+            push_number(out, n as usize);
+            out.push_str(" = loc(\"");
+            let plain = |c: u8| (b' '..=b'~').contains(&c) && !matches!(c, b'"' | b'\'' | b'\\');
+            if file.bytes().all(plain) {
+                out.push_str(file);
+            } else {
+                out.extend(file.escape_default());
+            }
+            out.push_str("\":");
+            push_number(out, loc.line() as usize);
+            out.push(':');
+            push_number(out, loc.column() as usize);
+            out.push_str(")\n");
             n
         });
         self.loc_text.clear();
-        let _ = writeln!(self.loc_text, " loc(#loc{id})");
+        self.loc_text.push_str(" loc(#loc");
+        push_number(&mut self.loc_text, id as usize);
+        self.loc_text.push_str(")\n");
     }
 
     fn end_op(&mut self) {
@@ -497,33 +514,20 @@ impl Builder {
 
 /// Writes a number.
 pub fn push_number(out: &mut String, n: usize) {
-    // Three digits at a time: most are short.
-    const THREE: [u8; 3000] = {
-        let mut digits = [b'0'; 3000];
-        let mut n = 0;
-        while n < 1000 {
-            digits[3 * n] += (n / 100) as u8;
-            digits[3 * n + 1] += (n / 10 % 10) as u8;
-            digits[3 * n + 2] += (n % 10) as u8;
-            n += 1;
-        }
-        digits
-    };
-    const DIGITS: &str = match std::str::from_utf8(&THREE) {
-        Ok(digits) => digits,
-        Err(_) => "",
-    };
-    let (rest, last) = (n / 1000, n % 1000);
+    let (rest, last) = (n / 10_000, n % 10_000);
     if rest > 0 {
         push_number(out, rest);
     }
-    let leading = match last {
-        _ if rest > 0 => 0,
-        0..10 => 2,
-        10..100 => 1,
-        _ => 0,
+    // Digit by digit, most numbers being short: a copy of several is a call.
+    let mut digit = |unit: usize| {
+        if rest > 0 || last >= unit || unit == 1 {
+            out.push(char::from(b'0' + (last / unit % 10) as u8));
+        }
     };
-    out.push_str(&DIGITS[3 * last + leading..3 * last + 3]);
+    digit(1000);
+    digit(100);
+    digit(10);
+    digit(1);
 }
 
 /// Writes a number that may be negative.

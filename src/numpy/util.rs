@@ -1,11 +1,14 @@
 //! What array functions do to their operands first: promote dtypes and ranks. JAX: `numpy/util.py`.
 
 use crate::core::array::Array;
+use crate::core::aval::{Shape, same_shape};
 use crate::core::config::x64_enabled;
 use crate::core::scalar::Scalar;
+use crate::core::small::small;
 use crate::dtype::{DType, promote_types};
 use crate::error::{OrThrow, throw};
 use crate::lax;
+use crate::lax::broadcast_in_dim::broadcast_to;
 pub(crate) use crate::lax::common_shape as broadcast_shapes;
 use crate::lax::elementwise::tuple;
 
@@ -150,7 +153,7 @@ pub(crate) fn numeric(x: &Array) -> Array {
 #[track_caller]
 pub(crate) fn promote_shapes<const N: usize>(name: &str, mut args: [Array; N]) -> [Array; N] {
     let first = args[0].shape();
-    if args.iter().all(|x| x.shape() == first || x.ndim() == 0) {
+    if args.iter().all(|x| same_shape(x.shape(), first) || x.ndim() == 0) {
         return args;
     }
     let shapes = args.each_ref().map(Array::shape);
@@ -161,8 +164,10 @@ pub(crate) fn promote_shapes<const N: usize>(name: &str, mut args: [Array; N]) -
     let rank = args.iter().map(Array::ndim).max().unwrap_or(0);
     for x in &mut args {
         if x.ndim() < rank && x.ndim() > 0 {
-            let new: Vec<usize> = (0..rank - x.ndim()).collect();
-            *x = lax::expand_dims(x, &new);
+            // New axes in front.
+            let (new, old) = (rank - x.ndim(), x.shape());
+            let shape: Shape = small(std::iter::repeat_n(1, new).chain(old.iter().copied()));
+            *x = broadcast_to(x, shape, small(new..rank));
         }
     }
     args
@@ -184,8 +189,7 @@ pub(crate) fn broadcast_to_shape(x: &Array, shape: &[usize]) -> Array {
     if x.shape() == shape {
         return x.clone();
     }
-    let dims: Vec<usize> = (shape.len() - x.ndim()..shape.len()).collect();
-    lax::broadcast_in_dim(x, shape, &dims)
+    broadcast_to(x, Shape::from_slice(shape), small(shape.len() - x.ndim()..shape.len()))
 }
 
 /// A scalar of `x`'s dtype, weakly typed if `x` is a weakly typed scalar. JAX: `_lax_const`.

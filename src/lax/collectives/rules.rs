@@ -14,7 +14,7 @@ use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::lax;
-use crate::lax::elementwise::{linear_ct, one, one_batched, unary_jvp};
+use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched};
 use crate::lax::full::literal;
 use crate::mlir::Value;
 
@@ -72,7 +72,7 @@ impl Primitive for AllReduce {
         if self.kind != Kind::Sum {
             bail!(Differentiation, "differentiation rule for '{}' not implemented", self.name());
         }
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = psum(ȳ)
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
@@ -172,7 +172,7 @@ impl Primitive for AllGather {
     }
     /// dy = dx of all examples
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = this example's slice of the sum of ȳ
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
@@ -225,7 +225,7 @@ impl Primitive for PPermute {
     }
     /// dy = dx sent along
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        unary_jvp(self.clone(), primals, tangents, |_, _, dx| bind1(self.clone(), &[dx]))
+        linear_jvp(self.clone(), primals, tangents)
     }
     /// x̄ = ȳ sent back
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {

@@ -5,12 +5,12 @@
 use smallvec::SmallVec;
 
 use crate::core::array::Array;
-use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::aval::{Avals, Shape, ShapedArray, same_shape};
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Prim, Primitive, Tangent};
+use crate::core::primitive::{BatchDim, Batched, Ct, Jvp, LinearInput, Prim, Primitive, Tangent};
 pub(crate) use crate::core::small::one;
 use crate::core::small::small;
-use crate::core::trace::bind1;
+use crate::core::trace::{bind1, bind1_of};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::lax;
@@ -47,25 +47,28 @@ pub(crate) fn one_dtype(
     accepts: fn(DType) -> bool,
 ) -> Result<DType> {
     let Some(first) = ins.first() else { bail!(Internal, "{}: takes operands", prim.name()) };
-    if let Some(other) = ins.iter().find(|a| a.dtype() != first.dtype()) {
-        bail!(
-            DType,
-            "{} requires arguments to have the same dtypes, got {}, {} (numpy functions promote)",
-            prim.name(),
-            first.dtype(),
-            other.dtype()
-        );
+    let dtype = first.dtype();
+    for other in ins {
+        if other.dtype() != dtype {
+            bail!(
+                DType,
+                "{} requires arguments to have the same dtypes, got {}, {} (numpy functions promote)",
+                prim.name(),
+                dtype,
+                other.dtype()
+            );
+        }
     }
-    if !accepts(first.dtype()) {
+    if !accepts(dtype) {
         bail!(
             DType,
             "{} does not accept dtype {}. Accepted dtypes are {}",
             prim.name(),
-            first.dtype(),
+            dtype,
             domain_name(accepts)
         );
     }
-    Ok(first.dtype())
+    Ok(dtype)
 }
 
 /// `(3,)`, `(2, 3)`: a shape as Python prints it, for messages.
@@ -84,7 +87,7 @@ pub(crate) fn broadcast_shape(prim: &dyn Primitive, ins: &[ShapedArray]) -> Resu
             out = Some(Shape::from_slice(a.shape()));
             continue;
         };
-        if shape.as_slice() == a.shape() {
+        if same_shape(shape, a.shape()) {
             continue;
         }
         let fits = shape.len() == a.shape().len()
@@ -112,14 +115,15 @@ pub(crate) fn nary_aval(
     if ins.len() != arity {
         bail!(Internal, "{}: takes {arity} operands, got {}", prim.name(), ins.len());
     }
-    let dtype = one_dtype(prim, ins, accepts)?;
     // The common case: operands of one type.
-    if ins.iter().all(|aval| *aval == ins[0]) {
-        return Ok(one(ins[0]));
+    let first = ins[0];
+    if ins.iter().all(|aval| *aval == first) && accepts(first.dtype()) {
+        return Ok(one(first));
     }
+    let dtype = one_dtype(prim, ins, accepts)?;
     // Nor do scalars change the others' shape.
     let shape = ins.iter().map(|aval| aval.shape()).max_by_key(|shape| shape.len()).unwrap_or_default();
-    if ins.iter().all(|aval| aval.shape() == shape || aval.shape().is_empty()) {
+    if ins.iter().all(|aval| same_shape(aval.shape(), shape) || aval.shape().is_empty()) {
         return Ok(one(ShapedArray::result(ins, shape, dtype)));
     }
     let shape = broadcast_shape(prim, ins)?;
@@ -203,7 +207,7 @@ fn nary_batch_of(prim: Prim, args: &[Array], dims: &[BatchDim]) -> Batched {
 
 /// The cotangent of an operand that was broadcast: summed over the axes that it was stretched along.
 pub(crate) fn unbroadcast(ct: &Array, operand: &ShapedArray) -> Array {
-    if ct.shape() == operand.shape() {
+    if same_shape(ct.shape(), operand.shape()) {
         return ct.clone();
     }
     if operand.shape().is_empty() {
@@ -215,7 +219,7 @@ pub(crate) fn unbroadcast(ct: &Array, operand: &ShapedArray) -> Array {
 
 /// A tangent of one operand, broadcast to the shape of the result.
 pub(crate) fn broadcast_tangent(dx: Array, out: &Array) -> Array {
-    if dx.shape() == out.shape() {
+    if same_shape(dx.shape(), out.shape()) {
         return dx;
     }
     broadcast_to(&dx, Shape::from_slice(out.shape()), small(0..dx.ndim()))
@@ -244,21 +248,20 @@ pub(crate) fn unary_jvp(
 }
 
 /// The jvp of a linear operation with one operand: `dy = f(dx)`.
-pub(crate) fn linear_jvp(
-    f: impl Fn(&Array) -> Array,
-    primals: &[Array],
-    tangents: &[Tangent],
-) -> (Arrays, SmallVec<[Tangent; 2]>) {
-    (one(f(&primals[0])), one(tangents[0].as_ref().map(f)))
+pub(crate) fn linear_jvp(prim: impl Into<Prim>, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+    let prim = prim.into();
+    let f = |x: &Array| bind1_of(&prim, &[x]);
+    Ok((one(f(&primals[0])), one(tangents[0].as_ref().map(f))))
 }
 
 /// The jvp of an operation linear in each of two operands: `d f(x, y) = f(dx, y) + f(x, dy)`.
-pub(crate) fn bilinear_jvp(
-    f: impl Fn(&Array, &Array) -> Array,
-    primals: &[Array],
-    tangents: &[Tangent],
-) -> Jvp {
+pub(crate) fn bilinear_jvp(prim: impl Into<Prim>, primals: &[Array], tangents: &[Tangent]) -> Jvp {
+    bilinear_jvp_of(&prim.into(), primals, tangents)
+}
+
+fn bilinear_jvp_of(prim: &Prim, primals: &[Array], tangents: &[Tangent]) -> Jvp {
     let (x, y) = (&primals[0], &primals[1]);
+    let f = |x: &Array, y: &Array| bind1_of(prim, &[x, y]);
     let out = f(x, y);
     let left = tangents[0].as_ref().map(|dx| f(dx, y));
     let right = tangents[1].as_ref().map(|dy| f(x, dy));
