@@ -112,19 +112,9 @@ struct Kept {
     donated: bool,
 }
 
-/// Lowers a traced function for arguments in these places, or for one device of any platform. `donated` says of each leaf of the
-/// arguments whether it is given away.
+/// Lowers a traced function for arguments in these places, or for one device of any platform, under the present settings, which are
+/// to be those of the trace. `donated` says of each leaf of the arguments whether it is given away.
 pub(crate) fn lower(
-    name: &str,
-    traced: &TracedFn,
-    donated: &[bool],
-    caller: &Location<'_>,
-    target: Option<InShardings>,
-) -> Result<Lowering> {
-    config::with_config(traced.config, || lower_here(name, traced, donated, caller, target))
-}
-
-fn lower_here(
     name: &str,
     traced: &TracedFn,
     donated: &[bool],

@@ -257,12 +257,25 @@ impl Buffer {
     pub fn to_host_sync(&self, dst: &mut [u8]) -> Result<()> {
         let dims = self.dims()?;
         check_len("to_host_sync", dst.len(), self.dtype()?, &dims)?;
-        if dims.len() <= 1 && dst.len() <= SMALL && self.read_in_place(dst)? {
+        // SAFETY: `dst` has room for the shape, as was just seen.
+        unsafe { self.read(dst, dims.len()) }
+    }
+
+    /// # Safety
+    /// `dst` has room for the shape, which has `rank` axes.
+    unsafe fn read(&self, dst: &mut [u8], rank: usize) -> Result<()> {
+        if rank <= 1 && dst.len() <= SMALL && self.read_in_place(dst)? {
             return Ok(());
         }
-        // SAFETY: `dst` has room for the shape and is borrowed until `wait` returns, after which the runtime does not
-        // touch it.
-        unsafe { self.copy_to_host(dst) }?.wait()
+        // SAFETY: `dst` is borrowed until `wait` returns, after which the runtime does not touch it; the rest is the caller's
+        // promise.
+        unsafe { self.copy_to_host(dst, rank) }?.wait()
+    }
+
+    /// The rank, and the size of the contents in bytes.
+    fn extent(&self) -> Result<(usize, usize)> {
+        let dims = self.dims()?;
+        Ok((dims.len(), self.dtype()?.size() * dims.iter().product::<usize>()))
     }
 
     /// Copies the contents where this thread can read them and the plugin would have another do it, or says that it did not. A
@@ -293,13 +306,14 @@ impl Buffer {
     /// [`ErrorKind::DeletedBuffer`](crate::ErrorKind::DeletedBuffer); the error of what should have written the buffer;
     /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) if the host has not so much memory.
     pub fn to_host(&self) -> Result<Vec<u8>> {
-        let size = self.dtype()?.size() * self.dims()?.iter().product::<usize>();
+        let (rank, size) = self.extent()?;
         if size > LARGE {
             // What failed for want of memory says so, rather than that the host has none for it either.
             self.block_until_ready()?;
         }
         let mut data = zeroes(size)?;
-        self.to_host_sync(&mut data)?;
+        // SAFETY: `data` is as long as the contents, whose rank this is.
+        unsafe { self.read(&mut data, rank) }?;
         Ok(data)
     }
 
@@ -308,17 +322,16 @@ impl Buffer {
     /// # Errors
     /// [`ErrorKind::DeletedBuffer`](crate::ErrorKind::DeletedBuffer); those of the plugin.
     pub fn to_host_async(&self) -> Result<HostTransfer> {
-        let size = self.dtype()?.size() * self.dims()?.iter().product::<usize>();
+        let (rank, size) = self.extent()?;
         let mut data = zeroes(size)?;
         // SAFETY: `data` has room for the shape; `HostTransfer` frees it only after the event has completed.
-        let event = unsafe { self.copy_to_host(&mut data) }?;
+        let event = unsafe { self.copy_to_host(&mut data, rank) }?;
         Ok(HostTransfer { event: Some(event), data })
     }
 
     /// # Safety
-    /// `dst` has room for the shape and stays valid, used by nobody else, until the event has completed.
-    unsafe fn copy_to_host(&self, dst: &mut [u8]) -> Result<Event> {
-        let rank = self.dims()?.len();
+    /// `dst` has room for the shape, which has `rank` axes, and stays valid, used by nobody else, until the event has completed.
+    unsafe fn copy_to_host(&self, dst: &mut [u8], rank: usize) -> Result<Event> {
         let minor_to_major: RawDims = (0..rank as i64).rev().collect();
         // SAFETY: zeroes are a valid layout, without tiles.
         let mut layout: sys::PJRT_Buffer_MemoryLayout = super::api::args();

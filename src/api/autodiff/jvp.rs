@@ -155,13 +155,16 @@ struct Linearized {
 impl Linearized {
     /// `f` at `args`, with the value and the rest of its result.
     fn new<O: Pytree, A: Aux<O>>(f: &dyn FlatFn, args: &FlatArgs) -> Result<(Self, O)> {
-        let nonzero: Vec<bool> = args.leaves.iter().map(|x| x.dtype().is_inexact()).collect();
-        let (linear, tree) = linearize_flat(f, args, &nonzero)?;
-        let out = || rebuild::<O>(linear.primals_out.iter().cloned(), &tree);
-        let (value, value_tree) = flatten(&A::value(out()?));
-        let whole = out()?;
-        let (primals, value) = (avals(&args.leaves), avals(&value));
-        Ok((Linearized { linear, primals, tokens: args.tokens.clone(), value_tree, value }, whole))
+        let run = || {
+            let nonzero: Vec<bool> = args.leaves.iter().map(|x| x.dtype().is_inexact()).collect();
+            let (linear, tree) = linearize_flat(f, args, &nonzero)?;
+            let out = || rebuild::<O>(linear.primals_out.iter().cloned(), &tree);
+            let (value, value_tree) = flatten(&A::value(out()?));
+            let whole = out()?;
+            let (primals, value) = (avals(&args.leaves), avals(&value));
+            Ok((Linearized { linear, primals, tokens: args.tokens.clone(), value_tree, value }, whole))
+        };
+        catch(run).map_err(|e| e.at(args.caller))
     }
 }
 
@@ -272,10 +275,8 @@ where
     M: Traceable<'f, F>,
     A: Aux<Out<'f, M, F>>,
 {
-    let caller = Location::caller();
-    let args = FlatArgs::from_tuple(&primals, caller);
-    let at = || Linearized::new::<_, A>(&*M::into_flat(f), &args);
-    let (linear, out) = catch(at).map_err(|e| e.at(caller))?;
+    let args = FlatArgs::from_tuple(&primals, Location::caller());
+    let (linear, out) = Linearized::new::<_, A>(&*M::into_flat(f), &args)?;
     Ok(A::with(out, Fun::from_flat(Arc::new(Push(linear)))))
 }
 
@@ -332,10 +333,8 @@ where
     M: Traceable<'f, F>,
     A: Aux<Out<'f, M, F>>,
 {
-    let caller = Location::caller();
-    let args = FlatArgs::from_tuple(&primals, caller);
-    let at = || Linearized::new::<_, A>(&*M::into_flat(f), &args);
-    let (linear, out) = catch(at).map_err(|e| e.at(caller))?;
+    let args = FlatArgs::from_tuple(&primals, Location::caller());
+    let (linear, out) = Linearized::new::<_, A>(&*M::into_flat(f), &args)?;
     Ok(A::with(out, Fun::from_flat(Arc::new(Pull(linear)))))
 }
 

@@ -167,7 +167,7 @@ impl JitFn {
         for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
             donated[span.leaves()].fill(true);
         }
-        lower(&self.name(), traced, &donated, args.caller, target)
+        config::with_config(traced.config, || lower(&self.name(), traced, &donated, args.caller, target))
     }
 
     /// Records a call in the jaxpr that is being traced.
