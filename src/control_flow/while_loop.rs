@@ -79,7 +79,7 @@ where
 ///
 /// # Errors
 /// Those of `body`; a carry that changes its type; bounds that are not integers, or of different dtypes:
-/// `lower and upper arguments to fori_loop must have equal types, got i32 and i16`.
+/// `fori_loop: lower and upper must be integers of one dtype, got i32 and i16`.
 #[track_caller]
 pub fn fori_loop<C, O>(
     lower: impl Into<Array>,
@@ -197,7 +197,7 @@ fn fori_flat(
     let (a, b) = ((lower.dtype(), lower.weak_type()), (upper.dtype(), upper.weak_type()));
     let (dtype, weak) = promote_types(a, b, x64_enabled());
     if !dtype.is_integer() || (a.0 != b.0 && !a.1 && !b.1) {
-        bail!(DType, "lower and upper arguments to fori_loop must have equal types, got {} and {}", a.0, b.0);
+        bail!(DType, "fori_loop: lower and upper must be integers of one dtype, got {} and {}", a.0, b.0);
     }
     if lower.ndim() != 0 || upper.ndim() != 0 {
         bail!(Shape, "fori_loop: lower and upper must be scalars, got {} and {}", lower.aval(), upper.aval());

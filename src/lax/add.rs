@@ -17,7 +17,7 @@ use crate::mlir::Value;
 /// Elementwise sum `x + y` of operands of one dtype; numbers of any dtype.
 ///
 /// # Errors
-/// `add got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+/// `add got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes.
 #[track_caller]
 pub fn add(x: &Array, y: &Array) -> Array {
     bind1(Sum::<false>, &[x, y])

@@ -31,7 +31,7 @@ pub fn atan(x: &Array) -> Array {
 /// Elementwise angle of the point `(y, x)`, in radians in `-π..=π`; operands of one float or complex dtype.
 ///
 /// # Errors
-/// `atan2 got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+/// `atan2 got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes.
 #[track_caller]
 pub fn atan2(x: &Array, y: &Array) -> Array {
     bind1(Atan2, &[x, y])

@@ -9,7 +9,7 @@ use crate::core::aval::Shape;
 use crate::core::primitive::BatchDim;
 use crate::error::{OrThrow, Result, bail, throw};
 use crate::lax::common::arguments::sizes_of;
-use crate::lax::elementwise::tuple;
+use crate::lax::elementwise::{incompatible, tuple};
 use crate::lax::{broadcast_in_dim, move_axis, reshape};
 
 /// Copies `operand` along new axes of `sizes` in front: `f32[3]`, sizes `[2]` -> `f32[2,3]`.
@@ -39,7 +39,7 @@ fn broadcast_sizes(operand: &Array, sizes: &[usize]) -> Array {
 /// ```
 ///
 /// # Errors
-/// `incompatible shapes for broadcasting: shapes=[(3, 1), (4, 1)]`
+/// `incompatible shapes for broadcasting: (3, 1), (4, 1): 3 and 4 at axis -2 are neither equal nor 1`
 #[track_caller]
 pub fn broadcast_shapes<D: Clone + Into<Dims>>(shapes: impl AsRef<[D]>) -> Vec<usize> {
     let shapes = shapes.as_ref().iter().map(|dims| sizes_of("broadcast_shapes", &dims.clone().into()));
@@ -57,8 +57,7 @@ pub(crate) fn common_shape(shapes: &[&[usize]]) -> Result<Vec<usize>> {
             if *m == 1 {
                 *m = *n;
             } else if *n != 1 && m != n {
-                let shapes: Vec<String> = shapes.iter().map(|s| tuple(s)).collect();
-                bail!(Shape, "incompatible shapes for broadcasting: shapes=[{}]", shapes.join(", "));
+                bail!(Shape, "incompatible shapes for broadcasting: {}", incompatible(shapes));
             }
         }
     }

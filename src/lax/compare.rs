@@ -14,7 +14,7 @@ use crate::mlir::Value;
 /// Elementwise `x == y` of operands of one dtype -> `bool`.
 ///
 /// # Errors
-/// `eq got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+/// `eq got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes.
 #[track_caller]
 pub fn eq(x: &Array, y: &Array) -> Array {
     bind1(Eq_, &[x, y])

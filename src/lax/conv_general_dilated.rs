@@ -259,7 +259,7 @@ impl ConvGeneralDilated {
             bail!(
                 Shape,
                 "conv_general_dilated lhs feature dimension size divided by feature_group_count must equal the rhs \
-                 input feature dimension size, but {inputs} // {features} != {kernel_inputs}"
+                 input feature dimension size, but {inputs} // {features} != {kernel_inputs} for operands {lhs} and {rhs}"
             );
         }
         let batch = lhs.shape()[lhs_spec[0]];
@@ -583,7 +583,7 @@ mod tests {
         assert_eq!(
             e.message(),
             "conv_general_dilated lhs feature dimension size divided by feature_group_count must equal the rhs input \
-             feature dimension size, but 3 // 1 != 2"
+             feature dimension size, but 3 // 1 != 2 for operands f32[1,3,4] and f32[2,2,2]"
         );
         let [lhs, rhs] = x(15, DType::F32, &[1, 2, 4], &[2, 2, 2]);
         let e = catch(|| Ok(conv(&lhs, &rhs, [1, 1], Padding::Valid))).unwrap_err();

@@ -21,7 +21,7 @@ use crate::mlir::Value;
 /// (all bits set).
 ///
 /// # Errors
-/// `div got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes; `bool`.
+/// `div got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes; `bool`.
 #[track_caller]
 pub fn div(x: &Array, y: &Array) -> Array {
     bind1(Div, &[x, y])

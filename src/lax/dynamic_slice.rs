@@ -120,8 +120,40 @@ options! {
     /// Options of [`dynamic_slice_with`], [`dynamic_update_slice_with`](crate::lax::dynamic_update_slice_with) and those of
     /// one axis.
     pub struct DynamicSliceOptions {
-        /// Do negative indices count from the end? If the caller knows that there are none, `false` saves a comparison.
-        allow_negative_indices: value bool = true,
+        /// Do negative indices count from the end? If the caller knows that there are none, `false` saves a comparison. One answer
+        /// for all axes, or one for each: `[true, false]`.
+        allow_negative_indices: into AllowNegative = true,
+    }
+}
+
+/// May indices be negative: one `bool` for all axes, or one for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowNegative(SmallVec<[bool; 4]>);
+
+impl AllowNegative {
+    fn along(&self, axis: usize) -> bool {
+        self.0[if self.0.len() == 1 { 0 } else { axis }]
+    }
+}
+
+impl From<bool> for AllowNegative {
+    fn from(all: bool) -> Self {
+        AllowNegative(SmallVec::from_elem(all, 1))
+    }
+}
+impl From<&[bool]> for AllowNegative {
+    fn from(each: &[bool]) -> Self {
+        AllowNegative(each.into())
+    }
+}
+impl<const N: usize> From<[bool; N]> for AllowNegative {
+    fn from(each: [bool; N]) -> Self {
+        Self::from(&each[..])
+    }
+}
+impl From<Vec<bool>> for AllowNegative {
+    fn from(each: Vec<bool>) -> Self {
+        Self::from(&each[..])
     }
 }
 
@@ -138,7 +170,7 @@ options! {
 /// ```
 ///
 /// # Errors
-/// `slice slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand shape (3,)`; indices
+/// `dynamic_slice: slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand f32[3]`; indices
 /// that are not integer scalars of one dtype, or not one for each axis.
 #[track_caller]
 pub fn dynamic_slice(
@@ -146,7 +178,7 @@ pub fn dynamic_slice(
     start_indices: impl Into<StartIndices>,
     slice_sizes: impl Into<Dims>,
 ) -> Array {
-    window(operand, start_indices.into(), &slice_sizes.into(), true)
+    window(operand, start_indices.into(), &slice_sizes.into(), &true.into())
 }
 
 /// [`dynamic_slice`], with options.
@@ -160,11 +192,11 @@ pub fn dynamic_slice_with(
     slice_sizes: impl Into<Dims>,
     options: DynamicSliceOptions,
 ) -> Array {
-    window(operand, start_indices.into(), &slice_sizes.into(), options.allow_negative_indices)
+    window(operand, start_indices.into(), &slice_sizes.into(), &options.allow_negative_indices)
 }
 
 #[track_caller]
-fn window(operand: &Array, starts: StartIndices, sizes: &Dims, negative: bool) -> Array {
+fn window(operand: &Array, starts: StartIndices, sizes: &Dims, negative: &AllowNegative) -> Array {
     let indices = starts_of("dynamic_slice", operand, starts, negative);
     slice_at(operand, &indices, &sizes_of("dynamic_slice", sizes))
 }
@@ -180,7 +212,7 @@ pub fn dynamic_slice_in_dim(
     slice_size: usize,
     axis: impl Into<Axis>,
 ) -> Array {
-    window_along(operand, start_index.into(), slice_size, axis.into(), true)
+    window_along(operand, start_index.into(), slice_size, axis.into(), &true.into())
 }
 
 /// [`dynamic_slice_in_dim`], with options.
@@ -195,11 +227,17 @@ pub fn dynamic_slice_in_dim_with(
     axis: impl Into<Axis>,
     options: DynamicSliceOptions,
 ) -> Array {
-    window_along(operand, start_index.into(), slice_size, axis.into(), options.allow_negative_indices)
+    window_along(operand, start_index.into(), slice_size, axis.into(), &options.allow_negative_indices)
 }
 
 #[track_caller]
-fn window_along(operand: &Array, start: Array, slice_size: usize, axis: Axis, negative: bool) -> Array {
+fn window_along(
+    operand: &Array,
+    start: Array,
+    slice_size: usize,
+    axis: Axis,
+    negative: &AllowNegative,
+) -> Array {
     let axis = axis_of("dynamic_slice_in_dim", axis, operand);
     let indices = indices_along(operand, start, axis, negative).or_throw();
     let mut sizes = Shape::from_slice(operand.shape());
@@ -213,7 +251,7 @@ options! {
         /// Does the axis stay, with size one?
         keepdims: value bool = true,
         /// Do negative indices count from the end? If the caller knows that there are none, `false` saves a comparison.
-        allow_negative_indices: value bool = true,
+        allow_negative_indices: into AllowNegative = true,
     }
 }
 
@@ -224,7 +262,7 @@ options! {
 /// As for [`dynamic_slice`]; an axis out of range.
 #[track_caller]
 pub fn dynamic_index_in_dim(operand: &Array, index: impl Into<Array>, axis: impl Into<Axis>) -> Array {
-    window_along(operand, index.into(), 1, axis.into(), true)
+    window_along(operand, index.into(), 1, axis.into(), &true.into())
 }
 
 /// [`dynamic_index_in_dim`], with options.
@@ -249,19 +287,24 @@ pub fn dynamic_index_in_dim_with(
 ) -> Array {
     let axis = axis.into();
     let at = axis_of("dynamic_index_in_dim", axis, operand);
-    let out = window_along(operand, index.into(), 1, at.into(), options.allow_negative_indices);
+    let out = window_along(operand, index.into(), 1, at.into(), &options.allow_negative_indices);
     if options.keepdims { out } else { squeeze(&out, at) }
 }
 
 /// The slice at `index` along `axis`, without that axis.
 #[track_caller]
 pub(crate) fn dynamic_index_along(operand: &Array, index: impl Into<Array>, axis: usize) -> Array {
-    squeeze(&window_along(operand, index.into(), 1, axis.into(), true), axis)
+    squeeze(&window_along(operand, index.into(), 1, axis.into(), &true.into()), axis)
 }
 
 /// The starts of a user's call.
 #[track_caller]
-pub(crate) fn starts_of(name: &str, operand: &Array, starts: StartIndices, negative: bool) -> Indices {
+pub(crate) fn starts_of(
+    name: &str,
+    operand: &Array,
+    starts: StartIndices,
+    negative: &AllowNegative,
+) -> Indices {
     wrap_indices(operand, starts.scalars(name), None, negative).or_throw()
 }
 
@@ -277,7 +320,12 @@ pub(crate) fn slice_at(operand: &Array, indices: &[Array], slice_sizes: &[usize]
 
 /// Starts along all axes: `index` along `axis`, 0 along the others.
 #[track_caller]
-pub(crate) fn indices_along(operand: &Array, index: Array, axis: usize, negative: bool) -> Result<Indices> {
+pub(crate) fn indices_along(
+    operand: &Array,
+    index: Array,
+    axis: usize,
+    negative: &AllowNegative,
+) -> Result<Indices> {
     let zero = literal_like(&index, 0.0);
     let indices = (0..operand.ndim()).map(|i| if i == axis { index.clone() } else { zero.clone() });
     wrap_indices(operand, indices.collect(), Some(axis), negative)
@@ -290,25 +338,41 @@ fn wrap_indices(
     operand: &Array,
     mut indices: Indices,
     only: Option<usize>,
-    negative: bool,
+    negative: &AllowNegative,
 ) -> Result<Indices> {
     if indices.len() != operand.ndim() {
         bail!(
             Shape,
-            "Length of slice indices must match number of operand dimensions ({} vs {})",
+            "dynamic_slice and its like: one start index for each axis, got {} for operand {}",
             indices.len(),
-            tuple(operand.shape())
+            operand.aval()
         );
     }
-    for (axis, index) in indices.iter_mut().enumerate().filter(|_| negative) {
+    if negative.0.len() != 1 && negative.0.len() != operand.ndim() {
+        bail!(
+            InvalidArgument,
+            "dynamic_slice and its like: allow_negative_indices has one entry, or one for each axis of operand {}, got {}",
+            operand.aval(),
+            negative.0.len()
+        );
+    }
+    for (axis, index) in indices.iter_mut().enumerate() {
         let n = operand.shape()[axis];
         if let Repr::Scalar(x) = &index.0 {
             let i = x.to_i128();
+            if i < 0 && !negative.along(axis) {
+                bail!(
+                    InvalidArgument,
+                    "dynamic_slice and its like: index {i} along axis {axis} of operand {} is negative, which \
+                     allow_negative_indices excludes",
+                    operand.aval()
+                );
+            }
             if x.dtype().is_integer() {
                 let i = if i < 0 { i + n as i128 } else { i };
                 *index = Array::from(Scalar::from_i128(x.dtype(), i));
             }
-        } else if index.dtype().is_signed() && only.is_none_or(|only| only == axis) {
+        } else if negative.along(axis) && index.dtype().is_signed() && only.is_none_or(|only| only == axis) {
             let size = Array::from(Scalar::from_i128(index.dtype(), n as i128));
             *index = select(&lt(index, &literal_like(index, 0.0)), &add(index, &size), index);
         }
@@ -374,9 +438,8 @@ impl Primitive for DynamicSlice {
         if self.slice_sizes.iter().zip(x.shape()).any(|(size, n)| size > n) {
             bail!(
                 Shape,
-                "slice slice_sizes must be less than or equal to operand shape, got slice_sizes {} for operand shape {}",
-                tuple(&self.slice_sizes),
-                tuple(x.shape())
+                "dynamic_slice: slice_sizes must be less than or equal to operand shape, got slice_sizes {} for operand {x}",
+                tuple(&self.slice_sizes)
             );
         }
         check_indices(self, indices)?;
@@ -480,11 +543,21 @@ mod tests {
         let x = Draw::new(1).values(F32, &[3]);
         assert_eq!(
             message(|| dynamic_slice(&x, [0], [4])),
-            "slice slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand shape (3,)"
+            "dynamic_slice: slice_sizes must be less than or equal to operand shape, got slice_sizes (4,) for operand f32[3]"
         );
         assert_eq!(
             message(|| dynamic_slice(&x, [0, 0], [1])),
-            "Length of slice indices must match number of operand dimensions (2 vs (3,))"
+            "dynamic_slice and its like: one start index for each axis, got 2 for operand f32[3]"
+        );
+        let with = |allow: AllowNegative| DynamicSliceOptions::new().allow_negative_indices(allow);
+        assert_eq!(
+            message(|| dynamic_slice_with(&x, -1, [1], with(false.into()))),
+            "dynamic_slice and its like: index -1 along axis 0 of operand f32[3] is negative, which allow_negative_indices \
+             excludes"
+        );
+        assert_eq!(
+            message(|| dynamic_slice_with(&x, [0], [1], with([true, false].into()))),
+            "dynamic_slice and its like: allow_negative_indices has one entry, or one for each axis of operand f32[3], got 2"
         );
         assert_eq!(
             message(|| dynamic_slice(&x, [0.5], [1])),

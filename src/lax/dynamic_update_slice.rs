@@ -16,8 +16,8 @@ use crate::error::{OrThrow, Result, bail};
 use crate::lax::broadcast::batch_axis_to_front;
 use crate::lax::common::arguments::axis_of;
 use crate::lax::dynamic_slice::{
-    DynamicSliceOptions, Indices, StartIndices, check_indices, index_vectors, indices_along, slice_at,
-    starts_of,
+    AllowNegative, DynamicSliceOptions, Indices, StartIndices, check_indices, index_vectors, indices_along,
+    slice_at, starts_of,
 };
 use crate::lax::elementwise::{ANY, one, one_batched, one_dtype, tuple};
 use crate::lax::full::literal_like;
@@ -38,7 +38,7 @@ pub fn dynamic_update_slice(
     update: &Array,
     start_indices: impl Into<StartIndices>,
 ) -> Array {
-    let indices = starts_of("dynamic_update_slice", operand, start_indices.into(), true);
+    let indices = starts_of("dynamic_update_slice", operand, start_indices.into(), &true.into());
     update_at(operand, update, &indices)
 }
 
@@ -53,7 +53,7 @@ pub fn dynamic_update_slice_with(
     start_indices: impl Into<StartIndices>,
     options: DynamicSliceOptions,
 ) -> Array {
-    let negative = options.allow_negative_indices;
+    let negative = &options.allow_negative_indices;
     let indices = starts_of("dynamic_update_slice", operand, start_indices.into(), negative);
     update_at(operand, update, &indices)
 }
@@ -70,7 +70,7 @@ pub fn dynamic_update_slice_in_dim(
     start_index: impl Into<Array>,
     axis: impl Into<Axis>,
 ) -> Array {
-    update_along(operand, update, start_index.into(), axis.into(), true)
+    update_along(operand, update, start_index.into(), axis.into(), &true.into())
 }
 
 /// [`dynamic_update_slice_in_dim`], with options.
@@ -85,11 +85,17 @@ pub fn dynamic_update_slice_in_dim_with(
     axis: impl Into<Axis>,
     options: DynamicSliceOptions,
 ) -> Array {
-    update_along(operand, update, start_index.into(), axis.into(), options.allow_negative_indices)
+    update_along(operand, update, start_index.into(), axis.into(), &options.allow_negative_indices)
 }
 
 #[track_caller]
-fn update_along(operand: &Array, update: &Array, start: Array, axis: Axis, negative: bool) -> Array {
+fn update_along(
+    operand: &Array,
+    update: &Array,
+    start: Array,
+    axis: Axis,
+    negative: &AllowNegative,
+) -> Array {
     let axis = axis_of("dynamic_update_slice_in_dim", axis, operand);
     let indices = indices_along(operand, start, axis, negative).or_throw();
     update_at(operand, update, &indices)
@@ -107,7 +113,7 @@ pub fn dynamic_update_index_in_dim(
     index: impl Into<Array>,
     axis: impl Into<Axis>,
 ) -> Array {
-    update_index(operand, update, index.into(), axis.into(), true)
+    update_index(operand, update, index.into(), axis.into(), &true.into())
 }
 
 /// [`dynamic_update_index_in_dim`], with options.
@@ -122,11 +128,17 @@ pub fn dynamic_update_index_in_dim_with(
     axis: impl Into<Axis>,
     options: DynamicSliceOptions,
 ) -> Array {
-    update_index(operand, update, index.into(), axis.into(), options.allow_negative_indices)
+    update_index(operand, update, index.into(), axis.into(), &options.allow_negative_indices)
 }
 
 #[track_caller]
-fn update_index(operand: &Array, update: &Array, index: Array, axis: Axis, negative: bool) -> Array {
+fn update_index(
+    operand: &Array,
+    update: &Array,
+    index: Array,
+    axis: Axis,
+    negative: &AllowNegative,
+) -> Array {
     let at = axis_of("dynamic_update_index_in_dim", axis, operand);
     if update.ndim() + 1 == operand.ndim() {
         return update_along(operand, &expand_dims(update, at), index, at.into(), negative);

@@ -18,7 +18,7 @@ use crate::mlir::Value;
 /// Elementwise `log(exp(x) + exp(y))`; exact where either overflows. Complex: the imaginary part is in `-π..π`.
 ///
 /// # Errors
-/// `logaddexp got incompatible shapes for broadcasting: (3,), (4,)`; operands of different or of integer dtypes.
+/// `logaddexp got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different or of integer dtypes.
 #[track_caller]
 pub fn logaddexp(x: &Array, y: &Array) -> Array {
     bind1(LogAddExp { base: Base::E }, &[x, y])

@@ -13,7 +13,7 @@ use crate::mlir::Value;
 /// Elementwise greater of operands of one dtype; NaN if either is; complex numbers in lexicographic order.
 ///
 /// # Errors
-/// `max got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+/// `max got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes.
 #[track_caller]
 pub fn max(x: &Array, y: &Array) -> Array {
     bind1(Max, &[x, y])
@@ -22,7 +22,7 @@ pub fn max(x: &Array, y: &Array) -> Array {
 /// Elementwise lesser of operands of one dtype; NaN if either is; complex numbers in lexicographic order.
 ///
 /// # Errors
-/// `min got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+/// `min got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes.
 #[track_caller]
 pub fn min(x: &Array, y: &Array) -> Array {
     bind1(Min, &[x, y])

@@ -98,7 +98,7 @@ pub use collectives::{
     all_to_all_with, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum, psum_scatter,
     psum_scatter_with,
 };
-pub(crate) use common::{accuracy, elementwise, emit, extremum, indexing, precision, window};
+pub(crate) use common::{accuracy, arguments, elementwise, emit, extremum, indexing, precision, window};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};
 pub use complex::{complex, conj, imag, real};
 pub use concatenate::{concatenate, stack, unstack};
@@ -121,8 +121,9 @@ pub use dot_general::{
 };
 pub(crate) use dynamic_slice::dynamic_index_along;
 pub use dynamic_slice::{
-    DynamicIndexOptions, DynamicSliceOptions, StartIndices, dynamic_index_in_dim, dynamic_index_in_dim_with,
-    dynamic_slice, dynamic_slice_in_dim, dynamic_slice_in_dim_with, dynamic_slice_with,
+    AllowNegative, DynamicIndexOptions, DynamicSliceOptions, StartIndices, dynamic_index_in_dim,
+    dynamic_index_in_dim_with, dynamic_slice, dynamic_slice_in_dim, dynamic_slice_in_dim_with,
+    dynamic_slice_with,
 };
 pub use dynamic_update_slice::{
     dynamic_update_index_in_dim, dynamic_update_index_in_dim_with, dynamic_update_slice,

@@ -32,7 +32,7 @@ options! {
 /// Elementwise product `x y` of operands of one dtype; numbers of any dtype.
 ///
 /// # Errors
-/// `mul got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes.
+/// `mul got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes.
 #[track_caller]
 pub fn mul(x: &Array, y: &Array) -> Array {
     product(x, y, None)

@@ -19,7 +19,7 @@ use crate::mlir::Value;
 /// Drops axes of size one: `f32[1,3,1]`, dimensions `[0, -1]` -> `f32[3]`. Negative axes count from the end.
 ///
 /// # Errors
-/// `cannot select an axis to squeeze out which has size not equal to one, got shape=(2, 3) and dimensions=(0,)`; an
+/// `squeeze: cannot select an axis to squeeze out which has size not equal to one, got dimensions (0,) of operand f32[2,3]`; an
 /// axis out of range or named twice.
 #[track_caller]
 pub fn squeeze(array: &Array, dimensions: impl Into<Axes>) -> Array {
@@ -50,8 +50,7 @@ impl Primitive for Squeeze {
         if self.dimensions.iter().any(|d| x.shape()[*d] != 1) {
             bail!(
                 Shape,
-                "cannot select an axis to squeeze out which has size not equal to one, got shape={} and dimensions={}",
-                tuple(x.shape()),
+                "squeeze: cannot select an axis to squeeze out which has size not equal to one, got dimensions {} of operand {x}",
                 tuple(&self.dimensions)
             );
         }
@@ -104,7 +103,7 @@ mod tests {
         let x = Draw::new(1).values(F32, &[2, 1]);
         assert_eq!(
             message(|| squeeze(&x, [0])),
-            "cannot select an axis to squeeze out which has size not equal to one, got shape=(2, 1) and dimensions=(0,)"
+            "squeeze: cannot select an axis to squeeze out which has size not equal to one, got dimensions (0,) of operand f32[2,1]"
         );
         assert_eq!(
             message(|| squeeze(&x, [2])),

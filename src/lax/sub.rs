@@ -19,7 +19,7 @@ use crate::mlir::Value;
 /// Elementwise difference `x - y` of operands of one numeric dtype; integers wrap.
 ///
 /// # Errors
-/// `sub got incompatible shapes for broadcasting: (3,), (4,)`; operands of different dtypes; `bool`.
+/// `sub got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; operands of different dtypes; `bool`.
 #[track_caller]
 pub fn sub(x: &Array, y: &Array) -> Array {
     bind1(Sub, &[x, y])

@@ -6,8 +6,9 @@ use crate::arguments::{Axis, options};
 use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
-use crate::error::OrThrow;
+use crate::error::throw;
 use crate::lax;
+use crate::lax::arguments::axis_of;
 use crate::numpy::util::{inexact, strong_constant};
 use crate::numpy::{greater, greater_equal, less, less_equal, logaddexp, maximum, minimum, where_};
 
@@ -268,11 +269,14 @@ pub fn identity(x: impl Into<Array>) -> Array {
 /// The first half of `x` along an axis, gated by the sigmoid of the second half.
 ///
 /// # Errors
-/// An axis out of range, or of odd size.
+/// `glu: axis 1 of f32[2,3] must have an even size`; an axis out of range.
 #[track_caller]
 pub fn glu(x: impl Into<Array>, axis: impl Into<Axis>) -> Array {
     let x = x.into();
-    let axis = axis.into().position("glu", x.ndim()).or_throw();
+    let axis = axis_of("glu", axis.into(), &x);
+    if !x.shape()[axis].is_multiple_of(2) {
+        throw!(Shape, "glu: axis {axis} of {} must have an even size", x.aval());
+    }
     jitted("glu", axis, [&x], |[x]| {
         let halves: [Array; 2] = crate::numpy::split(x, 2, axis);
         &halves[0] * sigmoid(&halves[1])

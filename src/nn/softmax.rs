@@ -9,6 +9,7 @@ use crate::custom_derivatives::CustomUnary;
 use crate::dtype::DType;
 use crate::error::OrThrow;
 use crate::lax;
+use crate::lax::arguments::sorted_axes_of;
 use crate::numpy::reductions::check_mask;
 use crate::numpy::util::{constant, default_float, inexact, promote_args_inexact};
 use crate::numpy::{
@@ -260,7 +261,7 @@ struct Over {
 impl Over {
     #[track_caller]
     fn new(name: &str, x: &Array, axes: &Axes, mask: Option<Array>, keepdims: bool) -> Self {
-        let dims = axes.sorted(name, x.ndim()).or_throw();
+        let dims = sorted_axes_of(name, axes, x);
         check_mask(name, mask.as_ref());
         Over { axes: axes.clone(), dims: dims.into_iter().collect(), mask, keepdims }
     }
@@ -350,10 +351,11 @@ pub fn standardize(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// As [`standardize`]; `standardize: where_ must be a boolean array, got f32[3]`; a mean or a variance that does not broadcast.
 #[track_caller]
 pub fn standardize_with(x: impl Into<Array>, axes: impl Into<Axes>, options: StandardizeOptions) -> Array {
-    let (axes, algorithm) = (axes.into(), options.algorithm);
+    let (x, axes, algorithm) = (x.into(), axes.into(), options.algorithm);
     check_mask("standardize", options.where_.as_ref());
+    sorted_axes_of("standardize", &axes, &x);
     let optional = [&options.mean, &options.variance, &options.epsilon, &options.where_].map(Option::as_ref);
-    jitted_some("standardize", (axes.clone(), algorithm), [&x.into()], optional, |[x], optional| {
+    jitted_some("standardize", (axes.clone(), algorithm), [&x], optional, |[x], optional| {
         let [mean, variance, epsilon, where_] = optional.map(|x| x.cloned());
         standardized(&inexact(x), &axes, StandardizeOptions { mean, variance, epsilon, where_, algorithm })
     })

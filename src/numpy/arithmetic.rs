@@ -17,7 +17,7 @@ use crate::numpy::{greater, isposinf, less, logical_and, where_};
 /// the result; they are arrays, references to arrays, or numbers.
 ///
 /// # Errors
-/// `add got incompatible shapes for broadcasting: (3,), (4,)`
+/// `add got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 /// ```
 /// use raxla::{Array, numpy as jnp};
 ///
@@ -34,7 +34,7 @@ pub fn add(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `x - y`.
 ///
 /// # Errors
-/// `sub got incompatible shapes for broadcasting: (3,), (4,)`; two `bool` operands.
+/// `sub got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; two `bool` operands.
 #[track_caller]
 pub fn subtract(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args("subtract", [&x.into(), &y.into()]);
@@ -44,7 +44,7 @@ pub fn subtract(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `x y`; `bool` is logical and.
 ///
 /// # Errors
-/// `mul got incompatible shapes for broadcasting: (3,), (4,)`
+/// `mul got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 #[track_caller]
 pub fn multiply(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args("multiply", [&x.into(), &y.into()]);
@@ -54,7 +54,7 @@ pub fn multiply(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `x / y` as a float, also for integers.
 ///
 /// # Errors
-/// `div got incompatible shapes for broadcasting: (3,), (4,)`
+/// `div got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 #[track_caller]
 pub fn true_divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args_inexact("true_divide", [&x.into(), &y.into()]);
@@ -95,7 +95,7 @@ pub fn floor_divide(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `x - y floor(x / y)`: the rest, with the sign of the divisor.
 ///
 /// # Errors
-/// `rem got incompatible shapes for broadcasting: (3,), (4,)`; complex operands.
+/// `rem got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; complex operands.
 #[track_caller]
 pub fn remainder(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     jitted("remainder", (), [&x.into(), &y.into()], |[x, y]| {
@@ -124,7 +124,7 @@ pub fn mod_(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// `x - y trunc(x / y)`: the rest, with the sign of the dividend.
 ///
 /// # Errors
-/// `rem got incompatible shapes for broadcasting: (3,), (4,)`; complex operands.
+/// `rem got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; complex operands.
 #[track_caller]
 pub fn fmod(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     jitted("fmod", (), [&x.into(), &y.into()], |[x, y]| {
@@ -214,7 +214,7 @@ fn pow_integers(mut x: Array, mut y: Array) -> Array {
 /// `x` to the power `y` as a float.
 ///
 /// # Errors
-/// `pow got incompatible shapes for broadcasting: (3,), (4,)`
+/// `pow got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 #[track_caller]
 pub fn float_power(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args_inexact("float_power", [&x.into(), &y.into()]);
@@ -224,7 +224,7 @@ pub fn float_power(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// The larger of `x` and `y`; nan if either is.
 ///
 /// # Errors
-/// `max got incompatible shapes for broadcasting: (3,), (4,)`
+/// `max got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 #[track_caller]
 pub fn maximum(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args("maximum", [&x.into(), &y.into()]);
@@ -234,7 +234,7 @@ pub fn maximum(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 /// The smaller of `x` and `y`; nan if either is.
 ///
 /// # Errors
-/// `min got incompatible shapes for broadcasting: (3,), (4,)`
+/// `min got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 #[track_caller]
 pub fn minimum(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args("minimum", [&x.into(), &y.into()]);

@@ -5,9 +5,10 @@ use smallvec::SmallVec;
 use crate::arguments::{Axes, Axis, Integer, options};
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
-use crate::error::{OrThrow, throw};
+use crate::error::throw;
 use crate::lax;
 pub use crate::lax::DotOptions;
+use crate::lax::arguments::{axes_of, axis_of};
 use crate::numpy::util::{promote_args, promote_dtypes, result_type_of};
 use crate::numpy::{concatenate, conjugate, multiply, ravel};
 
@@ -226,8 +227,8 @@ pub fn vecdot_with(
     options: DotOptions,
 ) -> Array {
     let (x, y, axis) = (x.into(), y.into(), axis.into());
-    let x = lax::move_axis(&x, axis.position("vecdot", x.ndim()).or_throw(), x.ndim() - 1);
-    let y = lax::move_axis(&y, axis.position("vecdot", y.ndim()).or_throw(), y.ndim() - 1);
+    let x = lax::move_axis(&x, axis_of("vecdot", axis, &x), x.ndim() - 1);
+    let y = lax::move_axis(&y, axis_of("vecdot", axis, &y), y.ndim() - 1);
     let row = lax::expand_dims(&conjugate(&x), [x.ndim() - 1]);
     let out = matrices("vecdot", &row, &lax::expand_dims(&y, [y.ndim()]), &options);
     lax::squeeze(&out, [out.ndim() - 2, out.ndim() - 1])
@@ -345,9 +346,7 @@ fn tensor_product(x: &Array, y: &Array, axes: &Contracting, options: &DotOptions
             }
             ((x.ndim() - n..x.ndim()).collect(), (0..*n).collect())
         }
-        Contracting::Pairs(a, b) => {
-            (a.positions("tensordot", x.ndim()).or_throw(), b.positions("tensordot", y.ndim()).or_throw())
-        }
+        Contracting::Pairs(a, b) => (axes_of("tensordot", a, x), axes_of("tensordot", b, y)),
     };
     contract("tensordot", x, y, (&over_x, &over_y), (&[], &[]), options)
 }
@@ -412,8 +411,8 @@ fn cross_product(x: &Array, y: &Array, options: &CrossOptions) -> Array {
 #[track_caller]
 fn crossed(x: &Array, y: &Array, [axisa, axisb, axisc]: [Axis; 3]) -> Array {
     let [x, y] = promote_dtypes([x, y]);
-    let x = lax::move_axis(&x, axisa.position("cross", x.ndim()).or_throw(), x.ndim() - 1);
-    let y = lax::move_axis(&y, axisb.position("cross", y.ndim()).or_throw(), y.ndim() - 1);
+    let x = lax::move_axis(&x, axis_of("cross", axisa, &x), x.ndim() - 1);
+    let y = lax::move_axis(&y, axis_of("cross", axisb, &y), y.ndim() - 1);
     let components = |a: &Array| a.shape()[a.ndim() - 1];
     if !matches!((components(&x), components(&y)), (2 | 3, 2 | 3)) {
         throw!(Shape, "cross: vectors must have 2 or 3 components, got {} and {}", x.aval(), y.aval());
@@ -437,5 +436,5 @@ fn crossed(x: &Array, y: &Array, [axisa, axisb, axisc]: [Axis; 3]) -> Array {
         return component(0, 1);
     }
     let out = lax::stack(&[component(1, 2), component(2, 0), component(0, 1)], -1);
-    lax::move_axis(&out, out.ndim() - 1, axisc.position("cross", out.ndim()).or_throw())
+    lax::move_axis(&out, out.ndim() - 1, axis_of("cross", axisc, &out))
 }

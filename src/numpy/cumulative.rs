@@ -7,6 +7,7 @@ use crate::core::config::canonicalize;
 use crate::dtype::DType;
 use crate::error::OrThrow;
 use crate::lax;
+use crate::lax::arguments::axis_of;
 use crate::numpy::logic::to_bool;
 use crate::numpy::util::{constant, promote_integer, strong};
 use crate::numpy::{isnan, where_};
@@ -34,7 +35,7 @@ fn cumulative(
 #[track_caller]
 fn accumulated(name: &str, x: &Array, axis: OptAxis, options: &CumulativeOptions, product: bool) -> Array {
     let (x, axis) = match axis.get() {
-        Some(axis) if x.ndim() > 0 => (x.clone(), axis.position(name, x.ndim()).or_throw()),
+        Some(axis) if x.ndim() > 0 => (x.clone(), axis_of(name, axis, x)),
         Some(axis) => (lax::reshape(x, [1]), axis.position(name, 1).or_throw()),
         None => (lax::reshape(x, [x.size()]), 0),
     };

@@ -187,7 +187,9 @@ impl Subscripts {
                 } else if *n != 1 && size != n {
                     bail!(
                         Shape,
-                        "einsum: size of label {label:?} for operand {i} ({n}) does not match previous terms ({size})"
+                        "einsum: size of label {label:?} for operand {i} ({n}) does not match previous terms ({size}), got \
+                         {text:?} of {}",
+                        operands.iter().map(|x| x.aval().to_string()).collect::<Vec<_>>().join(", ")
                     );
                 }
             }

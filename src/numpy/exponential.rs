@@ -73,7 +73,7 @@ pub fn acosh(x: impl Into<Array>) -> Array {
 /// The angle of the point `(x2, x1)`: `atan(x1 / x2)` in the right quadrant, in radians from -π to π.
 ///
 /// # Errors
-/// `atan2 got incompatible shapes for broadcasting: (3,), (4,)`
+/// `atan2 got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 #[track_caller]
 pub fn arctan2(x1: impl Into<Array>, x2: impl Into<Array>) -> Array {
     let [x1, x2] = promote_args_inexact("arctan2", [&x1.into(), &x2.into()]);

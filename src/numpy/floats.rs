@@ -231,7 +231,7 @@ pub fn spacing(x: impl Into<Array>) -> Array {
 /// The next float after `x` towards `y`.
 ///
 /// # Errors
-/// `nextafter got incompatible shapes for broadcasting: (3,), (4,)`
+/// `nextafter got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
 #[track_caller]
 pub fn nextafter(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_args_inexact("nextafter", [&x.into(), &y.into()]);

@@ -3,8 +3,9 @@
 use crate::arguments::{Axis, options};
 use crate::calls::jit_call::jitted_some;
 use crate::core::array::Array;
-use crate::error::{OrThrow, throw};
+use crate::error::throw;
 use crate::lax;
+use crate::lax::arguments::axis_of;
 use crate::numpy::sorting::{SearchsortedOptions, Side, search};
 use crate::numpy::util::{broadcast_to_shape, inexact, promote_dtypes};
 use crate::numpy::{Number, clip, concatenate, moveaxis, multiply, ravel, remainder, subtract, where_};
@@ -72,7 +73,7 @@ fn differences_with(name: &str, x: &Array, axis: Axis, n: usize, ends: [Option<&
     if n == 0 {
         return x.clone();
     }
-    let axis = axis.position(name, x.ndim()).or_throw();
+    let axis = axis_of(name, axis, x);
     let mut edge = x.shape().to_vec();
     edge[axis] = 1;
     let mut parts = Vec::new();
@@ -201,7 +202,7 @@ fn integral_of(y: &Array, axis: Axis, x: Option<&Array>, dx: Option<&Array>) -> 
             (y, dx)
         }
     };
-    let axis = axis.position("trapezoid", y.ndim()).or_throw();
+    let axis = axis_of("trapezoid", axis, &y);
     let y = moveaxis(y, axis, -1);
     let last = y.ndim() - 1;
     let n = y.shape()[last] as i64;

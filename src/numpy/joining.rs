@@ -10,6 +10,7 @@ use crate::core::config::canonicalize;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
+use crate::lax::arguments::axis_of;
 use crate::lax::elementwise::tuple;
 use crate::numpy::util::{broadcast_to_shape, result_type_of};
 use crate::numpy::{atleast_1d, atleast_2d, atleast_3d, ravel};
@@ -319,7 +320,7 @@ pub fn array_split<R: FromArrays>(
 
 #[track_caller]
 fn split_at(name: &str, x: &Array, sections: &Sections, axis: Axis) -> Vec<Array> {
-    let axis = axis.position(name, x.ndim()).or_throw();
+    let axis = axis_of(name, axis, x);
     let n = x.shape()[axis];
     let bounds: Vec<usize> = match sections {
         Sections::Equal(0) => throw!(InvalidArgument, "{name}: number of sections must be larger than 0"),
@@ -374,14 +375,14 @@ pub fn unstack<R: FromArrays>(x: impl Into<Array>, axis: impl Into<Axis>) -> R {
 
 #[track_caller]
 fn slices(name: &str, x: &Array, axis: Axis) -> Vec<Array> {
-    let axis = axis.position(name, x.ndim()).or_throw();
+    let axis = axis_of(name, axis, x);
     lax::unstack(x, axis as i64)
 }
 
 /// All arrays copied to their common shape.
 ///
 /// # Errors
-/// `broadcast_arrays: incompatible shapes for broadcasting: shapes=[(3,), (4,)]`; another number of results than of arrays.
+/// `broadcast_arrays: incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; another number of results than of arrays.
 /// ```
 /// use raxla::{Array, numpy as jnp};
 ///

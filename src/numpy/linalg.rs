@@ -6,9 +6,10 @@ use crate::arguments::{Axes, options};
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::dtype::DType;
-use crate::error::{OrThrow, throw};
+use crate::error::throw;
 use crate::lax;
 use crate::lax::DotPrecision;
+use crate::lax::arguments::axes_of;
 use crate::numpy::contraction::{DotOptions, dots};
 use crate::numpy::reductions::{ReduceOptions, max_with, min_with, sum_with};
 use crate::numpy::util::{broadcast_to_shape, inexact};
@@ -176,7 +177,7 @@ fn norm_of(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
 
 #[track_caller]
 fn normed(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
-    let dims = axes.positions("norm", x.ndim()).or_throw();
+    let dims = axes_of("norm", axes, x);
     let kept = || ReduceOptions::new().keepdims(options.keepdims);
     match (options.ord, &dims[..]) {
         (None, _) | (Some(Norm::Frobenius), [_, _]) => root_of_squares(x, &dims, kept()),

@@ -25,7 +25,7 @@ macro_rules! comparisons {
         #[doc = $doc]
         ///
         /// # Errors
-        /// Shapes that do not broadcast: `got incompatible shapes for broadcasting: (3,), (4,)`
+        /// Shapes that do not broadcast: `got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`
         #[track_caller]
         pub fn $name(x: impl Into<Array>, y: impl Into<Array>) -> Array {
             let [x, y] = promote_args(stringify!($name), [&x.into(), &y.into()]);
@@ -45,7 +45,7 @@ macro_rules! binary_functions {
         #[doc = $doc]
         ///
         /// # Errors
-        /// Shapes that do not broadcast: `got incompatible shapes for broadcasting: (3,), (4,)`; dtypes that the operation
+        /// Shapes that do not broadcast: `got incompatible shapes for broadcasting: (3,), (4,): 3 and 4 at axis -1 are neither equal nor 1`; dtypes that the operation
         /// is not defined for.
         #[track_caller]
         pub fn $name(x: impl Into<Array>, y: impl Into<Array>) -> Array {
@@ -385,7 +385,7 @@ fn round_to(name: &str, x: &Array, decimals: i64) -> Array {
 /// `x` and `y` are promoted to one dtype; all three are broadcast.
 ///
 /// # Errors
-/// `where: incompatible shapes for broadcasting: shapes=[(3,), (4,), ()]`
+/// `where: incompatible shapes for broadcasting: (3,), (4,), (): 3 and 4 at axis -1 are neither equal nor 1`
 /// ```
 /// use raxla::{Array, numpy as jnp};
 ///

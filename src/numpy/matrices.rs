@@ -5,8 +5,9 @@ use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
-use crate::error::{OrThrow, throw};
+use crate::error::throw;
 use crate::lax;
+use crate::lax::arguments::axis_of;
 use crate::numpy::joining::FromArrays;
 use crate::numpy::reductions::{ReduceOptions, sum_with};
 use crate::numpy::util::{broadcast_to_shape, constant, default_float, strong};
@@ -247,8 +248,8 @@ pub fn diagonal_with(x: impl Into<Array>, options: DiagonalOptions) -> Array {
 #[track_caller]
 fn matrices_last(name: &str, x: &Array, axis1: Axis, axis2: Axis) -> Array {
     let x = at_least_matrix(name, x.clone());
-    let axis1 = axis1.position(name, x.ndim()).or_throw();
-    let axis2 = axis2.position(name, x.ndim()).or_throw();
+    let axis1 = axis_of(name, axis1, &x);
+    let axis2 = axis_of(name, axis2, &x);
     if axis1 == axis2 {
         throw!(InvalidArgument, "{name}: axis1 and axis2 cannot be the same, got {axis1}");
     }

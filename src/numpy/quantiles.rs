@@ -4,8 +4,9 @@ use crate::arguments::{Axes, options};
 use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
 use crate::dtype::DType;
-use crate::error::{OrThrow, throw};
+use crate::error::throw;
 use crate::lax;
+use crate::lax::arguments::{axes_of, sorted_axes_of};
 use crate::numpy::reductions::ReduceOptions;
 use crate::numpy::util::{
     broadcast_to_shape, constant, default_int, inexact, promote_dtypes, reject_complex, strong,
@@ -162,14 +163,14 @@ fn quantiles(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOp
     if q.ndim() > 1 {
         throw!(Shape, "{name}: q must be a scalar or a vector, got {}", q.aval());
     }
-    let dims = axes.sorted(name, x.ndim()).or_throw();
+    let dims = sorted_axes_of(name, axes, &x);
     let (x, weights) = match &options.weights {
         None => (x, None),
         Some(_) if options.method != QuantileMethod::InvertedCdf => {
             throw!(InvalidArgument, "{name}: weights need the method InvertedCdf, got {:?}", options.method)
         }
         Some(weights) => {
-            let given = axes.positions(name, x.ndim()).or_throw();
+            let given = axes_of(name, axes, &x);
             let (x, weights) = weighed(name, &x, weights, axes.is_all(), &given);
             (x, Some(weights))
         }

@@ -9,6 +9,7 @@ use crate::core::config::canonicalize;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
+use crate::lax::arguments::axis_of;
 use crate::numpy::util::{
     broadcast_arrays_array, broadcast_to_shape, default_float, default_int, result_type_of, strong,
     to_inexact, upcast_f16,
@@ -378,6 +379,6 @@ fn multiples(start: &Array, stop: &Array, num: usize, options: &GeomspaceOptions
     let (first, last) = (log10(divide(&start, &sign)), log10(divide(&stop, &sign)));
     let how = LogspaceOptions::new().endpoint(options.endpoint);
     let out = multiply(&sign, powers("geomspace", &first, &last, num, &how));
-    let axis = options.axis.position("geomspace", out.ndim()).or_throw();
+    let axis = axis_of("geomspace", options.axis, &out);
     strong(&lax::move_axis(&out, 0, axis), dtype)
 }

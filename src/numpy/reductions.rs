@@ -8,8 +8,9 @@ use crate::calls::jit_call::jitted_some;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
-use crate::error::{OrThrow, throw};
+use crate::error::throw;
 use crate::lax;
+use crate::lax::arguments::sorted_axes_of;
 use crate::numpy::util::{constant, default_int, extreme, numeric, promote_integer, strong, upcast_f16};
 use crate::numpy::where_;
 
@@ -145,7 +146,7 @@ pub(crate) fn check_mask<'a>(name: &str, mask: Option<&'a Array>) -> Option<&'a 
 /// A reduction by its options. JAX: `_reduction`.
 #[track_caller]
 pub(super) fn reduce(name: &str, kind: Reduction, x: &Array, axes: &Axes, options: &ReduceOptions) -> Array {
-    let dims = axes.sorted(name, x.ndim()).or_throw();
+    let dims = sorted_axes_of(name, axes, x);
     let mask = check_mask(name, options.where_.as_ref());
     if options.initial.is_none() && matches!(kind, Max | Min) {
         if mask.is_some() {

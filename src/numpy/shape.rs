@@ -7,6 +7,7 @@ use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::error::{OrThrow, Result, throw};
 use crate::lax;
+use crate::lax::arguments::{axes_of, axis_of, sorted_axes_of};
 use crate::lax::elementwise::tuple;
 use crate::numpy::util::{broadcast_to_shape, default_int, strong};
 use crate::numpy::{TakeMode, TakeOptions, cumsum, take_with};
@@ -125,7 +126,7 @@ fn permuted(name: &str, x: &Array, axes: &Axes) -> Array {
     if given.len() != x.ndim() {
         throw!(Shape, "{name}: axes {given:?} are not a permutation of the axes of {}", x.aval());
     }
-    lax::transpose(x, axes.positions(name, x.ndim()).or_throw())
+    lax::transpose(x, axes_of(name, axes, x))
 }
 
 /// The last two axes exchanged.
@@ -148,8 +149,8 @@ pub fn matrix_transpose(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn swapaxes(x: impl Into<Array>, axis1: impl Into<Axis>, axis2: impl Into<Axis>) -> Array {
     let x = x.into();
-    let a = axis1.into().position("swapaxes", x.ndim()).or_throw();
-    let b = axis2.into().position("swapaxes", x.ndim()).or_throw();
+    let a = axis_of("swapaxes", axis1.into(), &x);
+    let b = axis_of("swapaxes", axis2.into(), &x);
     let mut order: Vec<usize> = (0..x.ndim()).collect();
     order.swap(a, b);
     lax::transpose(&x, &order)
@@ -173,8 +174,8 @@ pub fn moveaxis(x: impl Into<Array>, source: impl Into<Axes>, destination: impl 
 
 #[track_caller]
 fn moved(x: &Array, source: &Axes, destination: &Axes) -> Array {
-    let source = source.positions("moveaxis", x.ndim()).or_throw();
-    let destination = destination.positions("moveaxis", x.ndim()).or_throw();
+    let source = axes_of("moveaxis", source, x);
+    let destination = axes_of("moveaxis", destination, x);
     if source.len() != destination.len() {
         throw!(
             Shape,
@@ -246,7 +247,7 @@ pub fn expand_dims(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 #[track_caller]
 pub fn squeeze(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
     let (x, axes) = (x.into(), axes.into());
-    let mut dims = axes.sorted("squeeze", x.ndim()).or_throw();
+    let mut dims = sorted_axes_of("squeeze", &axes, &x);
     if axes.is_all() {
         dims.retain(|d| x.shape()[*d] == 1);
     }
@@ -395,7 +396,7 @@ pub fn repeat_with(
 fn repeated(x: &Array, repeats: &Repeats, axis: OptAxis, options: &RepeatOptions) -> Array {
     let (x, axis) = match axis.get() {
         None => (ravel(x), 0),
-        Some(axis) => (x.clone(), axis.position("repeat", x.ndim()).or_throw()),
+        Some(axis) => (x.clone(), axis_of("repeat", axis, x)),
     };
     let counts = match repeats {
         Repeats::Each(n) if options.total_repeat_length.is_none() => return each_repeated(&x, *n, axis),
@@ -466,7 +467,7 @@ pub fn flip(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 
 #[track_caller]
 fn flipped(name: &str, x: &Array, axes: &Axes) -> Array {
-    let axes = axes.positions(name, x.ndim()).or_throw();
+    let axes = axes_of(name, axes, x);
     jitted("_flip", axes.clone(), [x], |[x]| lax::rev(x, &axes))
 }
 
@@ -527,7 +528,7 @@ fn rolled_along(x: &Array, shifts: &[i64], axes: &[i64]) -> Array {
         if shifts.is_empty() || axes.is_empty() {
             break;
         }
-        let axis = Axis::from(pick(axes)).position("roll", x.ndim()).or_throw();
+        let axis = axis_of("roll", Axis::from(pick(axes)), x);
         out = roll_axis(&out, pick(shifts), axis);
     }
     out
@@ -571,7 +572,7 @@ pub fn rot90(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn rot90_with(x: impl Into<Array>, options: Rot90Options) -> Array {
     let x = x.into();
-    let axes = options.axes.positions("rot90", x.ndim()).or_throw();
+    let axes = axes_of("rot90", &options.axes, &x);
     let &[a, b] = &axes[..] else { throw!(InvalidArgument, "rot90: takes two different axes, got {axes:?}") };
     let k = options.k.rem_euclid(4);
     jitted("rot90", (k, a, b), [&x], |[x]| match k {

@@ -9,6 +9,7 @@ use crate::core::config::canonicalize;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
+use crate::lax::arguments::axis_of;
 use crate::numpy::reductions::{ReduceOptions, sum_with};
 use crate::numpy::util::{default_int, promote_dtypes};
 use crate::numpy::{
@@ -41,7 +42,7 @@ options! {
 fn along(name: &str, x: &Array, axis: OptAxis) -> (Array, usize) {
     match axis.get() {
         None => (ravel(x), 0),
-        Some(axis) => (x.clone(), axis.position(name, x.ndim()).or_throw()),
+        Some(axis) => (x.clone(), axis_of(name, axis, x)),
     }
 }
 
@@ -131,7 +132,7 @@ fn lexsorted(keys: &[&Array], axis: Axis) -> Array {
     if let Some(other) = keys.iter().find(|k| k.shape() != first.shape()) {
         throw!(Shape, "lexsort: keys must have one shape, got {} and {}", first.aval(), other.aval());
     }
-    let axis = axis.position("lexsort", first.ndim()).or_throw();
+    let axis = axis_of("lexsort", axis, first);
     jitted_list("lexsort", axis, keys, |keys| {
         let positions = lax::broadcasted_iota(default_int(), keys[0].shape(), axis);
         let operands: Vec<&Array> = keys.iter().rev().chain([&positions]).collect();

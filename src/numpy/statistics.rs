@@ -5,8 +5,9 @@ use crate::calls::jit_call::jitted_some;
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
 use crate::dtype::DType;
-use crate::error::{OrThrow, throw};
+use crate::error::throw;
 use crate::lax;
+use crate::lax::arguments::axes_of;
 use crate::numpy::reductions::{ReduceOptions, Reduction, check_mask, reduce};
 use crate::numpy::util::{
     broadcast_to_shape, constant, inexact, promote_dtypes, strong, to_inexact, upcast_f16,
@@ -16,7 +17,7 @@ use crate::numpy::{MaybePair, Pair, isnan, multiply, nansum_with, where_};
 /// How many elements make one of the result.
 #[track_caller]
 fn size(name: &str, x: &Array, axes: &Axes) -> usize {
-    axes.positions(name, x.ndim()).or_throw().iter().map(|d| x.shape()[*d]).product()
+    axes_of(name, axes, x).iter().map(|d| x.shape()[*d]).product()
 }
 
 /// How many elements that the mask lets through make one of the result, in `dtype`. JAX: `_count`.
@@ -378,7 +379,7 @@ pub fn average_with<SomeOptions: MaybePair<AverageOptions>>(
 
 #[track_caller]
 fn averaged(x: &Array, axes: &Axes, options: &AverageOptions) -> (Array, Array) {
-    let dims = axes.positions("average", x.ndim()).or_throw();
+    let dims = axes_of("average", axes, x);
     let sums = ReduceOptions::new().keepdims(options.keepdims);
     let Some(weights) = &options.weights else {
         let out = mean_of("average", &inexact(x), axes, &sums);

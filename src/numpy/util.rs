@@ -10,7 +10,7 @@ use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::lax::broadcast_in_dim::broadcast_to;
 pub(crate) use crate::lax::common_shape as broadcast_shapes;
-use crate::lax::elementwise::tuple;
+use crate::lax::elementwise::incompatible;
 
 /// The dtype that an operation on these arrays computes in, and whether it is weak. JAX: `dtypes.lattice_result_type`.
 pub(crate) fn result_type_of(args: &[&Array]) -> (DType, bool) {
@@ -158,8 +158,7 @@ pub(crate) fn promote_shapes<const N: usize>(name: &str, mut args: [Array; N]) -
     }
     let shapes = args.each_ref().map(Array::shape);
     if broadcast_shapes(&shapes).is_err() {
-        let shapes = shapes.map(tuple).join(", ");
-        throw!(Shape, "{name} got incompatible shapes for broadcasting: {shapes}");
+        throw!(Shape, "{name} got incompatible shapes for broadcasting: {}", incompatible(&shapes));
     }
     let rank = args.iter().map(Array::ndim).max().unwrap_or(0);
     for x in &mut args {

@@ -9,6 +9,7 @@ use crate::core::aval::Shape;
 use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
+use crate::lax::arguments::axis_of;
 use crate::lax::elementwise::tuple;
 use crate::lax::{
     GatherDimensionNumbers, GatherOptions, GatherScatterMode, add, argmax, bitwise_and, clamp,
@@ -255,7 +256,11 @@ fn permuted(key: &Key, x: &Array, options: &PermutationOptions) -> Array {
     let axis = options.axis.position("permutation", x.ndim().max(1)).or_throw();
     if x.ndim() == 0 {
         if x.dtype().is_inexact() {
-            throw!(InvalidArgument, "x must be an integer or at least 1-dimensional");
+            throw!(
+                InvalidArgument,
+                "permutation: x must be an integer or at least 1-dimensional, got {}",
+                x.aval()
+            );
         }
         let n = x.to_scalar().or_throw().to_i128().max(0) as usize;
         return shuffle(key, &iota(DType::I64, n), 0);
@@ -321,7 +326,7 @@ pub fn choice(key: &Key, a: impl Into<Array>, shape: impl Into<Dims>) -> Array {
 /// ```
 ///
 /// # Errors
-/// As [`choice`]; `Cannot take a larger sample (size 5) than population (size 3) when 'replace=False'`; `p` of another size
+/// As [`choice`]; `choice: cannot take a larger sample (size 5) than population (size 3) without replacement`; `p` of another size
 /// than there are elements; an axis out of range.
 #[track_caller]
 pub fn choice_with(key: &Key, a: impl Into<Array>, shape: impl Into<Dims>, options: ChoiceOptions) -> Array {
@@ -349,12 +354,12 @@ fn chosen(key: &Key, a: &Array, shape: &[usize], options: &ChoiceOptions) -> Arr
         return full(shape, literal(a.dtype(), 0.0));
     }
     if n == 0 {
-        throw!(InvalidArgument, "a must be greater than 0 unless no samples are taken");
+        throw!(InvalidArgument, "choice: a must be greater than 0 unless no samples are taken");
     }
     if !options.replace && draws > n {
         throw!(
             InvalidArgument,
-            "Cannot take a larger sample (size {draws}) than population (size {n}) when 'replace=False'"
+            "choice: cannot take a larger sample (size {draws}) than population (size {n}) without replacement"
         );
     }
     let indices = match &options.p {
@@ -455,7 +460,7 @@ pub fn categorical_with(key: &Key, logits: impl Into<Array>, options: Categorica
 #[track_caller]
 fn categorical_of(key: &Key, logits: &Array, options: &CategoricalOptions) -> Array {
     let key = key.single("categorical");
-    let at = options.axis.position("categorical", logits.ndim()).or_throw();
+    let at = axis_of("categorical", options.axis, logits);
     let dtype = logits.dtype();
     if !dtype.is_float() {
         throw!(DType, "dtype argument to `gumbel` must be a float dtype, got {dtype}");

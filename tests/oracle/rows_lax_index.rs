@@ -84,8 +84,14 @@ pub const LAX_INDEX: &[&[Row]] = &[&[
     row!("lax.scatter_mul", |x, p| scatter!(lax::scatter_mul_with, x, p)),
     row!("lax.scatter_min", |x, p| scatter!(lax::scatter_min_with, x, p)),
     row!("lax.scatter_max", |x, p| scatter!(lax::scatter_max_with, x, p)),
-    row!("lax.dynamic_slice", |x, p| lax::dynamic_slice(&x[0], &x[1..], p.ints("slice_sizes"))),
-    row!("lax.dynamic_update_slice", |x, _| lax::dynamic_update_slice(&x[0], &x[1], &x[2..])),
+    row!("lax.dynamic_slice", |x, p| match allow_negative(p) {
+        Some(options) => lax::dynamic_slice_with(&x[0], &x[1..], p.ints("slice_sizes"), options),
+        None => lax::dynamic_slice(&x[0], &x[1..], p.ints("slice_sizes")),
+    }),
+    row!("lax.dynamic_update_slice", |x, p| match allow_negative(p) {
+        Some(options) => lax::dynamic_update_slice_with(&x[0], &x[1], &x[2..], options),
+        None => lax::dynamic_update_slice(&x[0], &x[1], &x[2..]),
+    }),
     row!("lax.dynamic_slice_in_dim", |x, p| lax::dynamic_slice_in_dim(
         &x[0],
         &x[1],
@@ -111,3 +117,16 @@ pub const LAX_INDEX: &[&[Row]] = &[&[
         p.int("axis")
     )),
 ]];
+
+/// One answer, or one for each axis.
+fn allow_negative(p: &Params) -> Option<lax::DynamicSliceOptions> {
+    let options = lax::DynamicSliceOptions::new();
+    match p.get("allow_negative_indices") {
+        serde_json::Value::Bool(all) => Some(options.allow_negative_indices(*all)),
+        serde_json::Value::Array(each) => {
+            let each = each.iter().map(|one| one.as_bool().unwrap());
+            Some(options.allow_negative_indices(each.collect::<Vec<_>>()))
+        }
+        _ => None,
+    }
+}

@@ -259,7 +259,7 @@ fn what_samplers_refuse_is_said_at_the_users_line() {
         ),
         (
             |k| random::choice_with(k, 3, 4, ChoiceOptions::new().replace(false)),
-            "Cannot take a larger sample (size 4) than population (size 3) when 'replace=False'",
+            "choice: cannot take a larger sample (size 4) than population (size 3) without replacement",
         ),
         (
             |k| random::permutation_with(k, [1, 2], PermutationOptions::new().axis(1)),

@@ -101,7 +101,7 @@ fn fori_loop_with_traced_bounds_is_a_while_loop() {
     assert_eq!(found[0].to_vec::<i32>().unwrap(), [0, 3, 10]);
     let e = fori_loop(0.5, 3, |_: Array, x: Array| x, Array::scalar(0i32)).unwrap_err();
     assert!(
-        e.message().starts_with("lower and upper arguments to fori_loop must have equal types, got f32"),
+        e.message().starts_with("fori_loop: lower and upper must be integers of one dtype, got f32"),
         "{e}"
     );
 }

@@ -23,6 +23,12 @@ pub(crate) fn axes_of(name: &str, axes: &Axes, x: &Array) -> Shape {
     named(axes.positions(name, x.ndim()), x)
 }
 
+/// The positions of axes of `x`, in increasing order.
+#[track_caller]
+pub(crate) fn sorted_axes_of(name: &str, axes: &Axes, x: &Array) -> Shape {
+    named(axes.sorted(name, x.ndim()), x)
+}
+
 #[track_caller]
 fn named<T>(found: Result<T>, x: &Array) -> T {
     match found {

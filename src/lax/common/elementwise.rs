@@ -62,10 +62,11 @@ pub(crate) fn one_dtype(
     if !accepts(dtype) {
         bail!(
             DType,
-            "{} does not accept dtype {}. Accepted dtypes are {}",
+            "{} does not accept dtype {}. Accepted dtypes are {}{}",
             prim.name(),
             dtype,
-            domain_name(accepts)
+            domain_name(accepts),
+            instead(prim.name(), dtype)
         );
     }
     Ok(dtype)
@@ -76,6 +77,37 @@ pub(crate) fn tuple(shape: &[usize]) -> String {
     match shape {
         [n] => format!("({n},)"),
         _ => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// `(2, 3), (4,): 3 and 4 at axis -1 are neither equal nor 1`: shapes that do not broadcast, and why.
+#[cold]
+pub(crate) fn incompatible(shapes: &[&[usize]]) -> String {
+    let list: Vec<String> = shapes.iter().map(|shape| tuple(shape)).collect();
+    let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
+    // From the last axis on, as it is compared.
+    let differ = (1..=rank).find_map(|i| {
+        let mut sizes = shapes.iter().filter(|shape| shape.len() >= i).map(|shape| shape[shape.len() - i]);
+        let first = sizes.by_ref().find(|n| *n != 1)?;
+        sizes.find(|n| *n != 1 && *n != first).map(|other| (i, first, other))
+    });
+    match differ {
+        Some((i, n, m)) => format!("{}: {n} and {m} at axis -{i} are neither equal nor 1", list.join(", ")),
+        None => format!("{}: they differ in rank (numpy functions broadcast)", list.join(", ")),
+    }
+}
+
+/// What to write instead of an operation that does not accept this dtype.
+fn instead(name: &str, dtype: DType) -> &'static str {
+    match name {
+        "shift_left" | "shift_right_logical" | "shift_right_arithmetic" if dtype.is_float() => {
+            ": multiply by a power of two, or convert by astype"
+        }
+        "and" | "or" | "xor" | "not" if dtype.is_inexact() => {
+            ": numpy::logical_and and its like take numbers; or compare first, or convert by astype"
+        }
+        _ if !dtype.is_inexact() => ": convert by astype",
+        _ => "",
     }
 }
 
@@ -93,8 +125,13 @@ pub(crate) fn broadcast_shape(prim: &dyn Primitive, ins: &[ShapedArray]) -> Resu
         let fits = shape.len() == a.shape().len()
             && shape.iter().zip(a.shape()).all(|(m, n)| m == n || *m == 1 || *n == 1);
         if !fits {
-            let shapes: Vec<String> = ins.iter().map(|a| tuple(a.shape())).collect();
-            bail!(Shape, "{} got incompatible shapes for broadcasting: {}", prim.name(), shapes.join(", "));
+            let shapes: SmallVec<[&[usize]; 4]> = ins.iter().map(|a| a.shape()).collect();
+            bail!(
+                Shape,
+                "{} got incompatible shapes for broadcasting: {}",
+                prim.name(),
+                incompatible(&shapes)
+            );
         }
         for (m, n) in shape.iter_mut().zip(a.shape()) {
             if *m == 1 {

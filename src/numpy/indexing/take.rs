@@ -6,6 +6,7 @@ use crate::arguments::{OptAxis, options};
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::error::{OrThrow, throw};
+use crate::lax::arguments::axis_of;
 use crate::lax::{self, GatherDimensionNumbers, GatherScatterMode};
 use crate::numpy::util::{broadcast_shapes, broadcast_to_shape, strong_constant};
 use crate::numpy::where_;
@@ -82,7 +83,7 @@ fn taken(x: &Array, indices: &Array, axis: OptAxis, options: &TakeOptions) -> Ar
 fn taken_along_one(x: &Array, indices: &Array, axis: OptAxis, options: &TakeOptions) -> Array {
     let (x, axis) = match axis.get() {
         None => (crate::numpy::ravel(x), 0),
-        Some(axis) => (x.clone(), axis.position("take", x.ndim()).or_throw()),
+        Some(axis) => (x.clone(), axis_of("take", axis, x)),
     };
     check_integers("take", indices);
     let (n, size) = (indices.ndim(), x.shape()[axis]);
@@ -188,7 +189,7 @@ fn taken_along_each(x: &Array, indices: &Array, axis: OptAxis, options: &TakeAlo
     check_integers(NAME, indices);
     let (x, indices, axis) = match axis.get() {
         None => (crate::numpy::ravel(x), crate::numpy::ravel(indices), 0),
-        Some(axis) => (x.clone(), indices.clone(), axis.position(NAME, x.ndim()).or_throw()),
+        Some(axis) => (x.clone(), indices.clone(), axis_of(NAME, axis, x)),
     };
     if indices.ndim() != x.ndim() {
         let (indices, x) = (indices.aval(), x.aval());

@@ -31,8 +31,8 @@ def scatter(name):
 ADAPTERS = {
     "lax.gather": gather,
     **{f"lax.{name}": scatter(name) for name in SCATTERS},
-    "lax.dynamic_slice": lambda x, *i, slice_sizes: lax.dynamic_slice(x, i, slice_sizes),
-    "lax.dynamic_update_slice": lambda x, u, *i: lax.dynamic_update_slice(x, u, i),
+    "lax.dynamic_slice": lambda x, *i, slice_sizes, **k: lax.dynamic_slice(x, i, slice_sizes, **k),
+    "lax.dynamic_update_slice": lambda x, u, *i, **k: lax.dynamic_update_slice(x, u, i, **k),
 }
 
 # Operand, indices, dimension numbers (update window, inserted, index map, batching of both), window. The indices are
@@ -198,3 +198,9 @@ def slices(f):
     f.case("lax.dynamic_slice_in_dim", ("float32", (4, 3)), arr("int32", 0), slice_size=5, axis=0, error=True)
     f.case("lax.dynamic_index_in_dim", ("float32", (4, 3)), arr("int32", 0), axis=2, error=True)
     f.case("lax.dynamic_update_index_in_dim", ("float32", (4, 3)), ("float32", (1, 3)), arr("int32", 1), axis=0, grad=True)
+    # Negative starts, that count from the end or are moved to 0.
+    for allow in (False, True, [True, False], [False, True]):
+        f.case("lax.dynamic_slice", ("float32", (4, 3)), arr("int32", -2), arr("int32", -3), slice_sizes=[2, 2],
+               allow_negative_indices=allow, grad=True)
+        f.case("lax.dynamic_update_slice", ("float32", (4, 3)), ("float32", (2, 2)), arr("int32", -1), arr("int32", -2),
+               allow_negative_indices=allow, grad=True)
