@@ -93,6 +93,8 @@ pub mod debug;
 pub mod dtype;
 pub mod error;
 pub(crate) mod interpreters;
+#[cfg(feature = "io")]
+pub mod io;
 pub mod lax;
 pub mod mlir;
 pub mod nn;

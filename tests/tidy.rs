@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("numpy", 7),
     ("random", 7),
     ("nn", 7),
+    ("io", 7),
 ];
 
 /// The upward imports that there are, as (files that begin with, what they may import), and why.

@@ -20,6 +20,8 @@ mod end_of_process;
 mod examples;
 mod explain_cache_misses;
 mod higher_order;
+#[cfg(feature = "io")]
+mod io;
 mod jaxprs;
 mod jit_cache;
 mod mistakes;

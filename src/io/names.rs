@@ -1,0 +1,33 @@
+//! The names of a tree's leaves in a file.
+
+use crate::core::array::Array;
+use crate::error::{Result, bail};
+use crate::tree::{self, Path, Pytree, Step};
+
+/// A leaf's path with slashes: `params/fc1/kernel`.
+fn name(path: &Path) -> String {
+    let steps = path.steps().iter().map(|step| match step {
+        Step::Field(name) => name.to_string(),
+        Step::Index(i) => i.to_string(),
+        Step::Key(key) => key.as_str().map_or_else(|| key.to_string(), str::to_owned),
+    });
+    steps.collect::<Vec<_>>().join("/")
+}
+
+/// The leaves with their names; a leaf that is the whole tree is called `value`.
+///
+/// # Errors
+/// Two leaves of one name, as maps with keys that contain slashes may have.
+pub(super) fn named_leaves<T: Pytree>(tree: &T) -> Result<Vec<(String, Array)>> {
+    let leaves = tree::leaves_with_path(tree).into_iter().map(|(path, leaf)| {
+        let name = name(&path);
+        (if name.is_empty() { "value".to_owned() } else { name }, leaf)
+    });
+    let leaves: Vec<(String, Array)> = leaves.collect();
+    let mut names: Vec<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        bail!(InvalidArgument, "two arrays of the tree are named {} in a file", twice[0]);
+    }
+    Ok(leaves)
+}
