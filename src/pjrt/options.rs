@@ -156,6 +156,8 @@ impl CompileOptions {
         self.wishes.push(("xla_llvm_disable_expensive_passes", OptionOverride::Bool(true)));
         // Half of what is left of the time on the CPU, whose emitters for fusions go through MLIR.
         self.wishes.push(("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false)));
+        // A seventh of the rest: each part of a split module sets LLVM up anew.
+        self.wishes.push(("xla_cpu_parallel_codegen_split_count", OptionOverride::Int(1)));
         self
     }
 
