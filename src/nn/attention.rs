@@ -86,8 +86,9 @@ pub fn dot_product_attention_with<SomeOptions: MaybePair<DotProductAttentionOpti
     let (query, key, value) = (query.into(), key.into(), value.into());
     let options = options.into_options();
     // Closures have no caller of their own.
-    let (result, residual) =
-        with_location(caller(), || attention(&query, &key, &value, &options, SomeOptions::PAIR));
+    let (result, residual) = with_location(caller(), || {
+        attention(&query, &key, &value, &options, SomeOptions::PAIR, |weights| weights)
+    });
     SomeOptions::output(result, residual)
 }
 
@@ -146,12 +147,14 @@ fn window(size: &Dims) -> Result<[usize; 2]> {
     }
 }
 
-fn attention(
+/// `dropped` is what is done to the weights `[batch, key heads, query heads of each, t, s]`.
+pub(super) fn attention(
     query: &Array,
     key: &Array,
     value: &Array,
     options: &DotProductAttentionOptions,
     return_residual: bool,
+    dropped: impl FnOnce(Array) -> Array,
 ) -> (Array, Array) {
     let shape = query.shape();
     let (query, key, value) = (&batched("query", query), &batched("key", key), &batched("value", value));
@@ -230,7 +233,7 @@ fn attention(
     }
 
     let scores = lax::convert(&scores, DType::F32, false);
-    let weights = lax::convert(&softmax(&scores, -1), dtype, false);
+    let weights = dropped(lax::convert(&softmax(&scores, -1), dtype, false));
     let mut result = einsum("bngts,bsnd->btngd", [&weights, value]);
     if let Some(counts) = query_counts {
         let counts = lax::reshape(&counts, [batch, t, 1, 1, 1]);

@@ -29,6 +29,7 @@ enum Kind {
     Normal(f64),
     TruncatedNormal { stddev: f64, lower: f64, upper: f64 },
     Scaled { scale: f64, mode: Fan, distribution: Distribution, options: VarianceScalingOptions },
+    Matrix(Arc<Kind>, usize),
     Custom(Arc<Draw>),
 }
 
@@ -86,13 +87,21 @@ impl Initializer {
     #[track_caller]
     pub fn draw(&self, key: &Key, shape: impl Into<ShapeDtype>) -> Array {
         let (shape, dtype) = shape.into().resolve("initializer", default_float()).or_throw();
-        self.draw_of(key, &shape, dtype)
+        self.0.draw(key, &shape, dtype)
     }
 
+    /// For arrays that are matrices in other shapes: their first `rows` axes count as one, and so do the others; if `rows` is 0, all
+    /// as one.
+    pub(super) fn matrix(&self, rows: usize) -> Initializer {
+        Initializer(Kind::Matrix(Arc::new(self.0.clone()), rows))
+    }
+}
+
+impl Kind {
     #[track_caller]
-    fn draw_of(&self, key: &Key, shape: &[usize], dtype: DType) -> Array {
+    fn draw(&self, key: &Key, shape: &[usize], dtype: DType) -> Array {
         let number = |x: f64| lax::literal(dtype, x);
-        match &self.0 {
+        match self {
             Kind::Constant(value) => lax::full(shape, number(*value)),
             Kind::Uniform(scale) => random::uniform(key, (shape, dtype)) * number(*scale),
             Kind::Normal(stddev) => random::normal(key, (shape, dtype)) * number(*stddev),
@@ -114,6 +123,12 @@ impl Initializer {
                         random::uniform_with(key, (shape, dtype), options) * lax::sqrt(&(variance * 3.0))
                     }
                 }
+            }
+            Kind::Matrix(kind, rows) => {
+                let (rows, columns) = shape.split_at(*rows);
+                let size = |dims: &[usize]| dims.iter().product::<usize>();
+                let flat = [size(rows), size(columns)];
+                lax::reshape(&kind.draw(key, if rows.is_empty() { &flat[1..] } else { &flat }, dtype), shape)
             }
             Kind::Custom(draw) => draw(key, shape, dtype),
         }
@@ -155,6 +170,9 @@ impl PartialEq for Initializer {
         match (&self.0, &other.0) {
             (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
             (Kind::Custom(_), _) | (_, Kind::Custom(_)) => false,
+            (Kind::Matrix(a, n), Kind::Matrix(b, m)) => {
+                n == m && Initializer((**a).clone()) == Initializer((**b).clone())
+            }
             (a, b) => a.to_string() == b.to_string(),
         }
     }
@@ -172,6 +190,7 @@ impl fmt::Display for Kind {
             Kind::Scaled { scale, mode, distribution, options } => {
                 write!(f, "variance_scaling({scale}, {mode:?}, {distribution:?}, {options:?})")
             }
+            Kind::Matrix(kind, rows) => write!(f, "{kind} of {rows} axes by the others"),
             Kind::Custom(_) => f.write_str("initializer"),
         }
     }

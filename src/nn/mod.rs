@@ -17,8 +17,18 @@
 //! assert_eq!(logits.shape(), [1, 10]);
 //! # Ok::<(), raxla::Error>(())
 //! ```
-//! Layers are such functions too: [`linear`], [`embed`], [`layer_norm`], [`dropout`]; [`repeat`] runs one many times with parameters
-//! of its own each, [`remat`] saves memory. State, such as running means, is [`Scope::state`] and goes through
+//! Layers are such functions too:
+//!
+//! | | |
+//! |---|---|
+//! | linear | [`linear`], [`linear_general`], [`embed`], [`attend`], [`conv`], [`conv_transpose`] |
+//! | normalising | [`layer_norm`], [`rms_norm`], [`group_norm`], [`instance_norm`], [`batch_norm`]; [`weight_norm`], [`spectral_norm`] |
+//! | along sequences | [`multi_head_attention`]; [`rnn`] and [`bidirectional`] of [`simple_cell`], [`gru_cell`], [`lstm_cell`] |
+//! | pooling | [`max_pool`], [`min_pool`], [`avg_pool`], [`adaptive_avg_pool`], [`adaptive_max_pool`] |
+//! | random | [`dropout`] |
+//! | of layers | [`sequential`]; [`repeat`] runs one many times with parameters of its own each, [`remat`] saves memory |
+//!
+//! State, such as running means, is [`Scope::state`] and goes through
 //! `apply((&params, &state), ..)`. Keys and precision belong to the [`Mode`].
 //!
 //! # Functions

@@ -10,7 +10,7 @@ use super::params::{NamedTree, join};
 use crate::arguments::ShapeDtype;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
-use crate::core::trace::{TraceId, innermost, is_live};
+use crate::core::trace::{TraceId, innermost, is_live, with_location};
 use crate::dtype::DType;
 use crate::error::{Loc, OrThrow, Result, caller, throw};
 use crate::lax;
@@ -42,7 +42,21 @@ pub struct Scope {
     frame: Arc<Frame>,
     path: Arc<str>,
     shared: bool,
+    mapped: Option<Arc<Mapped>>,
 }
+
+/// What layers below a place get in place of their parameters.
+struct Mapped {
+    /// The place, and the path of what `map` keeps of its own.
+    base: Arc<str>,
+    own: String,
+    map: Box<Map>,
+    /// What was so before, within which this stands.
+    outer: Option<Arc<Mapped>>,
+}
+
+/// Of a parameter: a place of its own, and the parameter.
+type Map = dyn Fn(&Scope, &Array) -> Array + Send + Sync;
 
 /// A run of the model, or of a part of it that stands in a transformation of its own.
 pub(super) struct Frame {
@@ -99,7 +113,7 @@ pub(super) enum Kind {
 impl Scope {
     pub(super) fn new(frame: Arc<Frame>) -> Scope {
         let path = frame.root.as_str().into();
-        Scope { frame, path, shared: false }
+        Scope { frame, path, shared: false, mapped: None }
     }
 
     /// Is this `init`, where the model is run on avals to learn what it asks for?
@@ -142,7 +156,20 @@ impl Scope {
         let mut stacked = self.frame.stacked.clone();
         stacked.extend(stack);
         let (run, state) = (self.frame.run.clone(), Mutex::new(state));
-        Scope::new(Arc::new(Frame { run, root: self.path.to_string(), params, state, key, stacked }))
+        let frame = Frame { run, root: self.path.to_string(), params, state, key, stacked };
+        Scope { mapped: self.mapped.clone(), ..Scope::new(Arc::new(frame)) }
+    }
+
+    /// This place, where layers get `map` of each parameter. What `map` asks for itself, of a place that is the parameter's own, is
+    /// below `own`.
+    pub(super) fn mapped(
+        &self,
+        own: &str,
+        map: impl Fn(&Scope, &Array) -> Array + Send + Sync + 'static,
+    ) -> Scope {
+        let (base, outer) = (self.path.clone(), self.mapped.clone());
+        let mapped = Mapped { base, own: join(&self.path, own), map: Box::new(map), outer };
+        Scope { mapped: Some(Arc::new(mapped)), ..self.clone() }
     }
 
     /// The path from the model to here: `decoder/block_3`. Empty for the model.
@@ -178,8 +205,25 @@ impl Scope {
     /// A parameter that is missing, or has another shape or dtype than asked for; a second layer of the same name.
     #[track_caller]
     pub fn param(&self, name: &str, shape: impl Into<ShapeDtype>, initializer: Initializer) -> Array {
-        let x = self.find(name, Kind::Param, &shape.into(), initializer);
-        self.mode().policy.to_compute(&x)
+        self.mode().policy.to_compute(&self.raw_param(name, shape, initializer))
+    }
+
+    /// [`param`](Self::param) in the dtype that it is kept in, for what must not be computed in 16 bits.
+    ///
+    /// # Errors
+    /// As [`param`](Self::param).
+    #[track_caller]
+    pub fn raw_param(&self, name: &str, shape: impl Into<ShapeDtype>, initializer: Initializer) -> Array {
+        let mut x = self.find(name, Kind::Param, &shape.into(), initializer);
+        let mut mapped = &self.mapped;
+        while let Some(one) = mapped {
+            let path = join(&self.path, name);
+            let below = path.strip_prefix(&*one.base).unwrap_or(&path).trim_start_matches('/');
+            let own = Scope { path: join(&one.own, below).into(), mapped: None, ..self.clone() };
+            x = with_location(caller(), || (one.map)(&own, &x));
+            mapped = &one.outer;
+        }
+        x
     }
 
     /// An array of the state. [`init_with_state`](super::init_with_state) makes it by `initializer`.

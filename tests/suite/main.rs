@@ -24,6 +24,8 @@ mod higher_order;
 mod io;
 mod jaxprs;
 mod jit_cache;
+mod layer_properties;
+mod layers;
 mod mistakes;
 mod models;
 mod numpy_operators;

@@ -1,8 +1,8 @@
 //! Layers that multiply by a matrix, and tables of vectors. Flax: `linen/linear.py`.
 
-use crate::arguments::options;
+use crate::arguments::{Axes, Dims, options};
 use crate::core::array::Array;
-use crate::error::throw;
+use crate::error::{OrThrow, throw};
 use crate::nn::Scope;
 use crate::nn::initializers::{self, Initializer};
 use crate::{lax, numpy};
@@ -60,6 +60,80 @@ fn linear_of(cx: &Scope, x: &Array, features: usize, options: &LinearOptions) ->
         return y;
     }
     y + cx.param("bias", [features], options.bias_init.clone())
+}
+
+options! {
+    /// Options of [`linear_general_with`].
+    pub struct LinearGeneralOptions {
+        /// The axes of the input that are summed over.
+        axis: into Axes = Axes::from(-1),
+        /// Leading axes, each element of which has a kernel and a bias of its own.
+        batch_dims: into Axes = Axes::from(()),
+        /// Is an array added?
+        use_bias: value bool = true,
+        /// How the kernel begins: as a matrix from all axes that are summed over to all features.
+        kernel_init: value Initializer = initializers::lecun_normal(),
+        /// How the array that is added begins.
+        bias_init: value Initializer = initializers::zeros(),
+    }
+}
+
+/// [`linear`] to features of several axes: `f32[.., n]` to `f32[.., features..]`. Flax: `DenseGeneral`.
+///
+/// Parameters: `kernel`, `f32[n, features..]`, and `bias`, `f32[features..]`.
+///
+/// ```
+/// use raxla::{nn, prelude::*, random};
+///
+/// let x = Array::from([[1.0f32, 2.0, 3.0]]);
+/// let heads = |cx: &nn::Scope| nn::linear_general(cx, &x, (4, 5));
+/// let params = nn::init(&random::key(0), heads)?;
+/// assert_eq!(params.get("kernel").map(Array::shape), Some(&[3, 4, 5][..]));
+/// assert_eq!(nn::apply(&params, nn::Mode::eval(), heads)?.shape(), [1, 4, 5]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// A scalar input; those of [`Scope::param`].
+#[track_caller]
+pub fn linear_general(cx: &Scope, x: impl Into<Array>, features: impl Into<Dims>) -> Array {
+    linear_general_with(cx, x, features, LinearGeneralOptions::new())
+}
+
+/// [`linear_general`], with options.
+///
+/// # Errors
+/// As [`linear_general`]; an axis out of range; batch axes that do not lead.
+#[track_caller]
+pub fn linear_general_with(
+    cx: &Scope,
+    x: impl Into<Array>,
+    features: impl Into<Dims>,
+    options: LinearGeneralOptions,
+) -> Array {
+    const NAME: &str = "linear_general";
+    let x = x.into();
+    let features = features.into().shape(NAME).or_throw();
+    let axes = options.axis.positions(NAME, x.ndim()).or_throw();
+    let batch = options.batch_dims.sorted(NAME, x.ndim()).or_throw();
+    if !batch.iter().copied().eq(0..batch.len()) {
+        throw!(InvalidArgument, "{NAME}: batch_dims are the leading axes, got {batch:?}");
+    }
+    let sizes = |axes: &[usize]| axes.iter().map(|&axis| x.shape()[axis]).collect::<Vec<usize>>();
+    let rows = batch.len() + axes.len();
+    let kernel = [&sizes(&batch)[..], &sizes(&axes), &features].concat();
+    let kernel = cx.param("kernel", kernel, options.kernel_init.matrix(rows));
+    let summed = Vec::from_iter(batch.len()..rows);
+    let y = lax::dot_general(&cx.mode().to_compute(&x), &kernel, ((&axes, summed), (&batch, &batch)));
+    if !options.use_bias {
+        return y;
+    }
+    let bias = cx.param("bias", [&sizes(&batch)[..], &features].concat(), options.bias_init.matrix(0));
+    // The result has the batch, what is left of the input, and the features.
+    let mut broad = vec![1; y.ndim()];
+    broad[..batch.len()].copy_from_slice(&sizes(&batch));
+    broad[y.ndim() - features.len()..].copy_from_slice(&features);
+    y + numpy::reshape(bias, broad)
 }
 
 options! {
