@@ -6,11 +6,13 @@ use crate::core::array::{Array, Repr};
 use crate::core::scalar::Scalar;
 
 /// Prints the value as NumPy does, with as many places as are asked for (`{:.2}`), large arrays by their ends; a tracer as JAX
-/// does: `JitTracer(f32[2,3])`.
+/// does: `JitTracer(float32[2,3])`.
 impl fmt::Display for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Repr::Tracer(t) = &self.0 {
-            return write!(f, "{}({})", t.kind_name(), t.aval());
+            let aval = t.aval();
+            let sizes: Vec<String> = aval.shape().iter().map(usize::to_string).collect();
+            return write!(f, "{}({}[{}])", t.kind_name(), aval.dtype().name(), sizes.join(","));
         }
         write_value(self, f, fmt::Display::fmt)
     }

@@ -7,7 +7,7 @@
 //! use raxla::prelude::*;
 //!
 //! let f = jit(|x: &Array| {
-//!     println!("traced with {x}");            // once: traced with JitTracer(f32[])
+//!     println!("traced with {x}");            // once: traced with JitTracer(float32[])
 //!     raxla::debug::print!("called with {x}"); // each time: called with 1.5, called with 2.5
 //!     x * 2.0
 //! });

@@ -55,18 +55,6 @@ options! {
     }
 }
 
-options! {
-    /// Options of [`dot_with`].
-    pub struct DotProductOptions {
-        /// What is contracted; the last axis of `lhs` and the first of `rhs` if it is not given.
-        dimension_numbers: optional_into DotDimensionNumbers,
-        /// [`DotOptions::precision`].
-        precision: optional_into DotPrecision,
-        /// [`DotOptions::preferred_element_type`].
-        preferred_element_type: optional DType,
-    }
-}
-
 /// The contraction of `lhs` and `rhs`: products summed over the contracting axes, for each index of the batch axes.
 ///
 /// The result has the batch axes first, then what is left of `lhs`, then of `rhs`:
@@ -120,65 +108,6 @@ fn contraction(lhs: &Array, rhs: &Array, numbers: &DotDimensionNumbers, options:
     let precision = precision_in_force(options.precision);
     let preferred_element_type = options.preferred_element_type.map(config::canonicalize);
     bind1(DotGeneral { dims, precision, preferred_element_type }, &[lhs, rhs])
-}
-
-/// The product of vectors or matrices: `f32[2,3]`, `f32[3]` -> `f32[2]`.
-///
-/// # Errors
-/// Operands that are not of rank 1 or 2, or whose last and first sizes differ.
-#[track_caller]
-pub fn dot(lhs: &Array, rhs: &Array) -> Array {
-    dot_with(lhs, rhs, DotProductOptions::new())
-}
-
-/// [`dot`], with options.
-///
-/// # Errors
-/// As [`dot`].
-#[track_caller]
-pub fn dot_with(lhs: &Array, rhs: &Array, options: DotProductOptions) -> Array {
-    let DotProductOptions { dimension_numbers, precision, preferred_element_type } = options;
-    let options = DotOptions { precision, preferred_element_type };
-    if let Some(numbers) = dimension_numbers {
-        return contraction(lhs, rhs, &numbers, &options);
-    }
-    let (l, r) = (lhs.shape(), rhs.shape());
-    if !(1..=2).contains(&l.len()) || !(1..=2).contains(&r.len()) || l[l.len() - 1] != r[0] {
-        throw!(
-            Shape,
-            "dot: dimension_numbers must be specified when not performing simple un-batched matrix-matrix, \
-             matrix-vector, or vector-vector products; got lhs_shape={} rhs_shape={}",
-            tuple(l),
-            tuple(r)
-        );
-    }
-    contraction(lhs, rhs, &((l.len() - 1, 0), ((), ())).into(), &options)
-}
-
-/// Products of matrices, one for each index of the leading axes: `f32[7,2,3]`, `f32[7,3,5]` -> `f32[7,2,5]`.
-///
-/// # Errors
-/// `arguments to batch_matmul must be at least 2D, got 1, 2`; different ranks or leading sizes.
-#[track_caller]
-pub fn batch_matmul(lhs: &Array, rhs: &Array) -> Array {
-    batch_matmul_with(lhs, rhs, DotOptions::new())
-}
-
-/// [`batch_matmul`], with options.
-///
-/// # Errors
-/// As [`batch_matmul`].
-#[track_caller]
-pub fn batch_matmul_with(lhs: &Array, rhs: &Array, options: DotOptions) -> Array {
-    let (l, r) = (lhs.ndim(), rhs.ndim());
-    if l < 2 || r < 2 {
-        throw!(Shape, "arguments to batch_matmul must be at least 2D, got {l}, {r}");
-    }
-    if l != r {
-        throw!(Shape, "arguments to batch_matmul must have same ndim, got {l}, {r}");
-    }
-    let batch: Shape = (0..l - 2).collect();
-    contraction(lhs, rhs, &((l - 1, r - 2), (&batch, &batch)).into(), &options)
 }
 
 /// The axes of one operand.
@@ -532,6 +461,7 @@ mod tests {
     use crate::core::config::Precision;
     use crate::error::catch;
     use crate::lax::testing::{Draw, case, check_rules};
+    use crate::lax::{DotProductOptions, batch_matmul, batch_matmul_with, dot, dot_with};
 
     fn message(body: impl FnOnce() -> Array) -> String {
         catch(|| Ok(body())).unwrap_err().message().to_owned()

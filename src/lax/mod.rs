@@ -30,6 +30,7 @@ mod copy;
 mod cumsum;
 pub(crate) mod device_put;
 mod div;
+mod dot;
 mod dot_general;
 mod dynamic_slice;
 mod dynamic_update_slice;
@@ -115,10 +116,8 @@ pub use cumsum::{
     cumprod_with, cumsum, cumsum_with,
 };
 pub use div::{div, rem};
-pub use dot_general::{
-    DotDimensionNumbers, DotOptions, DotProductOptions, batch_matmul, batch_matmul_with, dot, dot_general,
-    dot_general_with, dot_with,
-};
+pub use dot::{DotProductOptions, batch_matmul, batch_matmul_with, dot, dot_with};
+pub use dot_general::{DotDimensionNumbers, DotOptions, dot_general, dot_general_with};
 pub(crate) use dynamic_slice::dynamic_index_along;
 pub use dynamic_slice::{
     AllowNegative, DynamicIndexOptions, DynamicSliceOptions, StartIndices, dynamic_index_in_dim,

@@ -14,7 +14,7 @@ use crate::numpy::creation::spread;
 use crate::numpy::reductions::{ReduceOptions, max_with, min_with};
 use crate::numpy::{LinspaceOptions, flip, linspace_with, mean_with, median_with, repeat, round, subtract};
 
-/// How [`pad_with`] fills what it adds. A function converts into it: see [`PadMode::Function`].
+/// How [`pad_with`] fills what it adds. A function converts into it: see [`PadMode::Callable`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PadMode {
@@ -55,13 +55,13 @@ pub enum PadMode {
     /// assert_eq!(y.to_vec::<i32>()?, [3, 1, 2, 7, 3, 4]);
     /// # Ok::<(), raxla::Error>(())
     /// ```
-    Function(PadFunction),
+    Callable(PadFunction),
 }
 
 /// A vector, how many elements were added before and behind, and along which axis it is.
 type Fill = dyn Fn(&Array, (usize, usize), usize) -> Array + Send + Sync;
 
-/// What [`PadMode::Function`] calls.
+/// What [`PadMode::Callable`] calls.
 #[derive(Clone)]
 pub struct PadFunction(Arc<Fill>);
 
@@ -81,7 +81,7 @@ impl Eq for PadFunction {}
 
 impl<F: Fn(&Array, (usize, usize), usize) -> Array + Send + Sync + 'static> From<F> for PadMode {
     fn from(f: F) -> Self {
-        PadMode::Function(PadFunction(Arc::new(f)))
+        PadMode::Callable(PadFunction(Arc::new(f)))
     }
 }
 
@@ -153,7 +153,7 @@ impl<A: Integer, B: Integer, C: Integer, D: Integer> From<((A, B), (C, D))> for 
 options! {
     /// Options of [`pad_with`].
     pub struct PadOptions {
-        /// How it fills what it adds: a [`PadMode`], or a function as [`PadMode::Function`] calls it.
+        /// How it fills what it adds: a [`PadMode`], or a function as [`PadMode::Callable`] calls it.
         mode: into PadMode = PadMode::Constant,
         /// What [`PadMode::Constant`] fills with: a number, a pair for before and behind, or a pair for each axis.
         constant_values: optional_into Array,
@@ -217,7 +217,7 @@ fn padded(x: Array, pad_width: &PadWidth, options: &PadOptions) -> Array {
     if x.ndim() == 0 {
         return x;
     }
-    if let Function(_) = mode {
+    if let Callable(_) = mode {
         // It may be another each time.
         return wider(x, pad_width, options);
     }
@@ -237,7 +237,7 @@ fn wider(x: Array, pad_width: &PadWidth, options: &PadOptions) -> Array {
     match mode {
         Constant => constant(&x, &widths, options.constant_values.as_ref()),
         Empty => constant(&x, &widths, None),
-        Function(f) => {
+        Callable(f) => {
             let zeros = constant(&x, &widths, None);
             widths
                 .iter()

@@ -108,9 +108,9 @@ fn printing_a_tracer_is_no_mistake() {
     jvp(&f, (Array::from(1.0),), (Array::from(1.0),)).unwrap();
     let seen = seen.lock().unwrap();
     expect![[r#"
-        JitTracer(f32[2]) JitTracer(f32[2])
-        JitTracer(f32[]) JitTracer(f32[])
-        JitTracer(f32[]) JitTracer(f32[])"#]]
+        JitTracer(float32[2]) JitTracer(float32[2])
+        JitTracer(float32[]) JitTracer(float32[])
+        JitTracer(float32[]) JitTracer(float32[])"#]]
     .assert_eq(&seen.join("\n"));
 }
 
@@ -159,7 +159,7 @@ fn a_leaked_tracer_is_an_error_wherever_it_is_used() {
     same(at!(x.to_vec::<f32>()), ErrorKind::UnexpectedTracer, &message);
     same(at!(x.item::<f32>()), ErrorKind::UnexpectedTracer, &message);
     same(at!(x.truth()), ErrorKind::UnexpectedTracer, &message);
-    expect!["JitTracer(f32[2])"].assert_eq(&x.to_string());
+    expect!["JitTracer(float32[2])"].assert_eq(&x.to_string());
     assert_eq!(f32s(&jit(f)(&two()).unwrap()), [1.0, 4.0]);
 }
 
