@@ -99,6 +99,7 @@ pub mod lax;
 pub mod mlir;
 pub mod nn;
 pub mod numpy;
+pub mod optim;
 pub mod pjrt;
 pub mod prelude;
 pub mod random;

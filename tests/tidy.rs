@@ -26,6 +26,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("random", 7),
     ("nn", 7),
     ("io", 7),
+    ("optim", 7),
 ];
 
 /// The upward imports that there are, as (files that begin with, what they may import), and why.

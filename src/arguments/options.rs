@@ -3,7 +3,8 @@
 /// Makes a struct of options: `#[non_exhaustive]`, `Default`, `new()`, and a builder method for each option.
 ///
 /// A row is `name: value T = default`, or `into T = default` where the method takes `impl Into<T>`; `optional T` and
-/// `optional_into T` are left out (`None`) unless they are given, and stand for JAX's `None`.
+/// `optional_into T` are left out (`None`) unless they are given, and stand for JAX's `None`. `function Mask` takes a function of a
+/// parameter's path and value.
 ///
 /// ```text
 /// options! {
@@ -53,10 +54,12 @@ macro_rules! options {
     (@type into $ty:ty) => { $ty };
     (@type optional $ty:ty) => { Option<$ty> };
     (@type optional_into $ty:ty) => { Option<$ty> };
+    (@type function $ty:ty) => { Option<$ty> };
     (@default value $default:expr) => { $default };
     (@default into $default:expr) => { $default.into() };
     (@default optional) => { None };
     (@default optional_into) => { None };
+    (@default function) => { None };
     (@method value $field:ident $ty:ty, $(#[$doc:meta])*) => {
         $(#[$doc])*
         #[must_use]
@@ -70,6 +73,15 @@ macro_rules! options {
         #[must_use]
         pub fn $field(mut self, $field: impl Into<$ty>) -> Self {
             self.$field = $field.into();
+            self
+        }
+    };
+    // A closure is not known to be one by `Into`, so that its arguments would want types.
+    (@method function $field:ident $ty:ty, $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $field(mut self, $field: impl Fn(&str, &$crate::Array) -> bool + Send + Sync + 'static) -> Self {
+            self.$field = Some(<$ty>::new($field));
             self
         }
     };

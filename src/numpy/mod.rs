@@ -27,7 +27,7 @@ mod creation;
 mod cumulative;
 mod einsum;
 mod exponential;
-mod floats;
+pub(crate) mod floats;
 mod indexing;
 mod interpolation;
 mod joining;

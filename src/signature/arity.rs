@@ -13,7 +13,7 @@ use super::flat::{ArgsBuilder, FlatArgs, FlatFn, FlatOut, describe_at, short_typ
 use super::{Arg, ArgAt, Function, Output, Primals, Signature, Traceable, taken};
 use crate::core::array::Array;
 use crate::error::Result;
-use crate::tree::{Flattener, MapKey, Pytree, Static, Token, Unflattener};
+use crate::tree::{AnyTree, Flattener, MapKey, Pytree, Static, Token, Unflattener};
 
 /// [`Arg`] for owned pytrees. `&T` has a blanket impl and rustc does not accept a second one, so each type gets its own.
 macro_rules! owned_arg {
@@ -35,6 +35,7 @@ macro_rules! owned_arg {
 }
 owned_arg! {
     [] Array;
+    [] AnyTree;
     [T: Pytree] Vec<T>;
     [T: Pytree] Box<T>;
     [T: Pytree, const N: usize] [T; N];

@@ -1,5 +1,6 @@
 //! The trait of trees and the two cursors that take trees apart and put them together.
 
+use super::any::end_of;
 use super::path::Path;
 use super::token::{F32Bits, F64Bits, MapKey, NodeInfo, StaticToken, StaticValue, Token};
 use super::treedef::TreeDef;
@@ -242,6 +243,23 @@ impl<'a> Unflattener<'a> {
             _ => None,
         }
         .ok_or_else(|| self.mismatch(&format!("a static {}", std::any::type_name::<T>())))
+    }
+
+    /// Whatever comes next: a node with all that is below it.
+    pub fn any(&mut self) -> Result<(TreeDef, Leaves)> {
+        let first = self.position;
+        self.position = end_of(self.tokens, first);
+        if self.position == first {
+            self.position += 1;
+            return Err(self.mismatch("a tree"));
+        }
+        let structure = TreeDef::from_tokens(&self.tokens[first..self.position]);
+        let leaf = |_| self.leaves.next().ok_or(());
+        let leaves: Result<Leaves, ()> = (0..structure.num_leaves()).map(leaf).collect();
+        match leaves {
+            Ok(leaves) => Ok((structure, leaves)),
+            Err(()) => Err(self.too_few_leaves()),
+        }
     }
 
     /// See [`Flattener::static_f32`].

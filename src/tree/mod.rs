@@ -4,6 +4,7 @@
 //! apart into its leaves and a [`TreeDef`] and goes together again, and the functions of this module work on any such
 //! type. See [`Pytree`] for the types that are pytrees and for `#[derive(Pytree)]`.
 
+mod any;
 mod flatten;
 mod impls;
 mod map;
@@ -11,6 +12,7 @@ mod path;
 mod token;
 mod treedef;
 
+pub use any::AnyTree;
 pub use flatten::{Flattener, Leaves, Pytree, Tokens, Unflattener};
 pub use impls::Static;
 pub use map::{

@@ -10,8 +10,16 @@ use quote::ToTokens;
 use syn::{Attribute, FnArg, ImplItem, Item, Pat, Signature, Visibility};
 
 /// Whose functions are looked at.
-const MODULES: &[&str] =
-    &["src/lax", "src/numpy", "src/random", "src/nn", "src/control_flow", "src/checkpoint.rs", "src/debug"];
+const MODULES: &[&str] = &[
+    "src/lax",
+    "src/numpy",
+    "src/random",
+    "src/nn",
+    "src/optim",
+    "src/control_flow",
+    "src/checkpoint.rs",
+    "src/debug",
+];
 
 /// Whose methods are looked at.
 const TYPES: &[&str] = &["Array", "Key"];

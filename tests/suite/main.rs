@@ -29,6 +29,7 @@ mod layers;
 mod mistakes;
 mod models;
 mod numpy_operators;
+mod optim;
 mod pjrt_buffers;
 mod pjrt_discovery;
 mod pjrt_mistakes;

@@ -1,0 +1,212 @@
+//! Every optimiser: does it converge, does its state keep its structure, is it what Optax gives, inside loops, donated.
+
+use std::collections::BTreeMap;
+
+use half::bf16;
+use num_complex::Complex;
+use raxla::nn::Params;
+use raxla::optim::{self, GradientTransformation, OptState};
+use raxla::prelude::*;
+use raxla::{lax, numpy as jnp};
+use serde_json::Value;
+
+use super::cases::{DESCENDING, Make, OPTIMIZERS, SCHEDULES};
+
+fn fixture() -> Vec<Value> {
+    let text = include_str!("../../fixtures/optim.jsonl");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+pub fn floats(hex: &Value) -> Vec<f32> {
+    let hex = hex.as_str().unwrap();
+    let byte = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
+    (0..hex.len()).step_by(8).map(|i| f32::from_le_bytes([0, 2, 4, 6].map(|j| byte(i + j)))).collect()
+}
+
+const SHAPES: [(&str, &[usize]); 3] = [("a/bias", &[4]), ("a/kernel", &[3, 4]), ("b/kernel", &[2, 3, 2])];
+
+fn params(dtype: &str, leaves: &Value) -> Params {
+    let mut params = Params::default();
+    for ((path, shape), leaf) in SHAPES.iter().zip(leaves.as_array().unwrap()) {
+        let x = floats(leaf);
+        let array = match dtype {
+            "float32" => Array::from(&x[..]),
+            "bfloat16" => Array::from(x.iter().map(|&x| bf16::from_f32(x)).collect::<Vec<_>>()),
+            _ => Array::from(x.chunks(2).map(|z| Complex::new(z[0], z[1])).collect::<Vec<_>>()),
+        };
+        params.set(path, jnp::reshape(array, *shape)).unwrap();
+    }
+    params
+}
+
+fn values(x: &Array) -> Vec<f32> {
+    if x.dtype().is_complex() {
+        let z: Vec<Complex<f32>> = x.to_vec().unwrap();
+        return z.iter().flat_map(|z| [z.re, z.im]).collect();
+    }
+    x.astype(DType::F32).to_vec().unwrap()
+}
+
+/// Relative to the largest element, and what of it is too much.
+pub fn difference(ours: &[f32], theirs: &[f32]) -> f32 {
+    assert_eq!(ours.len(), theirs.len());
+    let size = theirs.iter().fold(f32::MIN_POSITIVE, |size, x| size.max(x.abs()));
+    ours.iter().zip(theirs).map(|(x, y)| if x == y { 0.0 } else { (x - y).abs() / size }).fold(0.0, f32::max)
+}
+
+pub fn made<T>(table: &[Make<T>], name: &str) -> T {
+    table.iter().find(|(own, _)| *own == name).unwrap_or_else(|| panic!("the table has no {name}")).1()
+}
+
+type Step = (Params, OptState, Params);
+
+/// A step with both the parameters and the state given away.
+fn step(tx: &GradientTransformation) -> impl Fn(Params, OptState, &Params) -> Result<Step> + use<> {
+    let tx = tx.clone();
+    let step = jit(move |params: Params, state: OptState, grads: &Params| -> Result<Step> {
+        let (updates, state) = tx.update(grads, &state, &params)?;
+        Ok((optim::apply_updates(&params, &updates), state, updates))
+    });
+    move |params, state, grads| step(params, state, grads)
+}
+
+#[test]
+fn every_optimiser_is_what_optax_gives_over_ten_steps() {
+    let mut inputs: BTreeMap<String, (Params, Vec<Params>)> = BTreeMap::new();
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for case in fixture() {
+        let kind = case["kind"].as_str().unwrap();
+        let Some(dtype) = case["dtype"].as_str() else { continue };
+        if kind == "inputs" {
+            let grads = case["grads"].as_array().unwrap().iter().map(|g| params(dtype, g)).collect();
+            inputs.insert(dtype.to_owned(), (params(dtype, &case["params"]), grads));
+            continue;
+        }
+        let name = case["name"].as_str().unwrap();
+        let (mut params, grads) = inputs[dtype].clone();
+        let tx = made(OPTIMIZERS, name);
+        let mut state = tx.init(&params).unwrap();
+        let structure = state.structure().clone();
+        let step = step(&tx);
+        for (i, (grads, theirs)) in grads.iter().zip(case["updates"].as_array().unwrap()).enumerate() {
+            let before: Vec<_> = state.leaves().iter().map(|x| x.aval()).collect();
+            let updates;
+            (params, state, updates) = match step(params, state, grads) {
+                Ok(step) => step,
+                Err(e) => panic!("{name} {dtype}: {e}"),
+            };
+            assert_eq!(*state.structure(), structure, "{name}");
+            let after: Vec<_> = state.leaves().iter().map(|x| x.aval()).collect();
+            if before != after && dtype == "float32" {
+                wrong.push(format!("{name}: the state became {after:?}, was {before:?}"));
+            }
+            for ((path, ours), theirs) in updates.iter().zip(theirs.as_array().unwrap()) {
+                let difference = difference(&values(ours), &floats(theirs));
+                // A step of bf16 has 8 bits; compilers keep more of them inside of a fusion, each in its way.
+                if difference > if dtype == "bfloat16" { 3e-2 } else { 2e-6 } {
+                    wrong.push(format!("{name} {dtype}: step {i}, {path}: {difference:e}"));
+                }
+            }
+        }
+        seen += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 2 * OPTIMIZERS.len(), "{seen} cases");
+}
+
+#[test]
+fn every_schedule_is_what_optax_gives() {
+    let cases: Vec<Value> = fixture().into_iter().filter(|case| case["kind"] == "schedule").collect();
+    assert_eq!(cases.len(), SCHEDULES.len());
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let schedule = made(SCHEDULES, name);
+        let all = vmap(move |i: &Array| schedule.at(i) * jnp::ones(()))(&jnp::arange(21)).unwrap();
+        let (ours, theirs) = (values(&all), floats(&case["values"]));
+        assert!(difference(&ours, &theirs) < 2e-6, "{name}: {ours:?} {theirs:?}");
+        let eager = made(SCHEDULES, name).at(5).item::<f32>().unwrap();
+        assert!((eager - theirs[5]).abs() < 1e-6, "{name}: {eager}");
+    }
+}
+
+/// `|w - 1|²` and so on, of matrices and vectors.
+fn loss(params: &Params) -> Result<Array> {
+    let term = |(path, w): (String, &Array)| {
+        let target = if path.ends_with("bias") { 1.0 } else { -0.5 };
+        jnp::sum(jnp::square(w - target), ..)
+    };
+    Ok(params.iter().map(term).reduce(|x, y| x + y).unwrap_or_else(|| jnp::zeros(())))
+}
+
+fn begin() -> Params {
+    let mut params = Params::default();
+    for (path, shape) in SHAPES {
+        let n: usize = shape.iter().product();
+        params.set(path, jnp::reshape(jnp::linspace(0.2f32, 0.8f32, n), shape)).unwrap();
+    }
+    params
+}
+
+#[test]
+fn every_optimiser_converges_in_one_loop() {
+    for (name, make) in DESCENDING {
+        let tx = make();
+        let params = begin();
+        let train = jit(move |params: Params, state: OptState| -> Result<(Params, OptState)> {
+            let body = |(params, state): (Params, OptState), _: Array| -> Result<_> {
+                let grads = grad(loss)(&params)?;
+                let (updates, state) = tx.update(&grads, &state, &params)?;
+                Ok(((optim::apply_updates(&params, &updates), state), ()))
+            };
+            Ok(lax::scan(body, (params, state), jnp::arange(400))?.0)
+        });
+        let state = make().init(&params).unwrap();
+        let structure = state.structure().clone();
+        let (first, (params, state)) =
+            (loss(&params).unwrap(), train(params, state).unwrap_or_else(|e| panic!("{name}: {e}")));
+        let (first, last) = (first.item::<f32>().unwrap(), loss(&params).unwrap().item::<f32>().unwrap());
+        assert!(last < 1e-2 * first, "{name}: {first} became {last}");
+        assert_eq!(*state.structure(), structure, "{name}");
+    }
+}
+
+#[test]
+fn a_step_overwrites_the_parameters_and_the_state_that_it_is_given() {
+    let tx = optim::adam(0.1);
+    let params = jnp::ones([256, 512]);
+    let state = tx.init(&params).unwrap();
+    let step = jit(move |params: Array, state: OptState, grads: &Array| -> Result<(Array, OptState)> {
+        let (updates, state) = tx.update(grads, &state, &params)?;
+        Ok((optim::apply_updates(&params, &updates), state))
+    });
+    let lowered = step.lower()(params.clone(), state.clone(), &params).unwrap().as_text().to_owned();
+    // Parameters, both moments and the count.
+    assert_eq!(lowered.matches("tf.aliasing_output").count(), 4, "{lowered}");
+    let (_, state) = step(params.clone(), state, &params).unwrap();
+    assert_eq!(state.find("count").unwrap().leaves()[0].item::<i32>().unwrap(), 1);
+}
+
+#[test]
+fn optimisers_work_under_vmap_and_are_differentiable() {
+    let tx = optim::adam(0.1);
+    let rates = Array::from([0.1f32, 0.2, 0.3]);
+    // An ensemble of rates: the optimiser is made inside.
+    let after = vmap(|rate: &Array| -> Result<Array> {
+        let tx = optim::sgd(rate);
+        let w = Array::from([1.0f32, 2.0]);
+        let (updates, _) = tx.update(&w, &tx.init(&w)?, &w)?;
+        Ok(optim::apply_updates(&w, &updates))
+    })(&rates);
+    let after = after.unwrap().to_vec::<f32>().unwrap();
+    assert!(difference(&after, &[0.9, 1.8, 0.8, 1.6, 0.7, 1.4]) < 1e-6, "{after:?}");
+    // The derivative of the loss after a step with respect to the rate.
+    let meta = grad(|rate: &Array| -> Result<Array> {
+        let tx = optim::sgd(rate);
+        let w = Array::from([1.0f32, 2.0]);
+        let (updates, _) = tx.update(&w, &tx.init(&w)?, &w)?;
+        Ok(jnp::sum(jnp::square(optim::apply_updates(&w, &updates)), ..))
+    });
+    let slope = meta(&Array::from(0.1f32)).unwrap().item::<f32>().unwrap();
+    assert!((slope + 2.0 * 0.9 * 5.0).abs() < 1e-5, "{slope}");
+    drop(tx);
+}
