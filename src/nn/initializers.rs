@@ -90,6 +90,15 @@ impl Initializer {
         self.0.draw(key, &shape, dtype)
     }
 
+    /// Does it need no key?
+    pub(super) fn is_constant(&self) -> bool {
+        match &self.0 {
+            Kind::Constant(_) => true,
+            Kind::Matrix(kind, _) => matches!(**kind, Kind::Constant(_)),
+            _ => false,
+        }
+    }
+
     /// For arrays that are matrices in other shapes: their first `rows` axes count as one, and so do the others; if `rows` is 0, all
     /// as one.
     pub(super) fn matrix(&self, rows: usize) -> Initializer {

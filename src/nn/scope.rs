@@ -370,11 +370,14 @@ fn is_over(trace: Option<TraceId>) -> bool {
 }
 
 /// The key of a path: the same for the same path, whatever else the model has.
-pub(super) fn key_of(key: &Key, path: &str) -> Key {
-    // FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv. It must stay what it is, or models begin otherwise.
-    let hash =
-        path.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    random::fold_in(key, hash)
+fn key_of(key: &Key, path: &str) -> Key {
+    random::fold_in(key, hash_of(path))
+}
+
+/// What a key is folded with to be that of a path: FNV-1a of 32 bits, http://www.isthe.com/chongo/tech/comp/fnv. It must stay what it
+/// is, or models begin otherwise.
+pub(super) fn hash_of(path: &str) -> u32 {
+    path.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 fn zeros(dims: &[usize], dtype: DType) -> Array {
