@@ -25,25 +25,48 @@
 //! | transformations | `scale_by_*`, [`trace`], [`ema`], [`add_decayed_weights`]; [`chain`] puts them together |
 //! | clipping | [`clip`], [`clip_by_global_norm`], [`clip_by_block_rms`], [`adaptive_grad_clip`] |
 //! | some parameters | [`masked`], [`partition`], [`freeze`]: by path and shape |
+//! | around others | [`multi_steps`], [`apply_if_finite`], [`lookahead`], [`inject_hyperparams`], [`flatten`] |
+//! | line searches | [`lbfgs`], [`scale_by_backtracking_linesearch`], [`scale_by_zoom_linesearch`] |
+//! | of one's own kind | [`sam`], [`muon`], [`schedule_free`], [`reduce_on_plateau`], [`LossScale`] |
+//! | losses | [`losses`], [`softmax_cross_entropy_with_integer_labels`], [`l2_loss`] and so on |
 //! | schedules | [`schedules`]; a rate is a number or a [`Schedule`] |
 //! | one's own | [`GradientTransformation::new`], [`stateless`] |
 
 mod accumulators;
 mod clipping;
+mod contrib;
 mod hyperparam;
 mod layerwise;
+mod lbfgs;
+mod linesearch;
+mod loss_scale;
+pub mod losses;
 mod masking;
 mod math;
 mod moments;
+mod monitoring;
+mod muon;
 mod optimizers;
+mod projections;
 mod scaling;
 pub mod schedules;
 mod transformation;
+mod wrappers;
 
 pub use accumulators::*;
 pub use clipping::*;
+pub use contrib::*;
 pub use hyperparam::{Hyperparam, Schedule};
 pub use layerwise::*;
+pub use lbfgs::*;
+pub use linesearch::{
+    BacktrackingOptions, InitialGuess, ZoomOptions, scale_by_backtracking_linesearch,
+    scale_by_backtracking_linesearch_with, scale_by_zoom_linesearch, scale_by_zoom_linesearch_with,
+    value_and_grad_from_state,
+};
+pub use loss_scale::LossScale;
+#[doc(inline)]
+pub use losses::*;
 pub use masking::{
     Mask, Transforms, chain, freeze, masked, multi_transform, named_chain, partition, selective_transform,
 };
@@ -52,7 +75,10 @@ pub use math::{
     tree_vdot, zeros_like,
 };
 pub use moments::*;
+pub use monitoring::*;
+pub use muon::*;
 pub use optimizers::*;
+pub use projections::*;
 pub use scaling::*;
 #[doc(inline)]
 pub use schedules::*;
@@ -60,3 +86,4 @@ pub use transformation::{
     Context, ExtraArgs, GradientTransformation, OptState, apply_updates, identity, incremental_update,
     periodic_update, set_to_zero, stateless, stateless_with_tree_map,
 };
+pub use wrappers::*;

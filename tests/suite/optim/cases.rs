@@ -2,7 +2,7 @@
 
 use raxla::optim::{self, *};
 use raxla::prelude::*;
-use raxla::random;
+use raxla::{numpy as jnp, random};
 
 pub type Make<T> = (&'static str, fn() -> T);
 
@@ -22,6 +22,11 @@ pub const OPTIMIZERS: &[Make<GradientTransformation>] = &[
         let options =
             AdadeltaOptions::new().rho(0.8).eps(1e-5).weight_decay(0.1).weight_decay_mask(is_matrix);
         adadelta_with(0.1, options)
+    }),
+    ("adafactor", || adafactor_with(AdafactorOptions::new().learning_rate(0.1).min_dim_size_to_factor(3))),
+    ("adafactor decay", || {
+        let options = AdafactorOptions::new().min_dim_size_to_factor(2).momentum(0.9).weight_decay_rate(0.1);
+        adafactor_with(options.weight_decay_mask(is_matrix))
     }),
     ("adagrad", || adagrad(0.1)),
     ("adam", || adam(0.1)),
@@ -99,6 +104,41 @@ pub const OPTIMIZERS: &[Make<GradientTransformation>] = &[
     ("partition", || {
         let transforms = [("m", adam(0.1)), ("v", sgd_with(0.5, SgdOptions::new().momentum(0.9)))];
         partition(transforms, |_, param| if param.ndim() > 1 { "m" } else { "v" }.to_owned())
+    }),
+    ("apply_if_finite", || apply_if_finite(adam(0.1), 2)),
+    ("conditionally_transform", || conditionally_transform(adam(0.1), |step| jnp::equal(step % 2, 1))),
+    ("conditionally_mask", || conditionally_mask(adam(0.1), |step| jnp::not_equal(step % 3, 1))),
+    ("multi_steps", || multi_steps(adam(0.1), 3)),
+    ("multi_steps sum", || {
+        let skip = SkipUpdates::Large { max_squared_norm: 30.0 };
+        let options = MultiStepsOptions::new().use_grad_mean(false).should_skip_update_fn(skip);
+        multi_steps_with(adam(rate()), |step: &Array| step + 1, options)
+    }),
+    ("inject_hyperparams", || {
+        let adam = |h: &Hyperparams| {
+            let options = AdamOptions::new().b1(h.get("b1")).b2(h.get("b2")).eps(h.get("eps"));
+            adam_with(h.get("learning_rate"), options.eps_root(h.get("eps_root")))
+        };
+        let constants = [("b1", 0.8), ("b2", 0.999), ("eps", 1e-8), ("eps_root", 0.0)];
+        let constants = constants.map(|(name, x)| (name, Schedule::from(x)));
+        inject_hyperparams(adam, [("learning_rate", rate())].into_iter().chain(constants))
+    }),
+    ("flatten", || flatten(adam(0.1))),
+    ("scale_by_factored_rms", || {
+        scale_by_factored_rms_with(FactoredRmsOptions::new().min_dim_size_to_factor(2))
+    }),
+    ("normalize", normalize),
+    ("sam", || sam(adam(0.1), chain((normalize(), sgd(0.05))))),
+    ("muon", || muon_with(0.1, MuonOptions::new().weight_decay(0.1))),
+    ("muon adaptive", || {
+        muon_with(0.1, MuonOptions::new().nesterov(false).adaptive(true).consistent_rms(0.2))
+    }),
+    ("schedule_free", || schedule_free(sgd(rate()), rate())),
+    ("schedule_free_sgd", || {
+        schedule_free_sgd_with(0.5, ScheduleFreeBaseOptions::new().warmup_steps(3).weight_decay(0.1))
+    }),
+    ("schedule_free_adamw", || {
+        schedule_free_adamw_with(0.1, ScheduleFreeBaseOptions::new().weight_decay(0.1))
     }),
     ("freeze", || chain((sgd(0.1), freeze(is_matrix)))),
 ];
@@ -184,4 +224,92 @@ pub const DESCENDING: &[Make<GradientTransformation>] = &[
     ("signum", || signum(exponential_decay(0.1, 50, 0.6))),
     ("sm3", || sm3(1.0)),
     ("yogi", || yogi(0.1)),
+];
+
+type Loss = fn(&[Array]) -> Array;
+
+fn masked_options(mask: &Array) -> LossOptions {
+    LossOptions::new().where_(mask)
+}
+
+/// Losses, and projections, which have the same form.
+pub const LOSSES: &[(&str, Loss)] = &[
+    ("squared_error", |x| squared_error(&x[0], &x[1])),
+    ("l2_loss", |x| l2_loss(&x[0], &x[1])),
+    ("huber_loss", |x| huber_loss(&x[0], &x[1])),
+    ("huber_loss delta", |x| huber_loss_with(&x[0], &x[1], HuberOptions::new().delta(0.5))),
+    ("log_cosh", |x| log_cosh(&x[0], &x[1])),
+    ("cosine_similarity", |x| cosine_similarity(&x[0], &x[1])),
+    ("cosine_distance mask", |x| {
+        cosine_distance_with(&x[0], &x[1], CosineOptions::new().epsilon(1e-3).axis(0).where_(&x[2]))
+    }),
+    ("sigmoid_binary_cross_entropy", |x| sigmoid_binary_cross_entropy(&x[0], &x[1])),
+    ("hinge_loss", |x| hinge_loss(&x[0], &x[1])),
+    ("perceptron_loss", |x| perceptron_loss(&x[0], &x[1])),
+    ("sparsemax_loss", |x| sparsemax_loss(&x[0], &x[1])),
+    ("softmax_cross_entropy", |x| softmax_cross_entropy(&x[0], &x[1])),
+    ("softmax_cross_entropy mask", |x| softmax_cross_entropy_with(&x[0], &x[1], masked_options(&x[2]))),
+    ("softmax_cross_entropy axis", |x| softmax_cross_entropy_with(&x[0], &x[1], LossOptions::new().axis(0))),
+    ("safe_softmax_cross_entropy", |x| safe_softmax_cross_entropy(&x[0], &x[1])),
+    ("softmax_cross_entropy_with_integer_labels", |x| {
+        softmax_cross_entropy_with_integer_labels(&x[0], &x[1])
+    }),
+    ("softmax_cross_entropy_with_integer_labels mask", |x| {
+        softmax_cross_entropy_with_integer_labels_with(&x[0], &x[1], masked_options(&x[2]))
+    }),
+    ("softmax_cross_entropy_with_integer_labels axes", |x| {
+        softmax_cross_entropy_with_integer_labels_with(&x[0], &x[1], LossOptions::new().axis((0, 2)))
+    }),
+    ("multiclass_hinge_loss", |x| multiclass_hinge_loss(&x[0], &x[1])),
+    ("multiclass_perceptron_loss", |x| multiclass_perceptron_loss(&x[0], &x[1])),
+    ("multiclass_sparsemax_loss", |x| multiclass_sparsemax_loss(&x[0], &x[1])),
+    ("poly_loss_cross_entropy", |x| poly_loss_cross_entropy(&x[0], &x[1])),
+    ("poly_loss_cross_entropy mask", |x| {
+        poly_loss_cross_entropy_with(&x[0], &x[1], PolyLossOptions::new().epsilon(0.5).where_(&x[2]))
+    }),
+    ("sigmoid_focal_loss", |x| sigmoid_focal_loss(&x[0], &x[1])),
+    ("sigmoid_focal_loss alpha", |x| {
+        sigmoid_focal_loss_with(&x[0], &x[1], FocalLossOptions::new().alpha(0.3).gamma(1.5))
+    }),
+    ("smooth_labels", |x| smooth_labels(&x[0], 0.1)),
+    ("smooth_labels mask", |x| smooth_labels_with(&x[0], 0.1, masked_options(&x[1]))),
+    ("kl_divergence", |x| kl_divergence(&x[0], &x[1])),
+    ("kl_divergence mask", |x| kl_divergence_with(&x[0], &x[1], masked_options(&x[2]))),
+    ("kl_divergence_with_log_targets", |x| kl_divergence_with_log_targets(&x[0], &x[1])),
+    ("generalized_kl_divergence", |x| generalized_kl_divergence(&x[0], &x[1])),
+    ("ctc_loss", |x| ctc_loss(&x[0], &x[1], &x[2], &x[3])),
+    ("ctc_loss_with_forward_probs", |x| ctc_loss_with_forward_probs(&x[0], &x[1], &x[2], &x[3]).2),
+    ("ranking_softmax_loss", |x| ranking_softmax_loss(&x[0], &x[1])),
+    ("ranking_softmax_loss mask", |x| {
+        let options = RankingOptions::new().where_(&x[2]).weights(&x[3]).reduce_fn(ListReduction::None);
+        ranking_softmax_loss_with(&x[0], &x[1], options)
+    }),
+    ("ntxent", |x| ntxent_with(&x[0], &x[1], NtxentOptions::new().temperature(0.5))),
+    ("triplet_margin_loss", |x| triplet_margin_loss(&x[0], &x[1], &x[2])),
+    ("dice_loss", |x| dice_loss(&x[0], &x[1])),
+    ("dice_loss options", |x| {
+        let options = DiceOptions::new().smooth(0.5).alpha(0.3).beta(0.7).reduction(Reduction::Sum);
+        dice_loss_with(&x[0], &x[1], options.ignore_background(true))
+    }),
+    ("multiclass_generalized_dice_loss", |x| multiclass_generalized_dice_loss(&x[0], &x[1])),
+    ("binary_dice_loss", |x| binary_dice_loss(&x[0], &x[1])),
+    ("projection_simplex", |x| projection_simplex(&x[0], 1.0)),
+    ("projection_l1_ball", |x| projection_l1_ball(&x[0], 2.0)),
+    ("projection_l2_ball", |x| projection_l2_ball(&x[0], 2.0)),
+    ("projection_halfspace", |x| projection_halfspace(&x[0], &x[1], 0.5)),
+];
+
+/// Those that ask for the value of the loss at points of their own.
+pub const SEARCHES: &[Make<GradientTransformation>] = &[
+    ("backtracking", || {
+        let search = scale_by_backtracking_linesearch_with(20, BacktrackingOptions::new().store_grad(true));
+        chain((sgd(1.0), search))
+    }),
+    ("zoom", || chain((sgd(1.0), scale_by_zoom_linesearch(15)))),
+    ("lbfgs", lbfgs),
+    ("reduce_on_plateau", || {
+        let options = PlateauOptions::new().factor(0.5).patience(1).rtol(0.5).cooldown(1);
+        chain((sgd(1e-3), reduce_on_plateau_with(options)))
+    }),
+    ("polyak_sgd", || polyak_sgd_with(PolyakOptions::new().max_learning_rate(0.01))),
 ];
