@@ -162,7 +162,7 @@ pub(super) fn uniform_words(
 ///
 /// ```
 /// use raxla::{DType, random};
-/// assert_eq!(random::normal(&random::key(42), ()).shape(), []);
+/// assert_eq!(random::normal(&random::key(42), ()).ndim(), 0);
 /// assert_eq!(random::normal(&random::key(42), ([2, 3], DType::BF16)).dtype(), DType::BF16);
 /// ```
 ///
