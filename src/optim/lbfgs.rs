@@ -158,7 +158,7 @@ options! {
         memory_size: value usize = 10,
         /// Does the first guess of the inverse Hessian have the scale of the last step?
         scale_init_precond: value bool = true,
-        /// The line search; [`identity`] for none.
+        /// The line search; [`identity`](super::identity) for none.
         linesearch: optional GradientTransformation,
     }
 }

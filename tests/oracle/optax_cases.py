@@ -249,7 +249,7 @@ def of_loss(f, *args):
     # Another weight for each element, so that each derivative is seen.
     weights = 1.0 + 0.25 * jnp.arange(value.size, dtype=jnp.float32).reshape(value.shape)
     grad = jax.jit(jax.grad(lambda x: jnp.sum(f(x, *args[1:]) * weights)))(args[0])
-    shaped = [dict(shape=x.shape, dtype=str(x.dtype), data=hexed(x)) for x in args]
+    shaped = [dict(shape=list(x.shape), dtype=str(x.dtype), data=hexed(x)) for x in args]
     return dict(args=shaped, value=hexed(value), grad=hexed(grad))
 
 

@@ -76,8 +76,8 @@ def page():
             missing.setdefault(module, []).append(name)
         elif not has:
             rows.append((full.removeprefix("-."), other))
-    out = ["# What `raxla::optim` has of Optax 0.2.8", "", "Written by `tests/oracle/optax_coverage.py`; values are compared by",
-           "`tests/suite/optim.rs`. Functions keep Optax's names; keyword arguments are options of the function `name_with`.", "",
+    out = ["# What `raxla::optim` has of Optax 0.2.8", "", "Written by `tests/oracle/optax_coverage.py`, which compares names. Values are compared by",
+           "`tests/suite/optim.rs` for what `tests/oracle/optax_cases.py` lists. Functions keep Optax's names; keyword arguments are options of the function `name_with`.", "",
            "| module | has | of | lacks |", "|---|---|---|---|"]
     for module, (have, all_) in counts.items():
         title = f"`optax.{module}`" if module != "-" else "`optax`"
