@@ -45,7 +45,7 @@ where
 }
 
 options! {
-    /// Options of the contractions [`dot_general_with`], [`batch_matmul_with`] and [`conv_with`](crate::lax::conv_with).
+    /// Options of the contractions [`dot_general_with`], [`batch_matmul_with`](crate::lax::batch_matmul_with) and [`conv_with`](crate::lax::conv_with).
     pub struct DotOptions {
         /// The precision, of both operands or of each. If it is not given it is the setting in force
         /// ([`with_matmul_precision`](crate::core::config::with_matmul_precision)).
