@@ -1,7 +1,7 @@
 //! The format safetensors: eight bytes that say how long the header is, the header in JSON, the arrays' bytes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -155,8 +155,8 @@ fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions) -> Result<
         }
     }
     if !options.allow_unexpected {
-        let known: Vec<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();
-        let others = file.tensors.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        let known: BTreeSet<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();
+        let others = file.tensors.iter().filter(|(name, _)| !known.contains(name.as_str()));
         problems.extend(others.map(|(name, info)| format!("unexpected: {name}, {}", described(info))));
     }
     let structure = tree::structure(like);

@@ -18,6 +18,7 @@ use crate::numpy;
 use crate::random::{self, Key};
 use crate::signature::{FlatOut, Output};
 use crate::tree::{self, Pytree};
+use rustc_hash::FxHashSet;
 
 fn run(mode: Mode, initial: bool, has_state: bool) -> Arc<Run> {
     Arc::new(Run { mode, initial, has_state, seen: Mutex::new(Seen::default()) })
@@ -226,8 +227,10 @@ pub fn apply<V: Variables, R: Output>(
 
 fn check_used(params: &Params, run: &Run) -> Result<()> {
     let seen = run.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let read = |path: &str| seen.specs.iter().any(|spec| spec.kind == Kind::Param && spec.path == path);
-    let unread: Vec<String> = params.iter().filter(|(path, _)| !read(path)).map(|(path, _)| path).collect();
+    let read: FxHashSet<&str> =
+        seen.specs.iter().filter(|spec| spec.kind == Kind::Param).map(|spec| spec.path.as_str()).collect();
+    let unread: Vec<String> =
+        params.iter().map(|(path, _)| path).filter(|path| !read.contains(path.as_str())).collect();
     if !unread.is_empty() {
         bail!(
             TreeMismatch,

@@ -77,79 +77,81 @@ pub fn sam_with(
     adv_optimizer: GradientTransformation,
     options: SamOptions,
 ) -> GradientTransformation {
-    let SamOptions { sync_period, reset_state, opaque_mode } = options;
-    if sync_period == 0 {
+    if options.sync_period == 0 {
         throw!(InvalidArgument, "sam: sync_period = 0: requires at least 1");
     }
-    let (opt, adv) = (optimizer.clone(), adv_optimizer.clone());
+    let sam = Sam { optimizer, adversary: adv_optimizer, options };
+    let begun = sam.clone();
     GradientTransformation::new(
         "sam",
-        move |params| {
-            Ok(SamState {
-                steps_since_sync: zero_count(),
-                opt_state: opt.init_any(params)?,
-                adv_state: adv.init_any(params)?,
-                cache: (!opaque_mode).then(|| params.clone()),
-            })
-        },
-        move |updates, state: SamState, cx| {
-            let run = if opaque_mode { sam_opaque } else { sam_step };
-            run(&optimizer, &adv_optimizer, sync_period, reset_state, updates, state, cx)
+        move |params| begun.init(params),
+        move |updates, state, cx| {
+            if sam.options.opaque_mode {
+                sam.opaque(updates, state, cx)
+            } else {
+                sam.step(updates, state, cx)
+            }
         },
     )
 }
 
-fn sam_step(
-    optimizer: &GradientTransformation,
-    adversary: &GradientTransformation,
-    sync_period: usize,
-    reset_state: bool,
-    updates: AnyTree,
-    state: SamState,
-    cx: &Context<'_>,
-) -> Result<(AnyTree, SamState)> {
-    let Some(cache) = &state.cache else { bail!(TreeMismatch, "the state is of the opaque mode") };
-    let period = i32::try_from(sync_period).unwrap_or(i32::MAX);
-    let first = numpy::equal(&state.steps_since_sync, 0);
-    let last = numpy::equal(&state.steps_since_sync, period - 1);
-    let (adv_updates, adv_state) = adversary.update_any(updates.clone(), &state.adv_state, cx)?;
-    let adv_updates = tree::map(|u| -u, &adv_updates);
-    let (opt_updates, opt_state) = optimizer.update_any(updates, &state.opt_state, &cx.with_params(cache))?;
-    let opt_updates = tree::map3(|c, p, u| c - p + u, cache, cx.params, &opt_updates);
-    let begun = if reset_state { adversary.init_any(cx.params)? } else { state.adv_state };
-    let next = SamState {
-        cache: Some(select(&first, cx.params, cache)),
-        adv_state: select(&last, &begun, &adv_state),
-        opt_state: select(&last, &opt_state, &state.opt_state),
-        steps_since_sync: (state.steps_since_sync + 1) % period,
-    };
-    Ok((select(&last, &opt_updates, &adv_updates), next))
+#[derive(Clone)]
+struct Sam {
+    optimizer: GradientTransformation,
+    adversary: GradientTransformation,
+    options: SamOptions,
 }
 
-fn sam_opaque(
-    optimizer: &GradientTransformation,
-    adversary: &GradientTransformation,
-    sync_period: usize,
-    reset_state: bool,
-    updates: AnyTree,
-    state: SamState,
-    cx: &Context<'_>,
-) -> Result<(AnyTree, SamState)> {
-    let Some(f) = cx.value_fn else {
-        bail!(InvalidArgument, "needs the function: update_with(.., ExtraArgs::new().value_fn(&f))")
-    };
-    let (mut at, mut grads, mut adv_state) = (cx.params.clone(), updates, state.adv_state);
-    for _ in 1..sync_period {
-        let (uphill, next) = adversary.update_any(grads, &adv_state, &cx.with_params(&at))?;
-        adv_state = next;
-        at = apply_updates(&at, &tree::map(|u| -u, &uphill));
-        grads = grad(|p: &AnyTree| f(p))(&at)?;
+impl Sam {
+    fn init(&self, params: &AnyTree) -> Result<SamState> {
+        Ok(SamState {
+            steps_since_sync: zero_count(),
+            opt_state: self.optimizer.init_any(params)?,
+            adv_state: self.adversary.init_any(params)?,
+            cache: (!self.options.opaque_mode).then(|| params.clone()),
+        })
     }
-    if reset_state {
-        adv_state = adversary.init_any(cx.params)?;
+
+    /// One gradient of those of a step.
+    fn step(&self, updates: AnyTree, state: SamState, cx: &Context<'_>) -> Result<(AnyTree, SamState)> {
+        let Some(cache) = &state.cache else { bail!(TreeMismatch, "the state is of the opaque mode") };
+        let period = i32::try_from(self.options.sync_period).unwrap_or(i32::MAX);
+        let first = numpy::equal(&state.steps_since_sync, 0);
+        let last = numpy::equal(&state.steps_since_sync, period - 1);
+        let (adv_updates, adv_state) = self.adversary.update_any(updates.clone(), &state.adv_state, cx)?;
+        let adv_updates = tree::map(|u| -u, &adv_updates);
+        let (opt_updates, opt_state) =
+            self.optimizer.update_any(updates, &state.opt_state, &cx.with_params(cache))?;
+        let opt_updates = tree::map3(|c, p, u| c - p + u, cache, cx.params, &opt_updates);
+        let begun =
+            if self.options.reset_state { self.adversary.init_any(cx.params)? } else { state.adv_state };
+        let next = SamState {
+            cache: Some(select(&first, cx.params, cache)),
+            adv_state: select(&last, &begun, &adv_state),
+            opt_state: select(&last, &opt_state, &state.opt_state),
+            steps_since_sync: (state.steps_since_sync + 1) % period,
+        };
+        Ok((select(&last, &opt_updates, &adv_updates), next))
     }
-    let (updates, opt_state) = optimizer.update_any(grads, &state.opt_state, cx)?;
-    Ok((updates, SamState { steps_since_sync: zero_count(), opt_state, adv_state, cache: None }))
+
+    /// All gradients of a step.
+    fn opaque(&self, updates: AnyTree, state: SamState, cx: &Context<'_>) -> Result<(AnyTree, SamState)> {
+        let Some(f) = cx.value_fn else {
+            bail!(InvalidArgument, "needs the function: update_with(.., ExtraArgs::new().value_fn(&f))")
+        };
+        let (mut at, mut grads, mut adv_state) = (cx.params.clone(), updates, state.adv_state);
+        for _ in 1..self.options.sync_period {
+            let (uphill, next) = self.adversary.update_any(grads, &adv_state, &cx.with_params(&at))?;
+            adv_state = next;
+            at = apply_updates(&at, &tree::map(|u| -u, &uphill));
+            grads = grad(|p: &AnyTree| f(p))(&at)?;
+        }
+        if self.options.reset_state {
+            adv_state = self.adversary.init_any(cx.params)?;
+        }
+        let (updates, opt_state) = self.optimizer.update_any(grads, &state.opt_state, cx)?;
+        Ok((updates, SamState { steps_since_sync: zero_count(), opt_state, adv_state, cache: None }))
+    }
 }
 
 options! {

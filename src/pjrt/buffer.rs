@@ -1,7 +1,8 @@
 //! [`Buffer`]: an array in a device's memory. JAX: the buffer below a `jax.Array`.
 
 use super::api::{args, non_null, slice};
-use super::{Client, Device, Event, Memory, sys};
+use super::event::RawEvent;
+use super::{Client, Device, Event, Memory, Plugin, sys};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use smallvec::SmallVec;
@@ -131,13 +132,9 @@ impl Buffer {
     /// Those of the plugin; the event of a deleted buffer completes with
     /// [`ErrorKind::DeletedBuffer`](crate::ErrorKind::DeletedBuffer).
     pub fn ready_event(&self) -> Result<Event> {
-        let mut a = args::<sys::PJRT_Buffer_ReadyEvent_Args>();
-        a.buffer = self.raw();
-        // SAFETY: `self` owns the buffer; the caller owns the event.
-        unsafe {
-            call!(self.client.plugin(), Runtime, PJRT_Buffer_ReadyEvent, a)?;
-            Ok(Event::from_raw(&self.client, non_null(a.event, "PJRT_Buffer_ReadyEvent")?))
-        }
+        // SAFETY: `self` owns the buffer, whose client the event holds.
+        let event = unsafe { ready_event(self.client.plugin(), self.raw) }?;
+        Ok(Event::new(event, &self.client))
     }
 
     /// Are the contents there, or failed?
@@ -298,5 +295,19 @@ pub(crate) fn dtype_of(raw: sys::PJRT_Buffer_Type) -> Result<DType> {
     match DType::ALL.into_iter().find(|&dtype| type_of(dtype) == raw) {
         Some(dtype) => Ok(dtype),
         None => bail!(DType, "PJRT buffer type {raw} has no dtype in raxla"),
+    }
+}
+
+/// The event of a buffer's contents, as [`Buffer::ready_event`].
+///
+/// # Safety
+/// `buffer` is a live buffer of a client of `plugin`, and that lives until the event is dropped.
+pub(super) unsafe fn ready_event(plugin: Plugin, buffer: NonNull<sys::PJRT_Buffer>) -> Result<RawEvent> {
+    let mut a = args::<sys::PJRT_Buffer_ReadyEvent_Args>();
+    a.buffer = buffer.as_ptr();
+    // SAFETY: the caller's promise; the caller of PJRT owns the event.
+    unsafe {
+        call!(plugin, Runtime, PJRT_Buffer_ReadyEvent, a)?;
+        Ok(RawEvent::new(plugin, non_null(a.event, "PJRT_Buffer_ReadyEvent")?))
     }
 }

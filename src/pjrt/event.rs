@@ -1,7 +1,7 @@
 //! [`Event`]: the completion of enqueued work, to be waited for or awaited.
 
 use super::api::args;
-use super::{Client, sys};
+use super::{Client, Plugin, sys};
 use crate::error::{ErrorKind, Result, err};
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -17,7 +17,8 @@ use std::task::{Context, Poll, Waker};
 ///
 /// Dropping an event does not cancel the work.
 pub struct Event {
-    raw: NonNull<sys::PJRT_Event>,
+    /// Declared before the client, dropped before it.
+    raw: RawEvent,
     client: Client,
     /// Set by the first `poll`; shared with the plugin's callback, which may outlive the event.
     shared: Option<Arc<Mutex<Shared>>>,
@@ -34,13 +35,47 @@ unsafe impl Send for Event {}
 // SAFETY: as above; the only state of its own changes through `&mut`.
 unsafe impl Sync for Event {}
 
-impl Drop for Event {
+/// An [`Event`] whose client somebody else keeps alive.
+pub(super) struct RawEvent {
+    plugin: Plugin,
+    raw: NonNull<sys::PJRT_Event>,
+}
+
+// SAFETY: the PJRT C API lets any thread use an event, several at once.
+unsafe impl Send for RawEvent {}
+// SAFETY: as above; it has no state of its own.
+unsafe impl Sync for RawEvent {}
+
+impl Drop for RawEvent {
     fn drop(&mut self) {
         let mut a = args::<sys::PJRT_Event_Destroy_Args>();
         a.event = self.raw.as_ptr();
         // SAFETY: `self` owns the event and is its last user; callbacks registered on it own what they touch. The
-        // client is alive, since the field is dropped after this. An error cannot be reported from here.
-        let _ = unsafe { call!(self.client.plugin(), Runtime, PJRT_Event_Destroy, a) };
+        // client is alive, by the promise of `new`. An error cannot be reported from here.
+        let _ = unsafe { call!(self.plugin, Runtime, PJRT_Event_Destroy, a) };
+    }
+}
+
+impl RawEvent {
+    /// # Safety
+    /// `raw` is an event of a client of `plugin` that nobody else owns, and the client lives until the event is dropped.
+    pub(super) unsafe fn new(plugin: Plugin, raw: NonNull<sys::PJRT_Event>) -> RawEvent {
+        RawEvent { plugin, raw }
+    }
+
+    pub(super) fn is_ready(&self) -> Result<bool> {
+        let mut a = args::<sys::PJRT_Event_IsReady_Args>();
+        a.event = self.raw.as_ptr();
+        // SAFETY: `self` owns the event.
+        unsafe { call!(self.plugin, Runtime, PJRT_Event_IsReady, a) }?;
+        Ok(a.is_ready)
+    }
+
+    pub(super) fn wait(&self) -> Result<()> {
+        let mut a = args::<sys::PJRT_Event_Await_Args>();
+        a.event = self.raw.as_ptr();
+        // SAFETY: `self` owns the event.
+        unsafe { call!(self.plugin, Runtime, PJRT_Event_Await, a) }
     }
 }
 
@@ -48,6 +83,12 @@ impl Event {
     /// # Safety
     /// `raw` is an event of `client` that nobody else owns.
     pub(crate) unsafe fn from_raw(client: &Client, raw: NonNull<sys::PJRT_Event>) -> Event {
+        // SAFETY: the caller's promise; the event holds the client and drops it last.
+        Event::new(unsafe { RawEvent::new(client.plugin(), raw) }, client)
+    }
+
+    /// An event of `client`, which it holds.
+    pub(super) fn new(raw: RawEvent, client: &Client) -> Event {
         Event { raw, client: client.clone(), shared: None }
     }
 
@@ -56,11 +97,7 @@ impl Event {
     /// # Errors
     /// Those of the plugin, not that of the work.
     pub fn is_ready(&self) -> Result<bool> {
-        let mut a = args::<sys::PJRT_Event_IsReady_Args>();
-        a.event = self.raw.as_ptr();
-        // SAFETY: `self` owns the event.
-        unsafe { call!(self.client.plugin(), Runtime, PJRT_Event_IsReady, a) }?;
-        Ok(a.is_ready)
+        self.raw.is_ready()
     }
 
     /// Blocks this thread until the work has completed.
@@ -68,10 +105,7 @@ impl Event {
     /// # Errors
     /// The error of the work.
     pub fn wait(&self) -> Result<()> {
-        let mut a = args::<sys::PJRT_Event_Await_Args>();
-        a.event = self.raw.as_ptr();
-        // SAFETY: `self` owns the event.
-        unsafe { call!(self.client.plugin(), Runtime, PJRT_Event_Await, a) }
+        self.raw.wait()
     }
 
     /// Calls `f` with the outcome of the work once it is known, on a thread of the plugin or, if it is known already,
@@ -83,7 +117,7 @@ impl Event {
         let callback = Box::new(Callback { plugin: self.client.plugin(), f: Box::new(f) });
         let user_arg = Box::into_raw(callback);
         let mut a = args::<sys::PJRT_Event_OnReady_Args>();
-        a.event = self.raw.as_ptr();
+        a.event = self.raw.raw.as_ptr();
         a.callback = Some(run_callback);
         a.user_arg = user_arg.cast();
         // SAFETY: `self` owns the event. The callback owns `user_arg` and is called exactly once, on any thread, even
@@ -98,7 +132,7 @@ impl Event {
 }
 
 struct Callback {
-    plugin: super::Plugin,
+    plugin: Plugin,
     f: Box<dyn FnOnce(Result<()>) + Send>,
 }
 

@@ -4,9 +4,10 @@
 //! in flight is asked of the results, which costs a twentieth of a small program's call; so the habit of each program is learnt,
 //! and those that are always done when their call returns are not asked again while nothing else is in flight.
 
-use super::api::{args, non_null};
 use super::at_exit::{at_exit, before_destructors};
-use super::{Client, Plugin, sys};
+use super::buffer::ready_event;
+use super::event::RawEvent;
+use super::{Client, sys};
 use crate::error::Result;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -14,15 +15,15 @@ use std::sync::{Mutex, Once, PoisonError};
 
 /// A run that was not done when its call returned.
 struct Run {
-    plugin: Plugin,
-    /// The client's address, which tells whose run it is. The client is not counted: it may be dropped meanwhile.
+    event: RawEvent,
+    /// The client's address, which tells whose run it is. The client is not counted: it may be dropped meanwhile, and takes its
+    /// runs out first.
     client: NonNull<sys::PJRT_Client>,
-    event: NonNull<sys::PJRT_Event>,
     /// The first of its program.
     first: bool,
 }
 
-// SAFETY: the PJRT C API lets any thread use an event; the client is an address only.
+// SAFETY: the event may be sent, and the client is an address only.
 unsafe impl Send for Run {}
 
 /// The oldest first.
@@ -48,15 +49,10 @@ impl Habit {
     /// Notes a run of `client`, of which `output` is a result.
     #[cold]
     pub(super) fn note(&self, client: &Client, output: NonNull<sys::PJRT_Buffer>) -> Result<()> {
-        let plugin = client.plugin();
-        let mut a = args::<sys::PJRT_Buffer_ReadyEvent_Args>();
-        a.buffer = output.as_ptr();
-        // SAFETY: the caller has just been given the output; the caller of PJRT owns the event.
-        let event = unsafe {
-            call!(plugin, Runtime, PJRT_Buffer_ReadyEvent, a)?;
-            non_null(a.event, "PJRT_Buffer_ReadyEvent")?
-        };
-        let mut run = Run { plugin, client: client.inner().raw(), event, first: false };
+        // SAFETY: the caller has just been given the output, and a client that is dropped takes its runs out first. Should another
+        // thread destroy it while the process ends and waits, the event is an object of its own.
+        let event = unsafe { ready_event(client.plugin(), output) }?;
+        let mut run = Run { event, client: client.inner().raw(), first: false };
         let alone = !ANY.load(Ordering::Relaxed);
         let calls = self.0.load(Ordering::Relaxed);
         if run.is_done() {
@@ -85,27 +81,12 @@ impl Habit {
 impl Run {
     /// Done, or failed.
     fn is_done(&self) -> bool {
-        let mut a = args::<sys::PJRT_Event_IsReady_Args>();
-        a.event = self.event.as_ptr();
-        // SAFETY: `self` owns the event, and its client is alive: a client that is dropped takes its runs out first.
-        let asked = unsafe { call!(self.plugin, Runtime, PJRT_Event_IsReady, a) };
-        asked.is_err() || a.is_ready
-    }
-
-    fn wait(&self) {
-        let mut a = args::<sys::PJRT_Event_Await_Args>();
-        a.event = self.event.as_ptr();
-        // SAFETY: `self` owns the event, which is an object of its own should another thread destroy the client meanwhile. The run's error is that of its results.
-        let _ = unsafe { call!(self.plugin, Runtime, PJRT_Event_Await, a) };
+        self.event.is_ready().unwrap_or(true)
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let mut a = args::<sys::PJRT_Event_Destroy_Args>();
-        a.event = self.event.as_ptr();
-        // SAFETY: `self` owns the event, and its client is alive. An error cannot be reported from here.
-        let _ = unsafe { call!(self.plugin, Runtime, PJRT_Event_Destroy, a) };
         if self.first {
             // What the program's kernels keep for the next run is there now.
             before_destructors();
@@ -127,5 +108,8 @@ pub(super) fn forget(client: NonNull<sys::PJRT_Client>) {
 /// Waits for what is in flight now.
 fn wait() {
     let runs = std::mem::take(&mut *RUNS.lock().unwrap_or_else(PoisonError::into_inner));
-    runs.iter().for_each(Run::wait);
+    for run in runs {
+        // The run's error is that of its results.
+        let _ = run.event.wait();
+    }
 }
