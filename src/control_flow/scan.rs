@@ -24,7 +24,7 @@ options! {
         length: optional usize,
         /// Begin at the end of `xs`. Results are in the order of `xs` still.
         reverse: value bool = false,
-        /// Iterations in one turn of the compiled loop.
+        /// Iterations in one turn of the compiled loop; 0: all of them, and no loop.
         unroll: value usize = 1,
     }
 }
@@ -123,9 +123,6 @@ pub(super) fn scan_flat(
     loc: Loc,
 ) -> Result<(FlatOut, FlatOut)> {
     let length = scan_length(&xs.leaves, options.length)?;
-    if options.unroll == 0 {
-        bail!(InvalidArgument, "scan: unroll must be a positive integer, got 0");
-    }
     let slices = xs.leaves.iter().map(|x| x.aval().without_axes(&[0]));
     let slices: Vec<ShapedArray> = slices.collect();
     let mut carry: Vec<Array> = init.leaves.into_vec();

@@ -97,7 +97,8 @@ where
 options! {
     /// Options of [`fori_loop_with`].
     pub struct ForiLoopOptions {
-        /// Iterations in one turn of the compiled loop; only for bounds that are known when the loop is traced.
+        /// Iterations in one turn of the compiled loop, 0 for all of them; only for bounds that are known when the loop is
+        /// traced.
         unroll: value usize = 1,
     }
 }
@@ -114,8 +115,7 @@ options! {
 /// ```
 ///
 /// # Errors
-/// As [`fori_loop`]; `fori_loop: unroll must be a positive integer, got 0`;
-/// `fori_loop: unroll needs bounds that are known when the loop is traced, got i32[] and i32[]`.
+/// As [`fori_loop`]; `fori_loop: unroll needs bounds that are known when the loop is traced, got i32[] and i32[]`.
 #[track_caller]
 pub fn fori_loop_with<C, O>(
     lower: impl Into<Array>,
@@ -201,9 +201,6 @@ fn fori_flat(
     }
     if lower.ndim() != 0 || upper.ndim() != 0 {
         bail!(Shape, "fori_loop: lower and upper must be scalars, got {} and {}", lower.aval(), upper.aval());
-    }
-    if unroll == 0 {
-        bail!(InvalidArgument, "fori_loop: unroll must be a positive integer, got 0");
     }
     if unroll != 1 && (lower.is_tracer() || upper.is_tracer()) {
         bail!(

@@ -40,15 +40,12 @@ pub fn polyval(p: impl Into<Array>, x: impl Into<Array>) -> Array {
 /// [`polyval`], unrolled otherwise.
 ///
 /// # Errors
-/// As [`polyval`]; `polyval: unroll must be a positive integer, got 0`.
+/// As [`polyval`].
 #[track_caller]
 pub fn polyval_with(p: impl Into<Array>, x: impl Into<Array>, options: PolyvalOptions) -> Array {
     let p = p.into();
     if p.ndim() == 0 {
         throw!(Shape, "polyval: the coefficients must have an axis, got {}", p.aval());
-    }
-    if options.unroll == 0 {
-        throw!(InvalidArgument, "polyval: unroll must be a positive integer, got 0");
     }
     jitted("polyval", options.unroll, [&p, &x.into()], |[p, x]| {
         let [p, x] = promote_dtypes([p, x]);

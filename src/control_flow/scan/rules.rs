@@ -87,7 +87,8 @@ impl Primitive for Scan {
         for aval in &outs[self.num_carry..] {
             state.push(ctx.full(Scalar::from_f64(aval.dtype(), 0.0), aval.shape()));
         }
-        let unroll = self.unroll.min(self.length.max(1));
+        let whole = self.length.max(1);
+        let unroll = if self.unroll == 0 { whole } else { self.unroll.min(whole) };
         let (turns, rest) = (self.length / unroll, self.length % unroll);
         // A loop of one turn is none.
         let (turns, rest) = if turns <= 1 { (0, self.length) } else { (turns, rest) };

@@ -268,7 +268,7 @@ def scans(f):
     F = "float32"
     for length in (0, 1, 5):
         for reverse in (False, True):
-            for unroll in (1, 2, 7):
+            for unroll in (0, 1, 2, 7):
                 k = dict(reverse=reverse, unroll=unroll)
                 f.case("lax.scan", (F, (2,)), (F, (2,)), (F, (length, 2)), body="rnn", **k, grad=True, abs=2e-6)
             for way in WAYS[1:]:
@@ -351,5 +351,5 @@ def options(f):
     for n in (2, 4, 5):
         f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=4, unroll=n, grad=True, abs=1e-6)
         f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=4, body="swap", unroll=n, grad=True)
-    f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=4, unroll=0, error=True)
+    f.case("lax.fori_loop", (F, (3,)), (F, (3,)), lower=0, upper=4, unroll=0, grad=True, abs=1e-6)
     f.case("lax.fori_loop", arr("int32", 0), arr("int32", 3), (F, (3,)), (F, (3,)), unroll=2, transform=["jit"], error=True)

@@ -87,12 +87,6 @@ fn arrays_to_scan_over_agree_in_length() {
         ErrorKind::Shape,
         expect!["scan got `length` argument of 4 which disagrees with leading axis sizes [2]"],
     );
-    let options = ScanOptions::new().unroll(0);
-    check(
-        at!(lax::scan_with(|c: Array, _: Array| (c, ()), zero(), two(), options)),
-        ErrorKind::InvalidArgument,
-        expect!["scan: unroll must be a positive integer, got 0"],
-    );
 }
 
 #[test]
