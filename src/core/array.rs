@@ -42,6 +42,8 @@ pub(crate) enum Repr {
     Device(OnDevice),
     /// A Rust number that no device has seen yet.
     Scalar(Scalar),
+    /// A tangent or cotangent that is known to be zero, as custom rules see it. What needs the zeros makes them.
+    Zero(ShapedArray),
     /// A value of a running trace.
     Tracer(Tracer),
 }
@@ -52,7 +54,7 @@ const _: () = assert!(size_of::<Array>() <= 24);
 /// Identity, as Python's `id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
-    /// All Rust numbers have one: none.
+    /// All Rust numbers have one: none. Symbolic zeros too.
     Scalar,
     /// Of what clones share.
     Address(usize),
@@ -173,6 +175,11 @@ impl Array {
         Ok(Self::on_device(shards, aval, Placement { sharding, committed: false }))
     }
 
+    /// The tangent, or `None` if it is a symbolic zero.
+    pub(crate) fn into_tangent(self) -> Option<Array> {
+        (!self.is_symbolic_zero()).then_some(self)
+    }
+
     /// The array, out of its place.
     #[inline]
     pub(crate) fn take(&mut self) -> Array {
@@ -192,6 +199,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval,
             Repr::Scalar(x) => x.aval(),
+            Repr::Zero(aval) => *aval,
             Repr::Tracer(t) => t.aval(),
         }
     }
@@ -200,6 +208,7 @@ impl Array {
     pub(crate) fn has_aval(&self, aval: &ShapedArray) -> bool {
         match &self.0 {
             Repr::Device(x) => x.aval == *aval,
+            Repr::Zero(own) => own == aval,
             Repr::Scalar(x) => {
                 aval.shape().is_empty() && aval.dtype() == x.dtype() && aval.weak_type() == x.weak_type()
             }
@@ -212,6 +221,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval.shape(),
             Repr::Scalar(_) => &[],
+            Repr::Zero(aval) => aval.shape(),
             Repr::Tracer(t) => t.aval().shape(),
         }
     }
@@ -221,6 +231,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval.dtype(),
             Repr::Scalar(x) => x.dtype(),
+            Repr::Zero(aval) => aval.dtype(),
             Repr::Tracer(t) => t.aval().dtype(),
         }
     }
@@ -230,6 +241,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval.weak_type(),
             Repr::Scalar(x) => x.weak_type(),
+            Repr::Zero(aval) => aval.weak_type(),
             Repr::Tracer(t) => t.aval().weak_type(),
         }
     }
@@ -249,12 +261,21 @@ impl Array {
         matches!(self.0, Repr::Tracer(_))
     }
 
+    /// Is it a tangent or cotangent that is zero whatever the values are, in a rule of a
+    /// [`custom_jvp`](crate::custom_derivatives::custom_jvp) or [`custom_vjp`](crate::custom_derivatives::custom_vjp)?
+    ///
+    /// Such an array can be used like any array of zeros, and is made when it is. A rule that asks saves what
+    /// it would compute of it; one that returns it says that its own result is zero too. JAX: `SymbolicZero`.
+    pub fn is_symbolic_zero(&self) -> bool {
+        matches!(self.0, Repr::Zero(_))
+    }
+
     /// What it has in common with its clones, and with nothing else.
     pub(crate) fn identity(&self) -> Identity {
         work::count(1);
         match &self.0 {
             Repr::Device(x) => Identity::Address(x.array.addr()),
-            Repr::Scalar(_) => Identity::Scalar,
+            Repr::Scalar(_) | Repr::Zero(_) => Identity::Scalar,
             Repr::Tracer(Tracer::Var { trace, var, .. }) => Identity::Var(*trace, *var),
             Repr::Tracer(Tracer::Dual(dual)) => Identity::Address(Arc::as_ptr(dual).addr()),
             Repr::Tracer(Tracer::Batched(batched)) => Identity::Address(Arc::as_ptr(batched).addr()),
@@ -271,6 +292,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.read().map_err(|e| e.at(caller)),
             Repr::Scalar(x) => Ok(x.bytes()[..x.dtype().size()].to_vec()),
+            Repr::Zero(aval) => Ok(vec![0; aval.size() * aval.dtype().size()]),
             Repr::Tracer(t) => Err(concretization(t).at(caller)),
         }
     }
@@ -337,11 +359,12 @@ impl Array {
         match &self.0 {
             Repr::Scalar(x) => Ok(*x),
             Repr::Tracer(t) => Err(concretization(t)),
-            Repr::Device(x) if x.aval.size() != 1 => {
-                bail!(Shape, "only an array of one element can be read as a number, got {}", x.aval)
-            }
-            Repr::Device(x) => {
-                Ok(Scalar::from_bytes(x.aval.dtype(), &self.to_bytes()?).with_weak_type(x.aval.weak_type()))
+            Repr::Device(_) | Repr::Zero(_) => {
+                let aval = self.aval();
+                if aval.size() != 1 {
+                    bail!(Shape, "only an array of one element can be read as a number, got {aval}");
+                }
+                Ok(Scalar::from_bytes(aval.dtype(), &self.to_bytes()?).with_weak_type(aval.weak_type()))
             }
         }
     }

@@ -83,6 +83,10 @@ pub(crate) fn buffer_on(x: &Array, sharding: Sharding) -> Result<BufferRef<'_>> 
         Repr::Device(x) if x.sharding == sharding => Ok(BufferRef::Array(x)),
         Repr::Device(d) => Ok(BufferRef::Shared(Arc::new(copy_to(&d.shards, x, sharding)?))),
         Repr::Scalar(x) => scalar_on(x.with_weak_type(false), sharding).map(BufferRef::Shared),
+        Repr::Zero(aval) => {
+            let shards = sharding.put(&x.to_bytes()?, aval.dtype(), aval.shape())?;
+            Ok(BufferRef::Shared(Arc::new(shards)))
+        }
         Repr::Tracer(t) => Err(unexpected_tracer(t)),
     }
 }
@@ -116,6 +120,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         match &x.0 {
             Repr::Device(x) => x.aval.hash(&mut hasher),
             Repr::Scalar(x) => (x.dtype(), x.weak_type()).hash(&mut hasher),
+            Repr::Zero(aval) => aval.hash(&mut hasher),
             Repr::Tracer(t) => return Err(unexpected_tracer(t)),
         }
     }

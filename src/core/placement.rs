@@ -172,6 +172,10 @@ impl Array {
                 let shards = sharding.put(&x.bytes()[..x.dtype().size()], x.dtype(), &[])?;
                 Ok(Array::on_device(shards, aval, placement))
             }
+            Repr::Zero(aval) => {
+                let shards = sharding.put(&self.to_bytes()?, aval.dtype(), aval.shape())?;
+                Ok(Array::on_device(shards, *aval, placement))
+            }
             Repr::Tracer(t) => Err(concretization(t)),
         }
     }
@@ -192,7 +196,7 @@ impl Array {
         let caller = Location::caller();
         let sharding = match &self.0 {
             Repr::Device(x) => self.check_alive().map(|()| x.sharding),
-            Repr::Scalar(_) => config::default_sharding(config::current()),
+            Repr::Scalar(_) | Repr::Zero(_) => config::default_sharding(config::current()),
             Repr::Tracer(t) => Err(concretization(t)),
         };
         sharding.map_err(|e| e.at(caller))
@@ -232,7 +236,7 @@ impl Array {
     pub fn committed(&self) -> Result<bool> {
         match &self.0 {
             Repr::Device(x) => Ok(x.committed),
-            Repr::Scalar(_) => Ok(false),
+            Repr::Scalar(_) | Repr::Zero(_) => Ok(false),
             Repr::Tracer(t) => Err(concretization(t).at(Location::caller())),
         }
     }
@@ -246,7 +250,7 @@ impl Array {
         let caller = Location::caller();
         let ready = match &self.0 {
             Repr::Device(x) => self.check_alive().and_then(|()| x.is_ready()),
-            Repr::Scalar(_) => Ok(true),
+            Repr::Scalar(_) | Repr::Zero(_) => Ok(true),
             Repr::Tracer(t) => Err(concretization(t)),
         };
         ready.map_err(|e| e.at(caller))
@@ -271,7 +275,7 @@ impl Array {
     pub fn delete(&self) {
         let deleted = match &self.0 {
             Repr::Device(x) => x.shards.iter().try_for_each(Buffer::delete),
-            Repr::Scalar(_) => Ok(()),
+            Repr::Scalar(_) | Repr::Zero(_) => Ok(()),
             Repr::Tracer(t) => Err(concretization(t)),
         };
         deleted.or_throw();

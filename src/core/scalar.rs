@@ -39,6 +39,11 @@ impl Scalar {
         Scalar { words, dtype, weak_type: false }
     }
 
+    /// Zero of this dtype and weak type.
+    pub(crate) fn zero(aval: &ShapedArray) -> Self {
+        Self::from_f64(aval.dtype(), 0.0).with_weak_type(aval.weak_type())
+    }
+
     /// `value` rounded to `dtype`; integers wrap, a complex dtype gets it as the real part.
     pub fn from_f64(dtype: DType, value: f64) -> Self {
         match dtype {

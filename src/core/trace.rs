@@ -44,9 +44,10 @@ pub(crate) trait CustomCall: Any + Send + Sync {
     /// Results and tangents by the custom rule.
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)>;
 
-    /// The forward pass of a function whose custom derivative is a reverse-mode rule; `None` if it is not.
-    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
-        let _ = primals;
+    /// The forward pass of a function whose custom derivative is a reverse-mode rule; `None` if it is not. `perturbed` marks what
+    /// is differentiated with respect to.
+    fn fwd(&self, primals: &[Array], perturbed: &[bool]) -> Option<Result<CustomForward>> {
+        let _ = (primals, perturbed);
         None
     }
 
@@ -81,7 +82,7 @@ pub(crate) struct CustomForward {
 /// The backward rule of a custom derivative.
 pub(crate) trait CustomBackward: Send + Sync {
     /// Cotangents of all arguments from the residuals and the cotangents of all results.
-    fn apply(&self, residuals: &[Array], cts: &[Array]) -> Result<Vec<Ct>>;
+    fn apply(&self, residuals: &[Array], cts: &[Ct]) -> Result<Vec<Ct>>;
 }
 
 /// Applies a function with a custom derivative under the current trace.

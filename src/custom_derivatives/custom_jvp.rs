@@ -6,16 +6,17 @@ use super::typed::{Application, Custom, Definition, OutType};
 use crate::core::array::Array;
 use crate::core::primitive::Tangent;
 use crate::core::trace::without_location;
+use crate::custom_derivatives::zero_from_primal;
 use crate::error::{Result, bail};
-use crate::interpreters::jvp::instantiate;
 use crate::signature::{FlatFn, FlatOut, Fun, Function, Output, Signature, Traceable, describe, type_key};
 use crate::tree::{self, TreeDef};
 
 /// `f` with `rule` as its derivative, in forward and in reverse mode.
 ///
 /// `rule` takes the arguments of `f` as a tuple and their tangents as another, of the same types, and returns the result
-/// of `f` and its tangent, in which it must be linear in the tangents. Tangents that are zero are arrays of zeros;
-/// those of integers and booleans have the argument's dtype and are zero. An array that `f` or `rule` captures is mapped by an
+/// of `f` and its tangent, in which it must be linear in the tangents. Tangents that are zero are arrays of zeros, which
+/// [`is_symbolic_zero`](Array::is_symbolic_zero) tells from others; those of integers and booleans have the argument's dtype
+/// and are zero. An array that `f` or `rule` captures is mapped by an
 /// enclosing [`vmap`](crate::vmap) like an argument, and cannot be differentiated with respect to: that is `UnexpectedTracer`.
 ///
 /// ```
@@ -25,6 +26,25 @@ use crate::tree::{self, TreeDef};
 /// // A sine that passes gradients on as they are.
 /// let f = custom_jvp(|x: &Array| lax::sin(x), |(x,): (Array,), (dx,): (Array,)| (lax::sin(&x), dx));
 /// assert_eq!(f(&Array::from(0.0))?.item::<f32>()?, 0.0);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// JAX's `symbolic_zeros=True` is the only way there is, for what it gives is an array. The rule need not compute what nobody
+/// differentiates, and returns such a zero where its own tangent is zero:
+/// ```
+/// use raxla::custom_derivatives::custom_jvp;
+/// use raxla::prelude::*;
+///
+/// let f = custom_jvp(
+///     |x: &Array, y: &Array| x * y,
+///     |(x, y): (Array, Array), (dx, dy): (Array, Array)| {
+///         let by_x = if dx.is_symbolic_zero() { dx } else { dx * &y };
+///         let by_y = if dy.is_symbolic_zero() { dy } else { dy * &x };
+///         let dz = if by_y.is_symbolic_zero() { by_x } else { by_x + by_y };
+///         (x * y, dz)
+///     },
+/// );
+/// assert_eq!(grad(f)(&Array::from(2.0), &Array::from(3.0))?.item::<f32>()?, 3.0);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 ///
@@ -78,13 +98,17 @@ impl Definition for CustomJvp {
         primals: &[Array],
         tangents: &[Tangent],
     ) -> Result<(Vec<Array>, Vec<Tangent>)> {
-        let tangents: Vec<Array> =
-            tangents.iter().zip(primals).map(|(dx, x)| instantiate(dx.clone(), x)).collect();
-        let (out, tangent) = without_location(|| (self.rule)(&application.in_tree, primals, &tangents))?;
-        self.check(application, &OutType::of(&out), &OutType::of(&tangent))?;
+        let tangents: Vec<Array> = tangents
+            .iter()
+            .zip(primals)
+            .map(|(dx, x)| dx.clone().unwrap_or_else(|| zero_from_primal(x)))
+            .collect();
+        let (out, dout) = without_location(|| (self.rule)(&application.in_tree, primals, &tangents))?;
+        self.check(application, &OutType::of(&out), &OutType::of(&dout))?;
         application.set_out_tree(&out.tree);
-        let tangents = out.leaves.iter().zip(tangent.leaves);
-        let tangents = tangents.map(|(x, dx)| x.dtype().is_inexact().then_some(dx)).collect();
+        let tangents = out.leaves.iter().zip(dout.leaves);
+        let tangents =
+            tangents.map(|(x, dx)| if x.dtype().is_inexact() { dx.into_tangent() } else { None }).collect();
         Ok((out.leaves.into_vec(), tangents))
     }
 }

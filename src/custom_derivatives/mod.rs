@@ -6,7 +6,10 @@ mod custom_vjp;
 mod tests;
 mod typed;
 mod unary;
+mod zeros;
 
 pub use custom_jvp::custom_jvp;
-pub use custom_vjp::custom_vjp;
+pub use custom_vjp::{custom_vjp, custom_vjp_perturbed};
 pub(crate) use unary::CustomUnary;
+pub(crate) use zeros::symbolic_zero;
+pub use zeros::zero_from_primal;

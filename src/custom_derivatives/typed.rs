@@ -38,8 +38,13 @@ pub(super) trait Definition: Send + Sync + 'static {
     ) -> Result<(Vec<Array>, Vec<Tangent>)>;
 
     /// [`CustomCall::fwd`] of one application.
-    fn fwd(self: &Arc<Self>, application: &Application, primals: &[Array]) -> Option<Result<CustomForward>> {
-        let _ = (application, primals);
+    fn fwd(
+        self: &Arc<Self>,
+        application: &Application,
+        primals: &[Array],
+        perturbed: &[bool],
+    ) -> Option<Result<CustomForward>> {
+        let _ = (application, primals, perturbed);
         None
     }
 }
@@ -81,8 +86,8 @@ impl<D: Definition> CustomCall for Call<D> {
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Result<(Vec<Array>, Vec<Tangent>)> {
         self.definition.jvp(&self.application, primals, tangents)
     }
-    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
-        self.definition.fwd(&self.application, primals)
+    fn fwd(&self, primals: &[Array], perturbed: &[bool]) -> Option<Result<CustomForward>> {
+        self.definition.fwd(&self.application, primals, perturbed)
     }
     fn record(self: Arc<Self>, args: &[Array]) -> Result<Vec<Array>> {
         record(self, args)

@@ -112,7 +112,7 @@ impl Primitive for CustomDerivativeCall {
         if !nonzero[n..].contains(&true) {
             return Ok(None);
         }
-        let Some(forward) = self.call.fwd(&primals[n..]) else { return Ok(None) };
+        let Some(forward) = self.call.fwd(&primals[n..], &nonzero[n..]) else { return Ok(None) };
         let primals: Vec<ShapedArray> = primals[n..].iter().map(Array::aval).collect();
         let mut split = linearized(&*self.call, forward?, primals, nonzero[n..].to_vec());
         // Tangents of what the function captured are dropped.
@@ -229,8 +229,8 @@ impl CustomCall for BatchedCall {
         Ok((outs, tangents))
     }
 
-    fn fwd(&self, primals: &[Array]) -> Option<Result<CustomForward>> {
-        let body = |args: &[Array]| match self.inner.fwd(args) {
+    fn fwd(&self, primals: &[Array], perturbed: &[bool]) -> Option<Result<CustomForward>> {
+        let body = |args: &[Array]| match self.inner.fwd(args, perturbed) {
             None => Ok((Vec::new(), None)),
             Some(forward) => {
                 let CustomForward { mut outs, residuals, backward } = forward?;
@@ -291,12 +291,15 @@ struct BatchedBackward {
 
 impl CustomBackward for BatchedBackward {
     /// the cotangent of an argument that is not mapped is the sum over the axis
-    fn apply(&self, residuals: &[Array], cts: &[Array]) -> Result<Vec<Ct>> {
+    fn apply(&self, residuals: &[Array], cts: &[Ct]) -> Result<Vec<Ct>> {
         let n = residuals.len();
-        let args: Vec<Array> = residuals.iter().chain(cts).cloned().collect();
-        let dims: Vec<BatchDim> = self.residual_dims.iter().chain(&self.ct_dims).copied().collect();
+        let args: Vec<Array> = residuals.iter().chain(cts.iter().flatten()).cloned().collect();
+        let ct_dims = self.ct_dims.iter().zip(cts).filter(|(_, ct)| ct.is_some()).map(|(dim, _)| dim);
+        let dims: Vec<BatchDim> = self.residual_dims.iter().chain(ct_dims).copied().collect();
         let body = |args: &[Array]| {
-            let found = self.inner.apply(&args[..n], &args[n..])?;
+            let mut rest = args[n..].iter();
+            let cts: Vec<Ct> = cts.iter().map(|ct| ct.as_ref().and_then(|_| rest.next().cloned())).collect();
+            let found = self.inner.apply(&args[..n], &cts)?;
             let nonzero: Vec<bool> = found.iter().map(Option::is_some).collect();
             Ok((found.into_iter().flatten().collect(), nonzero))
         };
@@ -409,14 +412,9 @@ impl Primitive for CustomLin {
             bail!(Internal, "custom_lin: a residual depends on a tangent");
         }
         let mut given = cts.iter();
-        let cts: Vec<Array> = self
-            .out_avals
-            .iter()
-            .map(|a| {
-                let ct = if a.dtype().is_inexact() { given.next().cloned().flatten() } else { None };
-                ct.unwrap_or_else(|| lax::zeros_like_aval(a))
-            })
-            .collect();
+        let cts = self.out_avals.iter();
+        let cts = cts.map(|a| if a.dtype().is_inexact() { given.next().cloned().flatten() } else { None });
+        let cts: Vec<Ct> = cts.collect();
         let found = without_location(|| self.backward.apply(&residuals, &cts))?;
         let wanted = found.into_iter().zip(&self.nonzero).filter(|(_, nz)| **nz).map(|(ct, _)| ct);
         let known = std::iter::repeat_n(None, self.num_res);

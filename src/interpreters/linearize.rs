@@ -132,7 +132,8 @@ impl Trace for LinearizeTrace {
         if tangents.iter().all(Option::is_none) {
             return Some(with_trace(self.parent.clone(), || bind_custom(call, &primals)));
         }
-        if let Some(forward) = with_trace(self.parent.clone(), || call.fwd(&primals)) {
+        let perturbed: Vec<bool> = tangents.iter().map(Option::is_some).collect();
+        if let Some(forward) = with_trace(self.parent.clone(), || call.fwd(&primals, &perturbed)) {
             return Some(forward.and_then(|forward| {
                 let split = linearize_forward(call.as_ref(), forward, &primals, &tangents);
                 self.record_linear(split, &tangents, caller())

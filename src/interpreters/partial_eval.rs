@@ -10,9 +10,11 @@ use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, ClosedJaxpr, Eqn, Jaxpr, Loc, Var};
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::remap::Remap;
+use crate::core::scalar::Scalar;
 use crate::core::small::{one, small, try_small};
-use crate::core::trace::{LiveTrace, Trace, Tracer, check_live, with_trace, without_location};
+use crate::core::trace::{LiveTrace, Trace, Tracer, caller, check_live, with_trace, without_location};
 use crate::error::{Result, catch};
+use crate::lax::broadcast_in_dim::broadcast_scalar;
 
 /// Records every operation.
 pub(crate) struct JaxprTrace {
@@ -56,8 +58,20 @@ impl JaxprTrace {
         match &x.0 {
             Repr::Tracer(Tracer::Var { var, trace, .. }) if *trace == self.live.0 => Ok(Atom::Var(*var)),
             Repr::Scalar(x) => Ok(Atom::Literal(*x)),
+            Repr::Zero(aval) => self.zeros(aval),
             _ => self.constant(x).map(Atom::Var),
         }
+    }
+
+    /// What a symbolic zero is here.
+    #[cold]
+    fn zeros(&self, aval: &ShapedArray) -> Result<Atom> {
+        let zero = Array::from(Scalar::zero(aval));
+        if aval.shape().is_empty() {
+            return self.atom(&zero);
+        }
+        let outs = self.record(&broadcast_scalar(aval.shape()), &[&zero], caller())?;
+        self.atom(&outs[0])
     }
 
     fn constant(&self, x: &Array) -> Result<Var> {

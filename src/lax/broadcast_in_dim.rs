@@ -7,7 +7,8 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
+    BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Prim, Primitive, Tangent,
+    Transposed,
 };
 use crate::core::small::small;
 use crate::core::trace::bind1;
@@ -46,6 +47,12 @@ pub(crate) fn broadcast_to(operand: &Array, shape: Shape, broadcast_dimensions: 
         return operand.clone();
     }
     bind1(BroadcastInDim { shape, broadcast_dimensions }, &[operand])
+}
+
+/// The primitive that fills an array of this shape with a scalar.
+pub(crate) fn broadcast_scalar(shape: &[usize]) -> Prim {
+    let (shape, broadcast_dimensions) = (Shape::from_slice(shape), Shape::new());
+    BroadcastInDim { shape, broadcast_dimensions }.into()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

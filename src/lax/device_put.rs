@@ -55,7 +55,7 @@ pub fn device_put<T: Pytree>(tree: &T, device: impl Into<Sharding>) -> T {
 fn device_of(x: &Array) -> Option<Sharding> {
     match &x.0 {
         Repr::Device(x) => Some(x.sharding),
-        Repr::Scalar(_) => None,
+        Repr::Scalar(_) | Repr::Zero(_) => None,
         Repr::Tracer(Tracer::Dual(dual)) => device_of(&dual.primal),
         Repr::Tracer(_) => None,
     }

@@ -109,8 +109,7 @@ pub fn empty(shape: impl Into<ShapeDtype>) -> Array {
 /// Zeros of this type. JAX: `zeros_like_aval`.
 #[track_caller]
 pub(crate) fn zeros_like_aval(aval: &ShapedArray) -> Array {
-    let zero = Scalar::from_f64(aval.dtype(), 0.0).with_weak_type(aval.weak_type());
-    broadcast_in_dim(&Array::from(zero), aval.shape(), ())
+    broadcast_in_dim(&Array::from(Scalar::zero(aval)), aval.shape(), ())
 }
 
 /// Zeros of `x`'s dtype, weak type and shape.

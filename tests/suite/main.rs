@@ -39,5 +39,6 @@ mod promotion;
 mod random;
 mod settings;
 mod signatures;
+mod symbolic_zeros;
 mod transformations;
 mod tree;

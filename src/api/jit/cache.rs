@@ -55,8 +55,8 @@ impl Specialization {
                         continue;
                     }
                 }
-                Repr::Scalar(_) if x.has_aval(aval) => {}
-                Repr::Scalar(_) | Repr::Tracer(_) => return false,
+                Repr::Scalar(_) | Repr::Zero(_) if x.has_aval(aval) => {}
+                Repr::Scalar(_) | Repr::Zero(_) | Repr::Tracer(_) => return false,
             }
             if !self.in_shardings.is_whole(i) {
                 return false;
