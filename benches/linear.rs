@@ -1,5 +1,6 @@
 //! What tracing, derivatives, lowering and calls cost as programs grow: `cargo bench --bench linear`.
 //!
+//! Times are the processor's, of all threads: a busy machine stretches long runs more than short ones by the clock on the wall.
 //! Each case is measured at a size, at half of it and at a quarter. A program that is twice as large may take 2.2 times as
 //! long. Arguments that are names of cases run just these; `--check` fails if one takes longer. `--once 2500` runs each once at that size,
 //! for a counter of instructions, which the machine's other guests do not change.
@@ -7,6 +8,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use cpu_time::ProcessTime;
 use raxla::lax::{self, ScanOptions};
 use raxla::prelude::*;
 
@@ -28,7 +30,7 @@ struct Case {
 type Run = Box<dyn FnMut() -> Result<Duration>>;
 
 fn timed<T>(body: impl FnOnce() -> Result<T>) -> Result<Duration> {
-    let start = Instant::now();
+    let start = ProcessTime::now();
     let kept = body()?;
     let time = start.elapsed();
     drop(black_box(kept));

@@ -277,6 +277,7 @@ impl Jaxpr {
         let mut eqns = vec![false; self.eqns.len()];
         let mut thinned = Vec::new();
         for (i, eqn) in self.eqns.iter().enumerate().rev() {
+            work::count(1);
             let mut used: SmallVec<[bool; 8]> = small(eqn.outputs.iter().map(|v| needed[v.0 as usize]));
             eqns[i] = used.contains(&true) || !eqn.prim.effects().is_empty();
             if !eqns[i] {
@@ -329,6 +330,7 @@ impl Jaxpr {
         outvars.iter().for_each(|a| need(a, &mut needed));
         let mut eqns: Vec<Eqn> = Vec::with_capacity(self.eqns.len());
         for eqn in self.eqns.iter().rev() {
+            work::count(1);
             let mut used: SmallVec<[bool; 8]> = small(eqn.outputs.iter().map(|v| needed[v.0 as usize]));
             if eqn.prim.effects().is_empty() && !used.contains(&true) {
                 continue;
@@ -397,6 +399,7 @@ fn renumber(
     mut eqns: Vec<Eqn>,
     old_avals: &[ShapedArray],
 ) -> Jaxpr {
+    work::count(old_avals.len() + eqns.len());
     // The new variable of each old one; one that nothing defines stays as it is.
     let mut new: Vec<Var> = (0..old_avals.len() as u32).map(Var).collect();
     let mut avals = Vec::with_capacity(old_avals.len());

@@ -14,6 +14,7 @@ use crate::core::jaxpr::{Atom, Jaxpr, Live, Var};
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Mesh, Sharding};
 use crate::core::small::small;
+use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::mlir::{Attrs, Block, Builder, Type, Value, Values, list, push_list};
@@ -294,6 +295,7 @@ impl LoweringCtx {
         let mut outs: SmallVec<[ShapedArray; 2]> = SmallVec::new();
         let mut thinned = live.thinned.iter().rev().peekable();
         for (i, (eqn, _)) in jaxpr.eqns.iter().zip(&live.eqns).enumerate().filter(|(_, (_, live))| **live) {
+            work::count(1 + eqn.inputs.len());
             let eqn = thinned.next_if(|(position, _)| *position == i).map_or(eqn, |(_, thin)| thin);
             self.set_location(eqn.loc);
             ins.clear();

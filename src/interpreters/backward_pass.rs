@@ -8,6 +8,7 @@ use crate::core::jaxpr::{Atom, ClosedJaxpr, Jaxpr, TransformedJaxpr, Var};
 use crate::core::primitive::{Arrays, Ct, LinearInput};
 use crate::core::small::{small, try_small};
 use crate::core::trace::{bind_at, with_location};
+use crate::core::work;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
@@ -52,6 +53,7 @@ fn backward(
     }
     let mut backwards = Vec::with_capacity(jaxpr.eqns.len());
     for (i, eqn) in jaxpr.eqns.iter().enumerate() {
+        work::count(1);
         if eqn.inputs.iter().any(|a| matches!(a, Atom::Var(v) if is_linear[v.0 as usize])) {
             eqn.outputs.iter().for_each(|v| is_linear[v.0 as usize] = true);
             backwards.push(i);
@@ -72,6 +74,7 @@ fn backward(
         }
     }
     for i in backwards.into_iter().rev() {
+        work::count(1);
         let eqn = &jaxpr.eqns[i];
         let cts_in: SmallVec<[Ct; 2]> = small(eqn.outputs.iter().map(|v| cts[v.0 as usize].take()));
         if cts_in.iter().all(Option::is_none) {

@@ -13,6 +13,7 @@ use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
 use crate::core::small::{one, small, try_small};
 use crate::core::trace::{LiveTrace, Trace, Tracer, caller, check_live, with_trace, without_location};
+use crate::core::work;
 use crate::error::{Result, catch};
 use crate::lax::broadcast_in_dim::broadcast_scalar;
 
@@ -25,9 +26,8 @@ pub(crate) struct JaxprTrace {
 /// A jaxpr that is being recorded.
 #[derive(Default)]
 pub(crate) struct JaxprBuilder {
-    avals: Vec<ShapedArray>,
+    lists: Lists,
     invars: Vec<Var>,
-    eqns: Vec<Eqn>,
     /// Captured arrays: concrete ones, and tracers of enclosing traces.
     consts: Vec<Array>,
     constvars: Vec<Var>,
@@ -35,9 +35,64 @@ pub(crate) struct JaxprBuilder {
     const_index: Remap<Identity>,
 }
 
+/// The lists of a jaxpr that grow with each equation.
+#[derive(Default)]
+struct Lists {
+    avals: Vec<ShapedArray>,
+    eqns: Vec<Eqn>,
+}
+
+/// Equations that a thread keeps room for. Longer lists grow without being copied, by moving their pages.
+const MAX_ROOM: usize = 1 << 14;
+
+/// Jaxprs that a thread keeps room for, as many as are recorded inside of each other.
+const MAX_ROOMS: usize = 4;
+
+thread_local! {
+    /// Empty lists with room, so that recording does not copy its equations again and again while their list grows.
+    static ROOMS: RefCell<Vec<Lists>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Lists {
+    fn with_room() -> Self {
+        ROOMS.with_borrow_mut(Vec::pop).unwrap_or_default()
+    }
+
+    fn push(&mut self, eqn: Eqn) {
+        if self.eqns.len() == self.eqns.capacity() {
+            work::count(self.eqns.len());
+        }
+        work::count(1);
+        self.eqns.push(eqn);
+    }
+
+    /// The same in no more memory than they need; the room is kept.
+    fn fitted(mut self) -> Self {
+        if self.eqns.capacity() > MAX_ROOM {
+            return self;
+        }
+        work::count(self.eqns.len());
+        let fitted = Lists { avals: fitted(&mut self.avals), eqns: fitted(&mut self.eqns) };
+        ROOMS.with_borrow_mut(|rooms| {
+            if rooms.len() < MAX_ROOMS && self.avals.capacity() <= 4 * MAX_ROOM {
+                rooms.push(self);
+            }
+        });
+        fitted
+    }
+}
+
+/// What is in a list, which keeps its room.
+fn fitted<T>(list: &mut Vec<T>) -> Vec<T> {
+    let mut fitted = Vec::with_capacity(list.len());
+    fitted.append(list);
+    fitted
+}
+
 impl JaxprTrace {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(JaxprTrace { live: LiveTrace::new(), builder: RefCell::default() })
+        let builder = JaxprBuilder { lists: Lists::with_room(), ..JaxprBuilder::default() };
+        Rc::new(JaxprTrace { live: LiveTrace::new(), builder: builder.into() })
     }
 
     /// A new parameter.
@@ -110,7 +165,7 @@ impl JaxprTrace {
                 (outputs, tracers)
             }
         };
-        b.eqns.push(Eqn { prim: prim.clone(), inputs, outputs, loc });
+        b.lists.push(Eqn { prim: prim.clone(), inputs, outputs, loc });
         Ok(tracers)
     }
 
@@ -118,15 +173,17 @@ impl JaxprTrace {
     pub(crate) fn finish(&self, outs: &[Array]) -> Result<ClosedJaxpr> {
         let outvars = outs.iter().map(|x| self.atom(x)).collect::<Result<Vec<_>>>()?;
         let b = self.builder.take();
-        let jaxpr = Jaxpr::new(b.constvars, b.invars, outvars, b.eqns, b.avals);
+        let Lists { avals, eqns } = b.lists.fitted();
+        let jaxpr = Jaxpr::new(b.constvars, b.invars, outvars, eqns, avals);
         Ok(ClosedJaxpr { jaxpr: jaxpr.into(), consts: b.consts })
     }
 }
 
 impl JaxprBuilder {
     fn new_var(&mut self, aval: ShapedArray) -> Var {
-        self.avals.push(aval);
-        Var(self.avals.len() as u32 - 1)
+        let avals = &mut self.lists.avals;
+        avals.push(aval);
+        Var(avals.len() as u32 - 1)
     }
 
     fn const_var(&mut self, x: &Array) -> Var {

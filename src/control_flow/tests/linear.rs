@@ -43,6 +43,41 @@ fn chain(x: &Array, n: usize) -> Array {
 }
 
 #[test]
+fn twice_the_equations_take_twice_the_steps() {
+    let f = |x: &[Array], n| Ok(vec![chain(&x[0], n)]);
+    assert_linear("trace", f, one);
+    assert_linear("grad", |x, n| grad(|x| f(x, n), x), one);
+    assert_linear("grad of grad", |x, n| grad(|x| grad(|x| f(x, n), x), x), one);
+    assert_linear("vmap", |x, n| vmap(|x| f(x, n), &[lax::full([3], x[0].clone())], &[Some(0)]), one);
+    let lower = |n: usize| {
+        let gradient = api::jit(move |x: &Array| Result::Ok(grad(|x| f(x, n), &[x.clone()])?[0].clone()));
+        let traced = gradient.trace()(&Array::scalar(1.0f32)).unwrap();
+        let eqns = traced.jaxpr().eqns.len();
+        (eqns, work::steps_of(|| drop(traced.lower().unwrap())))
+    };
+    let [(eqns, small), (_, large)] = [100, 200].map(lower);
+    assert!(eqns > 200 && small > 2 * eqns, "only {small} steps are counted for {eqns} equations");
+    assert!(large * 10 < small * 22, "{small} steps to lower a size of 100, {large} for 200");
+}
+
+#[test]
+fn recording_copies_no_equation_more_than_a_few_times() {
+    // So many that the list outgrows the room that a thread keeps.
+    let steps = |n: usize| {
+        let aval = Array::scalar(1.0f32).aval();
+        let run = || drop(trace_to_jaxpr(&[aval], |x| Ok(vec![chain(&x[0], n)])).unwrap());
+        // Without room, and with what the first time has left.
+        [work::steps_of(run), work::steps_of(run)]
+    };
+    let [few, many, most] = [1_000, 10_000, 100_000].map(steps);
+    for [first, again] in [few, many] {
+        assert!(again <= first, "{first} steps, then {again}");
+    }
+    assert!(many[1] * 10 < few[1] * 10 * 11, "{few:?} steps for 1,000 equations, {many:?} for 10,000");
+    assert!(most[1] * 10 < few[1] * 100 * 13, "{few:?} steps for 1,000 equations, {most:?} for 100,000");
+}
+
+#[test]
 fn residuals_are_found_at_once() {
     let f = |x: &[Array], n| Ok(vec![chain(&x[0], n)]);
     assert_linear("jit", |x, n| grad(|x| jit(|x| f(x, n), x), x), one);
