@@ -50,7 +50,8 @@ fn twice_the_equations_take_twice_the_steps() {
     assert_linear("grad of grad", |x, n| grad(|x| grad(|x| f(x, n), x), x), one);
     assert_linear("vmap", |x, n| vmap(|x| f(x, n), &[lax::full([3], x[0].clone())], &[Some(0)]), one);
     let lower = |n: usize| {
-        let gradient = api::jit(move |x: &Array| Result::Ok(grad(|x| f(x, n), &[x.clone()])?[0].clone()));
+        let gradient =
+            api::jit(move |x: &Array| Result::Ok(grad(|x| f(x, n), std::slice::from_ref(x))?[0].clone()));
         let traced = gradient.trace()(&Array::scalar(1.0f32)).unwrap();
         let eqns = traced.jaxpr().eqns.len();
         (eqns, work::steps_of(|| drop(traced.lower().unwrap())))
