@@ -97,6 +97,8 @@ pub(crate) mod interpreters;
 pub mod io;
 pub mod lax;
 pub mod mlir;
+#[cfg(feature = "io")]
+pub mod models;
 pub mod nn;
 pub mod numpy;
 pub mod optim;

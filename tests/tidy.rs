@@ -26,6 +26,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("random", 7),
     ("nn", 7),
     ("io", 7),
+    ("models", 7),
     ("optim", 7),
 ];
 

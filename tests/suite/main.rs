@@ -34,6 +34,8 @@ mod pjrt_buffers;
 mod pjrt_discovery;
 mod pjrt_mistakes;
 mod pjrt_programs;
+#[cfg(feature = "io")]
+mod pretrained;
 mod process;
 mod promotion;
 mod random;

@@ -8,5 +8,5 @@ mod autodiff;
 mod control_flow;
 mod panics;
 mod shapes;
-mod support;
+pub mod support;
 mod tracers;
