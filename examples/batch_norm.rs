@@ -1,4 +1,5 @@
-//! A stateful layer: batch normalisation keeps running statistics, which training updates and evaluation only reads.
+//! A stateful layer: batch normalisation keeps running statistics, which training updates and evaluation only reads; first by hand, then
+//! by `raxla::nn`, which hands down all state of a model as one tree.
 //!
 //! `cargo run --example batch_norm`. It predicts the murder rates of the states of the USA (`examples/data/README.md`) from columns of
 //! very different scales, which is what batch normalisation is for. The same program in JAX is
@@ -7,8 +8,9 @@
 use std::path::Path;
 
 use raxla::api::{GradOptions, value_and_grad_with};
-use raxla::numpy as jnp;
+use raxla::nn::{self, BatchNormOptions, Mode, Scope, State};
 use raxla::prelude::*;
+use raxla::{numpy as jnp, random};
 use table::Table;
 
 #[path = "linear_regression/table.rs"]
@@ -72,6 +74,24 @@ fn evaluate(params: &Params, stats: &Stats, x: &Array, y: &Array) -> Array {
     jnp::mean(jnp::square(predict(params, &normed) - y), ..)
 }
 
+/// The library's way: the forward pass is the model, in training and in evaluation; its sizes come from the input.
+fn model(cx: &Scope, x: &Array) -> Array {
+    let options = BatchNormOptions::new().momentum(MOMENTUM).epsilon(EPSILON).use_fast_variance(false);
+    let normed = nn::batch_norm_with(&cx.at("norm"), x, options);
+    let start = nn::LinearOptions::new().kernel_init(nn::initializers::zeros());
+    nn::linear_with(&cx.at("out"), normed, 1, start).reshape(-1)
+}
+
+fn step(params: nn::Params, state: State, x: &Array, y: &Array) -> Result<(Array, nn::Params, State)> {
+    let loss = |params: &nn::Params, state: &State| -> Result<(Array, State)> {
+        let (out, state) = nn::apply((params, state), Mode::train(), |cx| model(cx, x))?;
+        Ok((jnp::mean(jnp::square(out - y), ..), state))
+    };
+    let ((value, state), grads) = value_and_grad_with(loss, GradOptions::new().has_aux())(&params, &state)?;
+    let params = tree::map2(|p, g| p - g * LEARNING_RATE, &params, &grads);
+    Ok((value, params, state))
+}
+
 fn main() -> Result<()> {
     let table = Table::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/state_crime.csv"))?;
     let (x, y) = table.rows(0..table.len());
@@ -101,6 +121,17 @@ fn main() -> Result<()> {
         println!("running mean and variance of {name}: {} {}", f64::from(mean), f64::from(var));
     }
     println!("traces: {}", train_step.cache_stats().traces);
+
+    let step = jit(step);
+    let (mut params, mut state) = nn::init_with_state(&random::key(0), |cx| model(cx, &x))?;
+    for _epoch in 0..50 {
+        for (x, y) in &batches {
+            (value, params, state) = step(params, state, x, y)?;
+        }
+    }
+    let (out, _) = nn::apply((&params, &state), Mode::eval(), |cx| model(cx, &x))?;
+    println!("by the library, loss of the last batch: {}", number(&value)?);
+    println!("by the library, evaluation at the end: {}", number(&jnp::mean(jnp::square(out - &y), ..))?);
     Ok(())
 }
 

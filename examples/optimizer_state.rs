@@ -1,7 +1,9 @@
-//! The state of an optimiser: Adam's moments are a tree beside the parameters, passed in and out of each step.
+//! The state of an optimiser: Adam's moments are a tree beside the parameters, passed in and out of each step; first by hand, then by
+//! `raxla::optim`, which has this and the other optimisers of Optax.
 //!
 //! `cargo run --example optimizer_state`. The same program in JAX is `tests/oracle/examples/optimizer_state.py`.
 
+use raxla::optim::{self, GradientTransformation, OptState};
 use raxla::prelude::*;
 use raxla::{numpy as jnp, random};
 
@@ -59,6 +61,19 @@ fn update(
     Ok((value, params, state))
 }
 
+/// The library's way: an optimiser is a value, and its state a tree.
+fn update_by(
+    optimizer: &GradientTransformation,
+    params: Params,
+    state: OptState,
+    x: &Array,
+    y: &Array,
+) -> Result<(Array, Params, OptState)> {
+    let (value, grads) = value_and_grad(loss)(&params, x, y)?;
+    let (updates, state) = optimizer.update(&grads, &state, &params)?;
+    Ok((value, optim::apply_updates(&params, &updates), state))
+}
+
 fn main() -> Result<()> {
     let rng = random::key(42);
     let [x_rng, noise_rng] = random::split(&rng);
@@ -79,6 +94,20 @@ fn main() -> Result<()> {
     println!("weight: {}", number(&params.weight)?);
     println!("bias: {}", number(&params.bias)?);
     println!("mean square of the weight's gradients: {}", number(&state.square.weight)?);
+
+    let optimizer = optim::adam(LEARNING_RATE);
+    let mut params = Params { weight: Array::scalar(0f32), bias: Array::scalar(0f32) };
+    let mut state = optimizer.init(&params)?;
+    let update = jit(move |params: Params, state: OptState, x: &Array, y: &Array| {
+        update_by(&optimizer, params, state, x, y)
+    });
+    let mut value = Array::scalar(0f32);
+    for _step in 0..201 {
+        (value, params, state) = update(params, state, &xs, &ys)?;
+    }
+    println!("by the library, loss before step 200: {}", number(&value)?);
+    println!("by the library, weight: {}", number(&params.weight)?);
+    println!("by the library, bias: {}", number(&params.bias)?);
     Ok(())
 }
 

@@ -1,9 +1,11 @@
-"""Batch normalisation: statistics are state, threaded through training and used as they are in evaluation. In JAX."""
+"""Batch normalisation: statistics are state, threaded through training and used as they are in evaluation. In JAX, by
+hand and by Flax."""
 
 import csv
 import sys
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,3 +78,30 @@ print("evaluation at the end:", evaluate(params, stats, x, y).item())
 for name, mean, var in zip(names, stats.mean, stats.var):
     print(f"running mean and variance of {name}:", mean.item(), var.item())
 print("traces:", traces)
+
+
+class Model(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        normed = nn.BatchNorm(not train, momentum=MOMENTUM, epsilon=EPSILON, use_fast_variance=False, name="norm")(x)
+        return nn.Dense(1, kernel_init=nn.initializers.zeros, name="out")(normed).reshape(-1)
+
+
+@jax.jit
+def step(params, state, x, y):
+    def loss(params):
+        out, new = Model().apply({"params": params, "batch_stats": state}, x, True, mutable="batch_stats")
+        return jnp.mean(jnp.square(out - y)), new["batch_stats"]
+
+    (value, state), grads = jax.value_and_grad(loss, has_aux=True)(params)
+    return value, jax.tree.map(lambda p, g: p - LEARNING_RATE * g, params, grads), state
+
+
+variables = Model().init(jax.random.key(0), x, True)
+params, state = variables["params"], variables["batch_stats"]
+for epoch in range(50):
+    for start in range(0, len(y) - BATCH + 1, BATCH):
+        value, params, state = step(params, state, x[start : start + BATCH], y[start : start + BATCH])
+out = Model().apply({"params": params, "batch_stats": state}, x, False)
+print("by the library, loss of the last batch:", value.item())
+print("by the library, evaluation at the end:", jnp.mean(jnp.square(out - y)).item())

@@ -1,9 +1,10 @@
-"""The tutorial's `update` with an optimiser whose state is threaded through: Adam, in JAX."""
+"""The tutorial's `update` with an optimiser whose state is threaded through: Adam, in JAX, by hand and by Optax."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 LEARNING_RATE, BETA1, BETA2, EPSILON = 0.05, 0.9, 0.999, 1e-8
 
@@ -59,3 +60,21 @@ print("steps:", state.step.item())
 print("weight:", params.weight.item())
 print("bias:", params.bias.item())
 print("mean square of the weight's gradients:", state.square.weight.item())
+
+optimizer = optax.adam(LEARNING_RATE)
+
+
+@jax.jit
+def update_by_optax(params, state, x, y):
+    value, grads = jax.value_and_grad(loss)(params, x, y)
+    updates, state = optimizer.update(grads, state, params)
+    return value, optax.apply_updates(params, updates), state
+
+
+params = Params(jnp.array(0.0), jnp.array(0.0))
+state = optimizer.init(params)
+for step in range(201):
+    value, params, state = update_by_optax(params, state, xs, ys)
+print("by the library, loss before step 200:", value.item())
+print("by the library, weight:", params.weight.item())
+print("by the library, bias:", params.bias.item())
