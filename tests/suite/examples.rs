@@ -105,6 +105,13 @@ fn batch_norm() {
     prints_what_jax_prints("batch_norm", &[], "batch_norm", 64.0);
 }
 
+/// Eight steps of Adam amplify what the last bits of a sum differ by.
+#[test]
+fn digits_cnn() {
+    let directory = prints_what_jax_prints("digits_cnn", &[], "digits_cnn", 800.0);
+    assert!(directory.join("digits_cnn.safetensors").exists());
+}
+
 #[test]
 fn a_table_that_is_none_is_refused_with_its_line() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("words.csv");
