@@ -12,7 +12,7 @@ use raxla::{io, lax, numpy as jnp};
 const BATCH: usize = 64;
 const TEST: usize = 297;
 const FILE: &str = "digits_cnn.safetensors";
-const EPOCHS: i32 = 10;
+const EPOCHS: i32 = 12;
 
 fn norm() -> BatchNormOptions {
     BatchNormOptions::new().momentum(0.9)

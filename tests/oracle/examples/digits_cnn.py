@@ -8,7 +8,7 @@ import models
 import optax
 from flax import linen as nn
 
-BATCH, TEST, EPOCHS = 64, 297, 10
+BATCH, TEST, EPOCHS = 64, 297, 12
 
 
 class Block(nn.Module):
