@@ -14,14 +14,17 @@ fn name(path: &Path) -> String {
     steps.collect::<Vec<_>>().join("/")
 }
 
-/// The leaves with their names; a leaf that is the whole tree is called `value`.
+/// The name of a leaf that is the whole tree.
+pub(super) const WHOLE: &str = "value";
+
+/// The leaves with their names.
 ///
 /// # Errors
 /// Two leaves of one name, as maps with keys that contain slashes may have.
 pub(super) fn named_leaves<T: Pytree>(tree: &T) -> Result<Vec<(String, Array)>> {
     let leaves = tree::leaves_with_path(tree).into_iter().map(|(path, leaf)| {
         let name = name(&path);
-        (if name.is_empty() { "value".to_owned() } else { name }, leaf)
+        (if name.is_empty() { WHOLE.to_owned() } else { name }, leaf)
     });
     let leaves: Vec<(String, Array)> = leaves.collect();
     let mut names: Vec<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();

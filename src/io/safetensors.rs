@@ -1,24 +1,23 @@
 //! The format safetensors: eight bytes that say how long the header is, the header in JSON, the arrays' bytes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, View};
 use sha2::{Digest, Sha256};
 
-use super::names::named_leaves;
-use super::write::{failed, write_whole};
-use crate::arguments::options;
+use super::contents::{Contents, Entry, HostArray};
+use super::file::ArrayFile;
+use super::write::failed;
 use crate::core::array::Array;
 use crate::dtype::DType;
-use crate::error::{Result, bail, caller, err};
-use crate::tree::{self, Pytree};
+use crate::error::{Result, bail, err};
 
-/// The metadata that [`save`] writes.
+/// The metadata that raxla writes.
 const DIGEST: &str = "raxla.sha256";
 const STRUCTURE: &str = "raxla.structure";
 /// Longer headers are those of no file that anybody wrote.
@@ -41,57 +40,49 @@ const DTYPES: [(DType, Dtype); 14] = [
     (DType::C64, Dtype::C64),
 ];
 
-/// An array's bytes on the host.
-struct Bytes {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    data: Vec<u8>,
-}
+struct Typed<'a>(Dtype, &'a HostArray);
 
-impl View for &Bytes {
+impl View for &Typed<'_> {
     fn dtype(&self) -> Dtype {
-        self.dtype
+        self.0
     }
     fn shape(&self) -> &[usize] {
-        &self.shape
+        &self.1.shape
     }
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.data)
+        Cow::Borrowed(&self.1.data)
     }
     fn data_len(&self) -> usize {
-        self.data.len()
+        self.1.data.len()
     }
 }
 
-/// Writes a tree of arrays to a file. Whenever it is interrupted, the file that was there or the new one is there, whole.
-///
-/// The file carries a digest of its contents, which [`load`] checks, and the tree's structure.
-///
-/// # Errors
-/// `Io` if it can't be written; `complex128`, which the format lacks; what an array's computation failed with.
-#[track_caller]
-pub fn save<T: Pytree>(path: impl AsRef<Path>, tree: &T) -> Result<()> {
-    let here = caller();
-    save_to(path.as_ref(), tree).map_err(|e| e.at(here))
-}
-
-fn save_to<T: Pytree>(path: &Path, tree: &T) -> Result<()> {
-    let mut arrays = BTreeMap::new();
-    for (name, array) in named_leaves(tree)? {
-        let Some(&(_, dtype)) = DTYPES.iter().find(|(own, _)| *own == array.dtype()) else {
-            bail!(DType, "save: {name} is {}, which safetensors files have no type for", array.aval())
+fn typed<'a>(contents: &'a Contents) -> Result<BTreeMap<&'a str, Typed<'a>>> {
+    let typed = contents.arrays.iter().map(|(name, x)| {
+        let Some(&(_, dtype)) = DTYPES.iter().find(|(own, _)| *own == x.dtype) else {
+            bail!(DType, "save: {name} is {}, which safetensors files have no type for", x.entry())
         };
-        arrays.insert(name, Bytes { dtype, shape: array.shape().to_vec(), data: array.to_bytes()? });
-    }
+        Ok((name.as_str(), Typed(dtype, x)))
+    });
+    typed.collect()
+}
+
+/// # Errors
+/// `complex128`, which the format lacks.
+pub(super) fn check(contents: &Contents) -> Result<()> {
+    typed(contents).map(|_| ())
+}
+
+pub(super) fn write(contents: &Contents, path: &Path) -> Result<()> {
+    let arrays = typed(contents)?;
     let mut digest = Digester::new();
-    arrays.iter().for_each(|(name, x)| digest.array(name, x.dtype, &x.shape, &x.data));
+    arrays.iter().for_each(|(name, Typed(dtype, x))| digest.array(name, *dtype, &x.shape, &x.data));
     let info = HashMap::from([
         (DIGEST.to_owned(), digest.finish()),
-        (STRUCTURE.to_owned(), tree::structure(tree).to_string()),
+        (STRUCTURE.to_owned(), contents.structure.clone()),
     ]);
-    write_whole(path, |part| {
-        ::safetensors::serialize_to_file(&arrays, Some(info), part).map_err(std::io::Error::other)
-    })
+    ::safetensors::serialize_to_file(&arrays, Some(info), path)
+        .map_err(|e| failed("could not write", path, &std::io::Error::other(e)))
 }
 
 /// What the digest is of: every array's name, dtype, shape and bytes, in the order of the names.
@@ -111,95 +102,9 @@ impl Digester {
     }
 }
 
-options! {
-    /// Options of [`load_with`].
-    pub struct LoadOptions {
-        /// Do arrays that the file lacks stay what they are?
-        allow_missing: value bool = false,
-        /// Are arrays that the tree lacks passed over?
-        allow_unexpected: value bool = false,
-    }
-}
-
-/// The tree that [`save`] wrote, of the structure, shapes and dtypes of `like`; of `like` nothing else matters.
-///
-/// # Errors
-/// `Io` if the file can't be read, is none of the format, is cut off or damaged; `TreeMismatch` with what is missing, unexpected, or
-/// of another shape or dtype, by name; another static value in the structure.
-#[track_caller]
-pub fn load<T: Pytree>(path: impl AsRef<Path>, like: &T) -> Result<T> {
-    load_with(path, like, LoadOptions::new())
-}
-
-/// [`load`] of a part: of a model into another that has some of its layers.
-///
-/// # Errors
-/// As [`load`].
-#[track_caller]
-pub fn load_with<T: Pytree>(path: impl AsRef<Path>, like: &T, options: LoadOptions) -> Result<T> {
-    let here = caller();
-    load_from(path.as_ref(), like, &options).map_err(|e| e.at(here))
-}
-
-fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions) -> Result<T> {
-    let mut file = Reader::open(path)?;
-    let leaves = named_leaves(like)?;
-    let mut problems = Vec::new();
-    for (name, leaf) in &leaves {
-        match file.tensors.get(name) {
-            None if !options.allow_missing => problems.push(format!("missing: {name}, {}", leaf.aval())),
-            Some(info) if info.shape != leaf.shape() || dtype_of(info) != Some(leaf.dtype()) => {
-                problems.push(format!("{name} is {}, expected {}", described(info), leaf.aval()));
-            }
-            _ => {}
-        }
-    }
-    if !options.allow_unexpected {
-        let known: BTreeSet<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();
-        let others = file.tensors.iter().filter(|(name, _)| !known.contains(name.as_str()));
-        problems.extend(others.map(|(name, info)| format!("unexpected: {name}, {}", described(info))));
-    }
-    let structure = tree::structure(like);
-    if problems.is_empty()
-        && let Some(saved) = file.info(STRUCTURE).filter(|saved| *saved != structure.to_string())
-        && !options.allow_missing
-        && !options.allow_unexpected
-    {
-        problems.push(format!("the file's structure is {saved}, expected {structure}"));
-    }
-    if !problems.is_empty() {
-        bail!(TreeMismatch, "{} does not fit:\n  {}", path.display(), problems.join("\n  "));
-    }
-    let mut arrays = file.read_all()?;
-    let loaded = leaves.into_iter().map(|(name, leaf)| arrays.remove(&name).unwrap_or(leaf));
-    tree::unflatten(&structure, loaded)
-}
-
-/// All arrays of a file, by name: of one that another program wrote.
-///
-/// # Errors
-/// `Io` if the file can't be read, is none of the format, is cut off or damaged; a dtype that raxla lacks.
-#[track_caller]
-pub fn load_named(path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>> {
-    let here = caller();
-    Reader::open(path.as_ref()).and_then(|mut file| file.read_all()).map_err(|e| e.at(here))
-}
-
-fn dtype_of(info: &TensorInfo) -> Option<DType> {
-    DTYPES.iter().find(|(_, theirs)| *theirs == info.dtype).map(|(own, _)| *own)
-}
-
-/// As an aval is printed.
-fn described(info: &TensorInfo) -> String {
-    let dtype =
-        dtype_of(info).map_or_else(|| format!("{:?}", info.dtype), |dtype| dtype.short_name().to_owned());
-    let sizes: Vec<String> = info.shape.iter().map(usize::to_string).collect();
-    format!("{dtype}[{}]", sizes.join(","))
-}
-
 /// An open file, whose header was read.
-struct Reader<'a> {
-    path: &'a Path,
+pub(super) struct Safetensors {
+    path: PathBuf,
     file: File,
     /// Where the arrays begin.
     start: u64,
@@ -207,10 +112,9 @@ struct Reader<'a> {
     info: HashMap<String, String>,
 }
 
-impl<'a> Reader<'a> {
-    fn open(path: &'a Path) -> Result<Reader<'a>> {
+impl Safetensors {
+    pub fn open(path: &Path, mut file: File) -> Result<Safetensors> {
         let unreadable = |e: std::io::Error| failed("could not read", path, &e);
-        let mut file = File::open(path).map_err(unreadable)?;
         let len = file.metadata().map_err(unreadable)?.len();
         let mut size = [0; 8];
         if len < 8 {
@@ -241,14 +145,24 @@ impl<'a> Reader<'a> {
         }
         let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
         let info = metadata.metadata().clone().unwrap_or_default();
-        Ok(Reader { path, file, start, tensors, info })
+        Ok(Safetensors { path: path.to_owned(), file, start, tensors, info })
+    }
+}
+
+fn entry(info: &TensorInfo) -> Entry {
+    let dtype = DTYPES.iter().find(|(_, theirs)| *theirs == info.dtype).map(|(own, _)| *own);
+    Entry { dtype: dtype.ok_or_else(|| format!("{:?}", info.dtype)), shape: info.shape.clone() }
+}
+
+impl ArrayFile for Safetensors {
+    fn entries(&self) -> BTreeMap<String, Entry> {
+        self.tensors.iter().map(|(name, info)| (name.clone(), entry(info))).collect()
     }
 
-    fn info(&self, key: &str) -> Option<&str> {
-        self.info.get(key).map(String::as_str)
+    fn structure(&self) -> Option<&str> {
+        self.info.get(STRUCTURE).map(String::as_str)
     }
 
-    /// Every array, one after the other, so that the host holds one at a time.
     fn read_all(&mut self) -> Result<BTreeMap<String, Array>> {
         let mut digest = Digester::new();
         let mut arrays = BTreeMap::new();
@@ -259,20 +173,12 @@ impl<'a> Reader<'a> {
                 .file
                 .seek(SeekFrom::Start(self.start + from as u64))
                 .and_then(|_| self.file.read_exact(&mut data));
-            read.map_err(|e| failed("could not read", self.path, &e))?;
+            read.map_err(|e| failed("could not read", &self.path, &e))?;
             digest.array(name, info.dtype, &info.shape, &data);
-            let Some(dtype) = dtype_of(info) else {
-                bail!(
-                    DType,
-                    "{}: {name} is {}, a dtype that raxla lacks",
-                    self.path.display(),
-                    described(info)
-                )
-            };
-            arrays.insert(name.clone(), Array::from_bytes(&data, dtype, &info.shape)?);
+            arrays.insert(name.clone(), super::file::array(&self.path, name, &entry(info), &data)?);
         }
-        match self.info(DIGEST) {
-            Some(saved) if saved != digest.finish() => {
+        match self.info.get(DIGEST) {
+            Some(saved) if *saved != digest.finish() => {
                 bail!(Io, "{} is damaged: its digest is another than that of its arrays", self.path.display())
             }
             _ => Ok(arrays),
