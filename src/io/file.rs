@@ -14,6 +14,7 @@ use super::write::{failed, write_whole};
 use crate::arguments::options;
 use crate::core::array::Array;
 use crate::error::{Result, bail, caller};
+use crate::lax::convert;
 use crate::tree::{self, Pytree};
 
 /// An open file of arrays, of which it is known what it holds.
@@ -181,7 +182,12 @@ pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions)
         bail!(TreeMismatch, "{} does not fit:\n  {}", path.display(), problems.join("\n  "));
     }
     let mut arrays = file.read_all()?;
-    let loaded = leaves.into_iter().map(|(name, leaf)| arrays.remove(&name).unwrap_or(leaf));
+    let loaded = leaves.into_iter().map(|(name, leaf)| match arrays.remove(&name) {
+        // Files know of no weak types, and what a program computes depends on them.
+        Some(array) if leaf.weak_type() => convert(&array, leaf.dtype(), true),
+        Some(array) => array,
+        None => leaf,
+    });
     tree::unflatten(&structure, loaded)
 }
 

@@ -1,5 +1,7 @@
 //! `io`: trees in files, whole or not at all.
 
+mod checkpoints;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
