@@ -217,7 +217,7 @@ impl CheckpointManager {
     #[track_caller]
     pub fn metrics(&self, step: u64) -> Result<MetricValues> {
         let here = caller();
-        self.expect(step).and_then(|()| self.steps.metrics(step)).map_err(|e| e.at(here))
+        self.require(step).and_then(|()| self.steps.metrics(step)).map_err(|e| e.at(here))
     }
 
     /// Would [`save`](Self::save) save this step? It would if there is no checkpoint yet, or if the step is a multiple of the interval.
@@ -363,7 +363,7 @@ impl CheckpointManager {
         let here = caller();
         let restore = || {
             self.finish(&mut self.saving())?;
-            self.expect(step)?;
+            self.require(step)?;
             load_from(&self.steps.state(step), like, &options)
         };
         restore().map_err(|e| e.at(here))
@@ -382,7 +382,7 @@ impl CheckpointManager {
             if self.lock.is_none() {
                 bail!(InvalidArgument, "delete: the manager of {} is read_only", self.directory().display());
             }
-            self.expect(step)?;
+            self.require(step)?;
             self.steps.delete(step)?;
             saving.last = self.steps.all()?.last().copied();
             Ok(())
@@ -390,7 +390,7 @@ impl CheckpointManager {
         delete().map_err(|e| e.at(here))
     }
 
-    fn expect(&self, step: u64) -> Result<()> {
+    fn require(&self, step: u64) -> Result<()> {
         let all = self.steps.all()?;
         if all.contains(&step) {
             return Ok(());

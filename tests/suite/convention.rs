@@ -16,6 +16,7 @@ const MODULES: &[&str] = &[
     "src/random",
     "src/nn",
     "src/optim",
+    "src/io",
     "src/control_flow",
     "src/checkpoint.rs",
     "src/debug",

@@ -1,6 +1,7 @@
 //! `io`: trees in files, whole or not at all.
 
 mod checkpoints;
+mod numpy_files;
 
 use std::collections::BTreeMap;
 use std::fs;
