@@ -49,8 +49,10 @@ impl<S: Signature> Traced<S> {
     pub fn lower(self) -> Result<Lowered<S>> {
         // Where there is no device, or several are asked for, the module is one for any platform.
         let target = self.traced.in_shardings(&self.function.name(), &self.args).ok();
-        let lowering =
-            self.function.lowering(&self.traced, &self.args, target).map_err(|e| e.at(self.args.caller))?;
+        let lowering = self
+            .function
+            .lowering(&self.traced, &self.args, target, true)
+            .map_err(|e| e.at(self.args.caller))?;
         Ok(Lowered::new(self.function.name(), lowering, self.traced, self.args))
     }
 }

@@ -113,11 +113,13 @@ struct Kept {
 }
 
 /// Lowers a traced function for arguments in these places, or for one device of any platform, under the present settings, which are
-/// to be those of the trace. `donated` says of each leaf of the arguments whether it is given away.
+/// to be those of the trace. `donated` says of each leaf of the arguments whether it is given away, `by_hand` whether the module may
+/// go to another client than the arguments', so that it says all that may be overwritten.
 pub(crate) fn lower(
     name: &str,
     traced: &TracedFn,
     donated: &[bool],
+    by_hand: bool,
     caller: &Location<'_>,
     target: Option<InShardings>,
 ) -> Result<Lowering> {
@@ -140,7 +142,9 @@ pub(crate) fn lower(
         let wanted = in_avals.iter().zip(&in_places).zip(&wants).filter(|(_, wants)| **wants);
         wanted.map(|((aval, place), _)| FreeResults::bytes(aval, *place))
     };
-    if target.is_some_and(|target| !target.whole.client().donation_pays(given().count(), given().sum())) {
+    if !by_hand
+        && target.is_some_and(|target| !target.whole.client().donation_pays(given().count(), given().sum()))
+    {
         wants.fill(false);
     }
     let sharding =

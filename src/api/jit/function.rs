@@ -85,7 +85,7 @@ impl JitFn {
         let entry = self.cache.specialization(traced, in_shardings, &args);
         let program = entry.program.get_or_try_init(|| {
             self.cache.count_compile();
-            let lowering = self.lowering(&entry.traced, &args, Some(entry.in_shardings))?;
+            let lowering = self.lowering(&entry.traced, &args, Some(entry.in_shardings), false)?;
             CompiledFn::compile(&lowering, entry.in_shardings)
         })?;
         self.cache.remember(&entry);
@@ -162,12 +162,15 @@ impl JitFn {
         traced: &TracedFn,
         args: &FlatArgs,
         target: Option<InShardings>,
+        by_hand: bool,
     ) -> Result<Lowering> {
         let mut donated = vec![false; args.leaves.len()];
         for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
             donated[span.leaves()].fill(true);
         }
-        config::with_config(traced.config, || lower(&self.name(), traced, &donated, args.caller, target))
+        config::with_config(traced.config, || {
+            lower(&self.name(), traced, &donated, by_hand, args.caller, target)
+        })
     }
 
     /// Records a call in the jaxpr that is being traced.
