@@ -96,6 +96,7 @@ pub(crate) mod interpreters;
 #[cfg(feature = "io")]
 pub mod io;
 pub mod lax;
+pub mod metrics;
 pub mod mlir;
 #[cfg(feature = "io")]
 pub mod models;

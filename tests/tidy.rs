@@ -28,6 +28,8 @@ const LAYERS: &[(&str, u32)] = &[
     ("io", 7),
     ("models", 7),
     ("optim", 7),
+    ("metrics", 7),
+    ("train", 7),
 ];
 
 /// The upward imports that there are, as (files that begin with, what they may import), and why.

@@ -1,5 +1,6 @@
 //! `#[derive(Pytree)]`; see [`raxla::Pytree`](../raxla/tree/trait.Pytree.html).
 
+mod metric;
 mod print;
 
 use proc_macro2::{Span, TokenStream};
@@ -16,6 +17,13 @@ use syn::{Data, DeriveInput, Error, Field, Fields, GenericParam, Ident, Result, 
 pub fn derive_pytree(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
     expand(input).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Makes a struct whose fields are metrics one; see `raxla::metrics`.
+#[proc_macro_derive(Metric)]
+pub fn derive_metric(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    metric::expand(input).unwrap_or_else(Error::into_compile_error).into()
 }
 
 /// `raxla::debug::print!`; see there.

@@ -6,7 +6,7 @@ use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
-use crate::lax::accuracy::{Accuracy, AccuracyMode, accurate, attribute, op};
+use crate::lax::accuracy::{AccuracyMode, ResultAccuracy, accurate, attribute, op};
 use crate::lax::elementwise::{INEXACT, one};
 use crate::lax::emit::emit;
 use crate::lax::full::literal_like;
@@ -31,17 +31,17 @@ accurate! {
 }
 
 /// dy = y dx
-fn exp_tangent(_: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
+fn exp_tangent(_: &Array, y: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     mul(dx, y)
 }
 
 /// dy = log 2 · y dx
-fn exp2_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
+fn exp2_tangent(x: &Array, y: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     mul(&log(&literal_like(x, 2.0)), &mul(dx, y))
 }
 
 /// dy = (y + 1) dx; more exactly eˣ dx
-fn expm1_tangent(x: &Array, y: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+fn expm1_tangent(x: &Array, y: &Array, dx: &Array, accuracy: ResultAccuracy) -> Array {
     match accuracy {
         Some(AccuracyMode::Highest) => mul(dx, &bind1(Exp { accuracy }, &[x])),
         _ => mul(dx, &add(y, &literal_like(y, 1.0))),
@@ -49,14 +49,19 @@ fn expm1_tangent(x: &Array, y: &Array, dx: &Array, accuracy: Accuracy) -> Array 
 }
 
 /// dy = y (1 - y) dx; more exactly y · logistic(-x) dx
-fn logistic_tangent(x: &Array, y: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+fn logistic_tangent(x: &Array, y: &Array, dx: &Array, accuracy: ResultAccuracy) -> Array {
     match accuracy {
         Some(AccuracyMode::Highest) => mul(dx, &mul(y, &logistic(&neg(x)))),
         _ => mul(dx, &mul(y, &sub(&literal_like(y, 1.0), y))),
     }
 }
 
-fn lower_exp2(accuracy: Accuracy, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
+fn lower_exp2(
+    accuracy: ResultAccuracy,
+    ctx: &mut LoweringCtx,
+    ins: &[Value],
+    _: &[ShapedArray],
+) -> LoweredValues {
     let product = emit(ctx, |e| {
         let x = e.expr(ins[0]);
         (x.constant(std::f64::consts::LN_2) * x).value()
@@ -65,7 +70,12 @@ fn lower_exp2(accuracy: Accuracy, ctx: &mut LoweringCtx, ins: &[Value], _: &[Sha
 }
 
 /// A formula, of any accuracy, as in JAX.
-fn lower_logistic(_: Accuracy, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
+fn lower_logistic(
+    _: ResultAccuracy,
+    ctx: &mut LoweringCtx,
+    ins: &[Value],
+    _: &[ShapedArray],
+) -> LoweredValues {
     Ok(one(emit(ctx, |e| {
         let x = e.expr(ins[0]);
         ((-x).exp() + 1.0).reciprocal().value()

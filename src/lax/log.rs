@@ -1,7 +1,7 @@
 //! `log`, `log1p`. JAX: `log_p`, `log1p_p`. StableHLO: `log`, `log_plus_one`.
 
 use crate::core::array::Array;
-use crate::lax::accuracy::{Accuracy, accurate, op};
+use crate::lax::accuracy::{ResultAccuracy, accurate, op};
 use crate::lax::elementwise::INEXACT;
 use crate::lax::full::literal_like;
 use crate::lax::{add, div};
@@ -17,12 +17,12 @@ accurate! {
 }
 
 /// dy = dx / x
-fn log_tangent(x: &Array, _: &Array, dx: &Array, _: Accuracy) -> Array {
+fn log_tangent(x: &Array, _: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     div(dx, x)
 }
 
 /// dy = dx / (x + 1)
-fn log1p_tangent(x: &Array, _: &Array, dx: &Array, _: Accuracy) -> Array {
+fn log1p_tangent(x: &Array, _: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     div(dx, &add(x, &literal_like(x, 1.0)))
 }
 

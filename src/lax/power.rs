@@ -8,7 +8,7 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
-use crate::lax::accuracy::{Accuracy, accurate, op};
+use crate::lax::accuracy::{ResultAccuracy, accurate, op};
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{
     FLOAT, INEXACT, NUMBER, broadcast_shape, broadcast_values, d1, d2, elementwise, nary_aval, nary_batch,
@@ -74,17 +74,17 @@ fn square_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
 }
 
 /// dy = dx / (2 y)
-fn sqrt_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
+fn sqrt_tangent(x: &Array, y: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     mul(dx, &div(&literal_like(x, 0.5), y))
 }
 
 /// dy = -y / (2 x) dx
-fn rsqrt_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
+fn rsqrt_tangent(x: &Array, y: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     mul(dx, &mul(&literal_like(x, -0.5), &div(y, x)))
 }
 
 /// dy = dx / (3 y²)
-fn cbrt_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
+fn cbrt_tangent(x: &Array, y: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     mul(dx, &mul(&literal_like(x, 1.0 / 3.0), &integer_pow(y, -2)))
 }
 

@@ -5,7 +5,7 @@ use crate::core::aval::ShapedArray;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::LoweredValues;
 use crate::core::trace::bind1;
-use crate::lax::accuracy::{Accuracy, accurate, op};
+use crate::lax::accuracy::{ResultAccuracy, accurate, op};
 use crate::lax::elementwise::{INEXACT, one};
 use crate::lax::emit::{Expr, emit};
 use crate::lax::full::literal_like;
@@ -25,17 +25,17 @@ accurate! {
 }
 
 /// dy = cos(x) dx
-fn sin_tangent(x: &Array, _: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+fn sin_tangent(x: &Array, _: &Array, dx: &Array, accuracy: ResultAccuracy) -> Array {
     mul(dx, &bind1(Cos { accuracy }, &[x]))
 }
 
 /// dy = -sin(x) dx
-fn cos_tangent(x: &Array, _: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+fn cos_tangent(x: &Array, _: &Array, dx: &Array, accuracy: ResultAccuracy) -> Array {
     neg(&mul(dx, &bind1(Sin { accuracy }, &[x])))
 }
 
 /// dy = (1 + y²) dx
-fn tan_tangent(x: &Array, y: &Array, dx: &Array, _: Accuracy) -> Array {
+fn tan_tangent(x: &Array, y: &Array, dx: &Array, _: ResultAccuracy) -> Array {
     mul(dx, &add(&literal_like(x, 1.0), &square(y)))
 }
 
@@ -47,7 +47,7 @@ fn twice_sinh_cosh<'e>(b: Expr<'e>) -> (Expr<'e>, Expr<'e>) {
 
 /// sin(a + ib) = sin(a) cosh(b) + i cos(a) sinh(b)
 fn lower_sin(
-    accuracy: Accuracy,
+    accuracy: ResultAccuracy,
     ctx: &mut LoweringCtx,
     ins: &[Value],
     outs: &[ShapedArray],
@@ -66,7 +66,7 @@ fn lower_sin(
 
 /// cos(a + ib) = cos(a) cosh(b) - i sin(a) sinh(b)
 fn lower_cos(
-    accuracy: Accuracy,
+    accuracy: ResultAccuracy,
     ctx: &mut LoweringCtx,
     ins: &[Value],
     outs: &[ShapedArray],

@@ -3,7 +3,7 @@
 
 use crate::core::array::Array;
 use crate::core::trace::bind1;
-use crate::lax::accuracy::{Accuracy, AccuracyMode, AccuracyOptions, accurate, op};
+use crate::lax::accuracy::{AccuracyMode, AccuracyOptions, ResultAccuracy, accurate, op};
 use crate::lax::elementwise::{INEXACT, chlo, d1, elementwise};
 use crate::lax::full::literal_like;
 use crate::lax::{add, div, logistic_with, mul, reciprocal, rsqrt, square, sub};
@@ -68,7 +68,7 @@ fn cosh_tangent(x: &Array, _: &Array, dx: &Array) -> Array {
 }
 
 /// dy = (1 - y²) dx, as (dx + dx y) (1 - y); more exactly 4 · logistic(2x) · logistic(-2x) dx
-fn tanh_tangent(x: &Array, y: &Array, dx: &Array, accuracy: Accuracy) -> Array {
+fn tanh_tangent(x: &Array, y: &Array, dx: &Array, accuracy: ResultAccuracy) -> Array {
     if accuracy != Some(AccuracyMode::Highest) {
         return mul(&add(dx, &mul(dx, y)), &sub(&literal_like(x, 1.0), y));
     }

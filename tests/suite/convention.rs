@@ -17,6 +17,8 @@ const MODULES: &[&str] = &[
     "src/nn",
     "src/optim",
     "src/io",
+    "src/metrics",
+    "src/train",
     "src/control_flow",
     "src/checkpoint.rs",
     "src/debug",

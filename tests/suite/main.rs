@@ -26,6 +26,7 @@ mod jaxprs;
 mod jit_cache;
 mod layer_properties;
 mod layers;
+mod metrics;
 mod mistakes;
 mod models;
 mod numpy_operators;

@@ -95,14 +95,14 @@ options! {
 }
 
 /// What a primitive holds of [`AccuracyOptions`].
-pub(crate) type Accuracy = Option<AccuracyMode>;
+pub(crate) type ResultAccuracy = Option<AccuracyMode>;
 
 /// The accuracy that options ask for.
 ///
 /// # Errors
 /// `exp: a tolerance must have at least one of atol, rtol and ulps`; a negative one.
 #[track_caller]
-pub(crate) fn checked(name: &str, options: &AccuracyOptions) -> Accuracy {
+pub(crate) fn checked(name: &str, options: &AccuracyOptions) -> ResultAccuracy {
     if let Some(AccuracyMode::Tolerance(tolerance)) = &options.accuracy {
         if *tolerance == Tolerance::new() {
             throw!(InvalidArgument, "{name}: a tolerance must have at least one of atol, rtol and ulps");
@@ -117,7 +117,7 @@ pub(crate) fn checked(name: &str, options: &AccuracyOptions) -> Accuracy {
 }
 
 /// As JAX prints it.
-pub(crate) fn params(accuracy: Accuracy) -> Vec<(&'static str, Param)> {
+pub(crate) fn params(accuracy: ResultAccuracy) -> Vec<(&'static str, Param)> {
     let text = match accuracy {
         None => return Vec::new(),
         Some(AccuracyMode::Default) => "AccuracyMode.DEFAULT".to_string(),
@@ -128,7 +128,7 @@ pub(crate) fn params(accuracy: Accuracy) -> Vec<(&'static str, Param)> {
 }
 
 /// The attribute of the operation; none for what it means without one.
-pub(crate) fn attribute(accuracy: Accuracy) -> String {
+pub(crate) fn attribute(accuracy: ResultAccuracy) -> String {
     let fields = match accuracy {
         None | Some(AccuracyMode::Default) => return String::new(),
         Some(AccuracyMode::Highest) => "mode = #stablehlo.result_accuracy_mode<HIGHEST>".to_string(),
@@ -149,7 +149,7 @@ pub(crate) fn attribute(accuracy: Accuracy) -> String {
 /// Lowers to this operation of StableHLO.
 pub(crate) fn op(
     name: &'static str,
-) -> impl Fn(Accuracy, &mut LoweringCtx, &[Value], &[ShapedArray]) -> LoweredValues {
+) -> impl Fn(ResultAccuracy, &mut LoweringCtx, &[Value], &[ShapedArray]) -> LoweredValues {
     move |accuracy, ctx, ins, outs| {
         let ins = broadcast_values(ctx, ins, outs[0].shape());
         let ty = ctx.ty(&outs[0]);
@@ -179,7 +179,7 @@ macro_rules! accurate {
 
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         struct $prim {
-            accuracy: $crate::lax::accuracy::Accuracy,
+            accuracy: $crate::lax::accuracy::ResultAccuracy,
         }
         impl $crate::core::primitive::Primitive for $prim {
             fn name(&self) -> &'static str {
