@@ -107,6 +107,8 @@ pub mod pjrt;
 pub mod prelude;
 pub mod random;
 pub mod signature;
+#[cfg(any(feature = "train", feature = "progress", feature = "plot"))]
+pub mod train;
 pub mod tree;
 
 pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};

@@ -10,16 +10,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use raxla::prelude::*;
 use raxla::random::Key;
+use raxla::train::{Figure, Progress};
 use raxla::{config, numpy as jnp, random};
 use table::Table;
 
-mod plot;
 mod table;
 
-const STEPS: u64 = 1000;
+const STEPS: usize = 1000;
 const LEARNING_RATE: f64 = 0.005;
 const PICTURE: &str = "linear_regression.png";
 
@@ -59,16 +58,16 @@ fn tutorial() -> Result<()> {
     println!("loss at the start: {}", number(&loss(&params, &xs, &ys))?);
     // Traced and compiled at the first call; the other 999 run the compiled program.
     let update = jit(update);
-    for _ in ProgressBar::new(STEPS).wrap_iter(0..STEPS) {
+    let mut progress = Progress::new(STEPS);
+    for _ in 0..STEPS {
         params = update(params, &xs, &ys)?;
+        progress.step(&())?;
     }
     println!("loss at the end: {}", number(&loss(&params, &xs, &ys))?);
     println!("weight: {}", number(&params.weight)?);
     println!("bias: {}", number(&params.bias)?);
 
-    let points: Vec<(f32, f32)> = xs.to_vec::<f32>()?.into_iter().zip(ys.to_vec::<f32>()?).collect();
-    let (weight, bias) = (params.weight.item::<f32>()?, params.bias.item::<f32>()?);
-    draw(["x", "y"], &points, |x| weight * x + bias)
+    draw(["x", "y"], &xs, &ys, |x| &params.weight * x + &params.bias)
 }
 
 /// A weight for each column of a table.
@@ -99,8 +98,10 @@ fn fit(path: &Path) -> Result<()> {
     let mut model = Model { weights: jnp::zeros([names.len()]), bias: Array::scalar(0f32) };
     println!("loss at the start: {}", number(&table_loss(&model, &xs, &ys))?);
     let update = jit(table_update);
-    for _ in ProgressBar::new(STEPS).wrap_iter(0..STEPS) {
+    let mut progress = Progress::new(STEPS);
+    for _ in 0..STEPS {
         model = update(model, &xs, &ys)?;
+        progress.step(&())?;
     }
     println!("loss at the end: {}", number(&table_loss(&model, &xs, &ys))?);
 
@@ -112,25 +113,19 @@ fn fit(path: &Path) -> Result<()> {
     }
     println!("bias: {}", number(&bias)?);
 
-    let targets = y.to_vec::<f32>()?;
     if let [name] = names {
-        let points: Vec<(f32, f32)> = x.to_vec::<f32>()?.into_iter().zip(targets).collect();
-        let (weight, bias) = (weights.item::<f32>()?, bias.item::<f32>()?);
-        draw([name, &target[0]], &points, |x| weight * x + bias)
+        draw([name, &target[0]], &x, &y, |x| &weights * x + &bias)
     } else {
         // Too many axes to draw: what the model says against what is.
-        let pred = (jnp::matmul(&x, &weights) + bias).to_vec::<f32>()?;
-        let points: Vec<(f32, f32)> = pred.into_iter().zip(targets).collect();
-        draw([&format!("{}, by the model", target[0]), &target[0]], &points, |x| x)
+        let pred = jnp::matmul(&x, &weights) + bias;
+        draw([&format!("{}, by the model", target[0]), &target[0]], &pred, &y, Array::clone)
     }
 }
 
 /// Writes the picture: the data, and the model's line from the leftmost to the rightmost of them.
-fn draw(labels: [&str; 2], points: &[(f32, f32)], line: impl Fn(f32) -> f32) -> Result<()> {
-    let left = points.iter().map(|p| p.0).fold(f32::MAX, f32::min);
-    let right = points.iter().map(|p| p.0).fold(f32::MIN, f32::max);
-    let ends = [(left, line(left)), (right, line(right))];
-    plot::scatter_and_line(Path::new(PICTURE), labels, points, ends)?;
+fn draw(labels: [&str; 2], x: &Array, y: &Array, line: impl Fn(&Array) -> Array) -> Result<()> {
+    let ends = jnp::stack([jnp::min(x, ..), jnp::max(x, ..)], 0);
+    Figure::new(labels[0], labels[1]).points("", x, y).line("model", &ends, line(&ends)).save(PICTURE)?;
     eprintln!("wrote {PICTURE}");
     Ok(())
 }

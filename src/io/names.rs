@@ -2,17 +2,7 @@
 
 use crate::core::array::Array;
 use crate::error::{Result, bail};
-use crate::tree::{self, Path, Pytree, Step};
-
-/// A leaf's path with slashes: `params/fc1/kernel`.
-fn name(path: &Path) -> String {
-    let steps = path.steps().iter().map(|step| match step {
-        Step::Field(name) => name.to_string(),
-        Step::Index(i) => i.to_string(),
-        Step::Key(key) => key.as_str().map_or_else(|| key.to_string(), str::to_owned),
-    });
-    steps.collect::<Vec<_>>().join("/")
-}
+use crate::tree::{self, Pytree};
 
 /// The name of a leaf that is the whole tree.
 pub(super) const WHOLE: &str = "value";
@@ -23,7 +13,7 @@ pub(super) const WHOLE: &str = "value";
 /// Two leaves of one name, as maps with keys that contain slashes may have.
 pub(super) fn named_leaves<T: Pytree>(tree: &T) -> Result<Vec<(String, Array)>> {
     let leaves = tree::leaves_with_path(tree).into_iter().map(|(path, leaf)| {
-        let name = name(&path);
+        let name = path.with_slashes();
         (if name.is_empty() { WHOLE.to_owned() } else { name }, leaf)
     });
     let leaves: Vec<(String, Array)> = leaves.collect();

@@ -33,6 +33,17 @@ impl Path {
         &self.steps
     }
 
+    /// With slashes, as files name what is in them: `layers/2/weight`.
+    #[must_use]
+    pub fn with_slashes(&self) -> String {
+        let steps = self.steps().iter().map(|step| match step {
+            Step::Field(name) => name.to_string(),
+            Step::Index(i) => i.to_string(),
+            Step::Key(key) => key.as_str().map_or_else(|| key.to_string(), str::to_owned),
+        });
+        steps.collect::<Vec<_>>().join("/")
+    }
+
     /// The same path below a root with a name: `weight` becomes `params.weight`.
     #[must_use]
     pub fn with_root(mut self, root: impl Into<Cow<'static, str>>) -> Self {
