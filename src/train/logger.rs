@@ -101,7 +101,8 @@ impl Logger {
 
     #[track_caller]
     fn with(mut self, sink: Result<impl Sink + 'static>) -> Result<Logger> {
-        self.sinks.push(Box::new(sink.map_err(|e| e.at(caller()))?));
+        let here = caller();
+        self.sinks.push(Box::new(sink.map_err(|e| e.at(here))?));
         Ok(self)
     }
 

@@ -33,14 +33,12 @@ impl Number {
     /// # Errors
     /// What its computation failed with; a tracer.
     pub(super) fn read(name: &str, x: &Array) -> Result<Number> {
-        let number = match x.dtype() {
-            DType::F64 => x.item().map(Number::Double),
-            DType::Bool => x.item::<bool>().map(|yes| Number::Integer(yes.into())),
-            DType::U64 => x.item::<u64>().map(|n| Number::Integer(n.into())),
-            dtype if dtype.is_integer() => x.item::<i64>().map(|n| Number::Integer(n.into())),
-            _ => x.item().map(Number::Single),
-        };
-        number.map_err(|e| e.context(name))
+        let scalar = x.to_scalar().map_err(|e| e.context(name))?;
+        Ok(match x.dtype() {
+            DType::F64 => Number::Double(scalar.to_f64()),
+            dtype if dtype.is_integer() || dtype == DType::Bool => Number::Integer(scalar.to_i128()),
+            _ => Number::Single(scalar.to_f64() as f32),
+        })
     }
 
     /// The nearest `f32`.

@@ -43,5 +43,7 @@ mod random;
 mod settings;
 mod signatures;
 mod symbolic_zeros;
+#[cfg(all(feature = "train", feature = "progress", feature = "plot"))]
+mod train;
 mod transformations;
 mod tree;
