@@ -40,6 +40,8 @@
 //! | `jax.lax`, control flow included | [`lax`] |
 //! | `jax.nn` | [`nn`] |
 //! | `jax.random`; `jax.random.key` | [`random`]; [`random::key`](random::key()), of the type [`Key`](random::Key) |
+//! | Optax; `clu.metrics`, `flax.nnx.metrics` | [`optim`]; [`metrics`] |
+//! | `orbax.checkpoint`; `clu.metric_writers`, progress bars, learning curves | `io`, behind the feature of that name; `train`, behind `train`, `progress` and `plot` |
 //! | `jax.tree_util`, `jax.tree.map` | [`tree`]; a type of yours becomes a tree by [`macro@Pytree`] |
 //! | `static_argnums` | [`Static`](tree::Static), `#[pytree(static)]` |
 //! | `donate_argnums` | nothing to write: an argument taken by value is donated |
@@ -148,7 +150,7 @@ pub fn devices() -> Result<Vec<pjrt::Device>> {
     Ok(pjrt::discovery::default_client()?.devices())
 }
 
-/// The code in README.md.
-#[cfg(doctest)]
+/// The code in README.md, some of which needs features.
+#[cfg(all(doctest, feature = "train", feature = "progress", feature = "plot"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

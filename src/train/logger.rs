@@ -35,9 +35,12 @@ pub(super) fn now() -> f64 {
 /// # std::fs::create_dir_all(&directory)?;
 /// # let (csv, runs) = (directory.join("log.csv"), directory.join("runs"));
 ///
+/// #[derive(Pytree)]
+/// struct Seen { loss: Array, rate: Array }
+///
 /// let mut log = Logger::new().csv(&csv)?.tensorboard(&runs)?;
 /// log.scalars(0, &Array::from(2.5f32))?;
-/// log.scalars(1, &std::collections::BTreeMap::from([("loss", Array::from(1.25f32)), ("rate", Array::from(0.1f32))]))?;
+/// log.scalars(1, &Seen { loss: Array::from(1.25f32), rate: Array::from(0.1f32) })?;
 /// assert_eq!(std::fs::read_to_string(&csv)?, "step,loss,rate\n0,2.5,\n1,1.25,0.1\n");
 /// // What began again at a checkpoint of step 1 forgets what the first run did from there on.
 /// let mut log = Logger::from_step(1).csv(&csv)?;

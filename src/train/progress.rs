@@ -53,7 +53,7 @@ impl Progress {
             let _ = write!(out, "{:.1} steps/s", state.per_sec());
         };
         // The template has no mistake, and without one the bar is indicatif's own.
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {rate}, {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} {rate}, {eta} left") {
             bar.set_style(style.with_key("rate", rate).progress_chars("━╸ "));
         }
         Progress { bar: bar.with_finish(ProgressFinish::Abandon), next: Instant::now() }
