@@ -32,9 +32,13 @@ fn run(example: &str, arguments: &[&str]) -> (PathBuf, Output) {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).unwrap();
-    let mut command = Command::new(built().join(example));
-    let out = command.args(arguments).current_dir(&directory).env("RAXLA_PLATFORMS", "cpu").output().unwrap();
+    let out = run_in(&directory, example, arguments);
     (directory, out)
+}
+
+fn run_in(directory: &Path, example: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(built().join(example));
+    command.args(arguments).current_dir(directory).env("RAXLA_PLATFORMS", "cpu").output().unwrap()
 }
 
 /// Words are equal, or numbers within `ulps` units in the last place of an `f32`.
@@ -110,6 +114,35 @@ fn batch_norm() {
 fn digits_cnn() {
     let directory = prints_what_jax_prints("digits_cnn", &[], "digits_cnn", 800.0);
     assert!(directory.join("digits_cnn.safetensors").exists());
+}
+
+#[test]
+fn char_lm() {
+    prints_what_jax_prints("char_lm", &["--until", "8"], "char_lm", 800.0);
+}
+
+#[test]
+fn an_interrupted_char_lm_ends_as_one_that_was_not_interrupted() {
+    let (whole, out) = run("char_lm", &["--until", "6"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let (parts, out) = run("char_lm", &["--until", "3"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = run_in(&parts, "char_lm", &["--until", "6"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && said.contains("goes on after step 3"), "{said}");
+    // Files may have the two entries of their metadata in either order.
+    let arrays = |directory: &Path| {
+        let named = raxla::io::load_named(directory.join("char_lm/6/state.safetensors")).unwrap();
+        let bytes = |(name, x): (String, raxla::Array)| (name, x.to_bytes().unwrap());
+        named.into_iter().map(bytes).collect::<Vec<_>>()
+    };
+    let (whole, parts) = (arrays(&whole), arrays(&parts));
+    // Parameters, two moments of each, and what counts.
+    assert!(whole.len() > 3 * 36, "{}", whole.len());
+    for ((name, x), (other, y)) in whole.iter().zip(&parts) {
+        assert!(name == other && x == y, "{name}");
+    }
+    assert_eq!(whole.len(), parts.len());
 }
 
 #[test]

@@ -29,7 +29,12 @@ def draw(key, model, *args, initializers, **kwargs):
     def one(path, like):
         *_, name = names = [entry.key for entry in path]
         own = key_of(key, "/".join(names))
-        return initializers[name](own, like.shape, like.dtype)
+        shape = like.shape
+        if name == "kernel" and len(shape) == 3:
+            # Of several heads: drawn as a matrix, whose columns are the result's features.
+            shape = (-1, shape[2]) if names[-2] == "out" else (shape[0], -1)
+            shape = np.empty(like.shape, bool).reshape(shape).shape
+        return initializers[name](own, shape, like.dtype).reshape(like.shape)
 
     params = jax.tree_util.tree_map_with_path(one, shapes["params"])
     rest = {name: shapes[name] for name in shapes if name != "params"}

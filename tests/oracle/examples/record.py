@@ -19,6 +19,7 @@ TWINS = {
     "linear_regression_state_crime": ["linear_regression.py", ROOT / "examples/data/state_crime.csv"],
     "optimizer_state": ["optimizer_state.py"],
     "batch_norm": ["batch_norm.py", ROOT / "examples/data/state_crime.csv"],
+    "char_lm": ["char_lm.py", "8"],
     "digits_cnn": ["digits_cnn.py"],
 }
 
