@@ -91,6 +91,8 @@ mod calls;
 pub(crate) mod control_flow;
 pub mod core;
 pub mod custom_derivatives;
+#[cfg(feature = "data")]
+pub mod data;
 pub mod debug;
 pub mod dtype;
 pub mod error;

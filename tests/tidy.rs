@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("numpy", 7),
     ("random", 7),
     ("nn", 7),
+    ("data", 7),
     ("io", 7),
     ("models", 7),
     ("optim", 7),

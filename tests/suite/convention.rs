@@ -16,6 +16,7 @@ const MODULES: &[&str] = &[
     "src/random",
     "src/nn",
     "src/optim",
+    "src/data",
     "src/io",
     "src/metrics",
     "src/train",

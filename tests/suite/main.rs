@@ -13,6 +13,8 @@ mod convention;
 mod core_smoke;
 mod cuda;
 mod custom_derivatives;
+#[cfg(feature = "data")]
+mod data;
 mod debug;
 mod derive;
 mod edges;
