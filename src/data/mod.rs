@@ -26,6 +26,7 @@
 //! | text as bytes, windows of tokens | [`byte_tokens`], [`TokenWindows`] | `data` |
 //! | PNG and JPEG, folders of classes | `read_image`, `ImageFolder` | `data-images` |
 //! | text by a trained tokenizer | `Tokenizer` | `data-text` |
+//! | Parquet and Arrow | `read_parquet`, `read_arrow` | `data-parquet` |
 //! | npy and npz | `io::load_array`, `io::load_named`, and [`InMemory::from_arrays`] | `io` |
 
 mod csv;
@@ -35,6 +36,8 @@ mod idx;
 #[cfg(feature = "data-images")]
 mod images;
 mod loader;
+#[cfg(feature = "data-parquet")]
+mod parquet;
 mod plan;
 mod row;
 mod text;
@@ -48,6 +51,8 @@ pub use idx::read_idx;
 #[cfg(feature = "data-images")]
 pub use images::{Channels, ImageFolder, ImageOptions, read_image, read_image_with};
 pub use loader::{Batch, Batches, Loader, LoaderOptions, LoaderState, Rest};
+#[cfg(feature = "data-parquet")]
+pub use parquet::{ColumnsOptions, read_arrow, read_arrow_with, read_parquet, read_parquet_with};
 pub use row::{BatchReader, Columns, Example, RowReader, RowWriter};
 pub use text::{TokenWindows, TokenWindowsOptions, byte_text, byte_tokens};
 #[cfg(feature = "data-text")]

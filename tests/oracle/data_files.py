@@ -1,12 +1,15 @@
-"""Writes tests/fixtures/data: files by Pillow and tokenizers, and what those read in them, for tests/suite/data.
+"""Writes tests/fixtures/data: files by Pillow, pyarrow and tokenizers, and what those read in them, for tests/suite/data.
 
-Needs `pip install numpy pillow tokenizers`, which nothing else here does: run it by hand when a case is added.
+Needs `pip install numpy pillow pyarrow tokenizers`, which nothing else here does: run it by hand when a case is added.
 """
 
 import json
 import pathlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 from PIL import Image
 from tokenizers import ByteLevelBPETokenizer
 
@@ -33,6 +36,24 @@ def images():
     return expected
 
 
+def columns():
+    table = pa.table({
+        "id": pa.array(range(7), pa.int64()),
+        "x": pa.array([0.5 * i for i in range(7)], pa.float32()),
+        "name": [f"row {i}" for i in range(7)],
+        "y": pa.array([float(i) ** 2 for i in range(7)], pa.float64()),
+        "even": [i % 2 == 0 for i in range(7)],
+        "small": pa.array([-i for i in range(7)], pa.int8()),
+        "unsigned": pa.array([2**31 + i for i in range(7)], pa.uint32()),
+        "half": pa.array(np.arange(7, dtype=np.float16)),
+    })
+    pa.parquet.write_table(table, OUT / "snappy.parquet", compression="snappy", row_group_size=3)
+    pa.parquet.write_table(table, OUT / "gzip.parquet", compression="gzip")
+    pa.feather.write_feather(table, OUT / "columns.arrow", compression="lz4", chunksize=3)
+    holes = pa.table({"x": pa.array([1.0, 2.0, None, 4.0]), "y": pa.array([1, 2, 3, 4])})
+    pa.parquet.write_table(holes, OUT / "holes.parquet")
+
+
 def tokens():
     tokenizer = ByteLevelBPETokenizer()
     tokenizer.train_from_iterator([TEXT], vocab_size=290, min_frequency=2, special_tokens=["<|endoftext|>"])
@@ -44,6 +65,7 @@ def tokens():
 
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
+    columns()
     expected = {"images": images(), "tokens": tokens()}
     (OUT / "expected.json").write_text(json.dumps(expected, ensure_ascii=False) + "\n")
 

@@ -17,6 +17,8 @@ use raxla::{ErrorKind, random};
 
 #[cfg(feature = "data-images")]
 mod images;
+#[cfg(feature = "data-parquet")]
+mod parquet;
 #[cfg(feature = "data-text")]
 mod tokenizers;
 
@@ -45,7 +47,7 @@ impl Drop for Directory {
 }
 
 /// A file that `tests/oracle/data_files.py` wrote.
-#[cfg(any(feature = "data-images", feature = "data-text"))]
+#[cfg(any(feature = "data-images", feature = "data-parquet", feature = "data-text"))]
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data").join(name)
 }
