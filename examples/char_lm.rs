@@ -23,9 +23,9 @@ const HEADS: usize = 4;
 const LAYERS: usize = 2;
 const DROPOUT: f64 = 0.1;
 const BATCH: usize = 32;
-const STEPS: usize = 300;
+const STEPS: u64 = 300;
 /// Of how many steps each is followed by an evaluation and a checkpoint.
-const EVERY: usize = 50;
+const EVERY: u64 = 50;
 const DIRECTORY: &str = "char_lm";
 
 /// Tokens `i32[batch, t]` to the logits of those that follow, `f32[batch, t, vocabulary]`. When `decoding`, the tokens continue those
@@ -119,7 +119,7 @@ fn write(params: &Params, prompt: &[i32], vocabulary: usize, temperature: f64, k
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let until = match (arguments.next().as_deref(), arguments.next().map(|n| n.parse::<usize>())) {
+    let until = match (arguments.next().as_deref(), arguments.next().map(|n| n.parse::<u64>())) {
         (None, _) => STEPS,
         (Some("--until"), Some(Ok(n))) => n.min(STEPS),
         _ => {
@@ -145,8 +145,8 @@ fn main() -> Result<()> {
         opt: tx.init(&params)?,
         params,
         steps: Array::from(0i32),
-        losses: jnp::zeros([STEPS]),
-        evaluations: jnp::zeros([STEPS / EVERY]),
+        losses: jnp::zeros([STEPS as usize]),
+        evaluations: jnp::zeros([(STEPS / EVERY) as usize]),
     };
     let checkpoints = CheckpointManager::new_with(DIRECTORY, CheckpointManagerOptions::new().max_to_keep(2))?;
     if let Some(step) = checkpoints.latest_step()? {
@@ -162,7 +162,7 @@ fn main() -> Result<()> {
         )?;
         Ok(losses.mean(..))
     });
-    let first = training.steps.item::<i32>()? as usize;
+    let first = training.steps.item::<u64>()?;
     let mut progress = Progress::new(until.saturating_sub(first));
     let mut started = None;
     for n in first + 1..=until {
@@ -175,7 +175,7 @@ fn main() -> Result<()> {
             training.evaluations = training.evaluations.at((n / EVERY - 1) as i64).set(evaluation);
         }
         if n % EVERY == 0 || n == until {
-            checkpoints.save(n as u64, &training)?;
+            checkpoints.save(n, &training)?;
         }
         if n == first + 1 {
             training.losses.block_until_ready()?;

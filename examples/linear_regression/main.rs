@@ -18,7 +18,7 @@ use table::Table;
 
 mod table;
 
-const STEPS: usize = 1000;
+const STEPS: u64 = 1000;
 const LEARNING_RATE: f64 = 0.005;
 const PICTURE: &str = "linear_regression.png";
 

@@ -19,7 +19,7 @@ pub(super) struct Events<W = File> {
 
 impl Events {
     /// A file of its own in a directory: TensorBoard reads all of them, in the order of their names.
-    pub(super) fn create(directory: &Path, from: usize) -> Result<Events> {
+    pub(super) fn create(directory: &Path, from: u64) -> Result<Events> {
         static FILES: AtomicUsize = AtomicUsize::new(0);
         let (time, number) = (now(), FILES.fetch_add(1, Relaxed));
         let name = format!("events.out.tfevents.{:010}.raxla.{}.{number}", time as u64, std::process::id());
@@ -32,7 +32,7 @@ impl Events {
 
 impl<W: Write> Events<W> {
     /// With what a file begins with: its version, and that what other files have from this step on does not count.
-    fn begun(mut self, from: usize, time: f64) -> Result<Self> {
+    fn begun(mut self, from: u64, time: f64) -> Result<Self> {
         let of = |step, what| proto::Event { wall_time: time, step, what: Some(what) };
         self.record(&of(0, proto::event::What::FileVersion("brain.Event:2".to_owned())))?;
         let start = proto::SessionLog { status: proto::session_log::START };

@@ -11,7 +11,7 @@ use crate::tree::Pytree;
 
 /// What is logged at one step.
 pub(super) struct Row {
-    pub(super) step: usize,
+    pub(super) step: u64,
     /// Seconds since 1970.
     pub(super) time: f64,
     pub(super) scalars: Vec<(String, Number)>,
@@ -53,8 +53,8 @@ pub(super) fn now() -> f64 {
 /// A row is in the files when [`scalars`](Logger::scalars) returns. That waits for the numbers: where steps are short, log every
 /// hundredth.
 pub struct Logger {
-    from: usize,
-    last: Option<usize>,
+    from: u64,
+    last: Option<u64>,
     sinks: Vec<Box<dyn Sink>>,
 }
 
@@ -68,7 +68,7 @@ impl Logger {
 
     /// A logger that goes on from a step: of what the files have, rows before it stay.
     #[must_use]
-    pub fn from_step(step: usize) -> Logger {
+    pub fn from_step(step: u64) -> Logger {
         Logger { from: step, last: None, sinks: Vec::new() }
     }
 
@@ -115,12 +115,12 @@ impl Logger {
     /// `Logger::scalars: step 3 comes after step 5`; a leaf that is not one number; a name with a control character, or `step`;
     /// a file that can't be written; what the numbers' computation failed with.
     #[track_caller]
-    pub fn scalars<T: Pytree>(&mut self, step: usize, values: &T) -> Result<()> {
+    pub fn scalars<T: Pytree>(&mut self, step: u64, values: &T) -> Result<()> {
         let here = caller();
         self.write(step, values).map_err(|e| e.at(here))
     }
 
-    fn write<T: Pytree>(&mut self, step: usize, values: &T) -> Result<()> {
+    fn write<T: Pytree>(&mut self, step: u64, values: &T) -> Result<()> {
         let op = "Logger::scalars";
         match self.last {
             Some(last) if step < last => bail!(InvalidArgument, "{op}: step {step} comes after step {last}"),

@@ -40,14 +40,14 @@ pub struct Progress {
 impl Progress {
     /// A bar of so many steps.
     #[must_use]
-    pub fn new(steps: usize) -> Progress {
+    pub fn new(steps: u64) -> Progress {
         let seen = std::io::stdout().is_terminal();
         let target = if seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Progress::on(target, steps)
     }
 
-    fn on(target: ProgressDrawTarget, steps: usize) -> Progress {
-        let bar = ProgressBar::with_draw_target(Some(steps as u64), target);
+    fn on(target: ProgressDrawTarget, steps: u64) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(steps), target);
         let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             // It is a terminal; there is nobody to tell.
             let _ = write!(out, "{:.1} steps/s", state.per_sec());

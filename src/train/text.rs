@@ -65,7 +65,7 @@ pub(super) struct Csv {
 }
 
 impl Csv {
-    pub(super) fn open(path: &Path, from: usize) -> Result<Csv> {
+    pub(super) fn open(path: &Path, from: u64) -> Result<Csv> {
         let (lines, kept) = Lines::open(path, |i, line| {
             if i == 0 {
                 return match fields(line).first() {
@@ -74,7 +74,7 @@ impl Csv {
                 };
             }
             let first = line.split(',').next().unwrap_or_default();
-            match first.parse::<usize>() {
+            match first.parse::<u64>() {
                 Ok(step) => Ok(step < from),
                 Err(_) => bail!(Io, "{}:{}: {first:?} is no step", path.display(), i + 1),
             }
@@ -153,11 +153,11 @@ fn fields(line: &str) -> Vec<String> {
 pub(super) struct JsonLines(Lines);
 
 impl JsonLines {
-    pub(super) fn open(path: &Path, from: usize) -> Result<JsonLines> {
+    pub(super) fn open(path: &Path, from: u64) -> Result<JsonLines> {
         let (lines, _) = Lines::open(path, |i, line| {
             let object: Option<serde_json::Value> = serde_json::from_str(line).ok();
             match object.as_ref().and_then(|object| object.get("step")?.as_u64()) {
-                Some(step) => Ok(step < from as u64),
+                Some(step) => Ok(step < from),
                 None => bail!(Io, "{}:{}: no log: no object with a step", path.display(), i + 1),
             }
         })?;

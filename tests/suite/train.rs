@@ -82,11 +82,11 @@ fn lines_of_json_are_that() {
 #[test]
 fn a_run_that_began_again_leaves_what_an_uninterrupted_one_leaves() {
     let directory = Directory::new("again");
-    let log = |name: &str, from: usize| {
+    let log = |name: &str, from: u64| {
         let log = Logger::from_step(from).csv(directory.file(&format!("{name}.csv"))).unwrap();
         log.json_lines(directory.file(&format!("{name}.jsonl"))).unwrap()
     };
-    let run = |log: &mut Logger, steps: std::ops::Range<usize>| {
+    let run = |log: &mut Logger, steps: std::ops::Range<u64>| {
         steps.for_each(|step| log.scalars(step, &Array::from(1.0 / (step + 1) as f32)).unwrap());
     };
     run(&mut log("whole", 0), 0..10);
