@@ -10,9 +10,8 @@ use super::row::Example;
 use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::config;
-use crate::error::{Result, bail, caller, catch, err};
+use crate::error::{Loc, Result, bail, caller, catch, err};
 use crate::random::Key;
-use raxla_derive::Pytree;
 
 /// What becomes of the rows at the end of an epoch that are too few for a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,22 +64,6 @@ impl<B> Batch<B> {
     pub fn mask(&self) -> Array {
         let mask: Vec<bool> = (0..self.size).map(|i| i < self.rows).collect();
         Array::from(mask)
-    }
-}
-
-/// How far an iteration is: a tree of two integers, to be kept in a checkpoint beside the parameters.
-#[derive(Clone, Debug, Pytree)]
-pub struct LoaderState {
-    /// The epoch that the next batch belongs to.
-    pub epoch: Array,
-    /// Which batch of the epoch it is.
-    pub batch: Array,
-}
-
-/// The beginning.
-impl Default for LoaderState {
-    fn default() -> Self {
-        LoaderState { epoch: Array::scalar(0u32), batch: Array::scalar(0u32) }
     }
 }
 
@@ -156,7 +139,7 @@ impl<D: Dataset> Loader<D> {
     /// All batches of all epochs.
     #[track_caller]
     pub fn iter(&self) -> Batches<<D::Row as Example>::Batch> {
-        self.run(0, self.end())
+        self.run(0, self.batches())
     }
 
     /// The batches of one epoch, also of one beyond the number of epochs.
@@ -166,7 +149,7 @@ impl<D: Dataset> Loader<D> {
         self.run(start, start.saturating_add(self.batches_per_epoch()))
     }
 
-    /// The batches that an iteration had left when its [`state`](Batches::state) was taken: those that it would have given.
+    /// The batches after the first `done` of all epochs, for a run that was interrupted: those that the iteration would have given.
     ///
     /// ```
     /// use raxla::data::{Loader, LoaderOptions, InMemory};
@@ -176,42 +159,41 @@ impl<D: Dataset> Loader<D> {
     /// let loader = Loader::new_with(table, 2, LoaderOptions::new().shuffle(random::key(1)))?;
     /// let mut batches = loader.iter();
     /// batches.next();
-    /// let state = batches.state(); // io::save keeps it with the parameters
+    /// let done = batches.position(); // 1: where each step takes a batch, the number of the checkpoint's step
     /// let next = batches.next().transpose()?.map(|batch| batch.data.to_vec::<i32>()).transpose()?;
-    /// let again = loader.resume(&state)?.next().transpose()?;
+    /// let again = loader.resume(done)?.next().transpose()?;
     /// assert_eq!(again.map(|batch| batch.data.to_vec::<i32>()).transpose()?, next);
     /// # Ok::<(), raxla::Error>(())
     /// ```
     ///
     /// # Errors
-    /// A state that this loader never has.
+    /// `resume: 9 batches are done, and the loader has 4 in each of 2 epochs`.
     #[track_caller]
-    pub fn resume(&self, state: &LoaderState) -> Result<Batches<<D::Row as Example>::Batch>> {
-        let (epoch, batch) = (u64::from(state.epoch.item::<u32>()?), u64::from(state.batch.item::<u32>()?));
-        let per_epoch = self.batches_per_epoch();
-        let start = epoch.saturating_mul(per_epoch).saturating_add(batch);
-        if batch >= per_epoch || start > self.end() {
+    pub fn resume(&self, done: u64) -> Result<Batches<<D::Row as Example>::Batch>> {
+        if done > self.batches() {
             let e = err!(
                 InvalidArgument,
-                "resume: the state is at batch {batch} of epoch {epoch}, and the loader has {per_epoch} batches in each of {} epochs",
+                "resume: {done} batches are done, and the loader has {} in each of {} epochs",
+                self.batches_per_epoch(),
                 self.options.epochs
             );
             return Err(e.at(caller()));
         }
-        Ok(self.run(start, self.end()))
+        Ok(self.run(done, self.batches()))
     }
 
-    fn end(&self) -> u64 {
+    /// How many batches all epochs have.
+    pub fn batches(&self) -> u64 {
         self.options.epochs.saturating_mul(self.batches_per_epoch())
     }
 
+    #[track_caller]
     fn run(&self, start: u64, end: u64) -> Batches<<D::Row as Example>::Batch> {
-        let per_epoch = self.batches_per_epoch();
         // More workers than batches have nothing to do.
         let workers = self.options.workers.min(usize::try_from(end - start).unwrap_or(usize::MAX));
         let shared = Arc::clone(&self.shared);
         let here: Box<dyn Fn(u64) -> _ + Send> = Box::new(move |number| shared.batch(number));
-        let mut batches = Batches { next: start, end, start, per_epoch, here, workers: Vec::new() };
+        let mut batches = Batches { next: start, end, start, at: caller(), here, workers: Vec::new() };
         for i in 0..workers as u64 {
             // Each has a batch in its hands besides those that wait.
             let ahead = self.options.prefetch.div_ceil(workers).saturating_sub(1);
@@ -283,19 +265,21 @@ impl<D: Dataset> std::fmt::Debug for Loader<D> {
 impl<D: Dataset> IntoIterator for &Loader<D> {
     type Item = Result<Batch<<D::Row as Example>::Batch>>;
     type IntoIter = Batches<<D::Row as Example>::Batch>;
+    #[track_caller]
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-/// An iteration over batches. It ends after the first error. Its threads end when it is dropped, which waits for the rows that they
+/// An iteration over batches. It ends after the first error, which is of the line where it began. Its threads end when it is dropped, which waits for the rows that they
 /// are reading.
 pub struct Batches<B> {
     /// The number of the next batch, and where they begin and end.
     next: u64,
     start: u64,
     end: u64,
-    per_epoch: u64,
+    /// The user's line that errors are of, which a worker does not know.
+    at: Loc,
     here: Box<dyn Fn(u64) -> Result<Batch<B>> + Send>,
     /// Batch `start + n` is made by worker `n % workers.len()`.
     workers: Vec<Worker<B>>,
@@ -331,10 +315,9 @@ impl<B> Drop for Worker<B> {
 }
 
 impl<B> Batches<B> {
-    /// How far the iteration is, for [`Loader::resume`]: batches that were made ahead and not asked for do not count.
-    pub fn state(&self) -> LoaderState {
-        let (epoch, batch) = (self.next / self.per_epoch, self.next % self.per_epoch);
-        LoaderState { epoch: Array::scalar(epoch as u32), batch: Array::scalar(batch as u32) }
+    /// How many batches of all epochs are done, for [`Loader::resume`]: those that were made ahead and not asked for do not count.
+    pub fn position(&self) -> u64 {
+        self.next
     }
 }
 
@@ -351,14 +334,14 @@ impl<B> Iterator for Batches<B> {
         };
         match batch {
             Ok(_) => self.next += 1,
-            // The state stays that of the batch which failed.
+            // The position stays before the batch which failed.
             Err(_) => {
                 self.end = self.next;
                 self.workers.iter_mut().for_each(|worker| drop(worker.receiver.take()));
                 self.workers.clear();
             }
         }
-        Some(batch)
+        Some(batch.map_err(|e| e.at(self.at)))
     }
 }
 

@@ -50,7 +50,7 @@ pub use host::HostBuffer;
 pub use idx::read_idx;
 #[cfg(feature = "data-images")]
 pub use images::{Channels, ImageFolder, ImageOptions, read_image, read_image_with};
-pub use loader::{Batch, Batches, Loader, LoaderOptions, LoaderState, Rest};
+pub use loader::{Batch, Batches, Loader, LoaderOptions, Rest};
 #[cfg(feature = "data-parquet")]
 pub use parquet::{ColumnsOptions, read_arrow, read_arrow_with, read_parquet, read_parquet_with};
 pub use row::{BatchReader, Columns, Example, RowReader, RowWriter};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, write::GzEncoder};
 use raxla::data::{
     self, Batch, BatchReader, CsvFile, CsvOptions, Dataset, Example, HostBuffer, InMemory, Loader,
-    LoaderOptions, LoaderState, Rest, RowReader, RowWriter, TokenWindows, TokenWindowsOptions,
+    LoaderOptions, Rest, RowReader, RowWriter, TokenWindows, TokenWindowsOptions,
 };
 use raxla::prelude::*;
 use raxla::{ErrorKind, random};
@@ -142,30 +142,22 @@ fn the_order_is_the_same_whatever_the_number_of_workers() {
 }
 
 #[test]
-fn an_iteration_goes_on_from_a_state_in_a_checkpoint() {
-    let directory = Directory::new("state");
+fn an_interrupted_iteration_goes_on_where_it_was() {
     let options = || LoaderOptions::new().shuffle(random::key(5)).epochs(2).workers(2).rest(Rest::Pad);
-    let whole = all(&Loader::new_with(numbers(11), 3, options()).unwrap());
+    let loader = || Loader::new_with(numbers(11), 3, options()).unwrap();
+    let whole = all(&loader());
+    assert_eq!((whole.len() as u64, loader().batches_per_epoch()), (loader().batches(), 4));
     for stop in 0..=whole.len() {
-        let mut batches = Loader::new_with(numbers(11), 3, options()).unwrap().iter();
+        let mut batches = loader().iter();
         assert_eq!(batches.by_ref().take(stop).map(ints).collect::<Vec<_>>(), whole[..stop]);
-        let file = directory.file("state.safetensors");
-        #[cfg(feature = "io")]
-        let state = {
-            raxla::io::save(&file, &batches.state()).unwrap();
-            raxla::io::load(&file, &LoaderState::default()).unwrap()
-        };
-        #[cfg(not(feature = "io"))]
-        let state = (batches.state(), file).0;
-        let other = Loader::new_with(numbers(11), 3, options()).unwrap();
-        let rest: Vec<_> = other.resume(&state).unwrap().map(ints).collect();
-        assert_eq!(rest, whole[stop..], "after {stop} batches");
+        assert_eq!(batches.position(), stop as u64);
+        let mut rest = loader().resume(batches.position()).unwrap();
+        assert_eq!(rest.by_ref().map(ints).collect::<Vec<_>>(), whole[stop..], "after {stop} batches");
+        assert_eq!(rest.position(), 8);
     }
-    let loader = Loader::new_with(numbers(11), 3, options()).unwrap();
-    let beyond = LoaderState { epoch: Array::scalar(0u32), batch: Array::scalar(4u32) };
     assert_eq!(
-        message(loader.resume(&beyond)),
-        "resume: the state is at batch 4 of epoch 0, and the loader has 4 batches in each of 2 epochs"
+        message(loader().resume(9)),
+        "resume: 9 batches are done, and the loader has 4 in each of 2 epochs"
     );
 }
 
@@ -263,7 +255,7 @@ fn an_error_in_a_worker_reaches_whoever_iterates_and_ends_the_iteration() {
         let e = batches.next().unwrap().map(|_| ()).unwrap_err();
         assert_eq!((e.message(), e.kind()), ("row 45: the disk is gone", ErrorKind::Other));
         assert!(batches.next().is_none());
-        assert_eq!(batches.state().batch.item::<u32>().unwrap(), 4);
+        assert_eq!(batches.position(), 4);
     }
 }
 

@@ -77,8 +77,19 @@ fn pictures_that_are_none_are_named() {
     std::fs::create_dir_all(directory.file("class")).unwrap();
     std::fs::copy(&path, directory.file("class/a.png")).unwrap();
     let loader = Loader::new(ImageFolder::new(&directory.0).unwrap(), 1).unwrap();
-    let e = message(loader.iter().next().unwrap());
-    assert!(e.starts_with("row 0: could not read ") && e.contains("class/a.png"), "{e}");
+    for workers in [0, 1] {
+        let loader = Loader::new_with(loader.dataset().clone(), 1, LoaderOptions::new().workers(workers));
+        let (line, mut seen) = (line!() + 1, None);
+        for batch in &loader.unwrap() {
+            seen = batch.err();
+        }
+        let e = seen.unwrap();
+        assert_eq!(e.kind(), ErrorKind::Io);
+        assert!(e.message().starts_with("row 0: could not read "), "{e}");
+        assert!(e.message().contains("class/a.png: "), "{e}");
+        let at = e.location().unwrap();
+        assert!(at.file().ends_with("images.rs") && at.line() == line, "{at}");
+    }
     // Pictures of different sizes want one.
     std::fs::copy(fixture("rgb.png"), directory.file("class/a.png")).unwrap();
     std::fs::copy(fixture("gray.png"), directory.file("class/b.png")).unwrap();
