@@ -106,7 +106,7 @@ fn write(params: &Params, prompt: &[i32], vocabulary: usize, temperature: f64, k
         });
     let mut tokens = Array::from(prompt).reshape([1, -1]);
     // The cache, empty.
-    let (_, mut state) = nn::init_with_state(&random::key(0), |cx| model(cx, &tokens, vocabulary, true))?;
+    let mut state = nn::init_state(&random::key(0), |cx| model(cx, &tokens, vocabulary, true))?;
     let mut written = prompt.to_vec();
     while written.len() < CONTEXT {
         let key = random::fold_in(&random::key(2), written.len() as i32);

@@ -59,7 +59,7 @@ pub use activations::*;
 pub use attention::*;
 pub use layers::*;
 pub use mode::{Mode, Policy};
-pub use model::{Row, Table, Variables, apply, init, init_with_state, tabulate};
+pub use model::{Row, Table, Variables, apply, init, init_state, init_with_state, tabulate};
 pub use params::{Iter, NamedTree, Params, State};
 pub use scope::Scope;
 pub use softmax::*;

@@ -74,10 +74,23 @@ pub fn init<R: Output>(key: &Key, f: impl FnOnce(&Scope) -> R) -> Result<Params>
 /// What `f` fails with.
 #[track_caller]
 pub fn init_with_state<R: Output>(key: &Key, f: impl FnOnce(&Scope) -> R) -> Result<(Params, State)> {
-    let specs = specs(f).map_err(|e| e.at(caller()))?;
-    let arrays = draw(key, &specs)?;
+    drawn(key, &specs(f).map_err(|e| e.at(caller()))?)
+}
+
+/// The state of a model whose parameters come from elsewhere: an empty cache, for example. No parameter is drawn.
+///
+/// # Errors
+/// What `f` fails with.
+#[track_caller]
+pub fn init_state<R: Output>(key: &Key, f: impl FnOnce(&Scope) -> R) -> Result<State> {
+    let mut specs = specs(f).map_err(|e| e.at(caller()))?;
+    specs.retain(|spec| matches!(spec.kind, Kind::State));
+    drawn(key, &specs).map(|(_, state)| state)
+}
+
+fn drawn(key: &Key, specs: &[Spec]) -> Result<(Params, State)> {
     let (mut params, mut state) = (Params::default(), State::default());
-    for (spec, array) in specs.iter().zip(arrays) {
+    for (spec, array) in specs.iter().zip(draw(key, specs)?) {
         match spec.kind {
             Kind::Param => params.set(&spec.path, array)?,
             Kind::State => state.set(&spec.path, array)?,

@@ -12,6 +12,9 @@ fn built() -> &'static Path {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--examples", "--quiet", "--manifest-path"]);
         cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+        if cfg!(feature = "data-text") {
+            cargo.args(["--features", "data-text"]);
+        }
         // target/<profile>/deps/suite-<hash>
         let this = std::env::current_exe().unwrap();
         let profile = this.parent().unwrap().parent().unwrap();
@@ -143,6 +146,20 @@ fn an_interrupted_char_lm_ends_as_one_that_was_not_interrupted() {
         assert!(name == other && x == y, "{name}");
     }
     assert_eq!(whole.len(), parts.len());
+}
+
+#[cfg(feature = "data-text")]
+#[test]
+fn gpt2() {
+    let model = format!("{}/tests/fixtures/pretrained/gpt2_that_writes", env!("CARGO_MANIFEST_DIR"));
+    let greedy = [&model, "--prompt", "to the", "--temperature", "0", "--tokens", "99"];
+    prints_what_jax_prints("gpt2", &greedy, "gpt2", 0.0);
+    // Of the likeliest alone the likeliest is drawn.
+    prints_what_jax_prints("gpt2", &[&model, "--prompt", "to the", "--top-k", "1"], "gpt2", 0.0);
+    let (_, out) = run("gpt2", &["nothing"]);
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success());
+    assert!(message.contains("nothing has no config.json") && message.contains("hf download"), "{message}");
 }
 
 #[test]

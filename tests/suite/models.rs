@@ -68,6 +68,8 @@ fn state_goes_in_and_comes_out() {
     let x = Array::from(2.0f32);
     let f = |cx: &Scope| counted(&cx.at("counter"), &x);
     let (params, mut state) = nn::init_with_state(&key(), f).unwrap();
+    let alone = nn::init_state(&key(), f).unwrap();
+    assert!(alone.iter().map(|(path, _)| path).eq(state.iter().map(|(path, _)| path)));
     assert!(params.is_empty());
     let step = jit(|state: &State, x: &Array| {
         nn::apply((&Params::default(), state), Mode::eval(), |cx| counted(&cx.at("counter"), x))

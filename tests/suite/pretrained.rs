@@ -58,6 +58,7 @@ fn agrees<M: Pretrained + 'static>(name: &str) {
 #[test]
 fn gpt2_has_hugging_faces_logits() {
     agrees::<Gpt2>("gpt2");
+    agrees::<Gpt2>("gpt2_that_writes");
 }
 
 #[test]
