@@ -22,8 +22,8 @@ pub(super) trait ArrayFile {
     fn entries(&self) -> BTreeMap<String, Entry>;
     /// The structure of the tree that was saved, where the format has a place for it.
     fn structure(&self) -> Option<&str>;
-    /// Every array, one after the other, so that the host holds one at a time.
-    fn read_all(&mut self) -> Result<BTreeMap<String, Array>>;
+    /// The arrays of these names, one after the other, so that the host holds one at a time. Nothing is read of the others.
+    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>>;
 }
 
 #[derive(Clone, Copy)]
@@ -82,7 +82,7 @@ options! {
 /// Writes a tree of arrays to a file. Whenever it is interrupted, the file that was there or the new one is there, whole.
 ///
 /// A name that ends in `.npz` or `.npy` (of a tree with one array) makes a file of NumPy's; any other, one of the format safetensors,
-/// which carries a digest of its contents, which [`load`] checks, and the tree's structure.
+/// which carries a digest of each array, which [`load`] checks, and the tree's structure. The same tree gives the same bytes.
 ///
 /// # Errors
 /// `Io` if it can't be written; `complex128` in a safetensors file, which lacks it; several arrays in an npy file; what an array's
@@ -141,7 +141,7 @@ pub fn load<T: Pytree>(path: impl AsRef<Path>, like: &T) -> Result<T> {
     load_with(path, like, LoadOptions::new())
 }
 
-/// [`load`] of a part: of a model into another that has some of its layers.
+/// [`load`] of a part: of a model into another that has some of its layers. Of arrays that the tree lacks nothing is read.
 ///
 /// # Errors
 /// As [`load`].
@@ -154,6 +154,7 @@ pub fn load_with<T: Pytree>(path: impl AsRef<Path>, like: &T, options: LoadOptio
 pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions) -> Result<T> {
     let mut file = open(path)?;
     let leaves = named_leaves(like)?;
+    let known: BTreeSet<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();
     let entries = file.entries();
     let mut problems = Vec::new();
     for (name, leaf) in &leaves {
@@ -166,7 +167,6 @@ pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions)
         }
     }
     if !options.allow_unexpected {
-        let known: BTreeSet<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();
         let others = entries.iter().filter(|(name, _)| !known.contains(name.as_str()));
         problems.extend(others.map(|(name, entry)| format!("unexpected: {name}, {entry}")));
     }
@@ -181,12 +181,12 @@ pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions)
     if !problems.is_empty() {
         bail!(TreeMismatch, "{} does not fit:\n  {}", path.display(), problems.join("\n  "));
     }
-    let mut arrays = file.read_all()?;
-    let loaded = leaves.into_iter().map(|(name, leaf)| match arrays.remove(&name) {
+    let mut arrays = file.read(&|name| known.contains(name))?;
+    let loaded = leaves.iter().map(|(name, leaf)| match arrays.remove(name) {
         // Files know of no weak types, and what a program computes depends on them.
         Some(array) if leaf.weak_type() => convert(&array, leaf.dtype(), true),
         Some(array) => array,
-        None => leaf,
+        None => leaf.clone(),
     });
     tree::unflatten(&structure, loaded)
 }
@@ -198,7 +198,7 @@ pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions)
 #[track_caller]
 pub fn load_named(path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>> {
     let here = caller();
-    open(path.as_ref()).and_then(|mut file| file.read_all()).map_err(|e| e.at(here))
+    open(path.as_ref()).and_then(|mut file| file.read(&|_| true)).map_err(|e| e.at(here))
 }
 
 /// The array of a file that holds one: of an npy file. JAX: `jax.numpy.load`.
@@ -212,5 +212,5 @@ pub fn load_array(path: impl AsRef<Path>) -> Result<Array> {
         (1, Some((_, array))) => Ok(array),
         (n, _) => bail!(InvalidArgument, "load_array: {} has {n} arrays: use load_named", path.display()),
     };
-    open(path).and_then(|mut file| file.read_all()).and_then(one).map_err(|e| e.at(here))
+    open(path).and_then(|mut file| file.read(&|_| true)).and_then(one).map_err(|e| e.at(here))
 }

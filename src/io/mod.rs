@@ -25,6 +25,10 @@
 //! | a part of it, or into another model | [`load_with`] with [`LoadOptions`] |
 //! | what another program wrote | [`load_named`], [`load_array`] |
 //! | what a run has learned so far, again and again; to go on after a crash | [`CheckpointManager`] |
+//!
+//! An array is read from its place in the file, one after the other: the host holds the header and one array, and of a part of a file
+//! only that part is read. Mapping the file into memory would save no copy, as each array is copied to its device anyway, and would let
+//! whoever cuts off the file end this process.
 
 mod checkpoint_manager;
 mod contents;

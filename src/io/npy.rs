@@ -278,7 +278,10 @@ impl ArrayFile for Npy {
         None
     }
 
-    fn read_all(&mut self) -> Result<BTreeMap<String, Array>> {
+    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>> {
+        if !wanted(WHOLE) {
+            return Ok(BTreeMap::new());
+        }
         let data = self.header.elements(&mut self.file);
         let data = data.map_err(|e| failed("could not read", &self.path, &e))?;
         let array = array(&self.path, WHOLE, &self.header.entry, &data)?;

@@ -75,9 +75,9 @@ impl ArrayFile for Npz {
         None
     }
 
-    fn read_all(&mut self) -> Result<BTreeMap<String, Array>> {
+    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>> {
         let mut arrays = BTreeMap::new();
-        for (name, (index, entry)) in &self.entries {
+        for (name, (index, entry)) in self.entries.iter().filter(|(name, _)| wanted(name)) {
             let mut file = self.zip.by_index(*index).map_err(|e| damaged(&self.path, name, e))?;
             let len = file.size();
             let header = Header::read(&mut file, len).map_err(|e| damaged(&self.path, name, e))?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use ::safetensors::{Dtype, View};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::contents::{Contents, Entry, HostArray};
@@ -15,11 +16,13 @@ use super::file::ArrayFile;
 use super::write::failed;
 use crate::core::array::Array;
 use crate::dtype::DType;
-use crate::error::{Result, bail, err};
+use crate::error::{Error, Result, bail, err};
 
-/// The metadata that raxla writes.
-const DIGEST: &str = "raxla.sha256";
-const STRUCTURE: &str = "raxla.structure";
+/// The metadata that raxla writes, as JSON: a digest of each array by its name, and the tree's structure. It is one entry, since the
+/// format's crate writes several in an order of chance, and files of the same tree are to be the same.
+const OURS: &str = "raxla";
+const DIGESTS: &str = "sha256";
+const STRUCTURE: &str = "structure";
 /// Longer headers are those of no file that anybody wrote.
 const MAX_HEADER: u64 = 100_000_000;
 
@@ -75,31 +78,23 @@ pub(super) fn check(contents: &Contents) -> Result<()> {
 
 pub(super) fn write(contents: &Contents, path: &Path) -> Result<()> {
     let arrays = typed(contents)?;
-    let mut digest = Digester::new();
-    arrays.iter().for_each(|(name, Typed(dtype, x))| digest.array(name, *dtype, &x.shape, &x.data));
-    let info = HashMap::from([
-        (DIGEST.to_owned(), digest.finish()),
-        (STRUCTURE.to_owned(), contents.structure.clone()),
-    ]);
+    let digests: BTreeMap<&str, String> = arrays
+        .iter()
+        .map(|(name, Typed(dtype, x))| (*name, digest(name, *dtype, &x.shape, &x.data)))
+        .collect();
+    let ours = json!({ DIGESTS: digests, STRUCTURE: contents.structure });
+    let info = HashMap::from([(OURS.to_owned(), ours.to_string())]);
     ::safetensors::serialize_to_file(&arrays, Some(info), path)
         .map_err(|e| failed("could not write", path, &std::io::Error::other(e)))
 }
 
-/// What the digest is of: every array's name, dtype, shape and bytes, in the order of the names.
-struct Digester(Sha256);
-
-impl Digester {
-    fn new() -> Self {
-        Digester(Sha256::new())
-    }
-    fn array(&mut self, name: &str, dtype: Dtype, shape: &[usize], data: &[u8]) {
-        // The debug form quotes the name, so that no two lists of arrays read the same.
-        self.0.update(format!("{name:?} {dtype:?} {shape:?} "));
-        self.0.update(data);
-    }
-    fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+/// The digest of an array's name, dtype, shape and bytes.
+fn digest(name: &str, dtype: Dtype, shape: &[usize], data: &[u8]) -> String {
+    let mut sha = Sha256::new();
+    // The debug form quotes the name, so that no two arrays read the same.
+    sha.update(format!("{name:?} {dtype:?} {shape:?} "));
+    sha.update(data);
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An open file, whose header was read.
@@ -109,7 +104,8 @@ pub(super) struct Safetensors {
     /// Where the arrays begin.
     start: u64,
     tensors: BTreeMap<String, TensorInfo>,
-    info: HashMap<String, String>,
+    /// What raxla wrote, if it did; else null.
+    ours: Value,
 }
 
 impl Safetensors {
@@ -144,9 +140,28 @@ impl Safetensors {
             );
         }
         let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
-        let info = metadata.metadata().clone().unwrap_or_default();
-        Ok(Safetensors { path: path.to_owned(), file, start, tensors, info })
+        let ours = match metadata.metadata().as_ref().and_then(|info| info.get(OURS)) {
+            Some(ours) => serde_json::from_str(ours).map_err(|e| damaged(path, &e.to_string()))?,
+            None => Value::Null,
+        };
+        let file = Safetensors { path: path.to_owned(), file, start, tensors, ours };
+        if let Some(digests) = file.digests() {
+            let gone = digests.keys().find(|name| !file.tensors.contains_key(*name));
+            if let Some(name) = gone.or_else(|| file.tensors.keys().find(|name| !digests.contains_key(*name)))
+            {
+                return Err(damaged(path, &format!("{name} has an array or a digest, and not both")));
+            }
+        }
+        Ok(file)
     }
+
+    fn digests(&self) -> Option<&Map<String, Value>> {
+        self.ours[DIGESTS].as_object()
+    }
+}
+
+fn damaged(path: &Path, reason: &str) -> Error {
+    err!(Io, "{} is damaged: {reason}", path.display())
 }
 
 fn entry(info: &TensorInfo) -> Entry {
@@ -160,28 +175,28 @@ impl ArrayFile for Safetensors {
     }
 
     fn structure(&self) -> Option<&str> {
-        self.info.get(STRUCTURE).map(String::as_str)
+        self.ours[STRUCTURE].as_str()
     }
 
-    fn read_all(&mut self) -> Result<BTreeMap<String, Array>> {
-        let mut digest = Digester::new();
+    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>> {
         let mut arrays = BTreeMap::new();
-        for (name, info) in &self.tensors {
+        for (name, info) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
             let (from, to) = info.data_offsets;
             let mut data = vec![0; to - from];
-            let read = self
-                .file
+            let read = (&self.file)
                 .seek(SeekFrom::Start(self.start + from as u64))
-                .and_then(|_| self.file.read_exact(&mut data));
+                .and_then(|_| (&self.file).read_exact(&mut data));
             read.map_err(|e| failed("could not read", &self.path, &e))?;
-            digest.array(name, info.dtype, &info.shape, &data);
+            if let Some(saved) = self.digests().map(|digests| &digests[name])
+                && *saved != digest(name, info.dtype, &info.shape, &data)
+            {
+                return Err(damaged(
+                    &self.path,
+                    &format!("the digest of {name} is another than the file says"),
+                ));
+            }
             arrays.insert(name.clone(), super::file::array(&self.path, name, &entry(info), &data)?);
         }
-        match self.info.get(DIGEST) {
-            Some(saved) if *saved != digest.finish() => {
-                bail!(Io, "{} is damaged: its digest is another than that of its arrays", self.path.display())
-            }
-            _ => Ok(arrays),
-        }
+        Ok(arrays)
     }
 }

@@ -133,19 +133,9 @@ fn an_interrupted_char_lm_ends_as_one_that_was_not_interrupted() {
     let out = run_in(&parts, "char_lm", &["--until", "6"]);
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && said.contains("goes on after step 3"), "{said}");
-    // Files may have the two entries of their metadata in either order.
-    let arrays = |directory: &Path| {
-        let named = raxla::io::load_named(directory.join("char_lm/6/state.safetensors")).unwrap();
-        let bytes = |(name, x): (String, raxla::Array)| (name, x.to_bytes().unwrap());
-        named.into_iter().map(bytes).collect::<Vec<_>>()
-    };
-    let (whole, parts) = (arrays(&whole), arrays(&parts));
-    // Parameters, two moments of each, and what counts.
-    assert!(whole.len() > 3 * 36, "{}", whole.len());
-    for ((name, x), (other, y)) in whole.iter().zip(&parts) {
-        assert!(name == other && x == y, "{name}");
-    }
-    assert_eq!(whole.len(), parts.len());
+    let file = "char_lm/6/state.safetensors";
+    let (whole, parts) = (std::fs::read(whole.join(file)).unwrap(), std::fs::read(parts.join(file)).unwrap());
+    assert!(whole == parts, "the checkpoints differ");
 }
 
 #[cfg(feature = "data-text")]

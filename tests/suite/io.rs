@@ -139,6 +139,39 @@ fn a_bit_that_changed_is_noticed() {
 }
 
 #[test]
+fn one_tree_gives_the_same_bytes_each_time() {
+    let directory = Directory::new("bytes");
+    let files = [0, 1, 2, 3].map(|i| directory.file(&format!("{i}.safetensors")));
+    let bytes = files.map(|file| {
+        io::save(&file, &training()).unwrap();
+        fs::read(file).unwrap()
+    });
+    assert!(bytes.iter().all(|other| *other == bytes[0]));
+}
+
+#[test]
+fn of_a_part_nothing_else_is_read_and_what_is_read_is_checked() {
+    let directory = Directory::new("part");
+    let file = directory.file("a.safetensors");
+    let both = || BTreeMap::from([("a".to_owned(), jnp::zeros([4])), ("b".to_owned(), jnp::ones([4]))]);
+    io::save(&file, &both()).unwrap();
+    // The last byte is one of `b`.
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let one = |name: &str| {
+        let like = BTreeMap::from([(name.to_owned(), jnp::zeros([4]))]);
+        io::load_with(&file, &like, LoadOptions::new().allow_unexpected(true))
+    };
+    assert_eq!(one("a").unwrap()["a"].to_vec::<f32>().unwrap(), [0.0; 4]);
+    for e in [one("b").map(|_| ()).unwrap_err(), io::load(&file, &both()).map(|_| ()).unwrap_err()] {
+        let expected =
+            format!("{} is damaged: the digest of b is another than the file says", file.display());
+        assert_eq!((e.kind(), e.message()), (ErrorKind::Io, &*expected));
+    }
+}
+
+#[test]
 fn what_is_no_such_file_is_an_error() {
     let directory = Directory::new("malformed");
     let file = directory.file("a.safetensors");
