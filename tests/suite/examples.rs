@@ -119,6 +119,12 @@ fn digits_cnn() {
     assert!(directory.join("digits_cnn.safetensors").exists());
 }
 
+/// Losses differ by less than one unit, and as much between XLA's instruction sets.
+#[test]
+fn rnn() {
+    prints_what_jax_prints("rnn", &[], "rnn", 16.0);
+}
+
 #[test]
 fn char_lm() {
     prints_what_jax_prints("char_lm", &["--until", "8"], "char_lm", 800.0);

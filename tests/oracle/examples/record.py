@@ -21,6 +21,7 @@ TWINS = {
     "batch_norm": ["batch_norm.py", ROOT / "examples/data/state_crime.csv"],
     "char_lm": ["char_lm.py", "8"],
     "digits_cnn": ["digits_cnn.py"],
+    "rnn": ["rnn.py"],
 }
 
 
