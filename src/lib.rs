@@ -41,7 +41,7 @@
 //! | `jax.nn` | [`nn`] |
 //! | `jax.random`; `jax.random.key` | [`random`]; [`random::key`](random::key()), of the type [`Key`](random::Key) |
 //! | Optax; `clu.metrics`, `flax.nnx.metrics` | [`optim`]; [`metrics`] |
-//! | `orbax.checkpoint`; `clu.metric_writers`, progress bars, learning curves | `io`, behind the feature of that name; `train`, behind `train`, `progress` and `plot` |
+//! | `orbax.checkpoint`; `clu.metric_writers`, progress bars, learning curves; `torchvision.utils.save_image` | `io`, behind the feature of that name; `train`, behind `train`, `progress` and `plot` |
 //! | `jax.tree_util`, `jax.tree.map` | [`tree`]; a type of yours becomes a tree by [`macro@Pytree`] |
 //! | `static_argnums` | [`Static`](tree::Static), `#[pytree(static)]` |
 //! | `donate_argnums` | nothing to write: an argument taken by value is donated |

@@ -7,6 +7,7 @@ use std::sync::Once;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
+use super::image::encoded;
 use crate::core::array::Array;
 use crate::error::{Error, Result, bail, caller};
 use crate::numpy;
@@ -94,8 +95,13 @@ impl Figure {
         self.save_to(path.as_ref()).map_err(|e| e.at(here))
     }
 
+    #[track_caller]
     fn save_to(&self, path: &Path) -> Result<()> {
-        let points = self.series.iter().map(|series| series.read(self.log_y)).collect::<Result<Vec<_>>>()?;
+        let mut points = Vec::new();
+        // Closures have no caller of their own.
+        for series in &self.series {
+            points.push(series.read(self.log_y)?);
+        }
         let [Some(x), Some(y)] =
             [0, 1].map(|i| range(points.iter().flatten().map(|point| [point.0, point.1][i])))
         else {
@@ -104,7 +110,9 @@ impl Figure {
         let failed = |e: Box<dyn std::error::Error>| {
             Error::new(crate::ErrorKind::Io, format!("could not write {}: {e}", path.display()))
         };
-        let png = self.draw(&points, x, y).and_then(|pixels| encoded(&pixels)).map_err(failed)?;
+        let png =
+            self.draw(&points, x, y).and_then(|pixels| Ok(encoded(&pixels, SIZE, png::ColorType::Rgb)?));
+        let png = png.map_err(failed)?;
         std::fs::write(path, png).map_err(|e| failed(e.into()))
     }
 
@@ -181,27 +189,18 @@ impl Figure {
 
 impl Series {
     /// The points that can be drawn.
+    #[track_caller]
     fn read(&self, log_y: bool) -> Result<Vec<(f64, f64)>> {
         let Series { label, x, y, .. } = self;
         let is_real = |x: &Array| !x.dtype().is_complex();
         if x.size() != y.size() || !is_real(x) || !is_real(y) {
             bail!(Shape, "Figure::save: {label} has {} for x and {} for y", x.aval(), y.aval());
         }
-        let numbers = |x: &Array| x.astype(crate::DType::F32).to_vec::<f32>();
-        let y = numbers(&if log_y { numpy::log10(y.astype(crate::DType::F32)) } else { y.clone() })?;
-        let points = numbers(x)?.into_iter().zip(y).map(|(x, y)| (x.into(), y.into()));
+        let [x, y] = [x, y].map(|x| x.astype(crate::DType::F32));
+        let (x, y) = (x.to_vec::<f32>()?, if log_y { numpy::log10(y) } else { y }.to_vec::<f32>()?);
+        let points = x.into_iter().zip(y).map(|(x, y)| (x.into(), y.into()));
         Ok(points.filter(|(x, y): &(f64, f64)| x.is_finite() && y.is_finite()).collect())
     }
-}
-
-fn encoded(pixels: &[u8]) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let mut png = Vec::new();
-    let mut encoder = png::Encoder::new(&mut png, SIZE.0, SIZE.1);
-    encoder.set_color(png::ColorType::Rgb);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    writer.finish()?;
-    Ok(png)
 }
 
 /// From the least to the greatest, with a margin.

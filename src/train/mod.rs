@@ -5,6 +5,7 @@
 //! | [`Logger`]: scalars into CSV, JSON lines, TensorBoard | `train` |
 //! | [`Progress`]: a bar with step, loss and steps a second | `progress` |
 //! | [`Figure`]: learning curves as PNG | `plot` |
+//! | [`save_image`]: arrays as pictures, PNG | `plot` |
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "train", feature = "progress", feature = "plot"))] {
@@ -37,6 +38,8 @@
 mod events;
 #[cfg(feature = "plot")]
 mod figure;
+#[cfg(feature = "plot")]
+mod image;
 #[cfg(feature = "train")]
 mod logger;
 #[cfg(feature = "progress")]
@@ -48,6 +51,8 @@ mod text;
 
 #[cfg(feature = "plot")]
 pub use figure::Figure;
+#[cfg(feature = "plot")]
+pub use image::{SaveImageOptions, save_image, save_image_with};
 #[cfg(feature = "train")]
 pub use logger::Logger;
 #[cfg(feature = "progress")]

@@ -125,6 +125,13 @@ fn rnn() {
     prints_what_jax_prints("rnn", &[], "rnn", 16.0);
 }
 
+/// Losses differ by two units at most, and as much between XLA's instruction sets.
+#[test]
+fn vae() {
+    let directory = prints_what_jax_prints("vae", &[], "vae", 16.0);
+    is_a_picture(&directory.join("vae.png"));
+}
+
 #[test]
 fn char_lm() {
     prints_what_jax_prints("char_lm", &["--until", "8"], "char_lm", 800.0);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use raxla::metrics::{Average, Metric, Welford};
 use raxla::numpy as jnp;
 use raxla::prelude::*;
-use raxla::train::{Figure, Logger, Progress};
+use raxla::train::{Figure, Logger, Progress, SaveImageOptions, save_image, save_image_with};
 
 /// A directory of a test's own, which goes with it.
 struct Directory(PathBuf);
@@ -210,13 +210,20 @@ fn files_that_cannot_be_written_are_named() {
     fails(Logger::new().csv(&file), Io, &format!("{}:2: \"first\" is no step", file.display()));
 }
 
-/// Where the picture is coloured like that, roughly: the share of its 800 × 600 points.
-fn share(path: &Path, colour: [u8; 3]) -> f64 {
+/// Width, height, and the points of a picture.
+fn decoded(path: &Path) -> (u32, u32, png::ColorType, Vec<u8>) {
     let decoder = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap()));
     let mut reader = decoder.read_info().unwrap();
-    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut pixels).unwrap();
-    assert_eq!((info.width, info.height, info.color_type), (800, 600, png::ColorType::Rgb));
+    let mut points = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut points).unwrap();
+    assert_eq!(info.bit_depth, png::BitDepth::Eight);
+    (info.width, info.height, info.color_type, points)
+}
+
+/// Where the picture is coloured like that, roughly: the share of its 800 × 600 points.
+fn share(path: &Path, colour: [u8; 3]) -> f64 {
+    let (width, height, format, pixels) = decoded(path);
+    assert_eq!((width, height, format), (800, 600, png::ColorType::Rgb));
     pixels.chunks_exact(3).filter(|pixel| **pixel == colour).count() as f64 / (800.0 * 600.0)
 }
 
@@ -263,6 +270,8 @@ fn what_cannot_be_drawn_is_refused() {
     let uneven = Figure::new("x", "y").line("training", [0, 1, 2], [1.0f32, 2.0]);
     fails(uneven.save(&path), Shape, "Figure::save: training has i32[3] for x and f32[2] for y");
     assert!(!path.exists());
+    let traced = jit(move |x: &Array| Figure::new("", "").line("", x, x).save(&path).map(|()| x.clone()));
+    fails(traced(&jnp::zeros([2])), ErrorKind::Concretization, "the value of a tracer was read");
 }
 
 #[test]
@@ -276,4 +285,91 @@ fn a_bar_takes_what_a_logger_takes() {
         "Progress::step: losses is f32[3], and not one real number",
     );
     progress.step(&scalars([("loss", 1.0), ("accuracy", 0.5)])).unwrap();
+}
+
+#[test]
+fn an_array_is_in_the_file_as_it_is() {
+    use png::ColorType::Grayscale;
+    let directory = Directory::new("image");
+    let path = directory.file("image.png");
+    let all: Vec<u8> = (0..=255).collect();
+    let bytes = Array::from(&all[..]).reshape([8, 32]);
+    let expected = (32, 8, Grayscale, all);
+    save_image(&path, &bytes).unwrap();
+    assert_eq!(decoded(&path), expected);
+    let floats = bytes.astype(DType::F32) / 255.0;
+    for dtype in [DType::F32, DType::F16] {
+        save_image(&path, floats.astype(dtype)).unwrap();
+        assert_eq!(decoded(&path), expected, "{dtype}");
+    }
+    // bf16 has 8 binary digits, of which a byte wants them all.
+    save_image(&path, floats.astype(DType::BF16)).unwrap();
+    let near = decoded(&path).3.into_iter().zip(&expected.3).all(|(x, y)| x.abs_diff(*y) <= 1);
+    assert!(near);
+    save_image(&path, [[-0.5f32, f32::NEG_INFINITY, 0.5], [1.5, f32::INFINITY, 1.0]]).unwrap();
+    assert_eq!(decoded(&path), (3, 2, Grayscale, vec![0, 0, 128, 255, 255, 255]));
+}
+
+#[test]
+fn pictures_are_laid_in_a_grid() {
+    use png::ColorType::{Grayscale, Rgb, Rgba};
+    let directory = Directory::new("grid");
+    let path = directory.file("grid.png");
+    let three = Array::from([[[1u8, 2]], [[3, 4]], [[5, 6]]]);
+    // About square, filled row by row, two points apart.
+    save_image(&path, &three).unwrap();
+    let blank = [0; 6];
+    let square = [&[1, 2, 0, 0, 3, 4], &blank[..], &blank[..], &[5, 6, 0, 0, 0, 0]].concat();
+    assert_eq!(decoded(&path), (6, 4, Grayscale, square));
+    // Scaled, which what is between them is not; there are no more columns than pictures.
+    let options = SaveImageOptions::new().columns(100).padding(1).scale(2);
+    save_image_with(&path, &three, options.clone()).unwrap();
+    let row = [1, 1, 2, 2, 0, 3, 3, 4, 4, 0, 5, 5, 6, 6];
+    assert_eq!(decoded(&path), (14, 2, Grayscale, [row, row].concat()));
+    save_image_with(&path, &three, options.columns(1).scale(1)).unwrap();
+    assert_eq!(decoded(&path), (2, 5, Grayscale, vec![1, 2, 0, 0, 3, 4, 0, 0, 5, 6]));
+    // Channels stay together.
+    let bytes = |n: u8| Array::from((1..=n).collect::<Vec<u8>>());
+    let options = SaveImageOptions::new().padding(1).scale(2);
+    save_image_with(&path, bytes(6).reshape([2, 1, 1, 3]), options).unwrap();
+    let row = [1, 2, 3, 1, 2, 3, 0, 0, 0, 4, 5, 6, 4, 5, 6];
+    assert_eq!(decoded(&path), (5, 2, Rgb, [row, row].concat()));
+    save_image(&path, bytes(8).reshape([1, 2, 1, 4])).unwrap();
+    assert_eq!(decoded(&path), (1, 2, Rgba, (1..=8).collect()));
+    save_image(&path, bytes(2).reshape([1, 1, 2, 1])).unwrap();
+    assert_eq!(decoded(&path), (2, 1, Grayscale, vec![1, 2]));
+}
+
+#[test]
+fn what_is_no_picture_is_refused() {
+    use ErrorKind::{InvalidArgument, Io, Shape};
+    let directory = Directory::new("no-picture");
+    let path = directory.file("image.png");
+    let expected = "save_image: expected [height, width], [n, height, width] or [n, height, width, channels] with 1, 3 or 4 \
+                    channels, got f32";
+    for shape in [&[][..], &[3], &[1, 8, 8, 2], &[1, 1, 8, 8, 3]] {
+        fails(save_image(&path, jnp::zeros(shape)), Shape, expected);
+    }
+    let empty = "save_image: there is nothing to see in f32[0,8,8]";
+    fails(save_image(&path, jnp::zeros([0, 8, 8])), Shape, empty);
+    for dtype in [DType::I32, DType::Bool, DType::C64] {
+        let message = format!("save_image: expected floats from 0 to 1, or u8, got {dtype}[2,2]");
+        fails(save_image(&path, jnp::zeros(([2, 2], dtype))), ErrorKind::DType, &message);
+    }
+    let nan = Array::from([[0.0f32, 1.0], [f32::NAN, 0.0]]);
+    fails(save_image(&path, nan), InvalidArgument, "save_image: element 2 of f32[2,2] is NaN");
+    let image = jnp::zeros([2, 2]);
+    let with = |options| save_image_with(&path, &image, options);
+    let zero = "save_image: columns and scale are at least 1, got ";
+    fails(with(SaveImageOptions::new().columns(0)), InvalidArgument, &format!("{zero}0 and 1"));
+    fails(with(SaveImageOptions::new().scale(0)), InvalidArgument, &format!("{zero}1 and 0"));
+    for scale in [1 << 30, usize::MAX] {
+        let message =
+            format!("save_image: 1 × 1 pictures of 2 × 2, scaled by {scale} and 2 apart, are too large");
+        fails(with(SaveImageOptions::new().scale(scale)), InvalidArgument, &message);
+    }
+    assert!(!path.exists());
+    fails(save_image(path.join("below.png"), &image), Io, "could not write ");
+    let traced = jit(move |x: &Array| save_image(&path, x).map(|()| x.clone()))(&image);
+    fails(traced, ErrorKind::Concretization, "the value of a tracer was read");
 }

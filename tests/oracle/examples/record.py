@@ -22,6 +22,7 @@ TWINS = {
     "char_lm": ["char_lm.py", "8"],
     "digits_cnn": ["digits_cnn.py"],
     "rnn": ["rnn.py"],
+    "vae": ["vae.py"],
 }
 
 
