@@ -287,12 +287,12 @@ pub fn rotary_embedding_with(
     let frequencies = lax::convert_element_type(&Array::from(&frequencies[..]), wide);
     let positions = lax::convert_element_type(&positions, wide);
     let angles = numpy::reshape(positions, (t, 1, 1)) * frequencies;
+    // The pairs' two elements along an axis of their own. Slices rather than gathers: their transposes pad, where those of gathers scatter.
+    let (axis, pair) = if options.interleaved { (-1, [d / 2, 2]) } else { (-2, [2, d / 2]) };
+    let angles = numpy::expand_dims(angles, axis);
     let (cos, sin) = (lax::cos(&angles), lax::sin(&angles));
-    // The pairs' two elements along an axis of their own.
-    let axis = x.ndim() - if options.interleaved { 0 } else { 1 };
-    let pair = if options.interleaved { [d / 2, 2] } else { [2, d / 2] };
     let pairs = numpy::reshape(&x, [&x.shape()[..x.ndim() - 1], &pair].concat());
-    let [a, b] = [0, 1].map(|i| lax::convert_element_type(&numpy::take(&pairs, i, axis), wide));
-    let turned = numpy::stack([&a * &cos - &b * &sin, &b * &cos + &a * &sin], axis);
+    let [a, b]: [Array; 2] = numpy::split(lax::convert_element_type(&pairs, wide), 2, axis);
+    let turned = numpy::concatenate([&a * &cos - &b * &sin, &b * &cos + &a * &sin], axis);
     lax::convert_element_type(&numpy::reshape(turned, x.shape()), x.dtype())
 }
