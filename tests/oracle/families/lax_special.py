@@ -39,7 +39,10 @@ def build(f):
         fn = f"lax.{name}"
         for dtype in FLOATS:
             f.case(fn, (dtype, edges(dtype)), abs=1e-6)
-            f.case(fn, arr(dtype, [-9.0, -7.5, -1.0, 0.0, 0.5, 3.0, 8.5, 30.0]), grad=True, abs=1e-6)
+            # The derivative of i1e is a small difference of i0e and i1e. Where the processor computes in half precision itself, JAX under
+            # jit is 10 units away from what it gives without; elsewhere the two agree.
+            wide = dict(grad_ulp=16, grad_abs=1e-6) if (name, dtype) == ("bessel_i1e", "float16") else {}
+            f.case(fn, arr(dtype, [-9.0, -7.5, -1.0, 0.0, 0.5, 3.0, 8.5, 30.0]), grad=True, abs=1e-6, **wide)
         f.case(fn, arr("float64", [-9.0, -7.5, -1.0, 0.0, 0.5, 3.0, 8.5, 30.0]), x64=True, grad=True, abs=1e-15)
         f.case(fn, ("float32", (0, 3)), grad=True)
         f.case(fn, ("int32", (2,)), error=True)
