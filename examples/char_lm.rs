@@ -60,18 +60,46 @@ fn loss(cx: &Scope, windows: &Array, vocabulary: usize) -> Array {
 
 /// All that a run consists of, and so all that a checkpoint holds.
 #[derive(Pytree, Clone)]
-struct Training {
+pub struct Training {
     params: Params,
     opt: OptState,
     /// How many were taken.
     steps: Array,
     /// Of each step, and of each evaluation.
-    losses: Array,
+    pub losses: Array,
     evaluations: Array,
 }
 
+/// The characters of the text, and the text as positions among them.
+pub fn tokens() -> (Vec<u8>, Array) {
+    let characters: Vec<u8> = BTreeSet::from_iter(TEXT.bytes()).into_iter().collect();
+    let text: Vec<i32> = TEXT.bytes().map(|c| token(&characters, c)).collect();
+    (characters, Array::from(text))
+}
+
+fn token(characters: &[u8], c: u8) -> i32 {
+    characters.binary_search(&c).map_or(0, |i| i as i32)
+}
+
+/// The optimiser, and where a run begins.
+pub fn begin(key: &Key, vocabulary: usize) -> Result<(GradientTransformation, Training)> {
+    let windows = jnp::zeros(([BATCH, CONTEXT + 1], DType::I32));
+    let params = nn::init(key, |cx| loss(cx, &windows, vocabulary))?;
+    let rate = optim::warmup_cosine_decay_schedule(0.0, 1e-2, 30, STEPS as i64);
+    let decay = AdamWOptions::new().weight_decay(0.1).mask(|_, param| param.ndim() > 1);
+    let tx = optim::chain((optim::clip_by_global_norm(1.0), optim::adamw_with(rate, decay)));
+    let training = Training {
+        opt: tx.init(&params)?,
+        params,
+        steps: Array::from(0i32),
+        losses: jnp::zeros([STEPS as usize]),
+        evaluations: jnp::zeros([(STEPS / EVERY) as usize]),
+    };
+    Ok((tx, training))
+}
+
 /// What is random in a step comes from a key of the step's own, so that nothing else need be kept to go on after it.
-fn step(
+pub fn step(
     tx: &GradientTransformation,
     was: Training,
     key: &Key,
@@ -127,27 +155,15 @@ fn main() -> Result<()> {
             std::process::exit(2);
         }
     };
-    let characters: Vec<u8> = BTreeSet::from_iter(TEXT.bytes()).into_iter().collect();
+    let (characters, text) = tokens();
     let vocabulary = characters.len();
-    let token = |c: u8| characters.binary_search(&c).map_or(0, |i| i as i32);
-    let text = Array::from(TEXT.bytes().map(token).collect::<Vec<_>>());
     let train = text.index(..378_000);
     let held_out = text.index(378_000..378_000 + 512 * (CONTEXT as i64 + 1));
     let held_out = held_out.reshape([16, 32, CONTEXT as i64 + 1]);
 
     let [init_key, key] = random::split(&random::key(0));
-    let params = nn::init(&init_key, |cx| loss(cx, &held_out.index(0), vocabulary))?;
-    println!("parameters: {}", params.size());
-    let rate = optim::warmup_cosine_decay_schedule(0.0, 1e-2, 30, STEPS as i64);
-    let decay = AdamWOptions::new().weight_decay(0.1).mask(|_, param| param.ndim() > 1);
-    let tx = optim::chain((optim::clip_by_global_norm(1.0), optim::adamw_with(rate, decay)));
-    let mut training = Training {
-        opt: tx.init(&params)?,
-        params,
-        steps: Array::from(0i32),
-        losses: jnp::zeros([STEPS as usize]),
-        evaluations: jnp::zeros([(STEPS / EVERY) as usize]),
-    };
+    let (tx, mut training) = begin(&init_key, vocabulary)?;
+    println!("parameters: {}", training.params.size());
     let checkpoints = CheckpointManager::new_with(DIRECTORY, CheckpointManagerOptions::new().max_to_keep(2))?;
     if let Some(step) = checkpoints.latest_step()? {
         training = checkpoints.restore(step, &training)?;
@@ -205,7 +221,7 @@ fn main() -> Result<()> {
     let last = evaluations.last().copied().unwrap_or(f32::NAN);
     println!("less than 2.1 nats a character of held-out text: {}", last < 2.1);
 
-    let prompt: Vec<i32> = "ROMEO:\n".bytes().map(token).collect();
+    let prompt: Vec<i32> = "ROMEO:\n".bytes().map(|c| token(&characters, c)).collect();
     let written = write(&training.params, &prompt, vocabulary, 0.8, 10)?;
     eprintln!("{}", written.iter().map(|&i| char::from(characters[i as usize])).collect::<String>());
     Ok(())

@@ -4,7 +4,7 @@
 //! `cargo run --release --example digits_cnn`. The same program in JAX, Flax and Optax is `tests/oracle/examples/digits_cnn.py`.
 
 use raxla::nn::{self, BatchNormOptions, Mode, Params, Scope, State};
-use raxla::optim::{self, OptState};
+use raxla::optim::{self, GradientTransformation, OptState};
 use raxla::prelude::*;
 use raxla::random::{self, Key, SplitOptions};
 use raxla::{io, lax, numpy as jnp};
@@ -31,10 +31,18 @@ fn model(cx: &Scope, images: &Array) -> Array {
 }
 
 #[derive(Pytree, Clone)]
-struct Training {
+pub struct Training {
     params: Params,
     state: State,
     opt: OptState,
+}
+
+/// The optimiser, and where a run over these images begins.
+pub fn begin(key: &Key, images: &Array) -> Result<(GradientTransformation, Training)> {
+    let (params, state) = nn::init_with_state(key, |cx| model(cx, images))?;
+    let steps = i64::from(EPOCHS) * (images.shape()[0] / BATCH) as i64;
+    let tx = optim::adam(optim::cosine_decay_schedule(5e-3, steps));
+    Ok((tx.clone(), Training { opt: tx.init(&params)?, params, state }))
 }
 
 /// Each image moved by up to one pixel, in a direction of its own.
@@ -49,7 +57,7 @@ fn moved(key: &Key, images: &Array) -> Result<Array> {
 }
 
 fn step(
-    tx: &optim::GradientTransformation,
+    tx: &GradientTransformation,
     was: Training,
     key: &Key,
     images: &Array,
@@ -67,6 +75,25 @@ fn step(
     Ok((Training { params: optim::apply_updates(&was.params, &updates), state, opt }, loss))
 }
 
+/// A step for each batch, in an order of chance, with the loss of each.
+pub fn epoch(
+    tx: &GradientTransformation,
+    was: Training,
+    key: &Key,
+    images: &Array,
+    labels: &Array,
+) -> Result<(Training, Array)> {
+    let (n, batches) = (images.shape()[0], images.shape()[0] / BATCH);
+    let [order_key, step_key] = random::split(key);
+    let order =
+        random::permutation(&order_key, n).index(..(batches * BATCH) as i64).reshape([batches, BATCH]);
+    let keys = random::split_with(&step_key, SplitOptions::new().num(batches));
+    let body = |training: Training, (rows, key): (Array, Key)| {
+        step(tx, training, &key, &jnp::take(images, &rows, 0), &jnp::take(labels, &rows, 0))
+    };
+    lax::scan(body, was, (order, keys))
+}
+
 fn main() -> Result<()> {
     let data = io::load_named(concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits.safetensors"))?;
     // In an order of chance, since the last hundreds were written by other people than the first.
@@ -81,23 +108,9 @@ fn main() -> Result<()> {
     eprintln!("{table}");
     println!("parameters: {}", table.parameter_count());
     let [init_key, key] = random::split(&random::key(0));
-    let (params, state) = nn::init_with_state(&init_key, |cx| model(cx, &train_x))?;
-    let batches = n / BATCH;
-    let tx = optim::adam(optim::cosine_decay_schedule(5e-3, i64::from(EPOCHS) * batches as i64));
-    let mut training = Training { opt: tx.init(&params)?, params, state };
-
+    let (tx, mut training) = begin(&init_key, &train_x)?;
     let epoch =
-        jit(move |training: Training, key: &Key, x: &Array, y: &Array| -> Result<(Training, Array)> {
-            let [order_key, step_key] = random::split(key);
-            let order = random::permutation(&order_key, n)
-                .index(..(batches * BATCH) as i64)
-                .reshape([batches, BATCH]);
-            let keys = random::split_with(&step_key, SplitOptions::new().num(batches));
-            let body = |training: Training, (rows, key): (Array, Key)| {
-                step(&tx, training, &key, &jnp::take(x, &rows, 0), &jnp::take(y, &rows, 0))
-            };
-            lax::scan(body, training, (order, keys))
-        });
+        jit(move |training: Training, key: &Key, x: &Array, y: &Array| epoch(&tx, training, key, x, y));
     let accuracy = jit(|params: &Params, state: &State, x: &Array, y: &Array| -> Result<Array> {
         let (logits, _) = nn::apply((params, state), Mode::eval(), |cx| model(cx, x))?;
         Ok(jnp::mean(jnp::equal(jnp::argmax(logits, -1), y), ..))

@@ -10,6 +10,13 @@ mod compile;
 mod contest;
 mod models;
 
+#[expect(dead_code, reason = "of a program, its training steps are timed")]
+#[path = "../../examples/char_lm.rs"]
+mod char_lm;
+#[expect(dead_code, reason = "of a program, its training steps are timed")]
+#[path = "../../examples/digits_cnn.rs"]
+mod digits_cnn;
+
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -256,6 +263,46 @@ fn tutorial() -> Result<Box<dyn FnMut(u32) -> Result<Duration>>> {
     }))
 }
 
+/// Times `step`, which makes a state of another.
+fn stepping<S: Pytree + 'static>(
+    state: S,
+    mut step: impl FnMut(S) -> Result<S> + 'static,
+) -> Box<dyn FnMut(u32) -> Result<Duration>> {
+    let mut state = Some(state);
+    Box::new(move |iterations| {
+        let start = Instant::now();
+        for _ in 0..iterations {
+            state = state.take().map(&mut step).transpose()?;
+        }
+        for leaf in state.iter().flat_map(tree::leaves) {
+            leaf.block_until_ready()?;
+        }
+        Ok(start.elapsed())
+    })
+}
+
+/// The example's step, on its data.
+fn char_lm() -> Result<Box<dyn FnMut(u32) -> Result<Duration>>> {
+    let (characters, text) = char_lm::tokens();
+    let [init_key, key] = random::split(&random::key(0));
+    let vocabulary = characters.len();
+    let (tx, training) = char_lm::begin(&init_key, vocabulary)?;
+    let step =
+        jit(move |was: char_lm::Training, text: &Array| char_lm::step(&tx, was, &key, text, vocabulary));
+    Ok(stepping(training, move |was| step(was, &text)))
+}
+
+/// The example's epoch, on data of the same shapes.
+fn digits_cnn() -> Result<Box<dyn FnMut(u32) -> Result<Duration>>> {
+    let (images, labels) = (jnp::ones([1500, 8, 8, 1]), jnp::zeros(([1500], DType::I32)));
+    let [init_key, key] = random::split(&random::key(0));
+    let (tx, training) = digits_cnn::begin(&init_key, &images)?;
+    let epoch = jit(move |was: digits_cnn::Training, x: &Array, y: &Array| {
+        digits_cnn::epoch(&tx, was, &key, x, y).map(|(training, _)| training)
+    });
+    Ok(stepping(training, move |was| epoch(was, &images, &labels)))
+}
+
 fn cases() -> Result<Vec<Case>> {
     let case = |name, what, iterations, goal, run| Case { name, what, iterations, goal, run };
     Ok(vec![
@@ -328,6 +375,8 @@ fn cases() -> Result<Vec<Case>> {
         case("compile", "compile the step of a 4-layer transformer", 1, 1.0, compile::case(false)),
         case("compile_dropout", "compile the same with dropout", 1, 1.0, compile::case(true)),
         case("tutorial", "the tutorial's update, a step", 5000, 1.0, tutorial()?),
+        case("char_lm", "the example `char_lm`, a training step", 4, 1.0, char_lm()?),
+        case("digits_cnn", "the example `digits_cnn`, an epoch of 23 steps", 2, 1.0, digits_cnn()?),
     ])
 }
 

@@ -1,12 +1,16 @@
 """The JAX side of the benchmark: reads `case iterations` lines, answers with nanoseconds.
 
 Run by contest.rs, which alternates this process and its own code, so that both see the machine at the same time. An argument
-is a PJRT plugin to run JAX on, as the platform "raxla_cpu".
+is a PJRT plugin to run JAX on, as the platform "raxla_cpu". The models of the examples want Flax and Optax too.
 """
 
+import pathlib
 import sys
 import threading
 import time
+
+# The examples' twins.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tests/oracle/examples"))
 
 if len(sys.argv) > 1:
     from jax._src import xla_bridge
@@ -245,6 +249,35 @@ class Compiling:
         return total
 
 
+def char_lm():
+    import char_lm as example
+
+    vocabulary, text = example.tokens()
+    model = example.Model(vocabulary)
+    init_key, key = jax.random.split(jax.random.key(0))
+    tx, training = example.begin(init_key, model)
+    state = [training]
+
+    def step():
+        state[0], _ = example.step(model, tx, state[0], key, text)
+
+    return step, lambda: jax.block_until_ready(state[0])
+
+
+def digits_cnn():
+    import digits_cnn as example
+
+    images, labels = jnp.ones((1500, 8, 8, 1)), jnp.zeros((1500,), jnp.int32)
+    init_key, key = jax.random.split(jax.random.key(0))
+    tx, training = example.begin(init_key, images)
+    state = [training]
+
+    def step():
+        state[0], _ = example.epoch(tx, state[0], key, images, labels)
+
+    return step, lambda: jax.block_until_ready(state[0])
+
+
 def tutorial():
     key = jax.random.key(42)
     x_key, noise_key = jax.random.split(key)
@@ -283,6 +316,8 @@ CASES = {
     "compile": lambda: Compiling(False),
     "compile_dropout": lambda: Compiling(True),
     "tutorial": tutorial,
+    "char_lm": char_lm,
+    "digits_cnn": digits_cnn,
 }
 
 

@@ -132,6 +132,12 @@ fn vae() {
     is_a_picture(&directory.join("vae.png"));
 }
 
+/// The second iteration follows 32 steps of Adam.
+#[test]
+fn ppo() {
+    prints_what_jax_prints("ppo", &[], "ppo", 800.0);
+}
+
 #[test]
 fn char_lm() {
     prints_what_jax_prints("char_lm", &["--until", "8"], "char_lm", 800.0);

@@ -54,29 +54,29 @@ class Block(nn.Module):
         return x + drop(f"{path}/mlp_dropout", nn.Dense(FEATURES, name="mlp_out")(hidden))
 
 
-until = int(sys.argv[1])
-characters = (models.DATA / "shakespeare.txt").read_bytes()
-vocabulary = sorted(set(characters))
-ids = {c: i for i, c in enumerate(vocabulary)}
-text = jnp.array([ids[c] for c in characters], jnp.int32)[:378_000]
-model = Model(len(vocabulary))
-
-init_key, key = jax.random.split(jax.random.key(0))
-initializers = {
-    "kernel": nn.initializers.lecun_normal(),
-    "embedding": nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0),
-    "bias": nn.initializers.zeros,
-    "scale": nn.initializers.ones,
-}
-params, _ = models.draw(init_key, model, jnp.zeros((BATCH, CONTEXT), jnp.int32), initializers=initializers)
-print("parameters:", models.count(params))
-rate = optax.warmup_cosine_decay_schedule(0.0, 1e-2, 30, STEPS)
-decays = lambda params: jax.tree.map(lambda x: x.ndim > 1, params)
-tx = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=0.1, mask=decays))
+def tokens():
+    characters = (models.DATA / "shakespeare.txt").read_bytes()
+    vocabulary = sorted(set(characters))
+    ids = {c: i for i, c in enumerate(vocabulary)}
+    return len(vocabulary), jnp.array([ids[c] for c in characters], jnp.int32)
 
 
-@functools.partial(jax.jit, donate_argnums=0)
-def step(training, text):
+def begin(key, model):
+    initializers = {
+        "kernel": nn.initializers.lecun_normal(),
+        "embedding": nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0),
+        "bias": nn.initializers.zeros,
+        "scale": nn.initializers.ones,
+    }
+    params, _ = models.draw(key, model, jnp.zeros((BATCH, CONTEXT), jnp.int32), initializers=initializers)
+    rate = optax.warmup_cosine_decay_schedule(0.0, 1e-2, 30, STEPS)
+    decays = lambda params: jax.tree.map(lambda x: x.ndim > 1, params)
+    tx = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=0.1, mask=decays))
+    return tx, (params, tx.init(params), jnp.int32(0))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def step(model, tx, training, key, text):
     params, opt, n = training
     window_key, dropout_key = jax.random.split(jax.random.fold_in(key, n))
     starts = jax.random.randint(window_key, (BATCH, 1), 0, text.size - CONTEXT)
@@ -91,16 +91,26 @@ def step(training, text):
     return (optax.apply_updates(params, updates), opt, n + 1), loss
 
 
-training = (params, tx.init(params), jnp.int32(0))
-losses = []
-for n in range(until):
-    training, loss = step(training, text)
-    losses.append(loss)
-    if n == 0:
-        loss.block_until_ready()
-        started = time.perf_counter()
-jax.block_until_ready(training)
-if until > 1:
-    print(f"{(time.perf_counter() - started) * 1e3 / (until - 1):.1f} ms a step", file=sys.stderr)
-for n, loss in enumerate(losses[:8], 1):
-    print(f"loss of step {n}:", loss.item())
+def main(until):
+    vocabulary, text = tokens()
+    model = Model(vocabulary)
+    init_key, key = jax.random.split(jax.random.key(0))
+    tx, training = begin(init_key, model)
+    print("parameters:", models.count(training[0]))
+    train = text[:378_000]
+    losses = []
+    for n in range(until):
+        training, loss = step(model, tx, training, key, train)
+        losses.append(loss)
+        if n == 0:
+            loss.block_until_ready()
+            started = time.perf_counter()
+    jax.block_until_ready(training)
+    if until > 1:
+        print(f"{(time.perf_counter() - started) * 1e3 / (until - 1):.1f} ms a step", file=sys.stderr)
+    for n, loss in enumerate(losses[:8], 1):
+        print(f"loss of step {n}:", loss.item())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,5 +1,6 @@
 """A convolutional network with BatchNorm that reads digits, with random augmentation and an epoch as one scan. In JAX, Flax and Optax."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -62,28 +63,20 @@ def step(tx, was, key, images, labels):
     return Training(optax.apply_updates(was.params, updates), stats, opt), loss
 
 
-data = models.read_safetensors(models.DATA / "digits.safetensors")
-order = jax.random.permutation(jax.random.key(1), data["labels"].size)
-images = data["images"][order].astype(jnp.float32).reshape(-1, 8, 8, 1) / 16.0
-labels = data["labels"][order].astype(jnp.int32)
-n = len(images) - TEST
-train_x, train_y, test_x, test_y = images[:n], labels[:n], images[n:], labels[n:]
-
-init_key, key = jax.random.split(jax.random.key(0))
-initializers = {"kernel": nn.initializers.lecun_normal(), "bias": nn.initializers.zeros, "scale": nn.initializers.ones}
-params, _ = models.draw(init_key, model, train_x, initializers=initializers)
-print("parameters:", models.count(params))
-norm = lambda features: {"norm": {"mean": jnp.zeros(features), "var": jnp.ones(features)}}
-stats = {"block1": norm(16), "block2": norm(32)}
-batches = n // BATCH
-tx = optax.adam(optax.cosine_decay_schedule(5e-3, EPOCHS * batches))
-training = Training(params, stats, tx.init(params))
+def begin(key, images):
+    initializers = {"kernel": nn.initializers.lecun_normal(), "bias": nn.initializers.zeros, "scale": nn.initializers.ones}
+    params, _ = models.draw(key, model, images, initializers=initializers)
+    norm = lambda features: {"norm": {"mean": jnp.zeros(features), "var": jnp.ones(features)}}
+    stats = {"block1": norm(16), "block2": norm(32)}
+    tx = optax.adam(optax.cosine_decay_schedule(5e-3, EPOCHS * (len(images) // BATCH)))
+    return tx, Training(params, stats, tx.init(params))
 
 
-@jax.jit
-def epoch(training, key, x, y):
+@functools.partial(jax.jit, static_argnums=0)
+def epoch(tx, training, key, x, y):
     order_key, step_key = jax.random.split(key)
-    order = jax.random.permutation(order_key, n)[: batches * BATCH].reshape(batches, BATCH)
+    batches = len(x) // BATCH
+    order = jax.random.permutation(order_key, len(x))[: batches * BATCH].reshape(batches, BATCH)
     keys = jax.random.split(step_key, batches)
     body = lambda training, xs: step(tx, training, xs[1], x[xs[0]], y[xs[0]])
     return jax.lax.scan(body, training, (order, keys))
@@ -95,10 +88,25 @@ def accuracy(training, x, y):
     return (logits.argmax(-1) == y).mean()
 
 
-for i in range(EPOCHS):
-    training, losses = epoch(training, jax.random.fold_in(key, i), train_x, train_y)
-    if i == 0:
-        for number, loss in enumerate(losses[:8], 1):
-            print(f"loss of step {number}:", loss.item())
-right = accuracy(training, test_x, test_y).item()
-print("more than 98 of 100 held-out images read:", str(right > 0.98).lower())
+def main():
+    data = models.read_safetensors(models.DATA / "digits.safetensors")
+    order = jax.random.permutation(jax.random.key(1), data["labels"].size)
+    images = data["images"][order].astype(jnp.float32).reshape(-1, 8, 8, 1) / 16.0
+    labels = data["labels"][order].astype(jnp.int32)
+    n = len(images) - TEST
+    train_x, train_y, test_x, test_y = images[:n], labels[:n], images[n:], labels[n:]
+
+    init_key, key = jax.random.split(jax.random.key(0))
+    tx, training = begin(init_key, train_x)
+    print("parameters:", models.count(training.params))
+    for i in range(EPOCHS):
+        training, losses = epoch(tx, training, jax.random.fold_in(key, i), train_x, train_y)
+        if i == 0:
+            for number, loss in enumerate(losses[:8], 1):
+                print(f"loss of step {number}:", loss.item())
+    right = accuracy(training, test_x, test_y).item()
+    print("more than 98 of 100 held-out images read:", str(right > 0.98).lower())
+
+
+if __name__ == "__main__":
+    main()

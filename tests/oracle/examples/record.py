@@ -23,6 +23,7 @@ TWINS = {
     "digits_cnn": ["digits_cnn.py"],
     "rnn": ["rnn.py"],
     "vae": ["vae.py"],
+    "ppo": ["ppo.py"],
 }
 
 
