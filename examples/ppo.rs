@@ -13,7 +13,7 @@ use raxla::{lax, numpy as jnp};
 const ENVIRONMENTS: usize = 1024;
 /// Of each environment, in an iteration.
 const STEPS: usize = 32;
-const ITERATIONS: i32 = 60;
+const ITERATIONS: i32 = 30;
 const EPOCHS: usize = 4;
 const MINIBATCHES: usize = 8;
 /// After so many the pole has been balanced.
