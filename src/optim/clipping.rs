@@ -76,13 +76,41 @@ pub fn adaptive_grad_clip_with(
         let norm = |x: &Array| norm_of_units(x, axis.as_ref());
         let clipped = |g: &Array, p: &Array| {
             let (g_norm, p_norm) = (norm(g), norm(p));
-            let max_norm = numpy::maximum(p_norm, &eps) * &clipping;
-            // Nothing is divided by zero where the norm is too large.
-            let scaled = g * (&max_norm / numpy::maximum(&g_norm, 1e-6));
-            numpy::where_(numpy::less(g_norm, max_norm), g, scaled)
+            unitwise_clip(g_norm, numpy::maximum(p_norm, &eps) * &clipping, g)
         };
         Ok(tree::map2(clipped, &updates, params))
     })
+}
+
+/// `grad` where `g_norm` is less than `max_norm`, else made as large as that: three arrays of one shape, the first two as
+/// [`unitwise_norm`] gives them.
+///
+/// ```
+/// use raxla::{Array, optim};
+///
+/// let grad = Array::from([3.0f32, 4.0]);
+/// let clipped = optim::unitwise_clip(optim::unitwise_norm(&grad), Array::from([2.5f32, 2.5]), &grad);
+/// assert_eq!(clipped.to_vec::<f32>()?, [1.5, 2.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Panics
+/// `unitwise_clip: requires norms and gradients of one shape, got f32[2], f32[1] and f32[2]`, at the caller's line.
+#[track_caller]
+pub fn unitwise_clip(g_norm: impl Into<Array>, max_norm: impl Into<Array>, grad: impl Into<Array>) -> Array {
+    let (g_norm, max_norm, grad) = (g_norm.into(), max_norm.into(), grad.into());
+    if g_norm.shape() != max_norm.shape() || g_norm.shape() != grad.shape() {
+        throw!(
+            Shape,
+            "unitwise_clip: requires norms and gradients of one shape, got {}, {} and {}",
+            g_norm.aval(),
+            max_norm.aval(),
+            grad.aval()
+        );
+    }
+    // Nothing is divided by zero where the norm is too large.
+    let scaled = &grad * (&max_norm / numpy::maximum(&g_norm, 1e-6));
+    numpy::where_(numpy::less(g_norm, max_norm), grad, scaled)
 }
 
 options! {

@@ -2,9 +2,10 @@
 
 use super::math::zero_count;
 use crate::Pytree;
+use crate::arguments::options;
 use crate::core::array::Array;
 use crate::core::trace::with_location;
-use crate::error::caller;
+use crate::error::{caller, throw};
 use crate::numpy;
 use crate::tree;
 
@@ -27,16 +28,50 @@ use crate::tree;
 pub struct LossScale {
     loss_scale: Array,
     counter: Array,
+    #[pytree(static)]
+    period: i32,
+    #[pytree(static)]
+    factor: f64,
+    #[pytree(static)]
+    min_loss_scale: f64,
+}
+
+options! {
+    /// Options of [`LossScale::new_with`].
+    pub struct LossScaleOptions {
+        /// After how many finite gradients the scale grows.
+        period: value i32 = 2000,
+        /// What the scale is multiplied by then, and divided by when gradients are not finite.
+        factor: value f64 = 2.0,
+        /// The smallest scale.
+        min_loss_scale: value f64 = 1.0,
+    }
 }
 
 impl LossScale {
-    /// After so many finite gradients the scale doubles.
-    const PERIOD: i32 = 2000;
-
     /// A scale to begin with: a power of two.
     #[must_use]
+    #[track_caller]
     pub fn new(loss_scale: f32) -> LossScale {
-        LossScale { loss_scale: Array::scalar(loss_scale), counter: zero_count() }
+        LossScale::new_with(loss_scale, LossScaleOptions::new())
+    }
+
+    /// [`new`](Self::new) with other constants.
+    ///
+    /// # Panics
+    /// `LossScale: period = 0: requires at least 1`; a factor that is not above 1, at the caller's line.
+    #[must_use]
+    #[track_caller]
+    pub fn new_with(loss_scale: f32, options: LossScaleOptions) -> LossScale {
+        let LossScaleOptions { period, factor, min_loss_scale } = options;
+        if period < 1 {
+            throw!(InvalidArgument, "LossScale: period = {period}: requires at least 1");
+        }
+        if factor.is_nan() || factor <= 1.0 {
+            throw!(InvalidArgument, "LossScale: factor = {factor}: requires more than 1");
+        }
+        let loss_scale = Array::scalar(loss_scale);
+        LossScale { loss_scale, counter: zero_count(), period, factor, min_loss_scale }
     }
 
     /// The scale.
@@ -66,16 +101,15 @@ impl LossScale {
     pub fn adjusted<T: Pytree>(&self, grads: &T) -> (LossScale, Array) {
         with_location(caller(), || {
             let finite = super::wrappers::all_finite(grads);
-            let full = numpy::equal(&self.counter, LossScale::PERIOD - 1);
-            let doubled = &self.loss_scale * 2.0;
-            let grown = numpy::where_(
-                &full,
-                numpy::where_(numpy::isfinite(&doubled), &doubled, &self.loss_scale),
-                &self.loss_scale,
-            );
-            let halved = numpy::maximum(1.0, &self.loss_scale / 2.0);
-            let counter = numpy::where_(&finite, (&self.counter + 1) % LossScale::PERIOD, zero_count());
-            (LossScale { loss_scale: numpy::where_(&finite, grown, halved), counter }, finite)
+            let LossScale { loss_scale, counter, period, factor, min_loss_scale } = self;
+            let larger = loss_scale * *factor;
+            let grows = numpy::logical_and(numpy::equal(counter, period - 1), numpy::isfinite(&larger));
+            let grown = numpy::where_(grows, larger, loss_scale);
+            let smaller = numpy::maximum(*min_loss_scale, loss_scale / *factor);
+            let counter = numpy::where_(&finite, (counter + 1) % *period, zero_count());
+            let loss_scale = numpy::where_(&finite, grown, smaller);
+            let (period, factor, min_loss_scale) = (*period, *factor, *min_loss_scale);
+            (LossScale { loss_scale, counter, period, factor, min_loss_scale }, finite)
         })
     }
 }

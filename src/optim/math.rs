@@ -1,6 +1,6 @@
 //! Arithmetic of trees and moments. Optax: `optax.tree`, `_src/numerics.py`.
 
-use super::Hyperparam;
+use super::{Hyperparam, trees};
 use crate::Pytree;
 use crate::core::array::Array;
 use crate::core::trace::with_location;
@@ -118,30 +118,25 @@ pub(super) fn select<T: Pytree>(condition: &Array, x: &T, y: &T) -> T {
 /// `(1 - decay) g + decay t`, an average over time.
 #[track_caller]
 pub(super) fn update_moment<T: Pytree>(updates: &T, moments: &T, decay: &Hyperparam) -> T {
-    let rest = 1.0 - decay;
-    tree::map2(|g, t| g * &rest + t * decay, updates, moments)
+    trees::update_moment(updates, moments, decay, 1)
 }
 
 /// `(1 - decay) g² + decay t`.
 #[track_caller]
 pub(super) fn update_second_moment<T: Pytree>(updates: &T, moments: &T, decay: &Hyperparam) -> T {
-    let rest = 1.0 - decay;
-    tree::map2(|g, t| numpy::square(g) * &rest + t * decay, updates, moments)
+    trees::update_moment(updates, moments, decay, 2)
 }
 
 /// `(1 - decay) |g|² + decay t`.
 #[track_caller]
 pub(super) fn update_norm_moment<T: Pytree>(updates: &T, moments: &T, decay: &Hyperparam) -> T {
-    let rest = 1.0 - decay;
-    tree::map2(|g, t| abs_sq(g) * &rest + t * decay, updates, moments)
+    trees::update_moment_per_elem_norm(updates, moments, decay, 2)
 }
 
 /// A moment that began at zero divided by the weight that it has gathered: `t / (1 - decay^count)`.
 #[track_caller]
 pub(super) fn bias_correction<T: Pytree>(moment: &T, decay: &Hyperparam, count: &Array) -> T {
-    // In low precision the power can be 1.
-    let weight = 1.0 - numpy::power(decay, count);
-    tree::map(|t| t / weight.astype(t.dtype()), moment)
+    trees::bias_correction(moment, decay, count)
 }
 
 /// The count that a state begins with.

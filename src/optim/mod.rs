@@ -29,6 +29,7 @@
 //! | line searches | [`lbfgs`], [`scale_by_backtracking_linesearch`], [`scale_by_zoom_linesearch`] |
 //! | of one's own kind | [`sam`], [`muon`], [`schedule_free`], [`reduce_on_plateau`], [`LossScale`] |
 //! | losses | [`losses`], [`softmax_cross_entropy_with_integer_labels`], [`l2_loss`] and so on |
+//! | whole trees | [`update_moment`], [`bias_correction`], [`global_norm`], [`tree_random_like`], [`tree_map_params`] and so on |
 //! | schedules | [`schedules`]; a rate is a number or a [`Schedule`] |
 //! | one's own | [`GradientTransformation::new`], [`stateless`] |
 
@@ -51,6 +52,7 @@ mod projections;
 mod scaling;
 pub mod schedules;
 mod transformation;
+mod trees;
 mod wrappers;
 
 pub use accumulators::*;
@@ -64,7 +66,7 @@ pub use linesearch::{
     scale_by_backtracking_linesearch_with, scale_by_zoom_linesearch, scale_by_zoom_linesearch_with,
     value_and_grad_from_state,
 };
-pub use loss_scale::LossScale;
+pub use loss_scale::{LossScale, LossScaleOptions};
 #[doc(inline)]
 pub use losses::*;
 pub use masking::{
@@ -86,4 +88,5 @@ pub use transformation::{
     Context, ExtraArgs, GradientTransformation, OptState, apply_updates, identity, incremental_update,
     periodic_update, set_to_zero, stateless, stateless_with_tree_map,
 };
+pub use trees::*;
 pub use wrappers::*;

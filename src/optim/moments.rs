@@ -5,7 +5,7 @@ use super::math::{
     bias_correction, cast, cast_like, full_like, select, sub, update_moment, update_norm_moment, zero_count,
     zeros_like, zeros_of,
 };
-use super::{GradientTransformation, Hyperparam};
+use super::{GradientTransformation, Hyperparam, update_infinity_moment};
 use crate::Pytree;
 use crate::arguments::options;
 use crate::core::array::Array;
@@ -175,8 +175,7 @@ pub fn scale_by_adamax_with(options: ScaleByAdamaxOptions) -> GradientTransforma
         move |updates, state: ScaleByAdamState, _| {
             let count = safe_increment(state.count);
             let mu = update_moment(&updates, &state.mu, &b1);
-            let largest = |g: &Array, t: &Array| numpy::maximum(numpy::abs(g) + &eps, t * &b2);
-            let nu = tree::map2(largest, &updates, &state.nu);
+            let nu = update_infinity_moment(&updates, &state.nu, &b2, &eps);
             let updates = tree::map2(|m, v| m / v, &bias_correction(&mu, &b1, &count), &nu);
             Ok((updates, ScaleByAdamState { count, mu, nu }))
         },

@@ -97,6 +97,21 @@ impl AnyTree {
         Ok(self.part(self.position(name)?))
     }
 
+    /// All that has this name, a field's or a key's, wherever it is, each with its path. Optax: `tree_utils.tree_get_all_with_path`.
+    ///
+    /// ```
+    /// use raxla::{Array, optim};
+    ///
+    /// let tx = optim::chain((optim::scale_by_adam(), optim::scale_by_adam()));
+    /// let state = tx.init(&Array::from([1.0f32]))?;
+    /// let paths: Vec<String> = state.find_all("mu").iter().map(|(path, _)| path.to_string()).collect();
+    /// assert_eq!(paths, ["0.mu", "1.mu"]);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    pub fn find_all(&self, name: &str) -> Vec<(Path, AnyTree)> {
+        self.positions(name).into_iter().map(|(at, path)| (path, self.part(at))).collect()
+    }
+
     /// The same tree with another part under a name, wherever that is. Optax: `tree_utils.tree_set`.
     ///
     /// # Errors
@@ -127,7 +142,7 @@ impl AnyTree {
         Ok(())
     }
 
-    fn position(&self, name: &str) -> Result<usize> {
+    fn positions(&self, name: &str) -> Vec<(usize, Path)> {
         let named = |path: &Path| match path.steps().last() {
             Some(Step::Field(field)) => field == name,
             Some(Step::Key(key)) => key.to_string().trim_matches('"') == name,
@@ -143,7 +158,11 @@ impl AnyTree {
                 found.push((at, path));
             }
         }
-        match &found[..] {
+        found
+    }
+
+    fn position(&self, name: &str) -> Result<usize> {
+        match &self.positions(name)[..] {
             [(at, _)] => Ok(*at),
             [] => bail!(TreeMismatch, "nothing in the tree is named {name}: {}", self.structure),
             several => {

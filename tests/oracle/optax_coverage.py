@@ -24,9 +24,14 @@ ALIASES = {
     "convex_kl_divergence": "generalized_kl_divergence", "scale_gradient": "scale_gradient",
     "init_empty_state": "stateless", "tree.add": "tree::map2", "tree.sub": "tree::map2", "tree.mul": "tree::map2",
     "tree.div": "tree::map2", "tree.where": "tree::map2", "tree.get": "AnyTree::find", "tree.set": "AnyTree::with",
-    "tree.scale": "tree_scale", "tree.add_scale": "tree_add_scale", "tree.vdot": "tree_vdot", "tree.norm": "global_norm",
+    "tree.scale": "tree_scale", "tree.add_scale": "tree_add_scale", "tree.vdot": "tree_vdot", "tree.norm": "global_norm, tree_norm_with",
     "tree.zeros_like": "zeros_like", "tree.full_like": "full_like", "tree.cast": "tree::map", "tree.cast_like": "tree::map2",
     "tree.real": "tree::map", "tree.conj": "tree::map", "tree.clip": "tree::map", "tree.ones_like": "tree::map",
+    "tree.allclose": "tree_allclose", "tree.batch_shape": "tree_batch_shape", "tree.dtype": "tree_dtype, tree_dtype_of_mixed",
+    "tree.random_like": "tree_random_like", "tree.split_key_like": "tree_split_key_like", "tree.map_params": "tree_map_params",
+    "tree.get_all_with_path": "AnyTree::find_all", "tree.unwrap_random_key_data": "no need: the leaf of a Key is its data",
+    "tree.bias_correction": "bias_correction", "tree.update_moment": "update_moment", "tree.update_infinity_moment": "update_infinity_moment",
+    "tree.update_moment_per_elem_norm": "update_moment_per_elem_norm",
     "tree.sum": "tree::reduce", "tree.max": "tree::reduce", "tree.min": "tree::reduce", "tree.size": "tree::reduce",
 }
 
@@ -77,7 +82,7 @@ def page():
         elif not has:
             rows.append((full.removeprefix("-."), other))
     out = ["# What `raxla::optim` has of Optax 0.2.8", "", "Written by `tests/oracle/optax_coverage.py`, which compares names. Values are compared by",
-           "`tests/suite/optim.rs` for what `tests/oracle/optax_cases.py` lists. Functions keep Optax's names; keyword arguments are options of the function `name_with`.", "",
+           "`tests/suite/optim.rs` for what `tests/oracle/optax_cases.py` and `optax_functions.py` list. Functions keep Optax's names; keyword arguments are options of the function `name_with`.", "",
            "| module | has | of | lacks |", "|---|---|---|---|"]
     for module, (have, all_) in counts.items():
         title = f"`optax.{module}`" if module != "-" else "`optax`"

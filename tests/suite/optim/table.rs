@@ -25,7 +25,7 @@ pub fn floats(hex: &Value) -> Vec<f32> {
 
 const SHAPES: [(&str, &[usize]); 3] = [("a/bias", &[4]), ("a/kernel", &[3, 4]), ("b/kernel", &[2, 3, 2])];
 
-fn params(dtype: &str, leaves: &Value) -> Params {
+pub fn params(dtype: &str, leaves: &Value) -> Params {
     let mut params = Params::default();
     for ((path, shape), leaf) in SHAPES.iter().zip(leaves.as_array().unwrap()) {
         let x = floats(leaf);
@@ -39,7 +39,7 @@ fn params(dtype: &str, leaves: &Value) -> Params {
     params
 }
 
-fn values(x: &Array) -> Vec<f32> {
+pub fn values(x: &Array) -> Vec<f32> {
     if x.dtype().is_complex() {
         let z: Vec<Complex<f32>> = x.to_vec().unwrap();
         return z.iter().flat_map(|z| [z.re, z.im]).collect();
@@ -58,7 +58,7 @@ pub fn made<T>(table: &[Make<T>], name: &str) -> T {
     table.iter().find(|(own, _)| *own == name).unwrap_or_else(|| panic!("the table has no {name}")).1()
 }
 
-type Step = (Params, OptState, Params);
+pub type Step = (Params, OptState, Params);
 
 /// A step with both the parameters and the state given away.
 fn step(tx: &GradientTransformation) -> impl Fn(Params, OptState, &Params) -> Result<Step> + use<> {
