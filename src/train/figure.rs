@@ -156,8 +156,14 @@ impl Figure {
                 chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?
             };
             if !series.label.is_empty() {
-                let sample = move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2));
-                drawn.label(&series.label).legend(sample);
+                let line = move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2));
+                let point = move |(x, y)| Circle::new((x + 10, y), 3, colour.filled());
+                let drawn = drawn.label(&series.label);
+                if series.is_line {
+                    drawn.legend(line)
+                } else {
+                    drawn.legend(point)
+                };
             }
         }
         if self.series.iter().any(|series| !series.label.is_empty()) {

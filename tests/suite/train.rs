@@ -257,6 +257,31 @@ fn curves_are_drawn() {
 }
 
 #[test]
+fn the_legend_has_lines_for_lines_and_points_for_points() {
+    let directory = Directory::new("legend");
+    let path = directory.file("legend.png");
+    let (x, y) = ([0.0f32, 1.0], [0.0f32, 1.0]);
+    let blue = [31, 119, 180];
+    // Of the points of that colour that follow each other in a row.
+    let longest = |figure: Figure| {
+        figure.save(&path).unwrap();
+        let (width, _, _, pixels) = decoded(&path);
+        let rows = pixels.chunks_exact(3 * width as usize);
+        let runs = rows.flat_map(|row| {
+            row.chunks_exact(3).scan(0, |run, pixel| {
+                *run = if pixel == blue { *run + 1 } else { 0 };
+                Some(*run)
+            })
+        });
+        runs.max().unwrap()
+    };
+    let points = longest(Figure::new("", "").points("data", x, y));
+    assert!((5..=8).contains(&points), "{points}");
+    let line = longest(Figure::new("", "").line("model", x, y));
+    assert!((19..=22).contains(&line), "{line}");
+}
+
+#[test]
 fn what_cannot_be_drawn_is_refused() {
     use ErrorKind::{InvalidArgument, Shape};
     let directory = Directory::new("nothing");
