@@ -43,6 +43,7 @@ mod gamma;
 mod gather;
 mod igamma;
 mod iota;
+pub mod linalg;
 mod log;
 mod logaddexp;
 mod max;

@@ -10,13 +10,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::arguments::{Axes, ShapeDtype, options};
+use crate::arguments::{Axes, Axis, ShapeDtype, options};
 use crate::core::array::Array;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::util::default_float;
-use crate::random::{self, Key, UniformOptions};
+use crate::random::{self, Key, OrthogonalOptions, UniformOptions};
 
 /// What a parameter of any shape begins with: a function of a key.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ enum Kind {
     Normal(f64),
     TruncatedNormal { stddev: f64, lower: f64, upper: f64 },
     Scaled { scale: f64, mode: Fan, distribution: Distribution, options: VarianceScalingOptions },
+    Orthogonal(OrthogonalKernelOptions),
+    DeltaOrthogonal(OrthogonalKernelOptions),
     Matrix(Arc<Kind>, usize),
     Custom(Arc<Draw>),
 }
@@ -133,6 +135,8 @@ impl Kind {
                     }
                 }
             }
+            Kind::Orthogonal(options) => options.matrix(key, shape, dtype),
+            Kind::DeltaOrthogonal(options) => options.in_the_middle(key, shape, dtype),
             Kind::Matrix(kind, rows) => {
                 let (rows, columns) = shape.split_at(*rows);
                 let size = |dims: &[usize]| dims.iter().product::<usize>();
@@ -173,6 +177,51 @@ impl VarianceScalingOptions {
     }
 }
 
+impl OrthogonalKernelOptions {
+    #[track_caller]
+    fn matrix(&self, key: &Key, shape: &[usize], dtype: DType) -> Array {
+        if shape.len() < 2 {
+            throw!(Shape, "orthogonal initializer requires at least a 2D shape, got {shape:?}");
+        }
+        let axis = self.column_axis.position("orthogonal", shape.len()).or_throw();
+        let size: usize = shape.iter().product();
+        if size == 0 {
+            return lax::full((shape, dtype), 0.0);
+        }
+        let columns = shape[axis];
+        let options = OrthogonalOptions::new().m(columns).dtype(dtype);
+        let q = random::orthogonal_with(key, size / columns, options);
+        let mut sizes = shape.to_vec();
+        sizes.remove(axis);
+        sizes.push(columns);
+        lax::move_axis(&lax::reshape(&q, sizes), shape.len() - 1, axis) * lax::literal(dtype, self.scale)
+    }
+
+    /// A convolution that does to each pixel what the matrix does: all others of its window count nothing.
+    #[track_caller]
+    fn in_the_middle(&self, key: &Key, shape: &[usize], dtype: DType) -> Array {
+        let rank = shape.len();
+        if !(3..=5).contains(&rank) {
+            throw!(Shape, "delta_orthogonal initializer requires a 3D, 4D or 5D shape, got {shape:?}");
+        }
+        let (window, sides) = shape.split_at(rank - 2);
+        if sides[1] < sides[0] {
+            throw!(Shape, "delta_orthogonal: `fan_in` must be less or equal than `fan_out`, got {shape:?}");
+        }
+        if shape.contains(&0) {
+            return lax::full((shape, dtype), 0.0);
+        }
+        let ones = window.iter().map(|_| 1);
+        let matrix = lax::reshape(
+            &self.matrix(key, sides, dtype),
+            ones.chain(sides.iter().copied()).collect::<Vec<usize>>(),
+        );
+        let around = window.iter().map(|&n| ((n as i64 - 1) / 2, n as i64 / 2, 0));
+        let around: Vec<_> = around.chain([(0, 0, 0); 2]).collect();
+        lax::pad(&matrix, lax::literal(dtype, 0.0), around)
+    }
+}
+
 /// What two draws have in common: those that are equal can be drawn by one computation.
 impl PartialEq for Initializer {
     fn eq(&self, other: &Initializer) -> bool {
@@ -199,6 +248,8 @@ impl fmt::Display for Kind {
             Kind::Scaled { scale, mode, distribution, options } => {
                 write!(f, "variance_scaling({scale}, {mode:?}, {distribution:?}, {options:?})")
             }
+            Kind::Orthogonal(options) => write!(f, "orthogonal({options:?})"),
+            Kind::DeltaOrthogonal(options) => write!(f, "delta_orthogonal({options:?})"),
             Kind::Matrix(kind, rows) => write!(f, "{kind} of {rows} axes by the others"),
             Kind::Custom(_) => f.write_str("initializer"),
         }
@@ -315,3 +366,47 @@ pub use {
     he_normal as kaiming_normal, he_normal_with as kaiming_normal_with, he_uniform as kaiming_uniform,
     he_uniform_with as kaiming_uniform_with,
 };
+
+options! {
+    /// Options of [`orthogonal_with`] and [`delta_orthogonal_with`].
+    pub struct OrthogonalKernelOptions {
+        /// What the matrix is multiplied by.
+        scale: value f64 = 1.0,
+        /// The axis of the columns; all others are those of the rows.
+        column_axis: into Axis = -1,
+    }
+}
+
+/// Saxe et al. 2014, arXiv:1312.6120: a random matrix with orthonormal columns, or rows if they are fewer. `f32` or `f64`.
+///
+/// ```
+/// use raxla::{nn::initializers, numpy as jnp, random};
+///
+/// let w = initializers::orthogonal().draw(&random::key(42), [6, 3]);
+/// let one = jnp::matmul(jnp::matrix_transpose(&w), &w);
+/// assert!((one - jnp::eye(3)).abs().max(..).item::<f32>()? < 1e-6);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn orthogonal() -> Initializer {
+    orthogonal_with(OrthogonalKernelOptions::new())
+}
+
+/// [`orthogonal`] by options.
+#[track_caller]
+pub fn orthogonal_with(options: OrthogonalKernelOptions) -> Initializer {
+    Initializer(Kind::Orthogonal(options))
+}
+
+/// Xiao et al. 2018, arXiv:1806.05393: for kernels of convolutions over one to three axes, `[.., fan_in, fan_out]` with
+/// `fan_in <= fan_out`. In the middle of the window is a matrix as [`orthogonal`] draws it, and elsewhere are zeros.
+#[track_caller]
+pub fn delta_orthogonal() -> Initializer {
+    delta_orthogonal_with(OrthogonalKernelOptions::new())
+}
+
+/// [`delta_orthogonal`] by options.
+#[track_caller]
+pub fn delta_orthogonal_with(options: OrthogonalKernelOptions) -> Initializer {
+    Initializer(Kind::DeltaOrthogonal(options))
+}

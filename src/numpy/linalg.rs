@@ -10,10 +10,11 @@ use crate::error::throw;
 use crate::lax;
 use crate::lax::DotPrecision;
 use crate::lax::arguments::axes_of;
+use crate::lax::linalg::{FullMatricesOptions, geqrf};
 use crate::numpy::contraction::{DotOptions, dots};
 use crate::numpy::reductions::{ReduceOptions, max_with, min_with, sum_with};
 use crate::numpy::util::{broadcast_to_shape, inexact};
-use crate::numpy::{EyeOptions, abs, eye_with, matmul, not_equal, power};
+use crate::numpy::{EyeOptions, abs, eye_with, matmul, matrix_transpose, not_equal, power};
 
 options! {
     /// Options of [`multi_dot_with`].
@@ -96,6 +97,71 @@ fn powers(x: &Array, n: i64) -> Array {
             broadcast_to_shape(&one, x.shape())
         }
     }
+}
+
+/// Which factors [`qr_with`] gives of a matrix `f32[..,m,n]`, where `k = min(m, n)`. JAX's `"r"`, which is R alone, is the second
+/// of `Reduced`: what nobody asks for of a jitted function is not computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum QrMode {
+    /// `(f32[..,m,k], f32[..,k,n])`.
+    Reduced,
+    /// `(f32[..,m,m], f32[..,m,n])`.
+    Complete,
+    /// What LAPACK's `geqrf` leaves, `(f32[..,n,m], f32[..,k])`: transposed, R on and below the diagonal and the vectors of
+    /// Householder's reflections above it; and the factors of the reflections. These have no derivative.
+    Raw,
+}
+
+options! {
+    /// Options of [`qr_with`].
+    pub struct QrOptions {
+        /// Which factors.
+        mode: value QrMode = QrMode::Reduced,
+    }
+}
+
+/// The factors of `x = Q R`: Q has orthonormal columns, R is upper triangular. `f32[..,m,n]` -> `(f32[..,m,k], f32[..,k,n])` with
+/// `k = min(m, n)`. Integers become floats.
+///
+/// Signs are LAPACK's: the diagonal of R is real, of either sign. See [`lax::linalg::qr`] for the derivative.
+///
+/// # Errors
+/// `Input 0 to qr must have rank at least 2, but got shape=(3,)`; `qr does not accept dtype bf16. Accepted dtypes are f32, f64, c64,
+/// c128`.
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let x = Array::from([[3.0f32, 5.0], [4.0, 0.0]]);
+/// let (q, r) = jnp::linalg::qr(&x);
+/// assert!(jnp::allclose(jnp::matmul(&q, &r), &x).item::<bool>()?);
+/// assert!((r.index((0, 0)).item::<f32>()? + 5.0).abs() < 1e-5);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn qr(x: impl Into<Array>) -> (Array, Array) {
+    qr_of(&x.into(), QrMode::Reduced)
+}
+
+/// [`qr`] by options.
+///
+/// # Errors
+/// As [`qr`].
+#[track_caller]
+pub fn qr_with(x: impl Into<Array>, options: QrOptions) -> (Array, Array) {
+    qr_of(&x.into(), options.mode)
+}
+
+#[track_caller]
+fn qr_of(x: &Array, mode: QrMode) -> (Array, Array) {
+    jitted("qr", mode, [x], |[x]| {
+        let x = inexact(x);
+        if mode == QrMode::Raw {
+            let (packed, taus) = geqrf(&x);
+            return (matrix_transpose(packed), taus);
+        }
+        lax::linalg::qr_with(&x, FullMatricesOptions::new().full_matrices(mode == QrMode::Complete))
+    })
 }
 
 /// Which norm.

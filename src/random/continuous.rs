@@ -54,7 +54,7 @@ pub(super) fn bits_of(dtype: DType) -> DType {
 
 /// The shape, and the dtype in force, which must be of floats (or `complex`).
 #[track_caller]
-fn floats(name: &str, of: ShapeDtype, or_complex: bool) -> (Shape, DType) {
+pub(super) fn floats(name: &str, of: ShapeDtype, or_complex: bool) -> (Shape, DType) {
     let (shape, dtype) = shape_dtype(name, &of, DType::F64);
     if !(dtype.is_float() || or_complex && dtype.is_complex()) {
         let or = if or_complex { " or complex" } else { "" };
@@ -176,7 +176,7 @@ pub fn normal(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
 
 /// `√2 erf⁻¹(u)` of `u` in `-1..1`.
 #[track_caller]
-fn normal_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
+pub(super) fn normal_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
     jitted("_normal", shape, dtype, 0, &[key], |args| {
         if dtype.is_complex() {
             let keys = random_split(&args[0], &[2]);

@@ -5,6 +5,7 @@
 mod continuous;
 mod discrete;
 mod key;
+mod orthogonal;
 mod sampler;
 
 pub use continuous::{
@@ -17,3 +18,4 @@ pub use discrete::{
     categorical, categorical_with, choice, choice_with, permutation, permutation_with, rademacher, randint,
 };
 pub use key::{Key, SplitOptions, fold_in, key, key_data, split, split_with, wrap_key_data};
+pub use orthogonal::{OrthogonalOptions, orthogonal, orthogonal_with};

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SIGNATURES = ROOT / "tests/fixtures/jax_signatures.txt"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- coverage:begin -->\n", "<!-- coverage:end -->"
-MODULES = ("lax", "numpy", "numpy.linalg", "numpy.fft", "nn", "random", "tree", "debug")
+MODULES = ("lax", "lax.linalg", "numpy", "numpy.linalg", "numpy.fft", "nn", "nn.initializers", "random", "tree", "debug")
 
 # Parameters that raxla has no use for, and why.
 NO_USE = {
@@ -56,6 +56,9 @@ NO_USE_OF = {
     ("random", "key", "dtype"): "the type of the key says it",
     ("random", "wrap_key_data", "dtype"): "the type of the key says it",
 }
+
+# The same of a whole module.
+NO_USE_IN = {"nn.initializers": (("key!", "shape!", "dtype"), "Initializer::draw takes them")}
 
 # The same parameter by another name: JAX's, and what Rust's type or reading makes of it.
 ALIASES = {
@@ -209,7 +212,8 @@ def has(parameter, names):
 
 
 def counted(module, name, theirs):
-    return [p for p in theirs if p not in NO_USE and (module, name, p) not in NO_USE_OF]
+    elsewhere, _ = NO_USE_IN.get(module, ((), None))
+    return [p for p in theirs if p not in NO_USE and (module, name, p) not in NO_USE_OF and p not in elsewhere]
 
 
 def absent_parameters(crate, functions, name, theirs):
@@ -257,6 +261,9 @@ def table():
             f"Parameters: {without}\n\n</details>\n")
     reasons = "; ".join(f"`{name}` ({why})" for name, why in NO_USE.items())
     reasons += "".join(f"; `{parameter}` of `{name}` ({why})" for (_, name, parameter), why in NO_USE_OF.items())
+    for module, (parameters, why) in NO_USE_IN.items():
+        names = ", ".join(f"`{parameter.rstrip('!')}`" for parameter in parameters)
+        reasons += f"; {names} of `{module}` ({why})"
     return "".join(lines) + "\n" + "".join(details) + f"\nNot counted: {reasons}.\n"
 
 

@@ -14,6 +14,7 @@ mod rows_lax;
 mod rows_lax_index;
 mod rows_lax_special;
 mod rows_lax_window;
+mod rows_linalg;
 mod rows_nn;
 mod rows_numpy;
 mod rows_transformations;
@@ -209,6 +210,7 @@ const EVERY: &[&[&[Row]]] = &[
     rows_numpy::SHAPE,
     rows_nn::NN,
     rows_index::INDEX,
+    rows_linalg::LINALG,
 ];
 
 macro_rules! families {
@@ -227,6 +229,7 @@ families! {
     lax_index(480): &[rows_lax_index::LAX_INDEX];
     lax_window(450): &[rows_lax_window::LAX_WINDOW];
     lax_special(295): &[rows_lax_special::LAX_SPECIAL];
+    linalg(161): &[rows_linalg::LINALG];
     control_flow(310): &[rows_control_flow::CONTROL_FLOW];
     transformations(60): &[rows_transformations::TRANSFORMATIONS];
     numpy_ufunc(1640): &[rows_numpy::UFUNC];

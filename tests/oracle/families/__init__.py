@@ -14,7 +14,7 @@ ROOTS = {"lax": jax.lax, "numpy": jax.numpy, "nn": jax.nn}
 
 def union(attribute):
     """A table of all modules that `jax` functions are divided among, for a family of functions from all of them."""
-    modules = """lax_elementwise lax_shape lax_index lax_window lax_special control_flow numpy_ufunc numpy_reduce
+    modules = """lax_elementwise lax_shape lax_index lax_window lax_special linalg control_flow numpy_ufunc numpy_reduce
         numpy_shape numpy_index nn""".split()
     return {k: v for name in modules for k, v in getattr(importlib.import_module(f"families.{name}"), attribute, {}).items()}
 
