@@ -4,6 +4,7 @@ use super::math::{
     abs_sq, bias_correction, cast, full_like, safe_increment, select, update_moment, update_norm_moment,
     update_second_moment, zero_count, zeros_like, zeros_of,
 };
+use super::transformation::place;
 use super::{GradientTransformation, Hyperparam};
 use crate::Pytree;
 use crate::arguments::options;
@@ -368,7 +369,12 @@ pub fn scale_by_sm3_with(options: ScaleBySm3Options) -> GradientTransformation {
 
 pub(super) fn reject_complex(params: &AnyTree) -> Result<()> {
     match params.iter().find(|(_, p)| p.dtype().is_complex()) {
-        Some((path, p)) => bail!(DType, "does not take complex parameters: {path} is {}", p.aval()),
+        Some((path, p)) => bail!(
+            DType,
+            "does not take complex parameters: {} {}: split_real_and_imaginary makes two real ones of each",
+            p.aval(),
+            place(&path)
+        ),
         None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::math::{self, abs_sq};
 use super::scaling::block_rms;
-use super::transformation::named_stateless;
+use super::transformation::{named_stateless, place};
 use super::{GradientTransformation, Hyperparam};
 use crate::Pytree;
 use crate::arguments::{Axes, options};
@@ -164,8 +164,9 @@ fn check_batch<T: Pytree>(op: &str, grads: &T) {
         if own.is_none() || own != *size.get_or_insert(own) {
             throw!(
                 Shape,
-                "{op}: requires gradients with a leading axis for the examples, of one size, got {} at {path}",
-                g.aval()
+                "{op}: requires gradients with a leading axis for the examples, of one size, got {} {}",
+                g.aval(),
+                place(&path)
             );
         }
     }

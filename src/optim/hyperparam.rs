@@ -173,6 +173,15 @@ impl Schedule {
         }
     }
 
+    /// The value at a step, which stays a number where it is known.
+    #[track_caller]
+    pub(super) fn value(&self, step: &Array) -> Hyperparam {
+        match &self.0 {
+            Rate::Constant(value) => value.clone(),
+            Rate::Function(f) => f(step).into(),
+        }
+    }
+
     /// The value, if it is the same at all steps.
     pub fn constant(&self) -> Option<&Hyperparam> {
         match &self.0 {

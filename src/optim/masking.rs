@@ -291,7 +291,8 @@ impl Pytree for ChainState {
 pub fn chain(transforms: impl Transforms) -> GradientTransformation {
     let transforms: Arc<[GradientTransformation]> = transforms.list().into();
     let all = transforms.clone();
-    GradientTransformation::new(
+    GradientTransformation::beginning_with(
+        transforms.clone().first(),
         "chain",
         move |params| Ok(ChainState(all.iter().map(|tx| tx.init_any(params)).collect::<Result<_>>()?)),
         move |mut updates, ChainState(states), cx| {
@@ -330,7 +331,8 @@ pub fn named_chain<'a>(
         }
     }
     let all = transforms.clone();
-    GradientTransformation::new(
+    GradientTransformation::beginning_with(
+        transforms.clone().first().map(|(_, tx)| tx),
         "named_chain",
         move |params| -> Result<BTreeMap<String, OptState>> {
             all.iter().map(|(name, tx)| Ok((name.clone(), tx.init_any(params)?))).collect()

@@ -27,7 +27,8 @@
 //! | some parameters | [`masked`], [`partition`], [`freeze`]: by path and shape |
 //! | around others | [`multi_steps`], [`apply_if_finite`], [`lookahead`], [`inject_hyperparams`], [`flatten`] |
 //! | line searches | [`lbfgs`], [`scale_by_backtracking_linesearch`], [`scale_by_zoom_linesearch`] |
-//! | of one's own kind | [`sam`], [`muon`], [`schedule_free`], [`reduce_on_plateau`], [`LossScale`] |
+//! | that find their rates | [`prodigy`], [`dadapt_adamw`], [`dog`], [`dowg`], [`cocob`], [`momo`], [`mechanize`] |
+//! | of one's own kind | [`sam`], [`muon`], [`sophia`], [`schedule_free`], [`reduce_on_plateau`], [`dpsgd`], [`split_real_and_imaginary`], [`LossScale`] |
 //! | losses | [`losses`], [`softmax_cross_entropy_with_integer_labels`], [`l2_loss`] and so on |
 //! | whole trees | [`update_moment`], [`bias_correction`], [`global_norm`], [`tree_random_like`], [`tree_map_params`] and so on |
 //! | schedules | [`schedules`]; a rate is a number or a [`Schedule`] |

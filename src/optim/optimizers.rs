@@ -11,13 +11,16 @@ use crate::random::Key;
 
 /// What stands between the rate and the gradients.
 #[track_caller]
-fn with_rate(tx: GradientTransformation, learning_rate: impl Into<Schedule>) -> GradientTransformation {
+pub(super) fn with_rate(
+    tx: GradientTransformation,
+    learning_rate: impl Into<Schedule>,
+) -> GradientTransformation {
     chain((tx, scale_by_learning_rate(learning_rate)))
 }
 
 /// With weight decay.
 #[track_caller]
-fn with_decay(
+pub(super) fn with_decay(
     tx: GradientTransformation,
     weight_decay: Schedule,
     mask: Option<Mask>,
@@ -61,7 +64,7 @@ pub fn sgd_with(learning_rate: impl Into<Schedule>, options: SgdOptions) -> Grad
     with_rate(momentum_of(momentum, nesterov, accumulator_dtype), learning_rate)
 }
 
-fn momentum_of(
+pub(super) fn momentum_of(
     momentum: Option<Hyperparam>,
     nesterov: bool,
     accumulator_dtype: Option<DType>,

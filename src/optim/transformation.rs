@@ -8,7 +8,7 @@ use crate::Pytree;
 use crate::core::array::Array;
 use crate::core::trace::with_location;
 use crate::error::{Result, bail, caller, catch};
-use crate::tree::{self, AnyTree};
+use crate::tree::{self, AnyTree, Path};
 
 /// The state of an optimiser: a tree. Its parts have the names that they have in Optax: `1.mu["fc1"]["kernel"]`.
 pub type OptState = AnyTree;
@@ -44,6 +44,8 @@ pub struct GradientTransformation(Arc<Inner>);
 
 struct Inner {
     name: &'static str,
+    /// Are gradients those of examples, with an axis more than the parameters?
+    of_examples: bool,
     init: Box<Init>,
     update: Box<Update>,
 }
@@ -74,6 +76,16 @@ impl<'a> Context<'a> {
         'a: 'b,
     {
         Context { params, value: self.value.clone(), grad: self.grad.clone(), value_fn: self.value_fn }
+    }
+
+    /// The function that computes the loss.
+    pub(super) fn value_fn(&self) -> Result<&'a ValueFn<'a>> {
+        match self.value_fn {
+            Some(f) => Ok(f),
+            None => {
+                bail!(InvalidArgument, "needs the function: update_with(.., ExtraArgs::new().value_fn(&f))")
+            }
+        }
     }
 
     /// The loss.
@@ -116,8 +128,37 @@ impl GradientTransformation {
         init: impl Fn(&AnyTree) -> Result<S> + Send + Sync + 'static,
         update: impl Fn(AnyTree, S, &Context<'_>) -> Result<(AnyTree, S)> + Send + Sync + 'static,
     ) -> GradientTransformation {
+        Self::made(name, false, init, update)
+    }
+
+    /// [`new`](Self::new) of gradients with a leading axis for the examples that they are of.
+    pub(super) fn of_examples<S: Pytree>(
+        name: &'static str,
+        init: impl Fn(&AnyTree) -> Result<S> + Send + Sync + 'static,
+        update: impl Fn(AnyTree, S, &Context<'_>) -> Result<(AnyTree, S)> + Send + Sync + 'static,
+    ) -> GradientTransformation {
+        Self::made(name, true, init, update)
+    }
+
+    /// [`new`](Self::new) of the gradients that `first` takes, if there is one.
+    pub(super) fn beginning_with<S: Pytree>(
+        first: Option<&GradientTransformation>,
+        name: &'static str,
+        init: impl Fn(&AnyTree) -> Result<S> + Send + Sync + 'static,
+        update: impl Fn(AnyTree, S, &Context<'_>) -> Result<(AnyTree, S)> + Send + Sync + 'static,
+    ) -> GradientTransformation {
+        Self::made(name, first.is_some_and(|tx| tx.0.of_examples), init, update)
+    }
+
+    fn made<S: Pytree>(
+        name: &'static str,
+        of_examples: bool,
+        init: impl Fn(&AnyTree) -> Result<S> + Send + Sync + 'static,
+        update: impl Fn(AnyTree, S, &Context<'_>) -> Result<(AnyTree, S)> + Send + Sync + 'static,
+    ) -> GradientTransformation {
         GradientTransformation(Arc::new(Inner {
             name,
+            of_examples,
             init: Box::new(move |params| Ok(AnyTree::from_owned(init(params)?))),
             update: Box::new(move |updates, state, cx| {
                 let (updates, state) = update(updates, state.to()?, cx)?;
@@ -167,7 +208,9 @@ impl GradientTransformation {
         let loc = caller();
         let run = || {
             let (updates, params) = (AnyTree::new(grads), AnyTree::new(params));
-            updates.check_like(&params).map_err(|e| e.context("the gradients and the parameters"))?;
+            if !self.0.of_examples {
+                updates.check_like(&params).map_err(|e| e.context("the gradients and the parameters"))?;
+            }
             let value_fn = options.value_fn.map(|f| move |params: &AnyTree| f(&params.to()?));
             let cx = Context {
                 params: &params,
@@ -201,6 +244,31 @@ impl GradientTransformation {
     ) -> Result<(AnyTree, OptState)> {
         catch(|| (self.0.update)(updates, state, cx)).map_err(|e| e.context(self.0.name))
     }
+}
+
+/// Where a leaf is, in words.
+pub(super) fn place(path: &Path) -> String {
+    if path.steps().is_empty() { "at the root".to_owned() } else { format!("at {path}") }
+}
+
+/// Fails unless each gradient has the shape of its parameter and a leading axis, of one size, for examples: that size.
+pub(super) fn check_examples(grads: &AnyTree, params: &AnyTree) -> Result<usize> {
+    if let Some(difference) = grads.structure().first_difference(params.structure()) {
+        bail!(TreeMismatch, "the gradients and the parameters: the trees differ in structure {difference}");
+    }
+    let size = grads.leaves().first().and_then(|g| g.shape().first()).copied();
+    for ((path, g), p) in grads.iter().zip(params.leaves()) {
+        if g.shape().split_first().map(|(n, rest)| (Some(*n), rest)) != Some((size, p.shape())) {
+            bail!(
+                Shape,
+                "requires gradients of examples, with a leading axis of one size for them: got {} {}, of a parameter {}",
+                g.aval(),
+                place(&path),
+                p.aval()
+            );
+        }
+    }
+    Ok(size.unwrap_or(1))
 }
 
 impl fmt::Debug for GradientTransformation {

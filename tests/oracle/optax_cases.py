@@ -322,13 +322,13 @@ def arrays(value):
     return [x for v in value for x in arrays(v)]
 
 
-def same(new, old):
+def same(new, old, loose=2e-6):
     for field in new:
         if field in ("kind", "name", "dtype", "args"):
             if new[field] != old[field]:
                 return False
             continue
-        loose = 3e-2 if new.get("dtype") == "bfloat16" else 2e-6
+        loose = 3e-2 if new.get("dtype") == "bfloat16" else loose
         pairs = list(zip(arrays(new[field]), arrays(old[field]), strict=True))
         if not all(x.shape == y.shape and np.allclose(x, y, rtol=loose, atol=loose * (abs(y).max(initial=0))) for x, y in pairs):
             return False

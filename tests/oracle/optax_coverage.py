@@ -82,7 +82,7 @@ def page():
         elif not has:
             rows.append((full.removeprefix("-."), other))
     out = ["# What `raxla::optim` has of Optax 0.2.8", "", "Written by `tests/oracle/optax_coverage.py`, which compares names. Values are compared by",
-           "`tests/suite/optim.rs` for what `tests/oracle/optax_cases.py` and `optax_functions.py` list. Functions keep Optax's names; keyword arguments are options of the function `name_with`.", "",
+           "`tests/suite/optim.rs` for what `tests/oracle/optax_cases.py`, `optax_contrib.py` and `optax_functions.py` list. Functions keep Optax's names; keyword arguments are options of the function `name_with`.", "",
            "| module | has | of | lacks |", "|---|---|---|---|"]
     for module, (have, all_) in counts.items():
         title = f"`optax.{module}`" if module != "-" else "`optax`"

@@ -28,7 +28,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// The lines that `body` prints, and what it returns.
-fn printed_with<T>(body: impl FnOnce() -> T) -> (Vec<String>, T) {
+pub fn printed_with<T>(body: impl FnOnce() -> T) -> (Vec<String>, T) {
     let _alone = alone();
     let text = Text::default();
     let redirected = debug::redirect(text.clone());

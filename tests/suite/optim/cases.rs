@@ -6,11 +6,11 @@ use raxla::{numpy as jnp, random};
 
 pub type Make<T> = (&'static str, fn() -> T);
 
-fn rate() -> Schedule {
+pub fn rate() -> Schedule {
     warmup_cosine_decay_schedule(0.0, 0.1, 3, 8)
 }
 
-fn is_matrix(_: &str, param: &Array) -> bool {
+pub fn is_matrix(_: &str, param: &Array) -> bool {
     param.ndim() > 1
 }
 

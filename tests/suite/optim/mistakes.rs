@@ -4,7 +4,7 @@ use raxla::nn::Params;
 use raxla::optim;
 use raxla::prelude::*;
 
-fn fails<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind, message: &str) {
+pub fn fails<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind, message: &str) {
     let e = result.unwrap_err();
     assert!(e.message().starts_with(message), "{}", e.message());
     assert_eq!(e.kind(), kind, "{e}");

@@ -13,7 +13,10 @@ use serde_json::Value;
 use super::cases::{DESCENDING, LOSSES, Make, OPTIMIZERS, SCHEDULES, SEARCHES};
 
 fn fixture() -> Vec<Value> {
-    let text = include_str!("../../fixtures/optim.jsonl");
+    lines(include_str!("../../fixtures/optim.jsonl"))
+}
+
+pub fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -26,6 +29,11 @@ pub fn floats(hex: &Value) -> Vec<f32> {
 const SHAPES: [(&str, &[usize]); 3] = [("a/bias", &[4]), ("a/kernel", &[3, 4]), ("b/kernel", &[2, 3, 2])];
 
 pub fn params(dtype: &str, leaves: &Value) -> Params {
+    batch_of_params(dtype, leaves, None)
+}
+
+/// Of so many, along a leading axis.
+pub fn batch_of_params(dtype: &str, leaves: &Value, batch: Option<usize>) -> Params {
     let mut params = Params::default();
     for ((path, shape), leaf) in SHAPES.iter().zip(leaves.as_array().unwrap()) {
         let x = floats(leaf);
@@ -34,7 +42,8 @@ pub fn params(dtype: &str, leaves: &Value) -> Params {
             "bfloat16" => Array::from(x.iter().map(|&x| bf16::from_f32(x)).collect::<Vec<_>>()),
             _ => Array::from(x.chunks(2).map(|z| Complex::new(z[0], z[1])).collect::<Vec<_>>()),
         };
-        params.set(path, jnp::reshape(array, *shape)).unwrap();
+        let shape: Vec<usize> = batch.into_iter().chain(shape.iter().copied()).collect();
+        params.set(path, jnp::reshape(array, shape)).unwrap();
     }
     params
 }
@@ -47,10 +56,14 @@ pub fn values(x: &Array) -> Vec<f32> {
     x.astype(DType::F32).to_vec().unwrap()
 }
 
+fn largest(x: &[f32]) -> f32 {
+    x.iter().fold(f32::MIN_POSITIVE, |size, x| size.max(x.abs()))
+}
+
 /// Relative to the largest element, and what of it is too much.
 pub fn difference(ours: &[f32], theirs: &[f32]) -> f32 {
     assert_eq!(ours.len(), theirs.len());
-    let size = theirs.iter().fold(f32::MIN_POSITIVE, |size, x| size.max(x.abs()));
+    let size = largest(theirs);
     ours.iter().zip(theirs).map(|(x, y)| if x == y { 0.0 } else { (x - y).abs() / size }).fold(0.0, f32::max)
 }
 
@@ -60,53 +73,100 @@ pub fn made<T>(table: &[Make<T>], name: &str) -> T {
 
 pub type Step = (Params, OptState, Params);
 
+/// For those that ask for it: its Hessian changes, and is not diagonal.
+fn objective(params: &Params) -> Result<Array> {
+    let term = |(_, p): (String, &Array)| {
+        let square = jnp::real(p * jnp::conj(p));
+        jnp::sum(jnp::square(square), ..) / 4.0 + jnp::square(jnp::sum(jnp::real(p), ..)) / 2.0
+    };
+    Ok(params.iter().map(term).fold(Array::from(0.0), |x, y| x + y))
+}
+
 /// A step with both the parameters and the state given away.
-fn step(tx: &GradientTransformation) -> impl Fn(Params, OptState, &Params) -> Result<Step> + use<> {
+pub fn step(tx: &GradientTransformation) -> impl Fn(Params, OptState, &Params, f32) -> Result<Step> + use<> {
     let tx = tx.clone();
-    let step = jit(move |params: Params, state: OptState, grads: &Params| -> Result<Step> {
-        let (updates, state) = tx.update(grads, &state, &params)?;
+    let step = jit(move |params: Params, state: OptState, grads: &Params, value: &Array| -> Result<Step> {
+        let args = optim::ExtraArgs::new().value(value).value_fn(&objective);
+        let (updates, state) = tx.update_with(grads, &state, &params, args)?;
         Ok((optim::apply_updates(&params, &updates), state, updates))
     });
-    move |params, state, grads| step(params, state, grads)
+    move |params, state, grads, value| step(params, state, grads, &jnp::array(value))
+}
+
+/// What an update may differ by.
+#[derive(Clone, Copy)]
+pub enum Limit {
+    /// Of its own largest element.
+    OfUpdate(f32),
+    /// Of the largest element of it or of the parameters, of which it is a difference.
+    OfParams(f32),
+}
+
+/// A step of bf16 has 8 bits; compilers keep more of them inside of a fusion, each in its way.
+pub fn limit(dtype: &str) -> Limit {
+    Limit::OfUpdate(if dtype == "bfloat16" { 3e-2 } else { 2e-6 })
+}
+
+fn all_over_ten_steps(dtype: &str) -> usize {
+    over_ten_steps(fixture(), OPTIMIZERS, dtype, |name| match (name, limit(dtype)) {
+        // Its decay is what `1 / sqrt(1 + rate²) - 1` leaves of the parameters: jitted and unjitted steps of Optax differ by 8e-6 of an
+        // update, and 7e-8 of the parameters.
+        ("fromage schedule", Limit::OfUpdate(limit)) => Limit::OfParams(limit),
+        (_, limit) => limit,
+    })
 }
 
 #[test]
 fn every_optimiser_is_what_optax_gives_over_ten_steps() {
-    assert_eq!(over_ten_steps("float32"), OPTIMIZERS.len());
+    assert_eq!(all_over_ten_steps("float32"), OPTIMIZERS.len());
 }
 
 #[test]
 fn optimisers_of_16_bit_parameters_are_what_optax_gives() {
-    assert!(over_ten_steps("bfloat16") > OPTIMIZERS.len() * 3 / 4);
+    assert!(all_over_ten_steps("bfloat16") > OPTIMIZERS.len() * 3 / 4);
 }
 
 #[test]
 fn optimisers_of_complex_parameters_are_what_optax_gives() {
-    assert!(over_ten_steps("complex64") > OPTIMIZERS.len() * 3 / 4);
+    assert!(all_over_ten_steps("complex64") > OPTIMIZERS.len() * 3 / 4);
 }
 
+/// Parameters, and the gradients and losses of ten steps.
+type Inputs = (Params, Vec<Params>, Vec<f32>);
+
 /// Compares those that Optax has of a dtype: how many.
-fn over_ten_steps(only: &str) -> usize {
-    let mut inputs: BTreeMap<String, (Params, Vec<Params>)> = BTreeMap::new();
+pub fn over_ten_steps(
+    cases: Vec<Value>,
+    table: &[Make<GradientTransformation>],
+    only: &str,
+    limit: impl Fn(&str) -> Limit,
+) -> usize {
+    let mut inputs: BTreeMap<String, Inputs> = BTreeMap::new();
     let (mut wrong, mut seen) = (Vec::new(), 0);
-    for case in fixture() {
+    for case in cases {
         let kind = case["kind"].as_str().unwrap();
         let Some(dtype) = case["dtype"].as_str().filter(|dtype| *dtype == only) else { continue };
         if kind == "inputs" {
-            let grads = case["grads"].as_array().unwrap().iter().map(|g| params(dtype, g)).collect();
-            inputs.insert(dtype.to_owned(), (params(dtype, &case["params"]), grads));
+            let grads: Vec<Params> =
+                case["grads"].as_array().unwrap().iter().map(|g| params(dtype, g)).collect();
+            let losses = case.get("values").map_or_else(|| vec![0.0; grads.len()], floats);
+            inputs.insert(dtype.to_owned(), (params(dtype, &case["params"]), grads, losses));
+            continue;
+        }
+        if kind != "optimizer" {
             continue;
         }
         let name = case["name"].as_str().unwrap();
-        let (mut params, grads) = inputs[dtype].clone();
-        let tx = made(OPTIMIZERS, name);
+        let (mut params, grads, losses) = inputs[dtype].clone();
+        let tx = made(table, name);
         let mut state = tx.init(&params).unwrap();
         let structure = state.structure().clone();
         let step = step(&tx);
         for (i, (grads, theirs)) in grads.iter().zip(case["updates"].as_array().unwrap()).enumerate() {
             let before: Vec<_> = state.leaves().iter().map(|x| x.aval()).collect();
             let updates;
-            (params, state, updates) = match step(params, state, grads) {
+            let sizes: Vec<f32> = params.iter().map(|(_, p)| largest(&values(p))).collect();
+            (params, state, updates) = match step(params, state, grads, losses[i]) {
                 Ok(step) => step,
                 Err(e) => panic!("{name} {dtype}: {e}"),
             };
@@ -115,10 +175,15 @@ fn over_ten_steps(only: &str) -> usize {
             if before != after && dtype == "float32" {
                 wrong.push(format!("{name}: the state became {after:?}, was {before:?}"));
             }
-            for ((path, ours), theirs) in updates.iter().zip(theirs.as_array().unwrap()) {
-                let difference = difference(&values(ours), &floats(theirs));
-                // A step of bf16 has 8 bits; compilers keep more of them inside of a fusion, each in its way.
-                if difference > if dtype == "bfloat16" { 3e-2 } else { 2e-6 } {
+            for (((path, ours), theirs), size) in updates.iter().zip(theirs.as_array().unwrap()).zip(sizes) {
+                let theirs = floats(theirs);
+                let of_update = difference(&values(ours), &theirs);
+                let own = largest(&theirs);
+                let (difference, limit) = match limit(name) {
+                    Limit::OfUpdate(limit) => (of_update, limit),
+                    Limit::OfParams(limit) => (of_update * own / own.max(size), limit),
+                };
+                if difference.is_nan() || difference > limit {
                     wrong.push(format!("{name} {dtype}: step {i}, {path}: {difference:e}"));
                 }
             }
@@ -236,13 +301,18 @@ fn begin() -> Params {
 
 #[test]
 fn every_optimiser_converges_in_one_loop() {
-    for (name, make) in DESCENDING {
+    converges(DESCENDING);
+}
+
+pub fn converges(table: &[Make<GradientTransformation>]) {
+    for (name, make) in table {
         let tx = make();
         let params = begin();
         let train = jit(move |params: Params, state: OptState| -> Result<(Params, OptState)> {
             let body = |(params, state): (Params, OptState), _: Array| -> Result<_> {
-                let grads = grad(loss)(&params)?;
-                let (updates, state) = tx.update(&grads, &state, &params)?;
+                let (value, grads) = value_and_grad(loss)(&params)?;
+                let args = optim::ExtraArgs::new().value(value).value_fn(&loss);
+                let (updates, state) = tx.update_with(&grads, &state, &params, args)?;
                 Ok(((optim::apply_updates(&params, &updates), state), ()))
             };
             Ok(lax::scan(body, (params, state), jnp::arange(400))?.0)
