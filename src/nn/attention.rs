@@ -176,9 +176,14 @@ pub(super) fn attention(
     };
     let dtype = query.dtype();
     let wide = upcast_f16(to_inexact(dtype));
-    let queries = lax::reshape(query, [batch, t, shared, groups, d]);
     let precise = DotOptions::new().preferred_element_type(wide);
-    let scores = einsum_with("btngd,bsnd->bngts", [&queries, key], precise);
+    // An axis of one group would be one more for XLA to move around its products.
+    let scores = if groups == 1 {
+        lax::reshape(&einsum_with("btnd,bsnd->bnts", [query, key], precise), [batch, shared, 1, t, s])
+    } else {
+        let queries = lax::reshape(query, [batch, t, shared, groups, d]);
+        einsum_with("btngd,bsnd->bngts", [&queries, key], precise)
+    };
     let scale = options.scale.unwrap_or(1.0 / (d as f64).sqrt());
     let mut scores = lax::mul(&scores, &lax::literal(wide, scale));
     if let Some(bias) = &options.bias {
@@ -234,7 +239,12 @@ pub(super) fn attention(
 
     let scores = lax::convert(&scores, DType::F32, false);
     let weights = dropped(lax::convert(&softmax(&scores, -1), dtype, false));
-    let mut result = einsum("bngts,bsnd->btngd", [&weights, value]);
+    let mut result = if groups == 1 {
+        let weights = lax::reshape(&weights, [batch, shared, t, s]);
+        lax::reshape(&einsum("bnts,bsnd->btnd", [&weights, value]), [batch, t, shared, 1, d])
+    } else {
+        einsum("bngts,bsnd->btngd", [&weights, value])
+    };
     if let Some(counts) = query_counts {
         let counts = lax::reshape(&counts, [batch, t, 1, 1, 1]);
         result = lax::mul(&result, &lax::convert(&counts, dtype, false));

@@ -292,8 +292,8 @@ impl<I: Integer, const N: usize> From<[I; N]> for Sections {
 /// Splits an axis into equal parts, or before given positions: `split(&x, 2, 0)`, `split(&x, [1, 4], 0)`.
 ///
 /// # Errors
-/// `split: axis 0 of size 7 is not divisible into 2 equal parts: the rest is 1`; an axis out of range; another number of
-/// results than of parts.
+/// `split: axis 0 of size 7 is not divisible into 2 equal parts: the rest is 1`; positions that decrease; an axis out of range; another
+/// number of results than of parts.
 /// ```
 /// use raxla::numpy as jnp;
 ///
@@ -337,11 +337,20 @@ fn split_at(name: &str, x: &Array, sections: &Sections, axis: Axis) -> Vec<Array
             std::iter::once(0).chain(at.iter().map(wrap)).chain([n]).collect()
         }
     };
-    let mut parts = Vec::with_capacity(bounds.len());
+    let mut sizes = Vec::with_capacity(bounds.len());
     for w in bounds.windows(2) {
-        parts.push(lax::slice_along(x, w[0] as i64, w[1].max(w[0]) as i64, 1, axis));
+        let Some(size) = w[1].checked_sub(w[0]) else {
+            throw!(
+                Shape,
+                "{name}: the positions decrease, from {} to {}, on axis {axis} of {}",
+                w[0],
+                w[1],
+                x.aval()
+            )
+        };
+        sizes.push(size);
     }
-    parts
+    lax::split(x, sizes, axis)
 }
 
 /// [`split`] along the first axis.

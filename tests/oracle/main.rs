@@ -1,8 +1,8 @@
 //! Compares with JAX: each line of `tests/fixtures/<family>.jsonl` is a case that JAX has run.
 //!
-//! Every case runs under `jit`, every third one (all with `ORACLE_ALL=1`) eagerly too, and gradients run in one of the two
-//! ways; `ORACLE_TURN=n` chooses other thirds and halves. dtype, shape, weak type and value must be JAX's, floats up to
-//! the case's limit, and what JAX rejects an error of raxla's that names the cause. `ORACLE_SAMPLE=10` runs every tenth case.
+//! Every second case runs (all of them with `ORACLE_SAMPLE=1`, every tenth with 10), under `jit`, every third of them (all with
+//! `ORACLE_ALL=1`) eagerly too, and gradients run in one of the two ways; `ORACLE_TURN=n` chooses other cases, thirds and halves. dtype,
+//! shape, weak type and value must be JAX's, floats up to the case's limit, and what JAX rejects an error of raxla's that names the cause.
 //! A function without a row in the family's table is a failure. Fixtures come from `generate.py`; see `README.md`.
 
 mod case;
@@ -42,10 +42,12 @@ fn family(name: &str, floor: usize, tables: &[&[&[Row]]]) {
     }));
     let cases: Vec<Case> = text.lines().map(Case::parse).collect();
     assert!(cases.len() >= floor, "{path} has {} cases only; there were {floor} and more", cases.len());
-    let every: usize = std::env::var("ORACLE_SAMPLE").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let every = if only.is_some() { 1 } else { number("ORACLE_SAMPLE").unwrap_or(2).max(1) };
+    let first = number("ORACLE_TURN").unwrap_or(0) % every;
     let cases: Vec<&Case> = cases
         .iter()
-        .step_by(every.max(1))
+        .skip(first)
+        .step_by(every)
         .filter(|c| only.as_ref().is_none_or(|only| c.id.starts_with(only.as_str())))
         .collect();
     let next = AtomicUsize::new(0);
@@ -149,8 +151,12 @@ fn rejects(
 }
 
 /// A number of the case's own, and of the turn.
+fn number(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok())
+}
+
 fn turn(case: &Case) -> usize {
-    let turn = std::env::var("ORACLE_TURN").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let turn = number("ORACLE_TURN").unwrap_or(0);
     case.id.bytes().map(usize::from).sum::<usize>().wrapping_add(turn)
 }
 
