@@ -13,7 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.assignment
 import optax.contrib
+import optax.microbatching
+import optax.perturbations
+import optax.second_order
 
 from optax_cases import DTYPES, MATRICES, hexed, inputs, leaves, rng_array
 
@@ -154,6 +158,88 @@ FUNCTIONS = {
     "scale_gradient": (jax.grad(lambda x: jnp.sum(optax.scale_gradient(x, 0.3) ** 2)), X),
     "unitwise_clip": (lambda x, y: optax.transforms.unitwise_clip(
         optax.transforms.unitwise_norm(x), 0.7 * optax.transforms.unitwise_norm(y), x), X, Y),
+}
+
+M = rng_array((5, 5), 30)
+POSITIVE = M @ M.T + np.diag(np.arange(5, dtype=np.float32))
+FLAT = jax.nn.softmax(rng_array((3, 5), 31))
+AccumulationType = optax.microbatching.AccumulationType
+BATCH = rng_array((6, 4), 32)
+
+
+def microbatched(accumulator, **options):
+    f = lambda x: (x + 1, (jnp.sum(3 * x), jnp.sum(x**2, 0)), jnp.max(x))
+    return lambda x: optax.microbatch(f, 0, 2, accumulator, **options)(x)
+
+
+def sloped(x, w):
+    """The value and the gradient of a sum over parts."""
+    f = lambda w, x: jnp.sum(jnp.tanh(x @ w) ** 2)
+    return jax.value_and_grad(lambda w: optax.microbatch(f, 1, 3)(w, x))(w[:, :4].T)
+
+
+def model_loss(params, inputs, targets):
+    w, b = params
+    return jnp.mean((jnp.tanh(inputs @ w + b) - targets) ** 2)
+
+
+# Parameters, inputs, targets.
+MODEL = (rng_array((4, 3), 33), rng_array((3,), 34), BATCH, rng_array((6, 3), 35))
+OF_MODEL = lambda f: lambda w, b, x, y: f((w, b), x, y)
+
+
+def perturbed(fun, derivatives=True, **options):
+    smooth = optax.perturbations.make_perturbed_fun(fun, **options)
+    one = lambda x: jnp.sum(smooth(KEY, x) ** 2)
+    return lambda x: [smooth(KEY, x)] + ([jax.grad(one)(x), jax.hessian(one)(x)] if derivatives else [])
+
+
+FUNCTIONS |= {
+    "power_iteration": (optax.power_iteration, POSITIVE),
+    "power_iteration v0": (lambda a, v: optax.power_iteration(a, v0=v, num_iters=7), POSITIVE, M[0]),
+    "power_iteration key": (lambda a: optax.power_iteration(a, key=KEY, error_tolerance=1e-3), POSITIVE),
+    "power_iteration_of": (lambda x, y: optax.power_iteration(
+        lambda v: (2 * v[0] + jnp.sum(v[1]), v[0] + 3 * v[1]), v0=(x, y), num_iters=20), X[0, 0], V),
+    **{f"matrix_inverse_pth_root {p}": (lambda a, p=p: optax.matrix_inverse_pth_root(a, p), POSITIVE) for p in (1, 2, 4, 8)},
+    "matrix_inverse_pth_root scalar": (lambda a: optax.matrix_inverse_pth_root(a, 3)[0], POSITIVE[:1, :1]),
+    "nnls": (lambda a, b: optax.nnls(a, b, 200), rng_array((6, 4), 36), rng_array((6,), 37)),
+    "nnls matrix": (lambda a, b: optax.nnls(a, b, 20, unroll=3), rng_array((6, 4), 36), rng_array((6, 2), 38)),
+    "nnls bound": (lambda a, b: optax.nnls(a, b, 20, L=30.0), rng_array((6, 4), 36), rng_array((6, 2), 38)),
+    "nnls zero": (lambda a, b: optax.nnls(0 * a, b, 3), rng_array((6, 4), 36), rng_array((6,), 38)),
+    "multi_normal": (lambda m, s, x: [
+        optax.multi_normal(m, s).sample((3,), KEY), optax.multi_normal(m, s).log_prob(x)], X, V[:1], Y),
+    "microbatch sum": (microbatched(AccumulationType.SUM), BATCH),
+    "microbatch mean": (microbatched(AccumulationType.MEAN), BATCH),
+    "microbatch parts": (
+        microbatched((AccumulationType.CONCAT, (AccumulationType.RUNNING_MEAN, AccumulationType.CONCAT), AccumulationType.CONCAT)), BATCH),
+    "microbatch axis": (microbatched((AccumulationType.CONCAT, AccumulationType.SUM, AccumulationType.MEAN), in_axes=1), BATCH),
+    "microbatch some": (
+        microbatched((AccumulationType.SUM, AccumulationType.RUNNING_MEAN, AccumulationType.CONCAT), num_real_microbatches=2), BATCH),
+    "microbatch grad": (sloped, BATCH, X),
+    "make_fenchel_young_loss": (
+        lambda x, y: jax.value_and_grad(
+            lambda x: jnp.sum(optax.losses.make_fenchel_young_loss(jax.nn.logsumexp)(x, y) * jnp.arange(1.0, 4.0)))(x), X, FLAT),
+    "make_fenchel_young_loss vector": (optax.losses.make_fenchel_young_loss(jax.nn.logsumexp), X[0], FLAT[0]),
+}
+# Those that Optax says it will take away.
+FUNCTIONS |= {
+    "hvp": (OF_MODEL(lambda p, x, y: optax.second_order.hvp(model_loss, jnp.linspace(-1.0, 1.0, 15), p, x, y)), *MODEL),
+    "hessian_diag": (OF_MODEL(lambda p, x, y: optax.second_order.hessian_diag(model_loss, p, x, y)), *MODEL),
+    "fisher_diag": (OF_MODEL(lambda p, x, y: optax.second_order.fisher_diag(model_loss, p, x, y)), *MODEL),
+}
+FUNCTIONS |= {
+    f"{name} {n} {m}": (getattr(optax.assignment, name), rng_array((n, m), 40 + n))
+    for name in ("hungarian_algorithm", "base_hungarian_algorithm") for n, m in ((1, 1), (4, 4), (3, 7), (9, 5), (12, 12))
+}
+FUNCTIONS |= {
+    "hungarian_algorithm vmap": (jax.vmap(optax.assignment.hungarian_algorithm), rng_array((3, 4, 6), 50)),
+    "base_hungarian_algorithm vmap": (jax.vmap(optax.assignment.base_hungarian_algorithm), rng_array((3, 6, 4), 51)),
+    "make_perturbed_fun": (perturbed(lambda x: jax.nn.one_hot(jnp.argmax(x), 4), num_samples=60, sigma=0.7), V),
+    "make_perturbed_fun normal": (perturbed(
+        lambda x: jnp.sum(jnp.sign(x)), num_samples=40, sigma=1.5, noise=optax.perturbations.Normal(), use_baseline=False), V),
+    "make_perturbed_fun default": (perturbed(jnp.sum, derivatives=False), V),
+    "make_perturbed_fun tree": (lambda x, v: optax.perturbations.make_perturbed_fun(
+        lambda t: (jnp.max(t[0], 0), jnp.sum(t[1])), num_samples=30, sigma=0.5)(KEY, (x, v)), X, V),
 }
 
 DTYPE_TREES = [["float32", "float32"], ["float16", "float32"], ["bfloat16", "float16"], ["int32", "uint32"], ["int8", "float16", "int32"], []]

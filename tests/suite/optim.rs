@@ -1,6 +1,7 @@
 //! `optim`: what Optax gives (`tests/oracle/optax_cases.py`, `optax_contrib.py`, `optax_functions.py`), every optimiser in every place, and
 //! what goes wrong.
 
+mod algorithms;
 mod cases;
 mod contrib;
 mod contrib_cases;

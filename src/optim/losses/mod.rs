@@ -12,6 +12,7 @@
 mod classification;
 mod divergence;
 mod embedding;
+mod fenchel_young;
 mod regression;
 mod segmentation;
 mod sequence;
@@ -19,6 +20,7 @@ mod sequence;
 pub use classification::*;
 pub use divergence::*;
 pub use embedding::*;
+pub use fenchel_young::make_fenchel_young_loss;
 pub use regression::*;
 pub use segmentation::*;
 pub use sequence::*;

@@ -10,6 +10,7 @@ use raxla::prelude::*;
 use raxla::{numpy as jnp, random};
 use serde_json::Value;
 
+use super::algorithms::ALGORITHMS;
 use super::table::{Step, difference, floats, params, values};
 
 fn fixture(kind: &str) -> Vec<Value> {
@@ -168,9 +169,9 @@ fn argument(x: &Value) -> Array {
     jnp::reshape(array, shape)
 }
 
-type Pair = (Array, Array);
+pub type Pair = (Array, Array);
 
-fn pair(x: &[Array]) -> Pair {
+pub fn pair(x: &[Array]) -> Pair {
     (x[0].clone(), x[1].clone())
 }
 
@@ -178,7 +179,7 @@ fn pairs(x: &[Array]) -> (Pair, Pair) {
     (pair(x), pair(&x[2..]))
 }
 
-fn both((x, y): Pair) -> Vec<Array> {
+pub fn both((x, y): Pair) -> Vec<Array> {
     vec![x, y]
 }
 
@@ -190,11 +191,11 @@ fn of_norm(order: i64, x: &[Array]) -> Vec<Array> {
     vec![optim::update_moment_per_elem_norm(&x[0], &x[1], 0.9, order)]
 }
 
-fn key() -> Key {
+pub fn key() -> Key {
     random::key(7)
 }
 
-type Function = fn(&[Array]) -> Vec<Array>;
+pub type Function = fn(&[Array]) -> Vec<Array>;
 
 const FUNCTIONS: &[(&str, Function)] = &[
     ("bias_correction", |x| both(optim::bias_correction(&pair(x), 0.9, 3))),
@@ -259,12 +260,13 @@ const FUNCTIONS: &[(&str, Function)] = &[
 #[test]
 fn functions_give_what_those_of_optax_give() {
     let cases = fixture("function");
-    assert_eq!(cases.len(), FUNCTIONS.len());
+    let all = [FUNCTIONS, ALGORITHMS].concat();
+    assert_eq!(cases.len(), all.len());
     let mut wrong = Vec::new();
     for case in cases {
         let name = case["name"].as_str().unwrap();
         let args: Vec<Array> = case["args"].as_array().unwrap().iter().map(argument).collect();
-        let ours = named(FUNCTIONS, &case)(&args);
+        let ours = named(&all, &case)(&args);
         let theirs = case["results"].as_array().unwrap();
         assert_eq!(ours.len(), theirs.len(), "{name}");
         for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
