@@ -88,7 +88,7 @@ OPTIMIZERS = {
 
 # What Optax computes there is not what it means: the square of a complex number is no norm, and rates, distances and bounds are complex.
 COMPLEX = ("simplified_ademamix", "cocob", "dadapt_adamw", "prodigy", "mechanize", "momo", "momo_adam", "sophia")
-# What these give is as exact as the parameters, of which it is a difference, or as inner products with them: `--noise` shows 1e-7 of those.
+# What these give is as exact as the parameters, of which it is a difference, or as inner products with them: `--noise` shows 3e-7 of those.
 DIFFERENCES = ("cocob", "madgrad", "mechanize", "momo", "momo_adam")
 
 PRIVATE = {

@@ -57,7 +57,7 @@ fn scale_by_dog(init_step: DogInitStep, eps: Hyperparam) -> GradientTransformati
             })
         },
         move |updates, state: DogState, cx| {
-            // Ivgi et al. 2023, Alg. 1.
+            // `max |x - x₀| / sqrt(Σ|g|² + eps)`: Ivgi et al. 2023.
             let dtype = state.max_dist.dtype();
             let dist = global_norm(&sub(&state.init_params, cx.params));
             let max_dist = numpy::maximum(&state.max_dist, dist);

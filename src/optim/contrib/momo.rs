@@ -36,7 +36,7 @@ impl Bound {
     }
 
     /// The step along the mean gradient, whose inner product with the parameters is `iprod` and whose squared norm `norm`, and the next
-    /// bound. `bc` is the weight that means over time have gathered. Schaipp et al. 2023, Alg. 1 and 2, and section 4.
+    /// bound. `bc` is the weight that means over time have gathered. Schaipp et al. 2023, Alg. 1 and 2.
     fn step(
         &self,
         model: &MomoModel,
