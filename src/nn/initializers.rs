@@ -189,8 +189,10 @@ impl OrthogonalKernelOptions {
             return lax::full((shape, dtype), 0.0);
         }
         let columns = shape[axis];
-        let options = OrthogonalOptions::new().m(columns).dtype(dtype);
-        let q = random::orthogonal_with(key, size / columns, options);
+        // Matrices of 16-bit floats have no factors, in JAX neither.
+        let drawn = if dtype.is_float() && dtype.bits() < 32 { DType::F32 } else { dtype };
+        let options = OrthogonalOptions::new().m(columns).dtype(drawn);
+        let q = lax::convert_element_type(&random::orthogonal_with(key, size / columns, options), dtype);
         let mut sizes = shape.to_vec();
         sizes.remove(axis);
         sizes.push(columns);
@@ -377,7 +379,8 @@ options! {
     }
 }
 
-/// Saxe et al. 2014, arXiv:1312.6120: a random matrix with orthonormal columns, or rows if they are fewer. `f32` or `f64`.
+/// Saxe et al. 2014, arXiv:1312.6120: a random matrix with orthonormal columns, or rows if they are fewer. In 16 bits it is that of `f32`
+/// rounded; JAX refuses them.
 ///
 /// ```
 /// use raxla::{nn::initializers, numpy as jnp, random};

@@ -21,9 +21,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | linear | [`linear`], [`linear_general`], [`embed`], [`attend`], [`conv`], [`conv_transpose`] |
+//! | linear | [`linear`], [`linear_general`], [`einsum`], [`embed`], [`attend`], [`conv`], [`conv_transpose`] |
 //! | normalising | [`layer_norm`], [`rms_norm`], [`group_norm`], [`instance_norm`], [`batch_norm`]; [`weight_norm`], [`spectral_norm`] |
-//! | along sequences | [`multi_head_attention`]; [`rnn`] and [`bidirectional`] of [`simple_cell`], [`gru_cell`], [`lstm_cell`] |
+//! | along sequences | [`multi_head_attention`]; [`rnn`] and [`bidirectional`] of [`simple_cell`], [`gru_cell`], [`lstm_cell`], [`conv_lstm_cell`] |
 //! | pooling | [`max_pool`], [`min_pool`], [`avg_pool`], [`adaptive_avg_pool`], [`adaptive_max_pool`] |
 //! | random | [`dropout`] |
 //! | of layers | [`sequential`]; [`repeat`] runs one many times with parameters of its own each, [`remat`] saves memory |

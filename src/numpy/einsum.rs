@@ -143,14 +143,14 @@ fn pair(left: Term, right: Term, needed: &dyn Fn(&char) -> bool, options: &DotOp
 }
 
 /// The labels of an einsum: axes under `...` get digits, counted from the last one.
-struct Subscripts {
-    inputs: Vec<Vec<char>>,
-    output: Vec<char>,
+pub(crate) struct Subscripts {
+    pub inputs: Vec<Vec<char>>,
+    pub output: Vec<char>,
     sizes: BTreeMap<char, usize>,
 }
 
 impl Subscripts {
-    fn parse(text: &str, operands: &[&Array]) -> Result<Subscripts> {
+    pub fn parse(text: &str, operands: &[&Array]) -> Result<Subscripts> {
         let spec: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let (ins, out) = match spec.split_once("->") {
             Some((ins, out)) => (ins, Some(out)),

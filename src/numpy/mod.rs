@@ -57,6 +57,7 @@ pub use closeness::*;
 pub use contraction::*;
 pub use creation::*;
 pub use cumulative::*;
+pub(crate) use einsum::Subscripts;
 pub use einsum::*;
 pub use exponential::*;
 pub(crate) use floats::max_finite;

@@ -92,6 +92,11 @@ def linear():
     Case("linear_general of two axes", nn.DenseGeneral(4, axis=(-2, -1)), (2, 3, 5))
     Case("linear_general of axes apart", nn.DenseGeneral((2, 3), axis=(1, -1)), (2, 3, 4, 5))
     Case("linear_general with a batch", nn.DenseGeneral(4, axis=-1, batch_dims=(0,)), (2, 3, 5))
+    Case("einsum", nn.Einsum((5, 6, 7), "abc,cde->abde"), (3, 4, 5))
+    Case("einsum in another order", nn.Einsum((3, 4, 5), "ab,bcd->dac"), (2, 3))
+    Case("einsum with an ellipsis", nn.Einsum((3, 4), "...a,ab->b..."), (2, 5, 3))
+    Case("einsum of batches", nn.Einsum((2, 3, 4), "...a,...ab->...b"), (5, 2, 3))
+    Case("einsum without a bias", nn.Einsum((3, 4), "ab, bc -> ac", use_bias=False), (2, 3))
     Case("embed", nn.Embed(7, 4), (2, 3), ints=7)
     Case("attend", nn.Embed(7, 4), (2, 3), ints=7, apply=lambda m, x: m.attend(jnp.tanh(m(x))))
 
@@ -192,11 +197,20 @@ def recurrent():
             Case(name, cell, (2, 4), (2, 4), (2, 3), apply=lambda m, c, h, x: flatten(*m((c, h), x)))
         else:
             Case(name, cell, (2, 4), (2, 3), apply=lambda m, h, x: flatten(*m(h, x)))
+    flatten = lambda carry, y: [*jax.tree.leaves(carry), y]
+    conv_lstm = lambda m, c, h, x: flatten(*m((c, h), x))
+    Case("conv_lstm_cell", nn.ConvLSTMCell(4, (3, 3)), (2, 5, 4, 4), (2, 5, 4, 4), (2, 5, 4, 3), apply=conv_lstm)
+    Case("conv_lstm_cell of one axis, circular, without biases", nn.ConvLSTMCell(2, (3,), padding="CIRCULAR", use_bias=False),
+         (2, 5, 2), (2, 5, 2), (2, 5, 3), apply=conv_lstm)
     inside = lambda path: path.removeprefix("cell/")
     leaves = lambda m, *xs, **kw: jax.tree.leaves(m(*xs, **kw))
     Case("rnn of simple cells", nn.RNN(nn.SimpleCell(4)), (2, 5, 3), rename=inside)
     Case("rnn of gru cells, with its carry", nn.RNN(nn.GRUCell(4), return_carry=True), (2, 5, 3), apply=leaves, rename=inside)
     Case("rnn of lstm cells, with its carry", nn.RNN(nn.LSTMCell(4), return_carry=True), (2, 5, 3), apply=leaves, rename=inside)
+    Case("rnn of conv_lstm cells, with its carry", nn.RNN(nn.ConvLSTMCell(2, (3,)), return_carry=True), (2, 4, 5, 3), apply=leaves,
+         rename=inside)
+    Case("rnn of conv_lstm cells, of several lengths", nn.RNN(nn.ConvLSTMCell(2, (2, 2)), return_carry=True), (3, 5, 3, 2, 2),
+         rename=inside, apply=lambda m, x: leaves(m, x, seq_lengths=jnp.array([3, 5, 1])))
     Case("rnn in reverse", nn.RNN(nn.GRUCell(4), reverse=True, keep_order=True), (2, 5, 3), rename=inside)
     Case("rnn of sequences of several lengths", nn.RNN(nn.LSTMCell(4), return_carry=True), (3, 5, 2), rename=inside,
          apply=lambda m, x: leaves(m, x, seq_lengths=jnp.array([3, 5, 1])))

@@ -237,6 +237,19 @@ fn mistakes_with_layers_name_the_layer_and_the_line() {
         init(&|cx, x| rnn(cx, x, 4, gru_cell).1, &[3]),
         "rnn: the input has an axis of time and one of features",
     );
+    let pictures = RnnOptions::new().num_feature_axes(3);
+    fails(
+        init(&move |cx, x| rnn_with(cx, x, 4, gru_cell, pictures.clone()).1, &[2, 5, 3]),
+        "rnn: the input has an axis of time and one of features, and 2 of space, got f32[2,5,3] (num_feature_axes is 3)",
+    );
+    for sums in ["ab,bc", "ab->a", "ab,bc,cd->ad"] {
+        fails(
+            init(&move |cx, x| einsum(cx, x, (3, 4), sums), &[2, 3]),
+            &format!(
+                "einsum: einsum_str names the input, the kernel and the result, as \"ab,bc->ac\" does, got {sums:?}"
+            ),
+        );
+    }
     let lengths = RnnOptions::new().seq_lengths([1, 2]);
     let ragged = |cx: &Scope, x: &Array| rnn_with(cx, x, 4, gru_cell, lengths.clone()).1;
     let x = jnp::zeros([3, 5, 2]);

@@ -55,6 +55,15 @@ fn linear_layers(add: Add<'_>) {
         "linear_general with a batch",
         one(move |cx, x| linear_general_with(cx, x, 4, general().batch_dims(0))),
     );
+    let mut sums = |name, shape: &'static [usize], einsum_str| {
+        add(name, one(move |cx, x| einsum(cx, x, shape, einsum_str)));
+    };
+    sums("einsum", &[5, 6, 7], "abc,cde->abde");
+    sums("einsum in another order", &[3, 4, 5], "ab,bcd->dac");
+    sums("einsum with an ellipsis", &[3, 4], "...a,ab->b...");
+    sums("einsum of batches", &[2, 3, 4], "...a,...ab->...b");
+    let plain = EinsumLayerOptions::new().use_bias(false);
+    add("einsum without a bias", one(move |cx, x| einsum_with(cx, x, (3, 4), "ab, bc -> ac", plain.clone())));
     add("embed", one(|cx, x| embed(cx, x, 7, 4)));
     add("attend", one(|cx, x| attend(cx, jnp::tanh(embed(cx, x, 7, 4)), 7)));
 }
@@ -205,12 +214,30 @@ fn recurrent(add: Add<'_>) {
     add("gru_cell", many(move |cx, xs| pair(gru_cell(cx, xs[0].clone(), xs[1].clone()))));
     add("lstm_cell", many(lstm));
     add("optimized lstm_cell", many(lstm));
+    let carry = |xs: &[Array]| (xs[0].clone(), xs[1].clone());
+    add("conv_lstm_cell", many(move |cx, xs| three(conv_lstm_cell(cx, carry(xs), xs[2].clone(), (3, 3)))));
+    let circular = ConvLstmCellOptions::new().padding(ConvPadding::Circular).use_bias(false);
+    add(
+        "conv_lstm_cell of one axis, circular, without biases",
+        many(move |cx, xs| three(conv_lstm_cell_with(cx, carry(xs), xs[2].clone(), 3, circular.clone()))),
+    );
     add("rnn of simple cells", one(|cx, x| rnn(cx, x, 4, simple_cell).1));
     add("rnn of gru cells, with its carry", many(move |cx, xs| pair(rnn(cx, &xs[0], 4, gru_cell))));
     add("rnn of lstm cells, with its carry", many(move |cx, xs| three(rnn(cx, &xs[0], 4, lstm_cell))));
     let o = RnnOptions::new;
     add("rnn in reverse", one(move |cx, x| rnn_with(cx, x, 4, gru_cell, o().reverse(true)).1));
     let lengths = || Array::from([3, 5, 1]);
+    let of_rows = |cx: &Scope, carry, x| conv_lstm_cell(cx, carry, x, 3);
+    add(
+        "rnn of conv_lstm cells, with its carry",
+        many(move |cx, xs| three(rnn_with(cx, &xs[0], 2, of_rows, o().num_feature_axes(2)))),
+    );
+    let of_pictures = |cx: &Scope, carry, x| conv_lstm_cell(cx, carry, x, (2, 2));
+    let ragged = move || o().num_feature_axes(3).seq_lengths(lengths());
+    add(
+        "rnn of conv_lstm cells, of several lengths",
+        many(move |cx, xs| three(rnn_with(cx, &xs[0], 2, of_pictures, ragged()))),
+    );
     add(
         "rnn of sequences of several lengths",
         many(move |cx, xs| three(rnn_with(cx, &xs[0], 4, lstm_cell, o().seq_lengths(lengths())))),

@@ -3,6 +3,7 @@
 mod attention;
 mod convolution;
 mod dropout;
+mod einsum;
 mod linear;
 mod normalization;
 mod pooling;
@@ -14,6 +15,7 @@ mod weights;
 pub use attention::*;
 pub use convolution::*;
 pub use dropout::*;
+pub use einsum::*;
 pub use linear::*;
 pub use normalization::*;
 pub use pooling::*;

@@ -1,13 +1,14 @@
 //! Recurrent layers: cells, and loops over them. Flax: `linen/recurrent.py`.
 
+use super::convolution::{ConvLayerOptions, ConvPadding, conv_with};
 use super::linear::{LinearOptions, linear_with};
-use crate::arguments::options;
+use crate::arguments::{Dims, options};
 use crate::control_flow::{ScanOptions, scan_with};
 use crate::core::array::Array;
 use crate::core::trace::{caller, with_location};
 use crate::dtype::DType;
 use crate::error::{Loc, OrThrow, throw};
-use crate::lax;
+use crate::lax::{self, Padding};
 use crate::nn::initializers::{self, Initializer};
 use crate::nn::{NamedTree, Scope, sigmoid};
 use crate::numpy;
@@ -24,8 +25,8 @@ options! {
         activation_fn: value Activation = |x| numpy::tanh(x),
         /// How the kernel of the input begins.
         kernel_init: value Initializer = initializers::lecun_normal(),
-        /// How the kernel of the hidden state begins. Flax begins with an orthogonal matrix.
-        recurrent_kernel_init: value Initializer = initializers::lecun_normal(),
+        /// How the kernel of the hidden state begins.
+        recurrent_kernel_init: value Initializer = initializers::orthogonal(),
         /// How the vectors that are added begin.
         bias_init: value Initializer = initializers::zeros(),
         /// Is the hidden state added to the sum?
@@ -42,8 +43,8 @@ options! {
         activation_fn: value Activation = |x| numpy::tanh(x),
         /// How kernels of the input begin.
         kernel_init: value Initializer = initializers::lecun_normal(),
-        /// How kernels of the hidden state begin. Flax begins with orthogonal matrices.
-        recurrent_kernel_init: value Initializer = initializers::lecun_normal(),
+        /// How kernels of the hidden state begin.
+        recurrent_kernel_init: value Initializer = initializers::orthogonal(),
         /// How the vectors that are added begin.
         bias_init: value Initializer = initializers::zeros(),
     }
@@ -169,6 +170,77 @@ pub fn lstm_cell_with(
     ((c, h.clone()), h)
 }
 
+options! {
+    /// Options of [`conv_lstm_cell_with`].
+    pub struct ConvLstmCellOptions {
+        /// Steps between windows; 1 if they are not given.
+        strides: optional_into Dims,
+        /// What the windows see beyond the borders.
+        padding: into ConvPadding = Padding::Same,
+        /// Are vectors added?
+        use_bias: value bool = true,
+    }
+}
+
+/// A step of long short-term memory whose input and state are pictures, `(c, h)` of `f32[batch.., height, width, features]`. Shi et al.
+/// 2015. Flax: `ConvLSTMCell`.
+///
+/// [`lstm_cell`] with convolutions in place of products, and `f = σ(… + 1)`: one convolution of the input, `ih/kernel` and `ih/bias`,
+/// and one of the state, `hh/kernel` and `hh/bias`, make `i`, `g`, `f` and `o` beside each other.
+///
+/// ```
+/// use raxla::nn::{self, Mode, RnnOptions, Scope};
+/// use raxla::{lax, random};
+///
+/// let films = lax::full([2, 10, 8, 8, 3], 0f32);
+/// let model = |cx: &Scope| {
+///     let cell = |cx: &Scope, carry, x| nn::conv_lstm_cell(cx, carry, x, (3, 3));
+///     nn::rnn_with(cx, &films, 4, cell, RnnOptions::new().num_feature_axes(3)).1
+/// };
+/// let params = nn::init(&random::key(0), model)?;
+/// assert_eq!(nn::apply(&params, Mode::eval(), model)?.shape(), [2, 10, 8, 8, 4]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`conv`](super::conv).
+#[track_caller]
+pub fn conv_lstm_cell(
+    cx: &Scope,
+    carry: (Array, Array),
+    x: Array,
+    kernel_size: impl Into<Dims>,
+) -> ((Array, Array), Array) {
+    conv_lstm_cell_with(cx, carry, x, kernel_size, ConvLstmCellOptions::new())
+}
+
+/// [`conv_lstm_cell`], with options.
+///
+/// # Errors
+/// As [`conv_lstm_cell`].
+#[track_caller]
+pub fn conv_lstm_cell_with(
+    cx: &Scope,
+    carry: (Array, Array),
+    x: Array,
+    kernel_size: impl Into<Dims>,
+    options: ConvLstmCellOptions,
+) -> ((Array, Array), Array) {
+    let (c, h) = carry;
+    let n = features_of("conv_lstm_cell", &h);
+    let window: Dims = kernel_size.into();
+    let mut conv = ConvLayerOptions::new().padding(options.padding).use_bias(options.use_bias);
+    if let Some(strides) = options.strides {
+        conv = conv.strides(strides);
+    }
+    let gates = conv_with(&cx.at("ih"), x, 4 * n, window.clone(), conv.clone())
+        + conv_with(&cx.at("hh"), h, 4 * n, window, conv);
+    let [i, g, f, o]: [Array; 4] = numpy::split(gates, 4, -1);
+    let c = sigmoid(f + 1.0) * c + sigmoid(i) * numpy::tanh(g);
+    let h = sigmoid(o) * numpy::tanh(&c);
+    ((c, h.clone()), h)
+}
+
 /// What [`rnn`] begins with: a number of features, for zeros, or the carry itself.
 pub trait InitialCarry<C> {
     /// The carry, for sequences of a batch of this shape.
@@ -215,6 +287,8 @@ options! {
         /// How many elements of each sequence count: `i32[batch..]`. The carry is that after the last of them; results beyond are of no
         /// use.
         seq_lengths: optional_into Array,
+        /// How many axes behind that of time belong to an element of the sequence: that of features, and those of space.
+        num_feature_axes: value usize = 1,
         /// Steps in one turn of the compiled loop.
         unroll: value usize = 1,
     }
@@ -288,13 +362,19 @@ where
     C: Pytree + Clone,
     O: Output<Tree = (C, Array)>,
 {
-    if xs.ndim() < 2 {
-        throw!(Shape, "rnn: the input has an axis of time and one of features, got {}", xs.aval());
+    let n = options.num_feature_axes;
+    if n == 0 || xs.ndim() <= n {
+        let space = if n > 1 { format!(", and {} of space", n - 1) } else { String::new() };
+        throw!(
+            Shape,
+            "rnn: the input has an axis of time and one of features{space}, got {} (num_feature_axes is {n})",
+            xs.aval()
+        );
     }
-    let time = if options.time_major { 0 } else { xs.ndim() - 2 };
+    let time = if options.time_major { 0 } else { xs.ndim() - 1 - n };
     let xs = numpy::moveaxis(xs, time, 0);
-    let (steps, batch) = (xs.shape()[0], &xs.shape()[1..xs.ndim() - 1]);
-    let init = carry.carry(batch, cx.mode().to_compute(&xs).dtype());
+    let (steps, batch) = (xs.shape()[0], &xs.shape()[1..xs.ndim() - n]);
+    let init = carry.carry(&xs.shape()[1..xs.ndim() - 1], cx.mode().to_compute(&xs).dtype());
     let here = caller();
     let step = |cx: &Scope, carry: C, x: Array| with_location(here, || cell(cx, carry, x).into_result());
     if cx.is_initial() {

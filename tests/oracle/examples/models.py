@@ -23,7 +23,7 @@ def key_of(key, path, count=None):
 
 
 def draw(key, model, *args, initializers, **kwargs):
-    """Flax's variables, with parameters drawn from raxla's keys; `initializers` are by the last name of a path."""
+    """Flax's variables, with parameters drawn from raxla's keys; `initializers` are by the last name of a path, or by the last two."""
     shapes = jax.eval_shape(functools.partial(model.init, **kwargs), jax.random.key(0), *args)
 
     def one(path, like):
@@ -34,7 +34,8 @@ def draw(key, model, *args, initializers, **kwargs):
             # Of several heads: drawn as a matrix, whose columns are the result's features.
             shape = (-1, shape[2]) if names[-2] == "out" else (shape[0], -1)
             shape = np.empty(like.shape, bool).reshape(shape).shape
-        return initializers[name](own, shape, like.dtype).reshape(like.shape)
+        init = initializers.get("/".join(names[-2:]), initializers[name])
+        return init(own, shape, like.dtype).reshape(like.shape)
 
     params = jax.tree_util.tree_map_with_path(one, shapes["params"])
     rest = {name: shapes[name] for name in shapes if name != "params"}

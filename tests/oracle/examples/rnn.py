@@ -49,6 +49,7 @@ train_x, train_y, test_x, test_y = images[:n], labels[:n], images[n:], labels[n:
 
 init_key, key = jax.random.split(jax.random.key(0))
 initializers = {"kernel": nn.initializers.lecun_normal(), "bias": nn.initializers.zeros}
+initializers |= {f"{gate}/kernel": nn.initializers.orthogonal() for gate in ("hr", "hz", "hn")}
 params, _ = models.draw(init_key, model, train_x, initializers=initializers)
 print("parameters:", models.count(params))
 batches = n // BATCH
