@@ -375,6 +375,13 @@ fn cases() -> Result<Vec<Case>> {
         case("compile", "compile the step of a 4-layer transformer", 1, 1.0, compile::case(false)),
         case("compile_dropout", "compile the same with dropout", 1, 1.0, compile::case(true)),
         case("tutorial", "the tutorial's update, a step", 5000, 1.0, tutorial()?),
+        case(
+            "init",
+            "draw the parameters of a 12-layer decoder, compiling included",
+            1,
+            10.0,
+            models::init(),
+        ),
         case("char_lm", "the example `char_lm`, a training step", 4, 1.0, char_lm()?),
         case("digits_cnn", "the example `digits_cnn`, an epoch of 23 steps", 2, 1.0, digits_cnn()?),
     ])

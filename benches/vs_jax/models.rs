@@ -1,8 +1,11 @@
 //! Models whose gradients are traced and lowered: ResNet-18 with batch normalisation, and a recurrent network under `scan`.
-//! `worker.py` has the same in JAX.
+//! A decoder of twelve layers whose parameters are drawn. `worker.py` has the same in JAX and Flax.
 
+use std::time::{Duration, Instant};
+
+use raxla::nn::{MultiHeadAttentionOptions, Scope};
 use raxla::prelude::*;
-use raxla::{lax, nn, numpy as jnp};
+use raxla::{lax, nn, numpy as jnp, random};
 
 #[derive(Pytree, Clone, Debug)]
 pub struct ConvNorm {
@@ -98,4 +101,36 @@ pub fn rnn_loss(p: &Rnn, xs: &Array, ys: &Array) -> Result<Array> {
 pub fn rnn_args() -> (Rnn, Array, Array) {
     let params = Rnn { from_input: ones(&[16, 32]), from_state: ones(&[32, 32]), bias: ones(&[32]) };
     (params, ones(&[20, 8, 16]), ones(&[20, 8, 32]))
+}
+
+/// Tokens `i32[batch, t]` to logits.
+fn decoder(cx: &Scope, tokens: &Array) -> Array {
+    let mut x = nn::embed(&cx.at("token"), tokens, 1000, 256);
+    for i in 0..12 {
+        let cx = cx.at(format!("block_{i}"));
+        let normed = nn::layer_norm(&cx.at("norm1"), &x);
+        let causal = MultiHeadAttentionOptions::new().is_causal(true);
+        x += nn::multi_head_attention_with(&cx.at("attention"), normed, 4, causal);
+        let hidden = nn::gelu(nn::linear(&cx.at("up"), nn::layer_norm(&cx.at("norm2"), &x), 1024));
+        x += nn::linear(&cx.at("down"), hidden, 256);
+    }
+    nn::linear(&cx.at("head"), nn::layer_norm(&cx.at("norm"), x), 1000)
+}
+
+/// Times `init` as a program's first: nothing that was compiled before is kept.
+pub fn init() -> Box<dyn FnMut(u32) -> Result<Duration>> {
+    let tokens = jnp::zeros(([8, 64], DType::I32));
+    Box::new(move |iterations| {
+        let mut total = Duration::ZERO;
+        for _ in 0..iterations {
+            raxla::clear_caches();
+            let start = Instant::now();
+            let params = nn::init(&random::key(0), |cx| decoder(cx, &tokens))?;
+            for leaf in tree::leaves(&params) {
+                leaf.block_until_ready()?;
+            }
+            total += start.elapsed();
+        }
+        Ok(total)
+    })
 }

@@ -249,6 +249,32 @@ class Compiling:
         return total
 
 
+class Initialising:
+    """Times Flax's `init` as a program's first: nothing that was compiled before is kept."""
+
+    def run(self, iterations):
+        from flax import linen as nn
+
+        class Decoder(nn.Module):
+            @nn.compact
+            def __call__(self, tokens):
+                x = nn.Embed(1000, 256, name="token")(tokens)
+                mask = nn.make_causal_mask(tokens)
+                for _ in range(12):
+                    x = x + nn.MultiHeadDotProductAttention(4)(nn.LayerNorm()(x), mask=mask)
+                    x = x + nn.Dense(256)(nn.gelu(nn.Dense(1024)(nn.LayerNorm()(x))))
+                return nn.Dense(1000)(nn.LayerNorm()(x))
+
+        tokens = jnp.zeros((8, 64), jnp.int32)
+        total = 0
+        for _ in range(iterations):
+            jax.clear_caches()
+            start = time.perf_counter_ns()
+            jax.block_until_ready(Decoder().init(jax.random.key(0), tokens))
+            total += time.perf_counter_ns() - start
+        return total
+
+
 def char_lm():
     import char_lm as example
 
@@ -316,6 +342,7 @@ CASES = {
     "compile": lambda: Compiling(False),
     "compile_dropout": lambda: Compiling(True),
     "tutorial": tutorial,
+    "init": Initialising,
     "char_lm": char_lm,
     "digits_cnn": digits_cnn,
 }
@@ -329,7 +356,7 @@ def main():
         if name not in made:
             made[name] = CASES[name]()
         case = made[name]
-        if isinstance(case, (Increment, Lowering, Compiling)):
+        if isinstance(case, (Increment, Lowering, Compiling, Initialising)):
             print(case.run(int(iterations)), flush=True)
             continue
         step, wait = case

@@ -29,7 +29,7 @@ fn product(x: &Array, y: &Array, precision: Precision) -> Array {
 }
 
 options! {
-    /// Options of [`power_iteration_with`] and [`power_iteration_of`].
+    /// Options of [`power_iteration_with`] and [`power_iteration_of_with`].
     pub struct PowerIterationOptions {
         /// The vector to begin with; of a matrix, one is drawn if it is not given. [`power_iteration_of`] does not look at it.
         v0: optional_into Array,
@@ -77,7 +77,7 @@ pub fn power_iteration_with(matrix: impl Into<Array>, options: PowerIterationOpt
             random::uniform_with(&key, ([n], matrix.dtype()), UniformOptions::new().minval(-1.0).maxval(1.0))
         });
         let precision = options.precision;
-        power_iteration_of(|v: Array| product(&matrix, &v, precision), v0, options).or_throw()
+        power_iteration_of_with(|v: Array| product(&matrix, &v, precision), v0, options).or_throw()
     })
 }
 
@@ -85,12 +85,11 @@ pub fn power_iteration_with(matrix: impl Into<Array>, options: PowerIterationOpt
 /// of `v0`, which the iterations begin with.
 ///
 /// ```
-/// use raxla::{optim::{self, PowerIterationOptions}, prelude::*};
+/// use raxla::{optim, prelude::*};
 ///
 /// let (value, _) = optim::power_iteration_of(
 ///     |(x, y): (Array, Array)| (&x * 2.0 + &y, x + y * 2.0),
 ///     (Array::from(1.0f32), Array::from(0.5f32)),
-///     PowerIterationOptions::new(),
 /// )?;
 /// assert!((value.item::<f32>()? - 3.0).abs() < 1e-5);
 /// # Ok::<(), raxla::Error>(())
@@ -100,6 +99,18 @@ pub fn power_iteration_with(matrix: impl Into<Array>, options: PowerIterationOpt
 /// Those of the function; a result of another structure.
 #[track_caller]
 pub fn power_iteration_of<T: Pytree, O: Output<Tree = T>>(
+    matrix: impl FnMut(T) -> O,
+    v0: T,
+) -> Result<(Array, T)> {
+    power_iteration_of_with(matrix, v0, PowerIterationOptions::new())
+}
+
+/// [`power_iteration_of`] by options.
+///
+/// # Errors
+/// As [`power_iteration_of`].
+#[track_caller]
+pub fn power_iteration_of_with<T: Pytree, O: Output<Tree = T>>(
     mut matrix: impl FnMut(T) -> O,
     v0: T,
     options: PowerIterationOptions,

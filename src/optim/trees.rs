@@ -229,47 +229,57 @@ pub enum MixedDtypes {
     Lowest,
 }
 
+options! {
+    /// Options of [`tree_dtype_with`].
+    pub struct TreeDtypeOptions {
+        /// What to say of several dtypes; they are refused, if it is not given.
+        mixed_dtype_handler: optional MixedDtypes,
+    }
+}
+
 /// The dtype of all leaves of a tree; JAX's default for one without leaves. Optax: `optax.tree.dtype`.
 ///
 /// # Panics
-/// `tree_dtype: requires leaves of one dtype, got f32, and i32 at 1: tree_dtype_of_mixed takes others`, at the caller's line.
+/// `tree_dtype: requires leaves of one dtype, got f32, and i32 at 1: tree_dtype_with takes others`, at the caller's line.
 #[track_caller]
 pub fn tree_dtype<T: Pytree>(tree: &T) -> DType {
-    let leaves = tree::leaves_with_path(tree);
-    let Some((_, first)) = leaves.first() else { return canonicalize(DType::F64, x64_enabled()) };
-    if let Some((path, other)) = leaves.iter().find(|(_, x)| x.dtype() != first.dtype()) {
-        throw!(
-            DType,
-            "tree_dtype: requires leaves of one dtype, got {}, and {} at {path}: tree_dtype_of_mixed takes others",
-            first.dtype(),
-            other.dtype()
-        );
-    }
-    first.dtype()
+    tree_dtype_with(tree, TreeDtypeOptions::new())
 }
 
-/// [`tree_dtype`] of a tree whose leaves have several dtypes. Optax: the argument `mixed_dtype_handler`.
+/// [`tree_dtype`], of leaves that may have several.
 ///
 /// ```
-/// use raxla::{Array, DType, optim::{self, MixedDtypes}};
+/// use raxla::{Array, DType, optim::{self, MixedDtypes, TreeDtypeOptions}};
 ///
 /// let tree = (Array::from([1.0f32]), Array::from([1i32]));
-/// assert_eq!(optim::tree_dtype_of_mixed(&tree, MixedDtypes::Lowest), DType::I32);
+/// let lowest = TreeDtypeOptions::new().mixed_dtype_handler(MixedDtypes::Lowest);
+/// assert_eq!(optim::tree_dtype_with(&tree, lowest), DType::I32);
 /// ```
 ///
 /// # Panics
-/// `tree_dtype_of_mixed: neither of i32 and u32 is promoted to the other` for the highest and the lowest, at the caller's line.
+/// As [`tree_dtype`]; `tree_dtype: neither of i32 and u32 is promoted to the other` for the highest and the lowest.
 #[track_caller]
-pub fn tree_dtype_of_mixed<T: Pytree>(tree: &T, mixed_dtype_handler: MixedDtypes) -> DType {
-    let mut dtypes = tree::leaves(tree).into_iter().map(|x| x.dtype());
-    let Some(mut dtype) = dtypes.next() else { return canonicalize(DType::F64, x64_enabled()) };
-    for other in dtypes {
+pub fn tree_dtype_with<T: Pytree>(tree: &T, options: TreeDtypeOptions) -> DType {
+    let leaves = tree::leaves_with_path(tree);
+    let Some((_, first)) = leaves.first() else { return canonicalize(DType::F64, x64_enabled()) };
+    let mut dtype = first.dtype();
+    for (path, other) in &leaves[1..] {
+        let other = other.dtype();
+        let Some(handler) = options.mixed_dtype_handler else {
+            if other != dtype {
+                throw!(
+                    DType,
+                    "tree_dtype: requires leaves of one dtype, got {dtype}, and {other} at {path}: tree_dtype_with takes others"
+                );
+            }
+            continue;
+        };
         let both = promote_types((dtype, false), (other, false), x64_enabled()).0;
         let (higher, lower) = if both == dtype { (dtype, other) } else { (other, dtype) };
-        if mixed_dtype_handler != MixedDtypes::Promote && both != higher {
-            throw!(DType, "tree_dtype_of_mixed: neither of {dtype} and {other} is promoted to the other");
+        if handler != MixedDtypes::Promote && both != higher {
+            throw!(DType, "tree_dtype: neither of {dtype} and {other} is promoted to the other");
         }
-        dtype = match mixed_dtype_handler {
+        dtype = match handler {
             MixedDtypes::Promote => both,
             MixedDtypes::Highest => higher,
             MixedDtypes::Lowest => lower,

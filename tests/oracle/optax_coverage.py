@@ -27,7 +27,7 @@ ALIASES = {
     "tree.scale": "tree_scale", "tree.add_scale": "tree_add_scale", "tree.vdot": "tree_vdot", "tree.norm": "global_norm, tree_norm_with",
     "tree.zeros_like": "zeros_like", "tree.full_like": "full_like", "tree.cast": "tree::map", "tree.cast_like": "tree::map2",
     "tree.real": "tree::map", "tree.conj": "tree::map", "tree.clip": "tree::map", "tree.ones_like": "tree::map",
-    "tree.allclose": "tree_allclose", "tree.batch_shape": "tree_batch_shape", "tree.dtype": "tree_dtype, tree_dtype_of_mixed",
+    "tree.allclose": "tree_allclose", "tree.batch_shape": "tree_batch_shape", "tree.dtype": "tree_dtype, tree_dtype_with",
     "tree.random_like": "tree_random_like", "tree.split_key_like": "tree_split_key_like", "tree.map_params": "tree_map_params",
     "tree.get_all_with_path": "AnyTree::find_all", "tree.unwrap_random_key_data": "no need: the leaf of a Key is its data",
     "tree.bias_correction": "bias_correction", "tree.update_moment": "update_moment", "tree.update_infinity_moment": "update_infinity_moment",

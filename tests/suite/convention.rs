@@ -74,6 +74,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("collapse", "dimensions"),
     // JAX's names.
     ("select_n", ""),
+    // What the function gives.
+    ("tree_dtype", ""),
+    // An argument of a function of the user's.
+    ("tree_map_params", "f"),
 ];
 
 /// Functions without a short form: what their options hold is rarely left out.

@@ -52,7 +52,7 @@ pub const ALGORITHMS: &[(&str, Function)] = &[
     ("power_iteration_of", |x| {
         let product = |(a, b): Pair| (2.0 * &a + jnp::sum(&b, ..), a + 3.0 * b);
         let (value, vector) =
-            power_iteration_of(product, pair(x), PowerIterationOptions::new().num_iters(20)).unwrap();
+            power_iteration_of_with(product, pair(x), PowerIterationOptions::new().num_iters(20)).unwrap();
         vec![value, vector.0, vector.1]
     }),
     ("matrix_inverse_pth_root 1", |x| inverse_root(x, 1)),

@@ -291,12 +291,14 @@ fn dtypes_of_trees_are_those_of_optax() {
     for case in fixture("dtype") {
         let tree: Vec<Array> =
             names(&case["names"]).into_iter().map(|name| jnp::zeros((2, dtype(name)))).collect();
-        let ours = match case["handler"].as_str() {
-            None => raxla::try_(|| tree_dtype(&tree)),
-            Some("promote") => raxla::try_(|| tree_dtype_of_mixed(&tree, MixedDtypes::Promote)),
-            Some("highest") => raxla::try_(|| tree_dtype_of_mixed(&tree, MixedDtypes::Highest)),
-            _ => raxla::try_(|| tree_dtype_of_mixed(&tree, MixedDtypes::Lowest)),
+        let by = |handler| TreeDtypeOptions::new().mixed_dtype_handler(handler);
+        let options = match case["handler"].as_str() {
+            None => TreeDtypeOptions::new(),
+            Some("promote") => by(MixedDtypes::Promote),
+            Some("highest") => by(MixedDtypes::Highest),
+            _ => by(MixedDtypes::Lowest),
         };
+        let ours = raxla::try_(|| tree_dtype_with(&tree, options.clone()));
         if let Err(e) = &ours {
             assert_eq!(e.kind(), ErrorKind::DType, "{e}");
             assert!(e.location().is_some_and(|loc| loc.file().ends_with("functions.rs")), "{e:?}");
