@@ -44,6 +44,10 @@
 //! | [`DeletedBuffer`](ErrorKind::DeletedBuffer) | the array was donated | clone it, or pass it by reference |
 //! | [`Plugin`](ErrorKind::Plugin) | which plugin was looked for, where, and what to install | |
 //! | [`Compile`](ErrorKind::Compile), [`Runtime`](ErrorKind::Runtime) | what XLA says | |
+//! | [`FloatingPoint`](ErrorKind::FloatingPoint) | which operation gave NaN, or an infinite value | |
+//! | [`Disallowed`](ErrorKind::Disallowed) | what would have happened, and which setting forbids it | |
+//! | [`KeyReuse`](ErrorKind::KeyReuse) | which function used a key again, and which used it first, with both lines | [`random::split()`](crate::random::split()) |
+//! | [`FailedCheck`](ErrorKind::FailedCheck) | what a [`check`](crate::experimental::checkify::check) says | |
 //! | [`Internal`](ErrorKind::Internal) | a bug in raxla | report it |
 //!
 //! ```
@@ -120,6 +124,17 @@ pub enum ErrorKind {
     Compile,
     /// XLA failed while running a program or moving data.
     Runtime,
+    /// A result that is not a number, or infinite, while [`debug_nans`](crate::config::set_debug_nans) or
+    /// [`debug_infs`](crate::config::set_debug_infs) is on (JAX: `FloatingPointError`).
+    FloatingPoint,
+    /// What a setting forbids: [`no_tracing`](crate::config::set_no_tracing), [`no_execution`](crate::config::set_no_execution),
+    /// [`transfer_guard`](crate::config::set_transfer_guard) (JAX: `RuntimeError`).
+    Disallowed,
+    /// A key that is used twice, while [`debug_key_reuse`](crate::config::set_debug_key_reuse) is on (JAX: `KeyReuseError`).
+    KeyReuse,
+    /// A [`checkify::check`](crate::experimental::checkify::check) that does not hold, or another error that `checkify` looked for
+    /// (JAX: `checkify.JaxRuntimeError`).
+    FailedCheck,
     /// Something that raxla or the plugin below cannot do.
     Unimplemented,
     /// Reading or writing a file.
@@ -292,14 +307,25 @@ thread_local! {
     static BEHALF: Cell<Option<Loc>> = const { Cell::new(None) };
 }
 
-fn on_behalf<R>(loc: Option<Loc>, body: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Loc>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            BEHALF.set(self.0);
-        }
+/// Code runs on behalf of another line as long as this is there. It is not generic, as nothing is that many closures go through.
+struct Behalf {
+    before: Option<Loc>,
+}
+
+impl Behalf {
+    fn enter(loc: Option<Loc>) -> Self {
+        Behalf { before: BEHALF.replace(loc) }
     }
-    let _restore = Restore(BEHALF.replace(loc));
+}
+
+impl Drop for Behalf {
+    fn drop(&mut self) {
+        BEHALF.set(self.before);
+    }
+}
+
+fn on_behalf<R>(loc: Option<Loc>, body: impl FnOnce() -> R) -> R {
+    let _restore = Behalf::enter(loc);
     body()
 }
 
@@ -360,6 +386,13 @@ pub fn try_<T>(f: impl FnOnce() -> T) -> Result<T> {
 
 /// Runs the body of a transformation: what it [`throw`]s comes back as `Err`. A panic of the user's own goes on.
 pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let (mut body, mut result) = (Some(body), None);
+    caught(&mut || result = body.take().map(|body| body()))?;
+    result.unwrap_or_else(|| bail!(Internal, "a body that did not run"))
+}
+
+/// [`catch`] of what gives its result otherwise: compiled once, and not for each closure.
+fn caught(body: &mut dyn FnMut()) -> Result<()> {
     struct Depth;
     impl Drop for Depth {
         fn drop(&mut self) {
@@ -372,7 +405,7 @@ pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
     drop(depth);
     match result {
-        Ok(result) => result,
+        Ok(()) => Ok(()),
         Err(payload) => match payload.downcast::<Thrown>() {
             Ok(thrown) => Err(thrown.0),
             Err(payload) => std::panic::resume_unwind(payload),

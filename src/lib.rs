@@ -34,17 +34,22 @@
 //! | `jax.jit`, `grad`, `value_and_grad`, `vmap`, `jvp`, `vjp`, `linearize`, `hessian`, … | [`jit`], [`grad`], [`value_and_grad`], [`vmap`], [`jvp`], [`vjp`], [`linearize`]; all of them, with options, in [`api`] |
 //! | `argnums`, `has_aux`, `holomorphic`, `in_axes` … | [`GradOptions`](api::GradOptions), [`VmapOptions`](api::VmapOptions) |
 //! | functions of functions | [`signature`]: what can be transformed, also when it is returned, boxed, generic or borrows; [`capture!`] |
-//! | `jax.checkpoint`, `custom_jvp`, `custom_vjp` | [`checkpoint`], [`custom_derivatives`] |
+//! | `jax.checkpoint`, `jax.checkpoint_policies`, `checkpoint_name` | [`checkpoint`], [`checkpoint_policies`], [`checkpoint_name`] |
+//! | `custom_jvp`, `custom_vjp`, `custom_gradient`, `closure_convert` | [`custom_derivatives`] |
+//! | `jax.custom_batching` | [`custom_batching`] |
+//! | `jax.new_ref`, `jax.Ref`, `jax.ref` | [`new_ref`], [`Ref`], [`refs`]: arrays that are replaced in place |
 //! | `jax.make_jaxpr`, `jit(f).lower(..).compile()` | [`make_jaxpr`], [`api::aot`] |
 //! | `jax.numpy` | [`numpy`], often as `use raxla::numpy as jnp`; operators and methods of [`Array`] |
 //! | `jax.lax`, control flow included | [`lax`] |
 //! | `jax.nn` | [`nn`] |
 //! | `jax.random`; `jax.random.key` | [`random`]; [`random::key`](random::key()), of the type [`Key`](random::Key) |
+//! | `jax.scipy` | [`scipy`] |
 //! | Optax; `clu.metrics`, `flax.nnx.metrics` | [`optim`]; [`metrics`] |
 //! | `orbax.checkpoint`; `clu.metric_writers`, progress bars, learning curves; `torchvision.utils.save_image` | `io`, behind the feature of that name; `train`, behind `train`, `progress` and `plot` |
 //! | `jax.tree_util`, `jax.tree.map` | [`tree`]; a type of yours becomes a tree by [`macro@Pytree`] |
 //! | `static_argnums` | [`Static`](tree::Static), `#[pytree(static)]` |
 //! | `donate_argnums` | nothing to write: an argument taken by value is donated |
+//! | `jax.experimental.checkify` | [`experimental::checkify`] |
 //! | `jax.config`, `jax.enable_x64` | [`config`] |
 //! | `jax.devices`, `jax.device_put` | [`devices`], [`device_put`] |
 //! | `jax.errors` | [`error`](mod@error): kinds, when it panics and when it is an `Err` ([`try_`]), how to measure time |
@@ -90,12 +95,16 @@ pub mod callback;
 mod calls;
 pub(crate) mod control_flow;
 pub mod core;
+pub mod custom_batching;
 pub mod custom_derivatives;
 #[cfg(feature = "data")]
 pub mod data;
 pub mod debug;
 pub mod dtype;
+pub mod dtypes;
 pub mod error;
+pub mod experimental;
+pub mod image;
 pub(crate) mod interpreters;
 #[cfg(feature = "io")]
 pub mod io;
@@ -106,50 +115,55 @@ pub mod mlir;
 pub mod models;
 pub mod nn;
 pub mod numpy;
+pub mod ops;
 pub mod optim;
 pub mod pjrt;
 pub mod prelude;
 pub mod random;
+pub mod refs;
+pub mod scipy;
 pub mod signature;
+pub(crate) mod state;
 #[cfg(any(feature = "train", feature = "progress", feature = "plot"))]
 pub mod train;
 pub mod tree;
 
-pub use api::{grad, jit, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap};
+pub use api::{
+    devices, ensure_compile_time_eval, fwd_and_bwd, grad, jit, jvp, linearize, make_jaxpr, named_call,
+    value_and_grad, vjp, vmap,
+};
 pub use arguments::{Axes, Axis, Dims, NewDims, OptAxis, ShapeDtype, Shifts};
 pub use callback::{io_callback, io_callback_with, pure_callback, pure_callback_with};
-pub use calls::checkpoint::checkpoint;
+pub use calls::checkpoint::{CheckpointOptions, checkpoint, checkpoint_with};
+pub use calls::checkpoint_policies;
 pub use core::array::{Array, Element};
 pub use core::aval::ShapedArray;
 pub use core::cache::clear_caches;
 pub use core::config;
+pub use core::name_stack::named_scope;
 pub use core::runtime_tokens::effects_barrier;
 pub use core::scalar::Scalar;
 pub use core::sharding;
-pub use custom_derivatives::{custom_jvp, custom_vjp};
+pub use custom_derivatives::{closure_convert, custom_gradient, custom_jvp, custom_vjp};
 pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result, try_};
+pub use lax::checkpoint_name::checkpoint_name;
 pub use lax::device_put::device_put;
 /// `#[derive(Pytree)]`, and the trait of the same name.
 pub use raxla_derive::Pytree;
+pub use refs::{Ref, empty_ref, free_ref, freeze, new_ref};
 pub use tree::Pytree;
 
 // Their types are those of elements, of scalars, and of shapes.
 #[doc(no_inline)]
 pub use {half, num_complex, smallvec};
 
-/// The devices of the default platform. Eager operations and `jit` run on the first, unless [`device_put`] or
-/// [`config::with_default_device`] says otherwise. JAX: `jax.devices()`.
-///
-/// ```
-/// assert!(!raxla::devices()?.is_empty());
-/// # Ok::<(), raxla::Error>(())
-/// ```
-///
-/// # Errors
-/// No platform could be initialised; the message says why for each.
-pub fn devices() -> Result<Vec<pjrt::Device>> {
-    Ok(pjrt::discovery::default_client()?.devices())
+/// What derivatives keep, and what they compute again. JAX: `jax.ad_checkpoint`.
+pub mod ad_checkpoint {
+    pub use crate::api::{print_saved_residuals, saved_residuals};
+    pub use crate::calls::checkpoint::{CheckpointOptions, checkpoint, checkpoint_with};
+    pub use crate::calls::checkpoint_policies;
+    pub use crate::lax::checkpoint_name::checkpoint_name;
 }
 
 /// The code in README.md, some of which needs features.

@@ -11,10 +11,11 @@ use crate::api::jit::JitFn;
 use crate::api::program::{CompiledFn, Lowering, TracedFn, leaf_name};
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
+use crate::core::config::no_execution;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::placement;
 use crate::core::sharding::Sharding;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, err};
 use crate::pjrt::Executable;
 use crate::signature::{Call, FlatArgs, FlatFn, Signature, Take, made_of_result};
 use crate::tree::{self, Token, first_difference};
@@ -47,13 +48,20 @@ impl<S: Signature> Traced<S> {
     /// # Errors
     /// A primitive that cannot be lowered.
     pub fn lower(self) -> Result<Lowered<S>> {
+        let traced = match self.traced.jaxpr.has_refs() {
+            true if self.traced.takes_refs() => bail!(
+                Unimplemented,
+                "{}: lowering by hand of a function that takes or captures array references",
+                self.function.name()
+            ),
+            true => self.traced.discharged()?.traced,
+            false => self.traced,
+        };
         // Where there is no device, or several are asked for, the module is one for any platform.
-        let target = self.traced.in_shardings(&self.function.name(), &self.args).ok();
-        let lowering = self
-            .function
-            .lowering(&self.traced, &self.args, target, true)
-            .map_err(|e| e.at(self.args.caller))?;
-        Ok(Lowered::new(self.function.name(), lowering, self.traced, self.args))
+        let target = traced.in_shardings(&self.function.name(), &self.args).ok();
+        let lowering =
+            self.function.lowering(&traced, &self.args, target, true).map_err(|e| e.at(self.args.caller))?;
+        Ok(Lowered::new(self.function.name(), lowering, traced, self.args))
     }
 }
 
@@ -110,6 +118,11 @@ impl<S: Signature> Lowered<S> {
         let call = Call::new(move |mut args: FlatArgs| {
             let checked = check(&tokens, &avals, &args).and_then(|()| check_placement(&run, &traced, &args));
             checked.map_err(|e| e.at(args.caller))?;
+            if no_execution() {
+                let error =
+                    err!(Disallowed, "a compiled function would be executed, and no_execution is set");
+                return Err(error.at(args.caller));
+            }
             let call = |take: Take<'_>| {
                 let take = |leaves: &mut dyn Iterator<Item = Array>| take(&traced.out_tree, leaves);
                 run.run(&traced.consts, &mut args.leaves, take).map_err(|e| e.at(args.caller))

@@ -1,18 +1,24 @@
 //! Derivatives of functions of trees. JAX: `jax.grad`, `jax.jvp`, `jax.vjp`, `jax.linearize`, `jax.jacfwd` …
 
+mod fwd_and_bwd;
 mod grad;
 mod jacobian;
 mod jvp;
 mod options;
 
+pub use fwd_and_bwd::{VjpResiduals, fwd_and_bwd, fwd_and_bwd_with};
 pub use grad::{grad, grad_with, value_and_grad, value_and_grad_with};
 pub use jacobian::{hessian, hessian_with, jacfwd, jacfwd_with, jacrev, jacrev_with};
 pub use jvp::{jvp, jvp_with, linear_transpose, linearize, linearize_with, vjp, vjp_with};
 pub use options::{Argnum, Argnums, Aux, GradOptions, HasAux, JvpOptions, NoAux, Wrt};
 
 use crate::core::array::Array;
+use crate::core::aval::ShapedArray;
+use crate::custom_derivatives::symbolic_zero;
+use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::linearize::{self as linearization, Linear};
+use crate::lax;
 use crate::signature::{FlatArgs, FlatFn, Fun, Signature, Traceable};
 use crate::tree::{TreeDef, leaf_paths};
 
@@ -36,6 +42,14 @@ type ValueAndGrad<'f, M, F, W, A> =
 
 /// Linearises `f` in the leaves marked in `nonzero`.
 fn linearize_flat(f: &dyn FlatFn, args: &FlatArgs, nonzero: &[bool]) -> Result<(Linear, TreeDef)> {
+    if let Some(i) = (0..nonzero.len()).find(|i| nonzero[*i] && args.leaves[*i].aval().is_ref()) {
+        bail!(
+            Differentiation,
+            "differentiation with respect to an array reference is not supported in reverse mode, since the gradient would have to be \
+             accumulated in a reference too: leaf {i} of the arguments is {}. Differentiate with respect to arrays, or use jvp",
+            args.leaves[i].aval()
+        );
+    }
     linearization::linearize(
         |leaves| {
             let out = f.call(args.with_leaves(leaves))?;
@@ -53,6 +67,47 @@ fn mark(args: &FlatArgs, wrt: &[usize]) -> Vec<bool> {
         marks[*i] = args.leaves[*i].dtype().is_inexact();
     }
     marks
+}
+
+/// A derivative as users get it, of what has this type: one that is not there is zeros, or `float0` for integers and booleans.
+fn derivative(found: Option<Array>, of: &ShapedArray) -> Array {
+    match found {
+        Some(x) => x,
+        None if of.dtype().is_inexact() => lax::zeros_like_aval(of),
+        None => symbolic_zero(of.tangent()),
+    }
+}
+
+/// Tangents must have the shape and dtype of what they are tangents of, those of integers and booleans `float0`.
+fn check_tangents(what: &str, primals: &[ShapedArray], tangents: &[Array]) -> Result<()> {
+    check_cotangents(what, primals, tangents)?;
+    for (i, (x, dx)) in primals.iter().zip(tangents).enumerate() {
+        if !x.dtype().is_inexact() && dx.dtype() != DType::Float0 {
+            bail!(
+                Differentiation,
+                "{what} {i} must be float0, for {x} has no derivative: it is {}. custom_derivatives::zero_from_primal gives it",
+                dx.aval()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Cotangents must have the shape and dtype of what they belong to; of integers and booleans any dtype will do, as in JAX.
+fn check_cotangents(what: &str, primals: &[ShapedArray], tangents: &[Array]) -> Result<()> {
+    for (i, (x, dx)) in primals.iter().zip(tangents).enumerate() {
+        if x.is_ref() != dx.aval().is_ref()
+            || x.shape() != dx.shape()
+            || (x.dtype() != dx.dtype() && x.dtype().is_inexact())
+        {
+            bail!(
+                Differentiation,
+                "{what} {i} must have the type of what it belongs to: it is {}, for {x}",
+                dx.aval()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// JAX: `_check_input_dtype_grad`, `_check_input_dtype_jacfwd`.

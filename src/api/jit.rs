@@ -3,6 +3,7 @@
 mod cache;
 mod function;
 mod key;
+mod with_refs;
 
 use std::any::TypeId;
 use std::fmt;

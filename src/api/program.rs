@@ -13,7 +13,7 @@ use crate::core::aval::ShapedArray;
 use crate::core::config::{self, Config};
 use crate::core::effects::Effects;
 use crate::core::eval::{BufferRef, buffer_on, compile_module};
-use crate::core::jaxpr::{ClosedJaxpr, Jaxpr};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Parameter};
 use crate::core::lowering::{LoweringCtx, Module};
 use crate::core::placement::{self, InShardings};
 use crate::core::runtime_tokens::Launch;
@@ -21,6 +21,7 @@ use crate::core::sharding::{Sharding, Shards};
 use crate::core::work;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
+use crate::interpreters::discharge::{check_aliases, check_returned, discharge_jaxpr};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
 use crate::pjrt::Executable;
@@ -36,6 +37,18 @@ pub(crate) struct TracedFn {
     /// The settings it was traced under, which hold of all that is made of it.
     pub config: Config,
     used: OnceLock<Box<[bool]>>,
+    discharged: OnceLock<DischargedFn>,
+}
+
+/// A traced function without references.
+#[derive(Clone)]
+pub(crate) struct DischargedFn {
+    /// With the same parameters, if none of them is a reference. Else the leaves of the arguments come first and then what was
+    /// captured, of which nothing is a constant: references refer to other arrays at each call. Results: those of the
+    /// function, then what references refer to in the end.
+    pub traced: Arc<TracedFn>,
+    /// Which parameters are references that are written to, in the order of the results.
+    pub written: Box<[usize]>,
 }
 
 impl TracedFn {
@@ -43,6 +56,9 @@ impl TracedFn {
     pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
         let config = config::current();
         let (closed, out_tree) = trace(f, args)?;
+        check_aliases(&format!("{} for jit", f.describe()), &closed.consts, &args.leaves, |i| {
+            leaf_name(args, i)
+        })?;
         let (jaxpr, mut consts) = convert_constvars(closed);
         // What is captured does not decide where the program runs: it goes where the arguments are.
         for x in &mut consts {
@@ -50,7 +66,47 @@ impl TracedFn {
                 x.committed = false;
             }
         }
-        Ok(TracedFn { jaxpr, consts, out_tree, config, used: OnceLock::new() })
+        let (used, discharged) = Default::default();
+        Ok(TracedFn { jaxpr, consts, out_tree, config, used, discharged })
+    }
+
+    /// Is a parameter a reference?
+    pub(crate) fn takes_refs(&self) -> bool {
+        self.jaxpr.invars.iter().any(|v| self.jaxpr.aval(*v).is_ref())
+    }
+
+    /// The same without references, made once.
+    pub(crate) fn discharged(&self) -> Result<DischargedFn> {
+        if let Some(found) = self.discharged.get() {
+            return Ok(found.clone());
+        }
+        let n = self.jaxpr.invars.len();
+        let made = config::with_config(self.config, || discharge_jaxpr(&self.jaxpr, &vec![false; n]))?;
+        let mut consts = self.consts.clone();
+        let (mut jaxpr, mut written) = (made.jaxpr.clone(), Vec::new());
+        let (own, captured) = (made.consts.len(), consts.len());
+        if self.takes_refs() {
+            if own > 0 {
+                bail!(Internal, "a program captured arrays while its references were discharged");
+            }
+            let place = |i: usize| if i < captured { n - captured + i } else { i - captured };
+            written = (0..n).filter(|i| made.written[*i]).map(place).collect();
+            let params = (captured..n).chain(0..captured).map(Parameter::Old);
+            jaxpr = jaxpr.rearrange(params, jaxpr.outvars.clone());
+            consts.clear();
+        } else {
+            consts.splice(0..0, made.consts.iter().cloned());
+        }
+        let (out_tree, config) = (self.out_tree.clone(), self.config);
+        let (used, discharged) = Default::default();
+        let traced = TracedFn { jaxpr, consts, out_tree, config, used, discharged };
+        let made = DischargedFn { traced: Arc::new(traced), written: written.into() };
+        Ok(self.discharged.get_or_init(|| made).clone())
+    }
+
+    /// The types of the arguments.
+    pub(crate) fn leaf_avals(&self) -> Vec<ShapedArray> {
+        self.jaxpr.in_avals().split_off(self.consts.len())
     }
 
     /// Does the program depend on leaf `i` of the arguments? The others are pruned, so that it does not matter where
@@ -76,10 +132,17 @@ impl TracedFn {
 
 /// What to call leaf `i` of the arguments: `argument 0.layers[2].weight`.
 pub(crate) fn leaf_name(args: &FlatArgs, i: usize) -> String {
-    let argument = args.args.iter().position(|span| span.leaves().contains(&i)).unwrap_or(0);
+    let Some(argument) = args.args.iter().position(|span| span.leaves().contains(&i)) else {
+        return "a captured array".into();
+    };
     let path = leaf_paths(&args.tokens).get(i).map(ToString::to_string).unwrap_or_default();
     let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
     format!("argument {argument}{dot}{path}")
+}
+
+/// Where leaf `i` of a result is: `result.hi`.
+fn path_of(tree: &TreeDef, i: usize) -> String {
+    tree.leaf_paths().get(i).cloned().unwrap_or_default().with_root("result").to_string()
 }
 
 /// The jaxpr of `f` for arguments of these types, and the structure of its result.
@@ -87,6 +150,9 @@ pub(crate) fn trace(f: &dyn FlatFn, args: &FlatArgs) -> Result<(ClosedJaxpr, Tre
     let avals: Vec<ShapedArray> = args.leaves.iter().map(Array::aval).collect();
     let traced = trace_to_jaxpr_with(&avals, |tracers| {
         let out = f.call(args.with_leaves(tracers))?;
+        check_returned(&format!("function {} traced for jit", f.describe()), &out.leaves, tracers, |i| {
+            path_of(&out.tree, i)
+        })?;
         Ok((out.leaves.into_vec(), out.tree))
     });
     traced.map_err(|e| e.at(args.caller))

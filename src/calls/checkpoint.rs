@@ -1,13 +1,22 @@
 //! `checkpoint`: a function whose intermediate values are computed again in the backward pass, to save memory.
 //! JAX: `jax.checkpoint`, `jax.remat`, `remat_p`.
+//!
+//! A policy names values that are kept all the same, those of derivatives too. The call then has them as further results, and
+//! its linearisation takes them as further arguments, in place of what it computes again.
 
 use std::borrow::Cow;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
-use super::{CallPrimitive, refs};
+use super::CallPrimitive;
+use super::checkpoint_policies::CheckpointPolicy;
+use super::inlined::eval_inlined;
+use crate::arguments::options;
 use crate::core::array::Array;
+use crate::core::atom::{Atom, Var};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
 use crate::core::cache::Map;
@@ -15,10 +24,14 @@ use crate::core::config::{self, Config};
 use crate::core::effects::Effects;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{Jaxpr, TransformedJaxpr};
+use crate::core::key_uses::KeyUses;
+use crate::core::leaks;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{Linearized, LoweredValues, Param, Prim};
+use crate::core::remap::Remap;
 use crate::core::trace::{axis_env, bind, bind_at, check_live};
 use crate::error::{Result, catch};
+use crate::interpreters::discharge::{check_aliases, check_returned};
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::{Type, Value};
@@ -45,7 +58,46 @@ where
     F: Function<M>,
     M: Traceable<'f, F>,
 {
-    Fun::from_flat(Arc::new(Checkpoint { f: M::into_flat(f), traced: Map::new(MAX_TRACES) }))
+    checkpoint_with(f, CheckpointOptions::new())
+}
+
+options! {
+    /// Options of [`checkpoint_with`].
+    pub struct CheckpointOptions {
+        /// Which intermediate values are kept and not computed again, of [`checkpoint_policies`](crate::checkpoint_policies);
+        /// none, if it is not given.
+        policy: optional CheckpointPolicy,
+        /// Keep the compiler from finding that the values are there already, and keeping them? `scan` needs no such
+        /// care: its iterations are apart.
+        prevent_cse: value bool = true,
+    }
+}
+
+/// [`checkpoint`] with options.
+///
+/// ```
+/// use raxla::prelude::*;
+/// use raxla::{CheckpointOptions, checkpoint_policies, checkpoint_with, numpy as jnp};
+///
+/// // The products of matrices are kept, the sines are computed again.
+/// let layer = |x: &Array| jnp::sin(jnp::matmul(x, x));
+/// let options = CheckpointOptions::new().policy(checkpoint_policies::dots_saveable());
+/// let f = checkpoint_with(move |x: &Array| jnp::sum(layer(&layer(x)), ..), options);
+/// let x = jnp::eye(3);
+/// let expected = grad(move |x: &Array| jnp::sum(layer(&layer(x)), ..))(&x)?;
+/// assert!(jnp::allclose(grad(f)(&x)?, expected).item::<bool>()?);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of `f`. It is traced, so it cannot look at values.
+#[track_caller]
+pub fn checkpoint_with<'f, F, M>(f: F, options: CheckpointOptions) -> Fun<'f, M::Sig>
+where
+    F: Function<M>,
+    M: Traceable<'f, F>,
+{
+    Fun::from_flat(Arc::new(Checkpoint { f: M::into_flat(f), options, traced: Map::new(MAX_TRACES) }))
 }
 
 /// Traces of one function that are kept.
@@ -53,6 +105,7 @@ const MAX_TRACES: usize = 64;
 
 struct Checkpoint<'f> {
     f: Arc<dyn FlatFn + 'f>,
+    options: CheckpointOptions,
     traced: Map<Key, Arc<Body>>,
 }
 
@@ -85,11 +138,19 @@ impl Checkpoint<'_> {
         }
         let (closed, tree) = trace_to_jaxpr_with(&key.avals, |tracers| {
             let out = self.f.call(args.with_leaves(tracers))?;
+            check_returned(
+                &format!("function {} traced for checkpoint", self.f.describe()),
+                &out.leaves,
+                tracers,
+                |i| out.tree.leaf_paths().get(i).cloned().unwrap_or_default().with_root("result").to_string(),
+            )?;
             Ok((out.leaves.into_vec(), out.tree))
         })?;
         let (jaxpr, consts) = convert_constvars(closed);
         let made = Arc::new(Body { jaxpr, consts, tree });
-        self.traced.put(key, made.clone());
+        if leaks::may_keep(&made.consts) {
+            self.traced.put(key, made.clone());
+        }
         Ok(made)
     }
 }
@@ -100,8 +161,14 @@ impl FlatFn for Checkpoint<'_> {
         let leaves = std::mem::take(&mut args.leaves);
         let run = || {
             let body = self.traced(&args, &leaves)?;
+            if body.jaxpr.has_refs() {
+                let what = format!("{} for checkpoint", self.f.describe());
+                check_aliases(&what, &body.consts, &leaves, |i| format!("leaf {i} of the arguments"))?;
+            }
             let args: SmallVec<[&Array; 8]> = body.consts.iter().chain(&leaves).collect();
-            let prim = Prim::from(Remat { jaxpr: body.jaxpr.clone(), differentiated: false });
+            let CheckpointOptions { policy, prevent_cse } = self.options.clone();
+            let jaxpr = body.jaxpr.clone();
+            let prim = Prim::from(Remat { jaxpr, differentiated: false, policy, prevent_cse });
             let leaves = bind_at(&prim, &args, caller)?.into_iter().collect();
             Ok(FlatOut { leaves, tree: body.tree.clone() })
         };
@@ -114,10 +181,12 @@ impl FlatFn for Checkpoint<'_> {
 
 /// Calls a jaxpr without constants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Remat {
+pub(crate) struct Remat {
     jaxpr: Arc<Jaxpr>,
     /// Is it part of a derivative, which computes again what was computed before?
     differentiated: bool,
+    policy: Option<CheckpointPolicy>,
+    prevent_cse: bool,
 }
 
 impl CallPrimitive for Remat {
@@ -128,18 +197,22 @@ impl CallPrimitive for Remat {
         vec![
             ("differentiated", Param::from(self.differentiated)),
             ("jaxpr", Param::Jaxpr(self.jaxpr.clone())),
-            ("policy", Param::Text("None".into())),
-            ("prevent_cse", Param::from(true)),
+            ("policy", Param::Text(self.policy.as_ref().map_or("None".into(), ToString::to_string))),
+            ("prevent_cse", Param::from(self.prevent_cse)),
         ]
     }
     fn jaxpr(&self) -> &Arc<Jaxpr> {
         &self.jaxpr
     }
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self {
-        Remat { jaxpr, differentiated: self.differentiated }
+        Remat { jaxpr, ..self.clone() }
+    }
+    /// What is computed again uses keys again, for the same draws.
+    fn key_uses(&self) -> Result<Option<KeyUses>> {
+        Ok(self.differentiated.then(KeyUses::default))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> LoweredValues {
-        if !self.differentiated || ins.is_empty() {
+        if !self.differentiated || !self.prevent_cse || ins.is_empty() {
             return ctx.inline_jaxpr(&self.jaxpr, ins);
         }
         // Or the compiler would find that the values are there already, and keep them.
@@ -148,25 +221,35 @@ impl CallPrimitive for Remat {
         ctx.inline_jaxpr(&self.jaxpr, &ins)
     }
 
-    /// The call now, and as linear part the whole linearisation, with the arguments as the only residuals.
+    /// The call now, and as linear part the whole linearisation, with the arguments and what the policy keeps as the only
+    /// residuals.
     fn linearize(&self, primals: &[Array], nonzero: &[bool]) -> Result<Linearized> {
         self.jaxpr.effects().check(Effects::CHECKPOINT, "the gradient of `checkpoint`")?;
-        let primals_out = bind(self.clone(), &refs(primals))?;
-        let again = linearize_again(&self.jaxpr, nonzero)?;
-        let linear = Prim::from(Remat { jaxpr: again.jaxpr.clone(), differentiated: true });
-        let residuals = again.consts.iter().chain(primals).cloned().collect();
-        let (nonzero_out, order) = (again.nonzero_out.clone(), Some(again.kept.clone()));
-        Ok(Linearized { primals_out, linear, residuals, nonzero_out, order })
+        let again = linearize_again(&self.jaxpr, nonzero, self.policy.as_ref())?;
+        let mut residuals: Vec<Array> = again.consts.iter().chain(primals).cloned().collect();
+        let args: SmallVec<[&Array; 8]> = again.primal_args.iter().map(|i| &residuals[*i]).collect();
+        let mut primals_out = bind(self.with(again.primal.clone()), &args)?;
+        drop(args);
+        residuals.extend(primals_out.drain(self.jaxpr.outvars.len()..));
+        let linear = Remat { jaxpr: again.jaxpr.clone(), differentiated: true, policy: None, ..self.clone() };
+        let (nonzero_out, order) = (again.nonzero_out.clone(), Some(again.order.clone()));
+        Ok(Linearized { primals_out, linear: Prim::from(linear), residuals, nonzero_out, order })
     }
 }
 
 /// The linearisation of a jaxpr that computes again what it needs.
 struct LinearizedAgain {
-    /// Parameters: those that `kept` names among `consts`, the original's and the nonzero tangents; results: the nonzero tangents.
+    /// Results: the original's, then what the policy keeps.
+    primal: Arc<Jaxpr>,
+    /// Its arguments, as positions among `consts` and the original's.
+    primal_args: Vec<usize>,
+    /// Results: the nonzero tangents.
     jaxpr: Arc<Jaxpr>,
-    kept: Vec<usize>,
+    /// Its arguments, as positions among `consts`, the original's, what the policy keeps, and the nonzero tangents.
+    order: Vec<usize>,
     consts: Vec<Array>,
     nonzero_out: Vec<bool>,
+    policy: Option<CheckpointPolicy>,
 }
 
 impl TransformedJaxpr for LinearizedAgain {
@@ -175,23 +258,116 @@ impl TransformedJaxpr for LinearizedAgain {
     }
 }
 
-fn linearize_again(jaxpr: &Jaxpr, nonzero: &[bool]) -> Result<Arc<LinearizedAgain>> {
-    jaxpr.memo("linearize again", nonzero.iter().map(|nz| usize::from(*nz)), || {
-        let mut avals = jaxpr.in_avals();
-        let n = avals.len();
-        let tangents = jaxpr.in_avals().into_iter().zip(nonzero).filter(|(_, nz)| **nz);
-        avals.extend(tangents.map(|(a, _)| a.with_weak_type(false)));
-        let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
-            let run = |args: &[Array]| Ok((eval_jaxpr(jaxpr, &[], args)?, ()));
-            let (linear, ()) = linearize(run, &args[..n], nonzero)?;
-            let tangents = eval_jaxpr(&linear.jaxpr.jaxpr, &linear.jaxpr.consts, &args[n..])?;
-            Ok((tangents, linear.nonzero_out))
-        })?;
-        let (jaxpr, consts) = convert_constvars(closed);
-        // The last results are of no use to it.
-        let (jaxpr, kept) = jaxpr.dce(&vec![true; jaxpr.outvars.len()]);
-        Ok(LinearizedAgain { jaxpr: jaxpr.into(), kept, consts, nonzero_out })
+fn linearize_again(
+    jaxpr: &Arc<Jaxpr>,
+    nonzero: &[bool],
+    policy: Option<&CheckpointPolicy>,
+) -> Result<Arc<LinearizedAgain>> {
+    let policy_hash = policy.map(|policy| FxBuildHasher.hash_one(policy) as usize);
+    let key = nonzero.iter().map(|nz| usize::from(*nz)).chain(policy_hash);
+    let found = jaxpr.memo("linearize again", key, || make_linearized_again(jaxpr, nonzero, policy))?;
+    // Two policies may have one hash.
+    if found.policy.as_ref() == policy {
+        return Ok(found);
+    }
+    make_linearized_again(jaxpr, nonzero, policy).map(Arc::new)
+}
+
+fn make_linearized_again(
+    jaxpr: &Arc<Jaxpr>,
+    nonzero: &[bool],
+    policy: Option<&CheckpointPolicy>,
+) -> Result<LinearizedAgain> {
+    let mut avals = jaxpr.in_avals();
+    let n = avals.len();
+    let tangents = jaxpr.in_avals().into_iter().zip(nonzero).filter(|(_, nz)| **nz);
+    avals.extend(tangents.map(|(a, _)| a.with_weak_type(false)));
+    let (closed, nonzero_out) = trace_to_jaxpr_with(&avals, |args| {
+        let run = |args: &[Array]| match policy {
+            Some(_) => Ok((eval_inlined(jaxpr, args)?, ())),
+            None => Ok((eval_jaxpr(jaxpr, &[], args)?, ())),
+        };
+        let (linear, ()) = linearize(run, &args[..n], nonzero)?;
+        let tangents = eval_jaxpr(&linear.jaxpr.jaxpr, &linear.jaxpr.consts, &args[n..])?;
+        Ok((linear.primals_out.into_iter().chain(tangents).collect(), linear.nonzero_out))
+    })?;
+    // Parameters: constants, the original's, tangents.
+    let (whole, consts) = convert_constvars(closed);
+    let known = consts.len() + n;
+    let results = jaxpr.outvars.len();
+    let Some(policy) = policy else {
+        let used: Vec<bool> = (0..whole.outvars.len()).map(|i| i >= results).collect();
+        let (again, order) = whole.dce(&used);
+        let (primal, primal_args) = (jaxpr.clone(), (consts.len()..known).collect());
+        return Ok(LinearizedAgain {
+            primal,
+            primal_args,
+            jaxpr: again.into(),
+            order,
+            consts,
+            nonzero_out,
+            policy: None,
+        });
+    };
+    // JAX: `partial_eval_jaxpr_custom`.
+    let (now, kept) = known_and_kept(&whole, known, policy);
+    let defined: Vec<Var> = kept.iter().flat_map(|i| whole.eqns[*i].outputs.iter().copied()).collect();
+    let (invars, tangents) = whole.invars.split_at(known);
+    let rest = |eqns: &mut dyn Iterator<Item = usize>, invars: Vec<Var>, outvars: Vec<Atom>| {
+        let eqns = eqns.map(|i| whole.eqns[i].clone()).collect();
+        let jaxpr = Jaxpr::new(Vec::new(), invars, outvars, eqns, whole.avals.clone());
+        let (jaxpr, params) = jaxpr.dce(&vec![true; jaxpr.outvars.len()]);
+        (Arc::new(jaxpr), params)
+    };
+    let is_kept: Remap<usize> = kept.iter().copied().collect();
+    let mut others = (0..whole.eqns.len()).filter(|i| is_kept.get(i).is_none());
+    let params = invars.iter().chain(&defined).chain(tangents).copied().collect();
+    let (again, params) = rest(&mut others, params, whole.outvars[results..].to_vec());
+    // What nobody reads is not kept after all.
+    let read = params.iter().filter_map(|i| defined.get(i.checked_sub(known)?).copied());
+    let read: Vec<Var> = read.collect();
+    let dropped = defined.len() - read.len();
+    let mut order: Vec<usize> = Vec::with_capacity(params.len());
+    for i in params {
+        order.push(if i < known {
+            i
+        } else if i < known + defined.len() {
+            known + order.iter().filter(|i| **i >= known).count()
+        } else {
+            i - dropped
+        });
+    }
+    let outvars = whole.outvars[..results].iter().copied().chain(read.into_iter().map(Atom::Var)).collect();
+    let (primal, primal_args) = rest(&mut now.into_iter(), invars.to_vec(), outvars);
+    Ok(LinearizedAgain {
+        primal,
+        primal_args,
+        jaxpr: again,
+        order,
+        consts,
+        nonzero_out,
+        policy: Some(policy.clone()),
     })
+}
+
+/// The equations that depend on none but the first `known` parameters, and those among them whose results the policy keeps.
+fn known_and_kept(jaxpr: &Jaxpr, known: usize, policy: &CheckpointPolicy) -> (Vec<usize>, Vec<usize>) {
+    let mut is_known = vec![false; jaxpr.avals.len()];
+    jaxpr.invars[..known].iter().for_each(|v| is_known[v.0 as usize] = true);
+    let mut now = Vec::new();
+    for (i, eqn) in jaxpr.eqns.iter().enumerate() {
+        let reads_known = |atom: &Atom| {
+            matches!(atom, Atom::Literal(_)) || matches!(atom, Atom::Var(v) if is_known[v.0 as usize])
+        };
+        if eqn.inputs.iter().all(reads_known) {
+            eqn.outputs.iter().for_each(|v| is_known[v.0 as usize] = true);
+            now.push(i);
+        }
+    }
+    // What makes or uses references is computed again whole.
+    let is_plain = |i: &usize| jaxpr.eqns[*i].prim.effects().and(Effects::REFS).is_empty();
+    let kept = now.iter().copied().filter(|i| is_plain(i) && policy.saves(&jaxpr.eqns[*i])).collect();
+    (now, kept)
 }
 
 #[cfg(test)]

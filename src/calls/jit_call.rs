@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
@@ -12,7 +13,10 @@ use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::cache::Cache;
 use crate::core::config::{self, Config};
+use crate::core::eval::log_compile;
 use crate::core::jaxpr::Jaxpr;
+use crate::core::key_reuse::of_jaxpr;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{Arrays, LoweredValues, Param, Prim};
 use crate::core::trace::{bind_at, caller, with_location};
@@ -40,6 +44,10 @@ impl CallPrimitive for JitCall {
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self {
         JitCall { name: self.name.clone(), jaxpr }
     }
+    /// A function's lines inside are those of its first call, if it is one of this crate.
+    fn key_uses(&self) -> Result<Option<KeyUses>> {
+        Ok(Some(of_jaxpr(&self.jaxpr)?.of_caller()))
+    }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> LoweredValues {
         ctx.call_jaxpr(&self.name, &self.jaxpr, ins)
     }
@@ -54,6 +62,25 @@ struct Known {
     /// Without a default device: it decides where a program runs, not what it is.
     config: Config,
     prim: Prim,
+}
+
+/// What a program of this crate was traced for besides its arguments, whatever its type: `Some`, until it is kept.
+trait Statics {
+    fn hash(&self) -> u64;
+    fn is(&self, kept: &(dyn Any + Send + Sync)) -> bool;
+    fn keep(&mut self) -> Box<dyn Any + Send + Sync>;
+}
+
+impl<S: Hash + Eq + Send + Sync + 'static> Statics for Option<S> {
+    fn hash(&self) -> u64 {
+        FxBuildHasher.hash_one(self)
+    }
+    fn is(&self, kept: &(dyn Any + Send + Sync)) -> bool {
+        kept.downcast_ref::<Self>() == Some(self)
+    }
+    fn keep(&mut self) -> Box<dyn Any + Send + Sync> {
+        Box::new(self.take())
+    }
 }
 
 /// Programs that one thread keeps.
@@ -147,39 +174,58 @@ where
     S: Hash + Eq + Send + Sync + 'static,
     R: Results,
 {
+    let loc = caller();
+    let mut body = Some(body);
+    let mut run = |args: &[Array]| match body.take() {
+        // Errors and operations inside are the caller's, not those of the function of this crate that `body` is.
+        Some(body) => Ok(with_location(loc, || body(args)).into_arrays()),
+        None => bail!(Internal, "{name}: a function that is traced again"),
+    };
+    R::from_arrays(apply(name, &mut Some(statics), args, loc, &mut run).or_throw())
+}
+
+/// [`jitted_list`], compiled once and not for each closure.
+fn apply(
+    name: &'static str,
+    statics: &mut dyn Statics,
+    args: &[&Array],
+    loc: Loc,
+    body: &mut dyn FnMut(&[Array]) -> Result<Vec<Array>>,
+) -> Result<Arrays> {
     let mut avals: SmallVec<[ShapedArray; 4]> = SmallVec::new();
     avals.extend(args.iter().map(|x| x.aval()));
     let config = config::current_placed();
-    let hash = FxBuildHasher.hash_one((name, &statics, &avals, config));
-    let is = |known: &Arc<Known>| {
-        known.name == name
-            && known.avals == avals
-            && known.config == config
-            && known.statics.downcast_ref::<S>() == Some(&statics)
-    };
-    let loc = caller();
-    let known = PROGRAMS.with(|programs| programs.find(hash, is));
+    let hash = FxBuildHasher.hash_one((name, statics.hash(), &avals, config));
+    let known = PROGRAMS.with(|programs| {
+        programs.find(hash, &|known| {
+            known.name == name
+                && known.avals == avals
+                && known.config == config
+                && statics.is(&*known.statics)
+        })
+    });
     let prim = match known {
         Some(known) => known.prim.clone(),
         None => {
-            // Errors and operations inside are the caller's, not those of the function of this crate that `body` is.
-            let prim =
-                trace(name, &avals, loc, |args| with_location(loc, || body(args)).into_arrays()).or_throw();
-            let known = Known { name, statics: Box::new(statics), avals, config, prim: prim.clone() };
-            PROGRAMS.with(|programs| programs.insert(hash, Arc::new(known), |_| false));
+            let prim = trace(name, &avals, loc, body)?;
+            let known = Known { name, statics: statics.keep(), avals, config, prim: prim.clone() };
+            PROGRAMS.with(|programs| programs.insert(hash, Arc::new(known), &|_| false));
             prim
         }
     };
-    R::from_arrays(bind_at(&prim, args, loc).or_throw())
+    bind_at(&prim, args, loc)
 }
 
 fn trace(
     name: &'static str,
     avals: &[ShapedArray],
     loc: Loc,
-    body: impl FnOnce(&[Array]) -> Vec<Array>,
+    body: &mut dyn FnMut(&[Array]) -> Result<Vec<Array>>,
 ) -> Result<Prim> {
-    let closed = trace_to_jaxpr(avals, |args| Ok(body(args))).map_err(|e| e.at(loc))?;
+    let started = Instant::now();
+    let closed = trace_to_jaxpr(avals, body).map_err(|e| e.at(loc))?;
+    let traced = format_args!("traced {}", name.trim_start_matches('_'));
+    log_compile(traced, avals, started, Some(&closed.jaxpr));
     let (jaxpr, consts) = convert_constvars(closed);
     if !consts.is_empty() {
         bail!(Internal, "{name} captures arrays");

@@ -4,6 +4,8 @@
 //! [`Primitive`] from here: each is the same call of what the transformation makes of the jaxpr.
 
 pub(crate) mod checkpoint;
+pub mod checkpoint_policies;
+mod inlined;
 pub(crate) mod jit_call;
 
 use std::fmt;
@@ -15,15 +17,17 @@ use smallvec::SmallVec;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::jaxpr::Jaxpr;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim,
-    Primitive, Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Discharged, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis,
+    Param, Prim, Primitive, RefUpdate, Tangent, Transposed,
 };
 use crate::core::trace::bind;
 use crate::error::Result;
 use crate::interpreters::backward_pass::transpose_jaxpr;
 use crate::interpreters::batching::{batch_jaxpr, move_batch_axis};
+use crate::interpreters::discharge::{discharge_jaxpr, eval_discharged};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::linearize_jaxpr;
 use crate::mlir::Value;
@@ -41,6 +45,11 @@ pub(crate) trait CallPrimitive: Clone + Eq + Hash + fmt::Debug + Send + Sync + '
 
     /// The same call of another jaxpr.
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self;
+
+    /// [`Primitive::key_uses`].
+    fn key_uses(&self) -> Result<Option<KeyUses>> {
+        Ok(None)
+    }
 
     /// [`Primitive::lower`].
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value]) -> LoweredValues;
@@ -78,6 +87,9 @@ impl<P: CallPrimitive> Primitive for P {
     }
     fn abstract_eval(&self, _: &[ShapedArray]) -> Result<Avals> {
         Ok(self.jaxpr().out_avals().into())
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        CallPrimitive::key_uses(self)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         CallPrimitive::lower(self, ctx, ins)
@@ -125,10 +137,31 @@ impl<P: CallPrimitive> Primitive for P {
         Ok((outs, made.mapped_out.iter().map(|m| m.then_some(0)).collect()))
     }
 
+    /// the call of the discharged jaxpr
+    fn discharge(&self, args: &[Array]) -> Result<Discharged> {
+        let made = discharge_jaxpr(self.jaxpr(), &vec![false; args.len()])?;
+        let args: SmallVec<[&Array; 8]> = made.consts.iter().chain(args).collect();
+        let mut outs = bind(self.with(made.jaxpr.clone()), &args)?;
+        let last: Arrays = outs.drain(self.jaxpr().outvars.len()..).collect();
+        Ok(Discharged { outs, refs: written_to(&made.written, last) })
+    }
+
+    fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
+        self.jaxpr().has_refs().then(|| eval_discharged(self, args))
+    }
+
     fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
         let (jaxpr, kept) = self.jaxpr().dce(used);
         Some((Prim::from(self.with(jaxpr.into())), kept))
     }
+}
+
+/// What becomes of references of which those marked in `written` refer to these arrays afterwards.
+pub(crate) fn written_to(
+    written: &[bool],
+    last: impl IntoIterator<Item = Array>,
+) -> SmallVec<[RefUpdate; 2]> {
+    scatter_marked(written, last).into_iter().map(|x| x.map_or(RefUpdate::Unchanged, RefUpdate::Is)).collect()
 }
 
 /// References to the arguments, as `bind` takes them.

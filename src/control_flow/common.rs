@@ -14,6 +14,7 @@ use crate::core::trace::bind_at;
 use crate::dtype::promote_types;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::move_batch_axis;
+use crate::interpreters::discharge::check_returned;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
 use crate::signature::FlatOut;
@@ -30,6 +31,9 @@ pub(super) struct Traced {
 pub(super) fn trace(avals: &[ShapedArray], f: impl FnOnce(&[Array]) -> Result<FlatOut>) -> Result<Traced> {
     let (closed, out_tree) = trace_to_jaxpr_with(avals, |args| {
         let out = f(args)?;
+        check_returned("a function traced for a loop or a branch", &out.leaves, args, |i| {
+            out.tree.leaf_paths().get(i).cloned().unwrap_or_default().with_root("result").to_string()
+        })?;
         Ok((out.leaves.into_vec(), out.tree))
     })?;
     let (jaxpr, consts) = convert_constvars(closed);
@@ -43,7 +47,7 @@ pub(super) fn old(range: impl IntoIterator<Item = usize>) -> impl Iterator<Item 
 
 /// Jaxprs whose leading parameters are their own constants (arrays, each once, and no scalars), with the constants of all as
 /// leading parameters.
-pub(super) fn join_consts(parts: Vec<(Arc<Jaxpr>, Vec<Array>)>) -> (Vec<Arc<Jaxpr>>, Vec<Array>) {
+pub(crate) fn join_consts(parts: Vec<(Arc<Jaxpr>, Vec<Array>)>) -> (Vec<Arc<Jaxpr>>, Vec<Array>) {
     let (mut all, mut at): (Vec<Array>, Remap<Identity>) = Default::default();
     let mut positions: Vec<Vec<usize>> = Vec::new();
     for (_, consts) in &parts {
@@ -73,7 +77,7 @@ pub(super) fn bind_all_at(prim: impl Into<Prim>, args: &[Array], loc: Loc) -> Re
 }
 
 /// Marks in `a` what is marked in `b`; was anything new?
-pub(super) fn unite(a: &mut [bool], b: &[bool]) -> bool {
+pub(crate) fn unite(a: &mut [bool], b: &[bool]) -> bool {
     let mut grown = false;
     for (a, b) in a.iter_mut().zip(b) {
         grown |= *b && !*a;
@@ -113,8 +117,11 @@ pub(super) fn promote_weak(init: &mut [Array], outs: &[ShapedArray]) -> bool {
     for (x, out) in init.iter_mut().zip(outs) {
         if x.weak_type() && !x.aval().matches(out) {
             let of = (x.dtype(), true);
-            let (dtype, _) = promote_types(of, (out.dtype(), out.weak_type()), x64_enabled());
-            if dtype != x.dtype() {
+            // Without a common dtype it stays what it is, and the carry changes its type.
+            let to = promote_types(of, (out.dtype(), out.weak_type()), x64_enabled());
+            if let Ok((dtype, _)) = to
+                && dtype != x.dtype()
+            {
                 *x = lax::convert_element_type(x, dtype);
                 changed = true;
             }

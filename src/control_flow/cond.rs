@@ -5,15 +5,17 @@ mod rules;
 
 use std::sync::Arc;
 
-use rules::Cond;
+pub(crate) use rules::Cond;
 
 use super::common::{bind_all_at, difference, here, join_consts, trace};
+use super::platform::Platforms;
 use super::scan::unflatten;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Jaxpr, Loc};
 use crate::dtype::DType;
 use crate::error::{Result, bail, catch};
+use crate::interpreters::discharge::check_aliases;
 use crate::lax;
 use crate::signature::{FlatOut, Output};
 use crate::tree::{Pytree, TreeDef};
@@ -70,7 +72,7 @@ where
         let on_true = trace_branch(&operands, &mut on_true)?;
         let on_false = trace_branch(&operands, &mut on_false)?;
         check_branches("cond", ["true_fun", "false_fun"], &on_true, &on_false)?;
-        switch_flat(index, vec![on_false, on_true], &operands, loc)
+        switch_flat(index, vec![on_false, on_true], None, &operands, loc)
     };
     catch(run).map_err(|e| e.at(loc))?.into_tree()
 }
@@ -121,36 +123,48 @@ where
         let index = lax::convert_element_type(&index, DType::I32);
         let bound = |i: usize| Array::scalar(i as i32);
         let index = lax::clamp(&bound(0), &index, &bound(traced.len() - 1));
-        switch_flat(index, traced, &operands, loc)
+        switch_flat(index, traced, None, &operands, loc)
     };
     catch(run).map_err(|e| e.at(loc))?.into_tree()
 }
 
-struct Branch {
+pub(super) struct Branch {
     jaxpr: Arc<Jaxpr>,
     consts: Vec<Array>,
     out_tree: TreeDef,
 }
 
-fn trace_branch(operands: &FlatOut, f: &mut dyn FnMut(&[Array]) -> Result<FlatOut>) -> Result<Branch> {
+pub(super) fn trace_branch(
+    operands: &FlatOut,
+    f: &mut dyn FnMut(&[Array]) -> Result<FlatOut>,
+) -> Result<Branch> {
     let avals: Vec<ShapedArray> = operands.leaves.iter().map(Array::aval).collect();
     let traced = trace(&avals, f)?;
     Ok(Branch { jaxpr: traced.jaxpr, consts: traced.consts, out_tree: traced.out_tree })
 }
 
-fn switch_flat(index: Array, branches: Vec<Branch>, operands: &FlatOut, loc: Loc) -> Result<FlatOut> {
+pub(super) fn switch_flat(
+    index: Array,
+    branches: Vec<Branch>,
+    platforms: Option<Platforms>,
+    operands: &FlatOut,
+    loc: Loc,
+) -> Result<FlatOut> {
     let Some(tree) = branches.first().map(|b| b.out_tree.clone()) else {
         bail!(Internal, "switch: no branches")
     };
     let parts = branches.into_iter().map(|b| (b.jaxpr, b.consts)).collect();
     let (branches, consts) = join_consts(parts);
+    if branches.iter().any(|branch| branch.has_refs()) {
+        check_aliases("the branches of a cond", &consts, &operands.leaves, |i| format!("operand {i}"))?;
+    }
     let args: Vec<Array> = [index].into_iter().chain(consts).chain(operands.leaves.iter().cloned()).collect();
-    let leaves = bind_all_at(Cond { branches: branches.into() }, &args, loc)?;
+    let leaves = bind_all_at(Cond { branches: branches.into(), platforms }, &args, loc)?;
     Ok(FlatOut { leaves: leaves.into_iter().collect(), tree })
 }
 
 /// JAX: `_check_branch_outputs`.
-fn check_branches(what: &str, names: [&str; 2], a: &Branch, b: &Branch) -> Result<()> {
+pub(super) fn check_branches(what: &str, names: [&str; 2], a: &Branch, b: &Branch) -> Result<()> {
     let [first, second] = names;
     if a.out_tree != b.out_tree {
         bail!(

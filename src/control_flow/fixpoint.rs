@@ -11,7 +11,7 @@ use crate::error::Result;
 
 /// How marks pass through the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(crate) enum Flow {
     /// Mapped axes: from operands to results.
     Mapped,
     /// Tangents: from operands to results, through floating-point values.
@@ -33,7 +33,7 @@ impl Flow {
 
 /// The body of a loop.
 #[derive(Clone, Copy)]
-pub(super) struct Body<'a> {
+pub(crate) struct Body<'a> {
     pub jaxpr: &'a Jaxpr,
     /// Its carries are the parameters from here on, and its leading results.
     pub first_carry: usize,
@@ -49,7 +49,7 @@ impl Body<'_> {
     ///
     /// A carry that is affected through many others would take a round for each of them. So the rounds are limited, and then all
     /// that can be reached counts: too much only if an equation with several results does not pass on what reaches one of them.
-    pub(super) fn fixpoint<T>(
+    pub(crate) fn fixpoint<T>(
         self,
         flow: Flow,
         others: &[bool],

@@ -4,7 +4,7 @@ mod rules;
 
 use std::sync::Arc;
 
-use rules::Scan;
+pub(crate) use rules::Scan;
 
 use super::common::{bind_all_at, check_carry, count, here, old, promote_weak, trace};
 use crate::arguments::options;
@@ -14,6 +14,7 @@ use crate::core::jaxpr::{Atom, Jaxpr, Loc};
 use crate::core::primitive::Arrays;
 use crate::core::remap::Remap;
 use crate::error::{Result, bail, catch};
+use crate::interpreters::discharge::check_aliases;
 use crate::signature::{FlatOut, OutLeaves, Output};
 use crate::tree::{Pytree, TreeDef, Unflattener};
 
@@ -160,6 +161,9 @@ pub(super) fn scan_flat(
             num_carry: moving.len(),
             unroll: options.unroll,
         };
+        if prim.jaxpr.has_refs() {
+            check_aliases(what, &consts, &xs.leaves, |i| format!("leaf {i} of what is scanned over"))?;
+        }
         let outs = match prim.jaxpr.outvars.is_empty() && prim.jaxpr.effects().is_empty() {
             true => Arrays::new(),
             false => {

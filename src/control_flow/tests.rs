@@ -1,5 +1,6 @@
 mod cond;
 mod linear;
+mod solves;
 mod while_loop;
 
 use super::scan::{ScanOptions, scan, scan_with};

@@ -3,7 +3,7 @@
 
 mod rules;
 
-use rules::While;
+pub(crate) use rules::While;
 
 use super::common::{bind_all_at, check_carry, here, promote_weak, trace};
 use super::scan::{ScanOptions, scan_flat, unflatten};
@@ -195,7 +195,7 @@ fn fori_flat(
     loc: Loc,
 ) -> Result<FlatOut> {
     let (a, b) = ((lower.dtype(), lower.weak_type()), (upper.dtype(), upper.weak_type()));
-    let (dtype, weak) = promote_types(a, b, x64_enabled());
+    let (dtype, weak) = promote_types(a, b, x64_enabled()).map_err(|e| e.context("fori_loop"))?;
     if !dtype.is_integer() || (a.0 != b.0 && !a.1 && !b.1) {
         bail!(DType, "fori_loop: lower and upper must be integers of one dtype, got {} and {}", a.0, b.0);
     }

@@ -13,11 +13,17 @@ use crate::core::atom::Var;
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, canonicalize};
 pub use crate::core::element::Element;
+use crate::core::key_uses::KeySlot;
+use crate::core::mutable::{MutableArray, not_an_array};
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Sharding, Shards};
 use crate::core::tracer::{TraceId, Tracer, is_live, unexpected_tracer};
+use crate::core::transfer::{self, Transfer};
 use crate::core::work;
-use crate::dtype::DType;
+use crate::dtype::{
+    DType, F4E2M1FN, F8E3M4, F8E4M3, F8E4M3B11FNUZ, F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F8E8M0FNU, I2,
+    I4, U2, U4,
+};
 use crate::error::{Error, OrThrow, Result, bail, err};
 use crate::pjrt::{Buffer, Pooled};
 
@@ -44,6 +50,8 @@ pub(crate) enum Repr {
     Scalar(Scalar),
     /// A tangent or cotangent that is known to be zero, as custom rules see it. What needs the zeros makes them.
     Zero(ShapedArray),
+    /// A reference to an array, in a tree of arrays. It is no array: what computes refuses it.
+    Ref(Arc<MutableArray>),
     /// A value of a running trace.
     Tracer(Tracer),
 }
@@ -82,6 +90,8 @@ pub(crate) struct DeviceArray {
     pub aval: ShapedArray,
     pub shards: Shards,
     pub sharding: Sharding,
+    /// Which of its keys were used, if it is known to be keys: empty unless `debug_key_reuse` is on.
+    pub keys: KeySlot,
 }
 
 /// Where an array is.
@@ -109,7 +119,7 @@ impl Array {
     pub(crate) fn on_device(shards: Shards, aval: ShapedArray, placement: Placement) -> Self {
         let Placement { sharding, committed } = placement;
         Array(Repr::Device(OnDevice {
-            array: Pooled::new(DeviceArray { aval, shards, sharding }),
+            array: Pooled::new(DeviceArray { aval, shards, sharding, keys: KeySlot::default() }),
             committed,
         }))
     }
@@ -122,7 +132,13 @@ impl Array {
     /// If `shape` does not hold `elements.len()` elements, or no platform could be initialised.
     #[track_caller]
     pub fn from_slice<T: Element>(elements: &[T], shape: impl Into<Dims>) -> Self {
-        Self::upload(&T::to_bytes(elements), T::DTYPE, &shape.into()).or_throw()
+        Self::upload(&T::to_bytes(elements), T::DTYPE, &shape.into(), Transfer::Explicit).or_throw()
+    }
+
+    /// [`from_slice`](Self::from_slice), for a conversion, by which nobody asks for a transfer.
+    #[track_caller]
+    fn converted<T: Element>(elements: &[T], shape: impl Into<Dims>) -> Self {
+        Self::upload(&T::to_bytes(elements), T::DTYPE, &shape.into(), Transfer::Implicit).or_throw()
     }
 
     /// [`from_slice`](Self::from_slice) with an error instead of a panic.
@@ -141,10 +157,11 @@ impl Array {
     #[track_caller]
     pub fn from_bytes(bytes: &[u8], dtype: DType, shape: impl Into<Dims>) -> Result<Self> {
         let caller = Location::caller();
-        Self::upload(bytes, dtype, &shape.into()).map_err(|e| e.at(caller))
+        Self::upload(bytes, dtype, &shape.into(), Transfer::Explicit).map_err(|e| e.at(caller))
     }
 
-    fn upload(bytes: &[u8], dtype: DType, shape: &Dims) -> Result<Self> {
+    #[track_caller]
+    fn upload(bytes: &[u8], dtype: DType, shape: &Dims, how: Transfer) -> Result<Self> {
         let shape = &shape.shape("array")?[..];
         let size = shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
         if size.and_then(|n| n.checked_mul(dtype.size())) != Some(bytes.len()) {
@@ -170,6 +187,7 @@ impl Array {
             )
         };
         let aval = ShapedArray::new(narrow, shape);
+        transfer::to_device(how, || aval)?;
         let sharding = config::default_sharding(config::current())?;
         let shards = sharding.put(&bytes, narrow, shape)?;
         Ok(Self::on_device(shards, aval, Placement { sharding, committed: false }))
@@ -200,6 +218,7 @@ impl Array {
             Repr::Device(x) => x.aval,
             Repr::Scalar(x) => x.aval(),
             Repr::Zero(aval) => *aval,
+            Repr::Ref(cell) => cell.aval,
             Repr::Tracer(t) => t.aval(),
         }
     }
@@ -209,6 +228,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => x.aval == *aval,
             Repr::Zero(own) => own == aval,
+            Repr::Ref(cell) => cell.aval == *aval,
             Repr::Scalar(x) => {
                 aval.shape().is_empty() && aval.dtype() == x.dtype() && aval.weak_type() == x.weak_type()
             }
@@ -222,6 +242,7 @@ impl Array {
             Repr::Device(x) => x.aval.shape(),
             Repr::Scalar(_) => &[],
             Repr::Zero(aval) => aval.shape(),
+            Repr::Ref(cell) => cell.aval.shape(),
             Repr::Tracer(t) => t.aval().shape(),
         }
     }
@@ -232,6 +253,7 @@ impl Array {
             Repr::Device(x) => x.aval.dtype(),
             Repr::Scalar(x) => x.dtype(),
             Repr::Zero(aval) => aval.dtype(),
+            Repr::Ref(cell) => cell.aval.dtype(),
             Repr::Tracer(t) => t.aval().dtype(),
         }
     }
@@ -242,6 +264,7 @@ impl Array {
             Repr::Device(x) => x.aval.weak_type(),
             Repr::Scalar(x) => x.weak_type(),
             Repr::Zero(aval) => aval.weak_type(),
+            Repr::Ref(cell) => cell.aval.weak_type(),
             Repr::Tracer(t) => t.aval().weak_type(),
         }
     }
@@ -276,9 +299,12 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => Identity::Address(x.array.addr()),
             Repr::Scalar(_) | Repr::Zero(_) => Identity::Scalar,
+            Repr::Ref(cell) => Identity::Address(Arc::as_ptr(cell).addr()),
             Repr::Tracer(Tracer::Var { trace, var, .. }) => Identity::Var(*trace, *var),
+            Repr::Tracer(Tracer::Watched(watched)) => Identity::Var(watched.trace, watched.var),
             Repr::Tracer(Tracer::Dual(dual)) => Identity::Address(Arc::as_ptr(dual).addr()),
             Repr::Tracer(Tracer::Batched(batched)) => Identity::Address(Arc::as_ptr(batched).addr()),
+            Repr::Tracer(Tracer::Jet(jet)) => Identity::Address(Arc::as_ptr(jet).addr()),
         }
     }
 
@@ -288,11 +314,21 @@ impl Array {
     /// Reading a tracer; a failed computation; a deleted buffer.
     #[track_caller]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.read(Transfer::Explicit)
+    }
+
+    /// [`to_bytes`](Self::to_bytes), asked for by name or not.
+    #[track_caller]
+    pub(crate) fn read(&self, how: Transfer) -> Result<Vec<u8>> {
         let caller = Location::caller();
         match &self.0 {
-            Repr::Device(x) => x.read().map_err(|e| e.at(caller)),
+            Repr::Device(x) => {
+                let read = transfer::to_host(how, || x.aval).and_then(|()| x.read());
+                read.map_err(|e| e.at(caller))
+            }
             Repr::Scalar(x) => Ok(x.bytes()[..x.dtype().size()].to_vec()),
             Repr::Zero(aval) => Ok(vec![0; aval.size() * aval.dtype().size()]),
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval).at(caller)),
             Repr::Tracer(t) => Err(concretization(t).at(caller)),
         }
     }
@@ -348,7 +384,7 @@ impl Array {
             bail!(Shape, "item: only an array of one element can be read as a number, got {aval}");
         }
         if self.is_tracer() || self.dtype() == T::DTYPE {
-            return Ok(T::from_bytes(&self.to_bytes()?)[0]);
+            return Ok(T::from_bytes(&self.read(Transfer::Implicit)?)[0]);
         }
         let number = self.to_scalar()?.read_as(T::DTYPE)?;
         Ok(T::from_bytes(&number.bytes()[..T::DTYPE.size()])[0])
@@ -359,12 +395,14 @@ impl Array {
         match &self.0 {
             Repr::Scalar(x) => Ok(*x),
             Repr::Tracer(t) => Err(concretization(t)),
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval)),
             Repr::Device(_) | Repr::Zero(_) => {
                 let aval = self.aval();
                 if aval.size() != 1 {
                     bail!(Shape, "only an array of one element can be read as a number, got {aval}");
                 }
-                Ok(Scalar::from_bytes(aval.dtype(), &self.to_bytes()?).with_weak_type(aval.weak_type()))
+                let bytes = self.read(Transfer::Implicit)?;
+                Ok(Scalar::from_bytes(aval.dtype(), &bytes).with_weak_type(aval.weak_type()))
             }
         }
     }
@@ -471,7 +509,10 @@ macro_rules! from_number {
 }
 from_number!(i32: I64 true, i64: I64 true, f32: F64 true, f64: F64 true, bool: Bool false);
 from_number!(i8: I8 false, i16: I16 false, u8: U8 false, u16: U16 false, u32: U32 false, u64: U64 false);
-from_number!(bf16: BF16 false, f16: F16 false, Complex<f32>: C128 true, Complex<f64>: C128 true);
+from_number!(F4E2M1FN: F4E2M1FN false, F8E3M4: F8E3M4 false, F8E4M3: F8E4M3 false, F8E4M3FN: F8E4M3FN false);
+from_number!(F8E4M3B11FNUZ: F8E4M3B11FNUZ false, F8E4M3FNUZ: F8E4M3FNUZ false, F8E5M2: F8E5M2 false);
+from_number!(F8E5M2FNUZ: F8E5M2FNUZ false, F8E8M0FNU: F8E8M0FNU false, I2: I2 false, I4: I4 false, U2: U2 false);
+from_number!(U4: U4 false, bf16: BF16 false, f16: F16 false, Complex<f32>: C128 true, Complex<f64>: C128 true);
 
 impl From<usize> for Array {
     fn from(value: usize) -> Self {
@@ -482,35 +523,35 @@ impl From<usize> for Array {
 impl<T: Element> From<Vec<T>> for Array {
     #[track_caller]
     fn from(elements: Vec<T>) -> Self {
-        Array::from_slice(&elements, [elements.len()])
+        Array::converted(&elements, [elements.len()])
     }
 }
 
 impl<T: Element> From<&[T]> for Array {
     #[track_caller]
     fn from(elements: &[T]) -> Self {
-        Array::from_slice(elements, [elements.len()])
+        Array::converted(elements, [elements.len()])
     }
 }
 
 impl<T: Element, const N: usize> From<[T; N]> for Array {
     #[track_caller]
     fn from(elements: [T; N]) -> Self {
-        Array::from_slice(&elements, [N])
+        Array::converted(&elements, [N])
     }
 }
 
 impl<T: Element, const N: usize, const M: usize> From<[[T; N]; M]> for Array {
     #[track_caller]
     fn from(rows: [[T; N]; M]) -> Self {
-        Array::from_slice(rows.as_flattened(), [M, N])
+        Array::converted(rows.as_flattened(), [M, N])
     }
 }
 
 impl<T: Element, const N: usize, const M: usize, const L: usize> From<[[[T; N]; M]; L]> for Array {
     #[track_caller]
     fn from(blocks: [[[T; N]; M]; L]) -> Self {
-        Array::from_slice(blocks.as_flattened().as_flattened(), [L, M, N])
+        Array::converted(blocks.as_flattened().as_flattened(), [L, M, N])
     }
 }
 

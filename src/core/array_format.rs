@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::core::array::{Array, Repr};
 use crate::core::scalar::Scalar;
+use crate::core::transfer::Transfer;
 
 /// Prints the value as NumPy does, with as many places as are asked for (`{:.2}`), large arrays by their ends; a tracer as JAX
 /// does: `JitTracer(float32[2,3])`.
@@ -12,7 +13,20 @@ impl fmt::Display for Array {
         if let Repr::Tracer(t) = &self.0 {
             let aval = t.aval();
             let sizes: Vec<String> = aval.shape().iter().map(usize::to_string).collect();
-            return write!(f, "{}({}[{}])", t.kind_name(), aval.dtype().name(), sizes.join(","));
+            let name = format!("{}[{}]", aval.dtype().name(), sizes.join(","));
+            return match aval.is_ref() {
+                true => write!(f, "{}(Ref{{{name}}})", t.kind_name()),
+                false => write!(f, "{}({name})", t.kind_name()),
+            };
+        }
+        if let Repr::Ref(cell) = &self.0 {
+            return match cell.lock().value() {
+                Ok(value) => {
+                    write!(f, "Ref({value}, dtype={}", value.dtype().name())?;
+                    f.write_str(if value.weak_type() { ", weak_type=True)" } else { ")" })
+                }
+                Err(e) => write!(f, "<{}: {}>", cell.aval, e.message()),
+            };
         }
         write_value(self, f, fmt::Display::fmt)
     }
@@ -41,7 +55,7 @@ fn write_value(
     f: &mut fmt::Formatter<'_>,
     element: fn(&Scalar, &mut fmt::Formatter<'_>) -> fmt::Result,
 ) -> fmt::Result {
-    let bytes = match x.to_bytes() {
+    let bytes = match x.read(Transfer::Implicit) {
         Ok(bytes) => bytes,
         Err(e) => return write!(f, "<{}: {}>", x.aval(), e.message()),
     };
@@ -94,7 +108,7 @@ fn write_nested(
 
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_tracer() {
+        if matches!(self.0, Repr::Tracer(_) | Repr::Ref(_)) {
             return fmt::Display::fmt(self, f);
         }
         f.write_str("Array(")?;

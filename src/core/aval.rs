@@ -27,6 +27,8 @@ struct Type {
     weak_type: bool,
     /// `None`: the program decides where its parts are.
     sharding: Option<Sharding>,
+    /// Is it a reference to such an array? JAX: `AbstractRef`.
+    is_ref: bool,
 }
 
 /// A [`Type`] that is looked for, without a shape of its own.
@@ -36,6 +38,7 @@ struct Wanted<'a> {
     dtype: DType,
     weak_type: bool,
     sharding: Option<Sharding>,
+    is_ref: bool,
 }
 
 thread_local! {
@@ -46,7 +49,8 @@ thread_local! {
 impl PartialEq for Wanted<'_> {
     fn eq(&self, other: &Self) -> bool {
         same_shape(self.shape, other.shape)
-            && (self.dtype, self.weak_type, self.sharding) == (other.dtype, other.weak_type, other.sharding)
+            && (self.dtype, self.weak_type, self.sharding, self.is_ref)
+                == (other.dtype, other.weak_type, other.sharding, other.is_ref)
     }
 }
 
@@ -64,8 +68,8 @@ impl Wanted<'_> {
             if let Some(found) = known.find(hash, |aval| aval.wanted() == self) {
                 return *found;
             }
-            let Wanted { shape, dtype, weak_type, sharding } = self;
-            let made = Type { shape: Shape::from_slice(shape), dtype, weak_type, sharding };
+            let Wanted { shape, dtype, weak_type, sharding, is_ref } = self;
+            let made = Type { shape: Shape::from_slice(shape), dtype, weak_type, sharding, is_ref };
             let aval = ShapedArray(TYPES.intern(&made));
             known.insert_unique(hash, aval, |aval| FxBuildHasher.hash_one(aval.wanted()));
             aval
@@ -79,12 +83,12 @@ pub type Avals = SmallVec<[ShapedArray; 1]>;
 impl ShapedArray {
     /// A strongly typed aval.
     pub fn new(dtype: DType, shape: &[usize]) -> Self {
-        Wanted { shape, dtype, weak_type: false, sharding: None }.aval()
+        Wanted { shape, dtype, weak_type: false, sharding: None, is_ref: false }.aval()
     }
 
     /// The aval of a scalar.
     pub(crate) fn scalar(dtype: DType, weak_type: bool) -> Self {
-        Wanted { shape: &[], dtype, weak_type, sharding: None }.aval()
+        Wanted { shape: &[], dtype, weak_type, sharding: None, is_ref: false }.aval()
     }
 
     /// The aval of a result of `ins`: weakly typed if all of them are, and where they are if they agree and have its shape.
@@ -93,15 +97,15 @@ impl ShapedArray {
         let sharding = ins.first().and_then(|first| first.sharding());
         let agree = |aval: &ShapedArray| aval.sharding() == sharding && same_shape(aval.shape(), shape);
         let sharding = sharding.filter(|_| ins.iter().all(agree));
-        let wanted = Wanted { shape, dtype, weak_type, sharding };
+        let wanted = Wanted { shape, dtype, weak_type, sharding, is_ref: false };
         // Most results have the type of an operand, which need not be looked for.
         ins.iter().copied().find(|aval| aval.wanted() == wanted).unwrap_or_else(|| wanted.aval())
     }
 
     #[inline]
     fn wanted(&self) -> Wanted<'static> {
-        let Type { shape, dtype, weak_type, sharding } = self.0.get();
-        Wanted { shape, dtype: *dtype, weak_type: *weak_type, sharding: *sharding }
+        let Type { shape, dtype, weak_type, sharding, is_ref } = self.0.get();
+        Wanted { shape, dtype: *dtype, weak_type: *weak_type, sharding: *sharding, is_ref: *is_ref }
     }
 
     /// Sizes along each axis.
@@ -126,6 +130,18 @@ impl ShapedArray {
     #[inline]
     pub fn sharding(&self) -> Option<Sharding> {
         self.0.sharding
+    }
+
+    /// Is it a [`Ref`](crate::Ref) to such an array?
+    #[inline]
+    pub fn is_ref(&self) -> bool {
+        self.0.is_ref
+    }
+
+    /// The type of a reference to such an array, or of what one refers to.
+    #[must_use]
+    pub(crate) fn with_ref(&self, is_ref: bool) -> Self {
+        if is_ref == self.is_ref() { *self } else { Wanted { is_ref, ..self.wanted() }.aval() }
     }
 
     /// The same with another weak type.
@@ -179,6 +195,12 @@ impl ShapedArray {
         self.with_shape(&shape)
     }
 
+    /// The type of a tangent or cotangent: the same, or `float0` for what has no derivative. JAX: `to_tangent_aval`.
+    #[must_use]
+    pub(crate) fn tangent(&self) -> Self {
+        if self.dtype().is_inexact() { *self } else { self.with_dtype(DType::Float0).with_weak_type(false) }
+    }
+
     /// Number of axes.
     pub fn ndim(&self) -> usize {
         self.shape().len()
@@ -192,13 +214,19 @@ impl ShapedArray {
     /// Same shape and dtype, weak type aside.
     #[inline]
     pub fn matches(&self, other: &ShapedArray) -> bool {
-        self == other || (self.dtype() == other.dtype() && same_shape(self.shape(), other.shape()))
+        self == other
+            || (self.dtype() == other.dtype()
+                && self.is_ref() == other.is_ref()
+                && same_shape(self.shape(), other.shape()))
     }
 }
 
-/// JAX's short form: `f32[2,3]`.
+/// JAX's short form: `f32[2,3]`, `Ref{f32[2,3]}`.
 impl fmt::Display for ShapedArray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_ref() {
+            return write!(f, "Ref{{{}}}", self.with_ref(false));
+        }
         write!(f, "{}[", self.dtype())?;
         for (i, n) in self.shape().iter().enumerate() {
             if i > 0 {

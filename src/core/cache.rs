@@ -65,7 +65,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
     }
 
     /// The value with this hash that `is` the one.
-    pub(crate) fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<T> {
+    pub(crate) fn find(&self, hash: u64, is: &dyn Fn(&T) -> bool) -> Option<T> {
         let table = self.0.table.read().unwrap_or_else(PoisonError::into_inner);
         let slot = table.find(hash, |slot| slot.hash == hash && is(&slot.value))?;
         slot.used.store(self.0.tick(), Ordering::Relaxed);
@@ -73,7 +73,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
     }
 
     /// Keeps `value`, unless another thread was faster: then its value is the one. Gives what is kept.
-    pub(crate) fn insert(&self, hash: u64, value: T, is: impl Fn(&T) -> bool) -> T {
+    pub(crate) fn insert(&self, hash: u64, value: T, is: &dyn Fn(&T) -> bool) -> T {
         let dropped;
         let kept = {
             let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
     }
 
     /// Takes out the value with this hash that `is` the one.
-    pub(crate) fn remove(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<T> {
+    pub(crate) fn remove(&self, hash: u64, is: &dyn Fn(&T) -> bool) -> Option<T> {
         let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
         let entry = table.find_entry(hash, |slot| slot.hash == hash && is(&slot.value)).ok()?;
         Some(entry.remove().0.value)
@@ -148,24 +148,24 @@ where
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.0.find(FxBuildHasher.hash_one(key), |pair| pair.0 == *key).map(|pair| pair.1.clone())
+        self.0.find(FxBuildHasher.hash_one(key), &|pair| pair.0 == *key).map(|pair| pair.1.clone())
     }
 
     /// Keeps `value`, in place of another for the same key.
     pub(crate) fn put(&self, key: K, value: V) {
         let hash = FxBuildHasher.hash_one(&key);
-        self.0.remove(hash, |pair| pair.0 == key);
-        self.0.insert(hash, Arc::new((key, value)), |_| false);
+        self.0.remove(hash, &|pair| pair.0 == key);
+        self.0.insert(hash, Arc::new((key, value)), &|_| false);
     }
 
     /// The value for `key`, which `make` gives if there is none.
     pub(crate) fn get_or_insert_with(&self, key: K, make: impl FnOnce() -> V) -> V {
         let hash = FxBuildHasher.hash_one(&key);
-        if let Some(found) = self.0.find(hash, |pair| pair.0 == key) {
+        if let Some(found) = self.0.find(hash, &|pair| pair.0 == key) {
             return found.1.clone();
         }
         let pair = Arc::new((key, make()));
-        self.0.insert(hash, pair.clone(), |other| other.0 == pair.0).1.clone()
+        self.0.insert(hash, pair.clone(), &|other| other.0 == pair.0).1.clone()
     }
 
     pub(crate) fn clear(&self) {

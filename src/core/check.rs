@@ -3,6 +3,7 @@
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, Jaxpr, Var};
 use crate::core::primitive::{BatchDim, LinearInput, Primitive};
+use crate::dtype::{DType, NO_OPERATIONS};
 use crate::error::{Result, bail};
 use smallvec::SmallVec;
 
@@ -14,6 +15,14 @@ pub(crate) fn arity<'a, const N: usize>(
     match <&[ShapedArray; N]>::try_from(ins) {
         Ok(ins) => Ok(ins),
         Err(_) => bail!(Internal, "{}: takes {N} operands, got {}", prim.name(), ins.len()),
+    }
+}
+
+/// An error if an operand is of `float0`, with which nothing computes.
+pub(crate) fn no_float0(prim: &dyn Primitive, ins: &[ShapedArray]) -> Result<()> {
+    match ins.iter().find(|x| x.dtype() == DType::Float0) {
+        Some(x) => bail!(DType, "{} got {x}: {NO_OPERATIONS}", prim.name()),
+        None => Ok(()),
     }
 }
 
@@ -62,10 +71,6 @@ pub(crate) fn all_weak(ins: &[ShapedArray]) -> bool {
 }
 
 /// Is every variable defined once and before its use, and does every equation's type follow from its operands'?
-#[cfg_attr(
-    not(debug_assertions),
-    allow(dead_code, reason = "every transformation of a debug build calls it")
-)]
 pub fn check_jaxpr(jaxpr: &Jaxpr) -> Result<()> {
     let mut defined = vec![false; jaxpr.avals.len()];
     let mut define = |v: &Var| {

@@ -45,6 +45,18 @@ effects! {
     Io = "IO", unordered;
     /// The same, ordered.
     OrderedIo = "OrderedIO", ordered;
+    /// `dce_sink`: nothing happens.
+    NoDce = "NoDCE", unordered;
+    /// `checkify::check`.
+    Check = "Error", unordered;
+    /// `Ref::get`.
+    Read = "Read", unordered;
+    /// `Ref::set`, `Ref::swap`, and the end of a reference.
+    Write = "Write", unordered;
+    /// `Ref::addupdate`.
+    Accum = "Accum", unordered;
+    /// `new_ref`: what makes a reference is neither shared nor moved out of a loop.
+    NewRef = "InternalMutableArray", unordered;
 }
 
 /// A set of effects.
@@ -55,13 +67,27 @@ impl Effects {
     /// No effects.
     pub(crate) const NONE: Effects = Effects(0);
     const DEBUG: Effects = Effects(1 << Effect::Debug as u8 | 1 << Effect::OrderedDebug as u8);
+    const NO_DCE: Effects = Effects(1 << Effect::NoDce as u8);
+    const CHECK: Effects = Effects(1 << Effect::Check as u8);
     /// What `io_callback` may have.
     pub(crate) const IO: Effects = Effects(1 << Effect::Io as u8 | 1 << Effect::OrderedIo as u8);
 
+    /// Those that make a reference, or read or write what one refers to. JAX: `RefEffect`, `internal_mutable_array_effect`.
+    pub(crate) const REFS: Effects = Effects(
+        1 << Effect::Read as u8
+            | 1 << Effect::Write as u8
+            | 1 << Effect::Accum as u8
+            | 1 << Effect::NewRef as u8,
+    );
+    /// Those of them after which a reference is another.
+    pub(crate) const WRITES: Effects =
+        Effects(1 << Effect::Write as u8 | 1 << Effect::Accum as u8 | 1 << Effect::NewRef as u8);
+
     /// What the bodies of `scan`, `while` and `cond` may have. JAX: `control_flow_allowed_effects`.
-    pub(crate) const CONTROL_FLOW: Effects = Effects(Self::DEBUG.0 | Self::IO.0);
+    pub(crate) const CONTROL_FLOW: Effects =
+        Effects(Self::DEBUG.0 | Self::IO.0 | Self::NO_DCE.0 | Self::CHECK.0 | Self::REFS.0);
     /// What a function under `checkpoint` may have that is differentiated, and so runs twice. JAX: `remat_allowed_effects`.
-    pub(crate) const CHECKPOINT: Effects = Self::DEBUG;
+    pub(crate) const CHECKPOINT: Effects = Effects(Self::DEBUG.0 | Self::CHECK.0);
 
     /// Is there none?
     pub(crate) fn is_empty(self) -> bool {
@@ -76,6 +102,11 @@ impl Effects {
     /// Those that are in both.
     pub(crate) fn and(self, other: Effects) -> Effects {
         Effects(self.0 & other.0)
+    }
+
+    /// Those that are in the first alone.
+    pub(crate) fn without(self, other: Effects) -> Effects {
+        Effects(self.0 & !other.0)
     }
 
     /// Those whose order matters: each has a token.
@@ -95,7 +126,7 @@ impl Effects {
 
     /// Refuses those that are not among `allowed`.
     pub(crate) fn check(self, allowed: Effects, place: &str) -> Result<()> {
-        let refused = Effects(self.0 & !allowed.0);
+        let refused = self.without(allowed);
         if refused.is_empty() {
             return Ok(());
         }

@@ -3,8 +3,10 @@
 //! There is no second implementation of an operation: its lowering is compiled as a program of its own, once for each
 //! combination of primitive, avals, settings and device, and run.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
@@ -13,15 +15,20 @@ use crate::core::array::{Array, DeviceArray, Placement, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::cache::{Cache, Map, Once};
 use crate::core::compilation_cache;
-use crate::core::config::{self, Config};
+use crate::core::config::{self, Config, log_compiles, with_debug_key_reuse};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::jaxpr::Jaxpr;
+use crate::core::key_reuse;
 use crate::core::lowering::{LoweringCtx, Module};
+use crate::core::mutable::not_an_array;
 use crate::core::placement::{self, InShardings, copy_to};
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::runtime_tokens::Launch;
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Sharding, Shards};
 use crate::core::tracer::unexpected_tracer;
-use crate::error::Result;
+use crate::core::transfer::{self, Transfer};
+use crate::error::{Loc, Result, bail};
 use crate::mlir::Attrs;
 use crate::pjrt::{Buffer, CompileOptions, Device, Executable, Program};
 
@@ -81,12 +88,19 @@ impl BufferRef<'_> {
 pub(crate) fn buffer_on(x: &Array, sharding: Sharding) -> Result<BufferRef<'_>> {
     match &x.0 {
         Repr::Device(x) if x.sharding == sharding => Ok(BufferRef::Array(x)),
-        Repr::Device(d) => Ok(BufferRef::Shared(Arc::new(copy_to(&d.shards, x, sharding)?))),
-        Repr::Scalar(x) => scalar_on(x.with_weak_type(false), sharding).map(BufferRef::Shared),
+        Repr::Device(d) => {
+            Ok(BufferRef::Shared(Arc::new(copy_to(&d.shards, x, sharding, Transfer::Implicit)?)))
+        }
+        Repr::Scalar(x) => {
+            // Whether it is there already does not matter: a program is refused, or it is not.
+            transfer::to_device(Transfer::Implicit, || x.aval())?;
+            scalar_on(x.with_weak_type(false), sharding).map(BufferRef::Shared)
+        }
         Repr::Zero(aval) => {
             let shards = sharding.put(&x.to_bytes()?, aval.dtype(), aval.shape())?;
             Ok(BufferRef::Shared(Arc::new(shards)))
         }
+        Repr::Ref(cell) => Err(not_an_array(&cell.aval)),
         Repr::Tracer(t) => Err(unexpected_tracer(t)),
     }
 }
@@ -102,8 +116,62 @@ fn scalar_on(x: Scalar, sharding: Sharding) -> Result<Arc<Shards>> {
     })
 }
 
-/// Applies a primitive to arrays on a device.
-pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
+/// Applies a primitive to arrays on a device, on behalf of the line `loc`.
+pub(crate) fn process(prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+    let settings = config::current();
+    if !settings.debugs() {
+        return apply(prim, args);
+    }
+    if settings.no_execution {
+        let unexecuted = || bail!(Disallowed, "{}: would be executed, and no_execution is set", prim.name());
+        return prim.eval(args).unwrap_or_else(unexecuted);
+    }
+    if settings.debug_key_reuse {
+        return key_reuse::watched(prim, args, loc, || apply_and_check(prim, args));
+    }
+    apply_and_check(prim, args)
+}
+
+#[cold]
+fn apply_and_check(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
+    let outs = apply(prim, args)?;
+    if config::current().checks_values()
+        && let Err(error) = check_values(prim.name(), &outs)
+    {
+        // Which operation of the function was it?
+        if let ("jit", [jaxpr]) = (prim.name(), &prim.sub_jaxprs()[..]) {
+            let args: Vec<Array> = args.iter().map(|x| (*x).clone()).collect();
+            with_debug_key_reuse(false, || eval_jaxpr(jaxpr, &[], &args))?;
+        }
+        return Err(error);
+    }
+    Ok(outs)
+}
+
+/// Refuses what `debug_nans` and `debug_infs` look for.
+pub(crate) fn check_values(name: &str, results: &[Array]) -> Result<()> {
+    let settings = config::current();
+    for x in results.iter().filter(|x| x.dtype().is_inexact()) {
+        let bytes = x.read(Transfer::Own)?;
+        for element in bytes.chunks_exact(x.dtype().size()) {
+            let value = Scalar::from_bytes(x.dtype(), element);
+            let parts = [value.to_f64(), value.imag()];
+            if settings.debug_nans && parts.iter().any(|part| part.is_nan()) {
+                bail!(FloatingPoint, "{name}: a result {} has NaN, and debug_nans is on", x.aval());
+            }
+            if settings.debug_infs && parts.iter().any(|part| part.is_infinite()) {
+                bail!(
+                    FloatingPoint,
+                    "{name}: a result {} has an infinite value, and debug_infs is on",
+                    x.aval()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn apply(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     if let Some(outs) = prim.eval(args) {
         return outs;
     }
@@ -121,6 +189,7 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
             Repr::Device(x) => x.aval.hash(&mut hasher),
             Repr::Scalar(x) => (x.dtype(), x.weak_type()).hash(&mut hasher),
             Repr::Zero(aval) => aval.hash(&mut hasher),
+            Repr::Ref(cell) => return Err(not_an_array(&cell.aval).context(prim.name())),
             Repr::Tracer(t) => return Err(unexpected_tracer(t)),
         }
     }
@@ -135,13 +204,13 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
             && known.prim == *prim
     };
     let entry = LOCAL.with(|local| {
-        local.find(hash, same).unwrap_or_else(|| {
-            let entry = SHARED.find(hash, same).unwrap_or_else(|| {
+        local.find(hash, &same).unwrap_or_else(|| {
+            let entry = SHARED.find(hash, &same).unwrap_or_else(|| {
                 let ins = args.iter().map(|x| x.aval()).collect();
                 let new = CompiledOp { prim: prim.clone(), ins, config, shardings, program: Once::new() };
-                SHARED.insert(hash, Arc::new(new), same)
+                SHARED.insert(hash, Arc::new(new), &same)
             });
-            local.insert(hash, entry, same)
+            local.insert(hash, entry, &same)
         })
     });
     let compiled = entry.program.get_or_try_init(|| compile(&entry))?;
@@ -166,7 +235,25 @@ pub(crate) fn process(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
     Ok(results.into_iter().zip(outs).map(array).collect())
 }
 
+/// Logs what took its time since then, as a warning while `log_compiles` is on: a compilation, or the trace that gave `jaxpr`.
+pub(crate) fn log_compile(
+    what: fmt::Arguments<'_>,
+    avals: &[ShapedArray],
+    started: Instant,
+    jaxpr: Option<&Jaxpr>,
+) {
+    let seconds = started.elapsed().as_secs_f64();
+    let types = || avals.iter().map(ShapedArray::to_string).collect::<Vec<_>>().join(", ");
+    let count = || jaxpr.map(|jaxpr| format!(": {} equations", jaxpr.eqn_count())).unwrap_or_default();
+    if log_compiles() {
+        tracing::warn!(target: "raxla::jit", "{what} for {} in {seconds:.3} s{}", types(), count());
+    } else {
+        tracing::debug!(target: "raxla::jit", "{what} for {} in {seconds:.3} s{}", types(), count());
+    }
+}
+
 fn compile(entry: &CompiledOp) -> Result<OpProgram> {
+    let started = Instant::now();
     let (ins, shardings) = (&entry.ins, entry.shardings);
     let outs = entry.prim.abstract_eval(ins)?;
     let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(shardings.whole));
@@ -186,6 +273,7 @@ fn compile(entry: &CompiledOp) -> Result<OpProgram> {
     let module = ctx.finish();
     let executable = compile_module(&module, shardings.whole, entry.config)?;
     let launch = Launch::new(effects, &module);
+    log_compile(format_args!("compiled {}", key_reuse::name_of(&*entry.prim)), ins, started, None);
     let committed = shardings.committed;
     let places = places.into_iter().map(|sharding| Placement { sharding, committed });
     Ok(OpProgram { executable, launch, outs: outs.into_iter().zip(places).collect() })
@@ -200,6 +288,9 @@ pub(crate) fn compile_module(module: &Module, sharding: Sharding, config: Config
     let client = sharding.client();
     if config.disable_most_optimizations {
         options = options.without_most_optimizations();
+    }
+    if config.disable_fusion_emitters {
+        options = options.without_fusion_emitters();
     }
     if module.host_calls.is_empty() {
         return compilation_cache::compile(client, text, &options);

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::atom::Atom;
-use crate::core::jaxpr::Jaxpr;
+use crate::core::jaxpr::{Eqn, Jaxpr};
 use crate::core::primitive::Arrays;
 use crate::core::small::{small, try_small};
 use crate::core::trace::bind_at;
@@ -13,6 +13,19 @@ use crate::error::{Result, bail};
 
 /// Runs a jaxpr: binds each of its equations under the current trace. JAX: `core.eval_jaxpr`.
 pub(crate) fn eval_jaxpr(jaxpr: &Jaxpr, consts: &[Array], args: &[Array]) -> Result<Vec<Array>> {
+    eval_jaxpr_by(jaxpr, consts, args, |eqn, inputs| {
+        let refs: SmallVec<[&Array; 4]> = small(inputs);
+        bind_at(&eqn.prim, &refs, eqn.loc)
+    })
+}
+
+/// [`eval_jaxpr`] where `apply` says what an equation gives.
+pub(crate) fn eval_jaxpr_by(
+    jaxpr: &Jaxpr,
+    consts: &[Array],
+    args: &[Array],
+    apply: impl Fn(&Eqn, &[Array]) -> Result<Arrays>,
+) -> Result<Vec<Array>> {
     if consts.len() != jaxpr.constvars.len() || args.len() != jaxpr.invars.len() {
         bail!(
             Internal,
@@ -39,8 +52,7 @@ pub(crate) fn eval_jaxpr(jaxpr: &Jaxpr, consts: &[Array], args: &[Array]) -> Res
                 env[v.0 as usize] = None;
             }
         }
-        let refs: SmallVec<[&Array; 4]> = small(&inputs);
-        let outs = bind_at(&eqn.prim, &refs, eqn.loc)?;
+        let outs = eqn.names.enter(|| apply(eqn, &inputs))?;
         for (var, value) in eqn.outputs.iter().zip(outs) {
             env[var.0 as usize] = Some(value);
         }

@@ -13,7 +13,9 @@ pub use crate::core::atom::{Atom, Var};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
 use crate::core::cache::Map;
-use crate::core::effects::Effects;
+use crate::core::config::check_tracer_leaks;
+use crate::core::effects::{Effect, Effects};
+use crate::core::name_stack::NameStack;
 use crate::core::primitive::Prim;
 use crate::core::remap::Remap;
 use crate::core::small::small;
@@ -34,13 +36,15 @@ pub struct Eqn {
     pub outputs: SmallVec<[Var; 2]>,
     /// Where in the user's program it was applied.
     pub loc: Loc,
+    /// The scopes that it stands in.
+    pub names: NameStack,
 }
 
 impl Clone for Eqn {
     fn clone(&self) -> Self {
         // Faster than `SmallVec::clone`, which goes element by element.
         let (inputs, outputs) = (SmallVec::from_slice(&self.inputs), SmallVec::from_slice(&self.outputs));
-        Eqn { prim: self.prim.clone(), inputs, outputs, loc: self.loc }
+        Eqn { prim: self.prim.clone(), inputs, outputs, loc: self.loc, names: self.names.clone() }
     }
 }
 
@@ -65,6 +69,8 @@ pub struct Jaxpr {
     effects: Effects,
     /// [`is_thin`](Self::is_thin), found out once.
     thin: OnceLock<bool>,
+    /// [`has_refs`](Self::has_refs), found out once.
+    refs: OnceLock<bool>,
     /// Hash of the contents, computed once.
     hash: OnceLock<u64>,
     /// Transformed versions of this jaxpr, which live as long as it does.
@@ -103,7 +109,14 @@ impl Jaxpr {
     ) -> Self {
         work::count(eqns.len() + invars.len() + outvars.len());
         let axis_names = collect_axis_names(&eqns);
-        let effects = eqns.iter().map(|e| e.prim.effects()).collect();
+        let effects: Effects = eqns.iter().map(|e| e.prim.effects()).collect();
+        let is_ref = |v: &Var| avals[v.0 as usize].is_ref();
+        let effects = match effects.and(Effects::REFS).is_empty() {
+            true => effects,
+            // What happens to references that are made inside is nobody else's concern.
+            false if constvars.iter().chain(&invars).any(is_ref) => effects.without(Effect::NewRef.into()),
+            false => effects.without(Effects::REFS),
+        };
         Jaxpr {
             constvars,
             invars,
@@ -113,6 +126,7 @@ impl Jaxpr {
             axis_names,
             effects,
             thin: OnceLock::new(),
+            refs: OnceLock::new(),
             hash: OnceLock::new(),
             memo: OnceLock::new(),
         }
@@ -141,6 +155,12 @@ impl Jaxpr {
         self.outvars.iter().map(|a| self.atom_aval(a)).collect()
     }
 
+    /// Does it take references, or make some inside, also in nested jaxprs? Such a one is discharged before it is lowered.
+    pub(crate) fn has_refs(&self) -> bool {
+        let within = |eqn: &Eqn| eqn.prim.sub_jaxprs().iter().any(|jaxpr| jaxpr.has_refs());
+        *self.refs.get_or_init(|| self.avals.iter().any(ShapedArray::is_ref) || self.eqns.iter().any(within))
+    }
+
     /// The number of equations, those of nested jaxprs included.
     pub fn eqn_count(&self) -> usize {
         self.eqns.iter().map(|e| 1 + e.prim.sub_jaxprs().iter().map(|j| j.eqn_count()).sum::<usize>()).sum()
@@ -162,7 +182,9 @@ impl Jaxpr {
             return Ok(found);
         }
         let made = Arc::new(make()?);
-        memo.put(key, made.clone());
+        if !check_tracer_leaks() || !made.consts().iter().any(Array::is_tracer) {
+            memo.put(key, made.clone());
+        }
         Ok(made)
     }
 
@@ -260,6 +282,7 @@ impl Eqn {
             inputs: kept.iter().map(|i| self.inputs[*i]).collect(),
             outputs: self.outputs.iter().zip(used).filter(|(_, u)| **u).map(|(v, _)| *v).collect(),
             loc: self.loc,
+            names: self.names.clone(),
         })
     }
 }

@@ -1,6 +1,8 @@
 //! What a primitive's `lower` writes to: the module builder, with helpers for the operations that many rules share.
 //! JAX: `interpreters/mlir.py`.
 
+mod text;
+
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -10,15 +12,18 @@ use smallvec::SmallVec;
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
 use crate::core::effects::{Effect, Effects};
-use crate::core::jaxpr::{Atom, Jaxpr, Live, Var};
+use crate::core::jaxpr::{Atom, Eqn, Jaxpr, Live, Var};
+use crate::core::name_stack::NameStack;
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Mesh, Sharding};
 use crate::core::small::small;
 use crate::core::work;
 use crate::dtype::DType;
-use crate::error::{Result, bail};
-use crate::mlir::{Attrs, Block, Builder, Type, Value, Values, list, push_list};
-use crate::pjrt::HostCall;
+use crate::error::{Result, bail, caller};
+use crate::mlir::{Attrs, Block, Builder, Place, Type, Value, Values, push_list};
+use crate::pjrt::{HostCall, Kernel};
+pub(crate) use text::mlir_literal;
+use text::row_major;
 
 /// A lowered module.
 #[derive(Clone, Debug)]
@@ -45,6 +50,10 @@ pub struct LoweringCtx {
     /// Functions that lowering rules have asked for, by their name and the types of their arguments.
     helpers: FxHashMap<(&'static str, SmallVec<[Type; 4]>), String>,
     names: FxHashMap<String, usize>,
+    /// The scopes that what is written stands in.
+    scopes: NameStack,
+    /// The name of the whole, which is that of `main`: `jit(step)/`.
+    whole: String,
     /// What the module will be compiled for, if that is known.
     target: Option<Sharding>,
     /// The present token of each ordered effect, while something is written that has it.
@@ -84,6 +93,8 @@ impl LoweringCtx {
             functions: FxHashMap::default(),
             helpers: FxHashMap::default(),
             names: FxHashMap::default(),
+            scopes: NameStack::default(),
+            whole: name.strip_prefix("jit_").map_or_else(String::new, |name| format!("jit({name})/")),
             target,
             tokens: [None; Effect::COUNT],
             host_calls: Vec::new(),
@@ -290,14 +301,14 @@ impl LoweringCtx {
         for (var, value) in args {
             env[var.0 as usize] = Some(value);
         }
-        let outer = self.location();
+        let (outer, scopes) = (self.place(), self.scopes.clone());
         let mut ins = Values::new();
         let mut outs: SmallVec<[ShapedArray; 2]> = SmallVec::new();
         let mut thinned = live.thinned.iter().rev().peekable();
         for (i, (eqn, _)) in jaxpr.eqns.iter().zip(&live.eqns).enumerate().filter(|(_, (_, live))| **live) {
             work::count(1 + eqn.inputs.len());
             let eqn = thinned.next_if(|(position, _)| *position == i).map_or(eqn, |(_, thin)| thin);
-            self.set_location(eqn.loc);
+            self.enter(eqn, &scopes);
             ins.clear();
             for atom in &eqn.inputs {
                 ins.push(self.read(&env, atom)?);
@@ -312,10 +323,23 @@ impl LoweringCtx {
             }
         }
         // What follows belongs to the equation that holds this jaxpr.
+        self.scopes = scopes;
         if let Some(outer) = outer {
-            self.set_location(outer);
+            self.set_place(outer);
         }
         jaxpr.outvars.iter().map(|a| self.read(&env, a)).collect()
+    }
+
+    /// What follows is written for an equation inside of these scopes.
+    fn enter(&mut self, eqn: &Eqn, outer: &NameStack) {
+        let mut name = None;
+        if outer.has_scope() || eqn.names.has_scope() {
+            self.scopes = outer.join(&eqn.names);
+            name = Some(format!("{}{}/{}", self.whole, self.scopes, eqn.prim.name()).into());
+        } else if self.scopes.has_scope() {
+            self.scopes = outer.clone();
+        }
+        self.set_place(Place { line: eqn.loc, name });
     }
 
     fn read(&mut self, env: &[Option<Value>], atom: &Atom) -> Result<Value> {
@@ -326,17 +350,20 @@ impl LoweringCtx {
         }
     }
 
-    /// Calls a jaxpr without constants as a private function, written once for equal jaxprs.
+    /// The private function of a jaxpr without constants, written once for equal jaxprs.
+    pub fn function_of(&mut self, name: &str, jaxpr: &Arc<Jaxpr>) -> Result<String> {
+        if let Some(function) = self.functions.get(jaxpr) {
+            return Ok(function.clone());
+        }
+        let function = self.unique_name(name);
+        self.write_function(&function, false, jaxpr)?;
+        self.functions.insert(jaxpr.clone(), function.clone());
+        Ok(function)
+    }
+
+    /// Calls a jaxpr without constants as a private function.
     pub fn call_jaxpr(&mut self, name: &str, jaxpr: &Arc<Jaxpr>, args: &[Value]) -> Result<Values> {
-        let function = match self.functions.get(jaxpr) {
-            Some(function) => function.clone(),
-            None => {
-                let function = self.unique_name(name);
-                self.write_function(&function, false, jaxpr)?;
-                self.functions.insert(jaxpr.clone(), function.clone());
-                function
-            }
-        };
+        let function = self.function_of(name, jaxpr)?;
         let effects = jaxpr.effects().ordered();
         let mut args: Values = args.into();
         args.insert_many(0, self.tokens(effects)?);
@@ -345,6 +372,25 @@ impl LoweringCtx {
         let mut values = self.builder.call(&function, &args, &results);
         self.set_tokens(effects, values.drain(..effects.len()));
         Ok(values)
+    }
+
+    /// A private function, which `body` writes when it is asked for first with arguments of these types.
+    pub fn helper(
+        &mut self,
+        name: &'static str,
+        args: &[Type],
+        results: &[Type],
+        body: impl FnOnce(&mut Self, &[Value]) -> Result<Values>,
+    ) -> Result<String> {
+        let key = (name, args.into());
+        if let Some(function) = self.helpers.get(&key) {
+            return Ok(function.clone());
+        }
+        let function = self.unique_name(name);
+        let (ins, outs) = (args.to_vec(), results.to_vec());
+        self.write_body(&function, false, Effects::NONE, ins, outs, [&[], &[]], body)?;
+        self.helpers.insert(key, function.clone());
+        Ok(function)
     }
 
     /// Calls a private function, which `body` writes at the first call with arguments of these types. On the CPU it stays a
@@ -356,17 +402,7 @@ impl LoweringCtx {
         results: &[Type],
         body: impl FnOnce(&mut Self, &[Value]) -> Result<Values>,
     ) -> Result<Values> {
-        let key = (name, args.iter().map(|x| x.ty()).collect());
-        let function = match self.helpers.get(&key) {
-            Some(function) => function.clone(),
-            None => {
-                let function = self.unique_name(name);
-                let ins = args.iter().map(|x| x.ty()).collect();
-                self.write_body(&function, false, Effects::NONE, ins, results.to_vec(), [&[], &[]], body)?;
-                self.helpers.insert(key, function.clone());
-                function
-            }
-        };
+        let function = self.helper(name, &small::<[Type; 4]>(args.iter().map(|x| x.ty())), results, body)?;
         let attrs = match self.platform() {
             "cpu" => ", mhlo.frontend_attributes = {inlineable = \"false\"}",
             _ => "",
@@ -422,7 +458,8 @@ impl LoweringCtx {
             let token = Attrs(vec!["jax.token = true".into()]);
             std::iter::repeat_n(token, n).chain(attrs.iter().cloned()).collect::<Vec<_>>()
         };
-        let outer = self.tokens;
+        let (outer, scopes) = (self.tokens, std::mem::take(&mut self.scopes));
+        let whole = if public { self.whole.clone() } else { std::mem::take(&mut self.whole) };
         let values = match n {
             0 => self.begin_function(name, public, &args, &results, attrs),
             _ => {
@@ -434,7 +471,7 @@ impl LoweringCtx {
         let mut outs = body(self, &values[n..])?;
         outs.insert_many(0, self.tokens(effects)?);
         self.end_function(&outs);
-        self.tokens = outer;
+        (self.tokens, self.scopes, self.whole) = (outer, scopes, whole);
         Ok(())
     }
 
@@ -475,18 +512,9 @@ impl LoweringCtx {
         operands.extend_from_slice(ins);
         let mut results: Vec<Type> = operands[..tokens.len()].iter().map(|token| token.ty()).collect();
         results.extend(outs.iter().map(|aval| self.ty(aval)));
-        // Row-major, or the compiler might choose a transposed layout.
-        let layouts = |ranks: &mut dyn Iterator<Item = usize>| {
-            let layout = |rank: usize| {
-                let axes: Vec<usize> = (0..rank).rev().collect();
-                let axes = if rank == 0 { String::new() } else { list(&axes) };
-                format!("dense<{axes}> : tensor<{rank}xindex>")
-            };
-            ranks.map(layout).collect::<Vec<_>>().join(", ")
-        };
         let ranks = std::iter::repeat_n(0, tokens.len());
-        let operand_layouts = layouts(&mut operands.iter().map(|x| self.dims(*x).len()));
-        let result_layouts = layouts(&mut ranks.chain(outs.iter().map(ShapedArray::ndim)));
+        let operand_layouts = row_major(operands.iter().map(|x| self.dims(*x).len()));
+        let result_layouts = row_major(ranks.chain(outs.iter().map(ShapedArray::ndim)));
         let attrs = format!(
             "api_version = 4 : i32, backend_config = {{{} = {} : i64}}, call_target_name = \"{}\", has_side_effect = {}, \
              operand_layouts = [{operand_layouts}], result_layouts = [{result_layouts}]",
@@ -501,42 +529,44 @@ impl LoweringCtx {
         Ok(values)
     }
 
+    /// Does the module have kernels of this process?
+    pub(crate) fn has_kernels(&self) -> bool {
+        // A module for any platform is one that is not yet for one.
+        matches!(self.platform(), "cpu" | "")
+    }
+
+    /// The call of a kernel of this process, with integers.
+    pub(crate) fn kernel_call(
+        &mut self,
+        kernel: &'static Kernel,
+        integers: &[(&str, i64)],
+        ins: &[Value],
+        outs: &[ShapedArray],
+    ) -> Result<Values> {
+        if let Some(target) = self.target {
+            let registered = target.client().register_host_calls();
+            registered.map_err(|e| e.context(kernel.name).at(self.location().unwrap_or_else(caller)))?;
+        }
+        let mut config = format!("{} = \"{}\"", Kernel::NAME, kernel.name);
+        for (name, value) in integers {
+            config += &format!(", {name} = {value} : i64");
+        }
+        let operand_layouts = row_major(ins.iter().map(|x| self.dims(*x).len()));
+        let result_layouts = row_major(outs.iter().map(ShapedArray::ndim));
+        let results: Vec<Type> = outs.iter().map(|aval| self.ty(aval)).collect();
+        let attrs = format!(
+            "api_version = 4 : i32, backend_config = {{{config}}}, call_target_name = \"{}\", \
+             operand_layouts = [{operand_layouts}], result_layouts = [{result_layouts}]",
+            Kernel::TARGET,
+        );
+        Ok(self.op("stablehlo.custom_call", ins, &attrs, &results))
+    }
+
     fn unique_name(&mut self, name: &str) -> String {
         let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let clean = if clean == "main" { "main_fn".to_owned() } else { clean };
         let count = self.names.entry(clean.clone()).or_default();
         *count += 1;
         if *count == 1 { clean } else { format!("{clean}_{}", *count - 1) }
-    }
-}
-
-/// A scalar as MLIR writes it inside `dense<…>`, exactly.
-pub(crate) fn mlir_literal(x: Scalar) -> String {
-    let real = |dtype: DType, value: f64, bytes: &[u8]| -> String {
-        // Short decimals are exact in every format; anything else goes by its bits.
-        if value.abs() < 1e6 && (value * 256.0).fract() == 0.0 && (value != 0.0 || value.is_sign_positive()) {
-            return format!("{value:?}");
-        }
-        let hex: String = bytes[..dtype.size()].iter().rev().map(|b| format!("{b:02X}")).collect();
-        format!("0x{hex}")
-    };
-    let (dtype, bytes) = (x.dtype(), x.bytes());
-    match dtype {
-        DType::C64 => {
-            format!(
-                "({},{})",
-                real(DType::F32, x.to_f64(), &bytes[..4]),
-                real(DType::F32, x.imag(), &bytes[4..8])
-            )
-        }
-        DType::C128 => {
-            format!(
-                "({},{})",
-                real(DType::F64, x.to_f64(), &bytes[..8]),
-                real(DType::F64, x.imag(), &bytes[8..])
-            )
-        }
-        d if d.is_float() => real(d, x.to_f64(), &bytes),
-        _ => x.to_string(),
     }
 }

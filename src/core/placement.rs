@@ -11,7 +11,9 @@ use crate::core::array::{Array, Placement, Repr, concretization};
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, Config};
 use crate::core::intern::{Interned, Interner};
+use crate::core::mutable::not_an_array;
 use crate::core::sharding::{Sharding, Shards};
+use crate::core::transfer::{self, Transfer};
 use crate::error::{Error, OrThrow, Result, bail, err};
 use crate::pjrt::{Buffer, Device};
 
@@ -130,14 +132,15 @@ pub(crate) fn names(sharding: Sharding) -> String {
 }
 
 /// A copy of an array that is elsewhere.
-pub(crate) fn copy_to(shards: &Shards, x: &Array, to: Sharding) -> Result<Shards> {
+pub(crate) fn copy_to(shards: &Shards, x: &Array, to: Sharding, how: Transfer) -> Result<Shards> {
+    transfer::between_devices(how, || x.aval())?;
     if let ([buffer], [device]) = (shards.as_slice(), to.devices())
         && buffer.client() == device.client()
     {
         return Ok(Shards::from_buf([buffer.copy_to_device(device)?]));
     }
     // Clients share no memory that both know of, and parts of another shape are put together first: by way of the host.
-    to.put(&x.to_bytes()?, x.dtype(), x.shape())
+    to.put(&x.read(Transfer::Own)?, x.dtype(), x.shape())
 }
 
 impl Array {
@@ -165,10 +168,15 @@ impl Array {
             }
             Repr::Device(x) => {
                 self.check_alive()?;
-                Ok(Array::on_device(copy_to(&x.shards, self, sharding)?, x.aval, placement))
+                Ok(Array::on_device(
+                    copy_to(&x.shards, self, sharding, Transfer::Explicit)?,
+                    x.aval,
+                    placement,
+                ))
             }
             Repr::Scalar(x) => {
                 let aval = x.aval();
+                transfer::to_device(Transfer::Explicit, || aval)?;
                 let shards = sharding.put(&x.bytes()[..x.dtype().size()], x.dtype(), &[])?;
                 Ok(Array::on_device(shards, aval, placement))
             }
@@ -176,6 +184,7 @@ impl Array {
                 let shards = sharding.put(&self.to_bytes()?, aval.dtype(), aval.shape())?;
                 Ok(Array::on_device(shards, *aval, placement))
             }
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval)),
             Repr::Tracer(t) => Err(concretization(t)),
         }
     }
@@ -197,6 +206,7 @@ impl Array {
         let sharding = match &self.0 {
             Repr::Device(x) => self.check_alive().map(|()| x.sharding),
             Repr::Scalar(_) | Repr::Zero(_) => config::default_sharding(config::current()),
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval)),
             Repr::Tracer(t) => Err(concretization(t)),
         };
         sharding.map_err(|e| e.at(caller))
@@ -237,6 +247,7 @@ impl Array {
         match &self.0 {
             Repr::Device(x) => Ok(x.committed),
             Repr::Scalar(_) | Repr::Zero(_) => Ok(false),
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval).at(Location::caller())),
             Repr::Tracer(t) => Err(concretization(t).at(Location::caller())),
         }
     }
@@ -251,6 +262,7 @@ impl Array {
         let ready = match &self.0 {
             Repr::Device(x) => self.check_alive().and_then(|()| x.is_ready()),
             Repr::Scalar(_) | Repr::Zero(_) => Ok(true),
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval)),
             Repr::Tracer(t) => Err(concretization(t)),
         };
         ready.map_err(|e| e.at(caller))
@@ -276,6 +288,7 @@ impl Array {
         let deleted = match &self.0 {
             Repr::Device(x) => x.shards.iter().try_for_each(Buffer::delete),
             Repr::Scalar(_) | Repr::Zero(_) => Ok(()),
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval)),
             Repr::Tracer(t) => Err(concretization(t)),
         };
         deleted.or_throw();

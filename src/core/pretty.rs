@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::core::effects::Effects;
 use crate::core::jaxpr::{Atom, Eqn, Jaxpr, Var};
 use crate::core::primitive::Param;
 use crate::core::scalar::Scalar;
@@ -201,6 +202,9 @@ impl Printer {
             eqn.prim.sub_jaxprs().into_iter().for_each(|sub| self.name_as_called(jaxpr, eqn, sub));
         }
         let outs = self.binders(jaxpr, &eqn.outputs);
+        if let Some(text) = self.equation(jaxpr, eqn, &outs) {
+            return text;
+        }
         let params: Vec<Doc> = eqn.prim.params().iter().map(|(name, p)| self.param(name, p)).collect();
         let params = if params.is_empty() {
             Doc::Concat(Vec::new())
@@ -211,6 +215,18 @@ impl Printer {
         let equals = if eqn.outputs.is_empty() { "" } else { " = " };
         let ins = self.atoms(jaxpr, &eqn.inputs, "");
         Doc::Concat(vec![outs, text(equals), text(eqn.prim.name()), params, text(" "), ins])
+    }
+
+    /// An equation that is printed in a form of its own.
+    fn equation(&mut self, jaxpr: &Jaxpr, eqn: &Eqn, outs: &Doc) -> Option<Doc> {
+        if eqn.prim.effects().and(Effects::REFS).is_empty() {
+            return None;
+        }
+        let operands: Vec<String> =
+            eqn.inputs.iter().map(|atom| layout(&self.atoms(jaxpr, &[*atom], ""))).collect();
+        let unused = eqn.outputs.iter().all(|v| self.name(jaxpr, *v) == "_");
+        let results = if unused { String::new() } else { layout(outs) };
+        eqn.prim.equation(&results, &operands).map(text)
     }
 
     /// The parameters of a called function have the names of the arguments, its results those of the call's.

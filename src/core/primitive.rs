@@ -13,6 +13,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::axis::AxisName;
 use crate::core::effects::Effects;
 use crate::core::jaxpr::Jaxpr;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::error::{Error, Result, err};
 use crate::mlir::{Value, Values};
@@ -159,11 +160,29 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The same without references: `args` has arrays in place of those that it takes. Whatever takes references, or holds jaxprs
+    /// that do, has this rule. JAX: `register_discharge_rule`.
+    fn discharge(&self, args: &[Array]) -> Result<Discharged> {
+        Err(no_refs(self.name(), args.len()))
+    }
+
+    /// An equation as a jaxpr prints it, if not as `results = name[parameters] operands`. `results` is empty if nobody uses them.
+    fn equation(&self, results: &str, operands: &[String]) -> Option<String> {
+        let _ = (results, operands);
+        None
+    }
+
     /// Evaluation of a primitive that is no computation of one device, such as `device_put`; `None`, for all others, asks
     /// for what [`lower`](Self::lower) emits to be compiled and run.
     fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
         let _ = args;
         None
+    }
+
+    /// What it does with keys among its operands, for `debug_key_reuse`. `None`: what the jaxpr does that it calls, or nothing.
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let _ = ins;
+        Ok(None)
     }
 
     /// What it does besides computing its results: it stays although nobody uses them, and runs once.
@@ -176,6 +195,15 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
 
 fn not_linear(name: &str) -> Error {
     err!(Differentiation, "{name}: transpose is not defined, since it is not linear")
+}
+
+#[cold]
+fn no_refs(name: &str, operands: usize) -> Error {
+    err!(
+        Unimplemented,
+        "{name}: takes arrays, and one of its {operands} operands is an array reference, or it holds a function that uses some. \
+         Read the reference first, by `get(..)`"
+    )
 }
 
 fn axis_names_of(jaxprs: &[&Arc<Jaxpr>]) -> Vec<AxisName> {
@@ -203,6 +231,26 @@ pub struct Linearized {
     pub nonzero_out: Vec<bool>,
     /// The linear primitive's arguments as positions among `residuals` followed by the tangents. `None`: as they stand.
     pub order: Option<Vec<usize>>,
+}
+
+/// What [`Primitive::discharge`] returns.
+#[derive(Debug)]
+pub struct Discharged {
+    /// The results.
+    pub outs: Arrays,
+    /// What becomes of the operands that are references, one for each operand.
+    pub refs: SmallVec<[RefUpdate; 2]>,
+}
+
+/// What an equation does to a reference.
+#[derive(Clone, Debug)]
+pub enum RefUpdate {
+    /// Nothing; or the operand is none.
+    Unchanged,
+    /// It refers to this from now on.
+    Is(Array),
+    /// It refers to nothing any more, and why.
+    Gone(&'static str),
 }
 
 /// Comparison and hashing of primitives behind `dyn`; implemented for whatever is `Eq + Hash`.

@@ -8,7 +8,7 @@ use num_complex::Complex;
 
 use crate::core::aval::ShapedArray;
 use crate::core::element::Element;
-use crate::dtype::DType;
+use crate::dtype::{DType, Format, I2, I4, U2, U4};
 use crate::error::{Result, bail};
 
 /// One element of any dtype, by its bits.
@@ -53,7 +53,10 @@ impl Scalar {
             DType::F64 => Self::from_bytes(dtype, &value.to_le_bytes()),
             DType::C64 | DType::C128 => Self::from_complex(dtype, Complex::new(value, 0.0)),
             DType::Bool => Self::from_i128(dtype, i128::from(value != 0.0)),
-            _ => Self::from_i128(dtype, value as i128),
+            _ => match Format::of(dtype) {
+                Some(format) => Self::from_bytes(dtype, &[format.encode(value)]),
+                None => Self::from_i128(dtype, value as i128),
+            },
         }
     }
 
@@ -75,6 +78,10 @@ impl Scalar {
         match dtype {
             DType::Bool => Self::from_bytes(dtype, &[u8::from(value != 0)]),
             d if d.is_inexact() => Self::from_f64(dtype, value as f64),
+            // The other bits of a byte of the host are zero, as `ml_dtypes` and XLA have them.
+            DType::I2 | DType::I4 | DType::U2 | DType::U4 => {
+                Self::from_bytes(dtype, &[value as u8 & ((1 << dtype.bits()) - 1)])
+            }
             _ => Self::from_bytes(dtype, &value.to_le_bytes()),
         }
     }
@@ -123,7 +130,10 @@ impl Scalar {
             DType::F16 => f16::from_bits(bits as u16).to_f64(),
             DType::F32 | DType::C64 => f64::from(f32::from_bits(bits as u32)),
             DType::F64 | DType::C128 => f64::from_bits(bits),
-            _ => self.to_i128() as f64,
+            dtype => match Format::of(dtype) {
+                Some(format) => format.decode(bits as u8),
+                None => self.to_i128() as f64,
+            },
         }
     }
 
@@ -141,6 +151,10 @@ impl Scalar {
         let bits = self.half(0);
         match self.dtype {
             DType::Bool => i128::from(bits & 0xff != 0),
+            DType::I2 => i128::from(I2::new(bits as i8).get()),
+            DType::I4 => i128::from(I4::new(bits as i8).get()),
+            DType::U2 => i128::from(U2::new(bits as u8).get()),
+            DType::U4 => i128::from(U4::new(bits as u8).get()),
             DType::I8 => i128::from(bits as i8),
             DType::I16 => i128::from(bits as i16),
             DType::I32 => i128::from(bits as i32),
@@ -149,6 +163,7 @@ impl Scalar {
             DType::U16 => i128::from(bits as u16),
             DType::U32 => i128::from(bits as u32),
             DType::U64 => i128::from(bits),
+            DType::Float0 => 0,
             _ => self.to_f64() as i128,
         }
     }
@@ -203,6 +218,8 @@ impl Scalar {
     fn print(&self, f: &mut fmt::Formatter<'_>, style: Style) -> fmt::Result {
         match self.dtype {
             DType::Bool => f.write_str(if self.to_i128() != 0 { "true" } else { "false" }),
+            // As NumPy has it, for which it is a structure without fields.
+            DType::Float0 => f.write_str("(b'',)"),
             d if d.is_complex() => {
                 f.write_str("(")?;
                 float(f, d, self.to_f64(), style)?;

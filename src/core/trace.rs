@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::core::axis::AxisName;
 use crate::core::eval;
 use crate::core::primitive::{Arrays, Ct, Prim, Tangent};
 pub(crate) use crate::core::tracer::{
-    BatchedValue, Dual, LiveTrace, TraceId, Tracer, check_live, innermost, is_live, unexpected_tracer,
+    BatchedValue, Dual, JetValue, LiveTrace, TraceId, Tracer, check_live, innermost, is_live,
+    unexpected_tracer,
 };
 pub(crate) use crate::error::{Loc, caller, with_caller, with_location, without_location};
 use crate::error::{OrThrow, Result, bail, caller_or, err, throw};
@@ -110,6 +111,40 @@ thread_local! {
     } };
 }
 
+thread_local! {
+    /// Is what depends on no tracer computed rather than recorded?
+    static FOLDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Is what depends on no tracer computed rather than recorded?
+#[inline]
+pub(crate) fn is_folding() -> bool {
+    FOLDING.get()
+}
+
+/// Runs `body` in which it is, or is not.
+pub(crate) fn folding<R>(on: bool, body: impl FnOnce() -> R) -> R {
+    let _restore = Folding::new(on);
+    body()
+}
+
+/// [`is_folding`] as long as this is there.
+struct Folding {
+    before: bool,
+}
+
+impl Folding {
+    fn new(on: bool) -> Self {
+        Folding { before: FOLDING.replace(on) }
+    }
+}
+
+impl Drop for Folding {
+    fn drop(&mut self) {
+        FOLDING.set(self.before);
+    }
+}
+
 /// The current trace.
 pub(crate) fn current_trace() -> TraceRef {
     CONTEXT.with(|c| c.current.borrow().clone())
@@ -122,15 +157,26 @@ pub(crate) fn is_eval() -> bool {
 
 /// Runs `body` with another current trace, and restores the old one even on unwind.
 pub(crate) fn with_trace<R>(trace: TraceRef, body: impl FnOnce() -> R) -> R {
-    struct Restore(TraceRef);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let old = CONTEXT.with(|c| c.current.replace(self.0.take()));
-            drop(old);
-        }
-    }
-    let _restore = Restore(CONTEXT.with(|c| c.current.replace(trace)));
+    let _restore = Current::new(trace);
     body()
+}
+
+/// A trace is the current one as long as this is there.
+struct Current {
+    before: TraceRef,
+}
+
+impl Current {
+    fn new(trace: TraceRef) -> Self {
+        Current { before: CONTEXT.with(|c| c.current.replace(trace)) }
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        let old = CONTEXT.with(|c| c.current.replace(self.before.take()));
+        drop(old);
+    }
 }
 
 /// Runs `body` with a named axis bound.
@@ -167,7 +213,7 @@ pub(crate) fn bind_at(prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> 
     let loc = caller_or(loc);
     let trace = CONTEXT.with(|c| c.current.borrow().clone());
     let result = match trace {
-        None => eval::process(prim, args),
+        None => eval::process(prim, args, loc),
         Some(trace) => trace.process(prim, args, loc),
     };
     result.map_err(|e| e.at(loc))

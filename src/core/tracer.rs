@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use smallvec::SmallVec;
+
 use crate::core::array::{Array, Repr};
 use crate::core::atom::Var;
 use crate::core::aval::ShapedArray;
@@ -20,10 +22,21 @@ const SERIAL_BITS: u32 = 40;
 pub(crate) enum Tracer {
     /// A variable of a jaxpr that is being recorded. There is one for each equation, so it is all here and costs no memory.
     Var { var: Var, trace: TraceId, aval: ShapedArray },
+    /// The same while `check_tracer_leaks` is on: that it is still there can be seen.
+    Watched(Arc<WatchedVar>),
     /// A primal value with its tangent (`jvp`, `linearize`).
     Dual(Arc<Dual>),
     /// A value with a mapped axis (`vmap`).
     Batched(Arc<BatchedValue>),
+    /// A value with its derivatives along a path (`jet`).
+    Jet(Arc<JetValue>),
+}
+
+#[derive(Debug)]
+pub(crate) struct WatchedVar {
+    pub var: Var,
+    pub trace: TraceId,
+    pub aval: ShapedArray,
 }
 
 #[derive(Debug)]
@@ -43,14 +56,25 @@ pub(crate) struct BatchedValue {
     pub axis: usize,
 }
 
+#[derive(Debug)]
+pub(crate) struct JetValue {
+    pub trace: TraceId,
+    pub aval: ShapedArray,
+    pub primal: Array,
+    /// The derivatives from the first on; `None` is zero.
+    pub terms: SmallVec<[Option<Array>; 4]>,
+}
+
 impl Tracer {
     /// The trace that it belongs to.
     #[inline]
     pub(crate) fn trace(&self) -> TraceId {
         match self {
             Tracer::Var { trace, .. } => *trace,
+            Tracer::Watched(watched) => watched.trace,
             Tracer::Dual(dual) => dual.trace,
             Tracer::Batched(batched) => batched.trace,
+            Tracer::Jet(jet) => jet.trace,
         }
     }
 
@@ -59,17 +83,20 @@ impl Tracer {
     pub(crate) fn aval(&self) -> ShapedArray {
         match self {
             Tracer::Var { aval, .. } => *aval,
+            Tracer::Watched(watched) => watched.aval,
             Tracer::Dual(dual) => dual.aval,
             Tracer::Batched(batched) => batched.aval,
+            Tracer::Jet(jet) => jet.aval,
         }
     }
 
     /// JAX's name for a tracer of this kind.
     pub(crate) fn kind_name(&self) -> &'static str {
         match self {
-            Tracer::Var { .. } => "JitTracer",
+            Tracer::Var { .. } | Tracer::Watched(_) => "JitTracer",
             Tracer::Dual(_) => "JVPTracer",
             Tracer::Batched(_) => "BatchTracer",
+            Tracer::Jet(_) => "JetTracer",
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::tree::{self, TreeDef};
 ///
 /// `rule` takes the arguments of `f` as a tuple and their tangents as another, of the same types, and returns the result
 /// of `f` and its tangent, in which it must be linear in the tangents. Tangents that are zero are arrays of zeros, which
-/// [`is_symbolic_zero`](Array::is_symbolic_zero) tells from others; those of integers and booleans have the argument's dtype
-/// and are zero. An array that `f` or `rule` captures is mapped by an
+/// [`is_symbolic_zero`](Array::is_symbolic_zero) tells from others; those of integers and booleans are such zeros,
+/// of [`float0`](crate::dtypes::float0). An array that `f` or `rule` captures is mapped by an
 /// enclosing [`vmap`](crate::vmap) like an argument, and cannot be differentiated with respect to: that is `UnexpectedTracer`.
 ///
 /// ```
@@ -146,11 +146,12 @@ impl CustomJvp {
             );
         }
         for (x, dx) in out.avals.iter().zip(&tangent.avals) {
-            if x.dtype().is_inexact() && !x.matches(dx) {
+            let tangent = x.tangent();
+            if !tangent.matches(dx) {
                 bail!(
                     Differentiation,
                     "custom JVP rule {rule} for function {f} must produce primal and tangent outputs with \
-                     corresponding shapes and dtypes. Expected {x} (tangent type of {x}) but got {dx}"
+                     corresponding shapes and dtypes. Expected {tangent} (tangent type of {x}) but got {dx}"
                 );
             }
         }

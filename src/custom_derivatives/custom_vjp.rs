@@ -150,30 +150,31 @@ where
 }
 
 /// A forward rule.
-struct Forward {
-    name: String,
+pub(super) struct Forward {
+    pub name: String,
     /// The same for messages.
-    described: String,
+    pub described: String,
     /// May it have captured something?
-    captures: bool,
+    pub captures: bool,
     /// Result and residuals.
-    call: Box<ForwardFn>,
+    pub call: Box<ForwardFn>,
 }
 
-type ForwardFn = dyn Fn(&Application, &[Array], &[bool]) -> Result<(FlatOut, FlatOut)> + Send + Sync;
+pub(super) type ForwardFn =
+    dyn Fn(&Application, &[Array], &[bool]) -> Result<(FlatOut, FlatOut)> + Send + Sync;
 
-type Bwd = dyn Fn(&TreeDef, &TreeDef, &[Array], &[Array]) -> Result<FlatOut> + Send + Sync;
+pub(super) type Bwd = dyn Fn(&TreeDef, &TreeDef, &[Array], &[Array]) -> Result<FlatOut> + Send + Sync;
 
 /// A function with its rules.
-struct CustomVjp {
-    f: Arc<dyn FlatFn>,
-    fwd: Forward,
-    bwd: Box<Bwd>,
-    bwd_fn: &'static str,
+pub(super) struct CustomVjp {
+    pub f: Arc<dyn FlatFn>,
+    pub fwd: Forward,
+    pub bwd: Box<Bwd>,
+    pub bwd_fn: &'static str,
     /// The same for messages.
-    bwd_name: String,
+    pub bwd_name: String,
     /// May one of the three have captured something?
-    may_capture: bool,
+    pub may_capture: bool,
 }
 
 impl Definition for CustomVjp {
@@ -251,7 +252,7 @@ impl CustomBackward for VjpBackward {
         let definition = &self.definition;
         let cts = cts.iter().zip(&self.outs);
         let cts: Vec<Array> =
-            cts.map(|(ct, aval)| ct.clone().unwrap_or_else(|| symbolic_zero(*aval))).collect();
+            cts.map(|(ct, aval)| ct.clone().unwrap_or_else(|| symbolic_zero(aval.tangent()))).collect();
         let found =
             without_location(|| (definition.bwd)(&self.residual_tree, &self.out_tree, residuals, &cts))?;
         let (f, bwd) = (definition.f.describe(), &definition.bwd_name);

@@ -9,7 +9,8 @@ pub(crate) fn symbolic_zero(aval: ShapedArray) -> Array {
 }
 
 /// The zero tangent or cotangent of `x`, for a rule to return: an array of zeros that nothing is computed with, for
-/// [`is_symbolic_zero`](Array::is_symbolic_zero) tells it from others. That of integers and booleans has their dtype.
+/// [`is_symbolic_zero`](Array::is_symbolic_zero) tells it from others. That of integers and booleans is of
+/// [`float0`](crate::dtypes::float0).
 ///
 /// ```
 /// use raxla::custom_derivatives::{custom_vjp, zero_from_primal};
@@ -25,5 +26,5 @@ pub(crate) fn symbolic_zero(aval: ShapedArray) -> Array {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 pub fn zero_from_primal(x: impl Into<Array>) -> Array {
-    symbolic_zero(x.into().aval())
+    symbolic_zero(x.into().aval().tangent())
 }

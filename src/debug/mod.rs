@@ -56,6 +56,7 @@ mod redirect;
 /// In eager code, where the value of an array cannot be read; inside of a transformation that is its error. A program that
 /// runs on something else than the CPU cannot be compiled with it.
 pub use raxla_derive::debug_print as print;
+pub(crate) use redirect::write_line;
 pub use redirect::{Redirected, redirect};
 
 use crate::arguments::options;

@@ -56,7 +56,7 @@ impl Drop for Redirected {
 }
 
 /// Prints one line, whole.
-pub(super) fn write_line(mut line: String) -> Result<()> {
+pub(crate) fn write_line(mut line: String) -> Result<()> {
     line.push('\n');
     let mut sinks = SINKS.lock().unwrap_or_else(PoisonError::into_inner);
     match sinks.last_mut() {

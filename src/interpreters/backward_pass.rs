@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use crate::core::array::Array;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{Atom, ClosedJaxpr, Jaxpr, TransformedJaxpr, Var};
+use crate::core::name_stack;
 use crate::core::primitive::{Arrays, Ct, LinearInput};
 use crate::core::small::{small, try_small};
 use crate::core::trace::{bind_at, with_location};
@@ -21,7 +22,7 @@ pub(crate) fn backward_pass(linear: &ClosedJaxpr, cts_out: &[Ct]) -> Result<Vec<
         known[var.0 as usize] = Some(value.clone());
     }
     let linear_in = vec![true; jaxpr.invars.len()];
-    backward(jaxpr, known, &linear_in, cts_out)
+    name_stack::transformed("transpose", || backward(jaxpr, known, &linear_in, cts_out))
 }
 
 /// Cotangents of the parameters marked in `linear` of a jaxpr without constants, the others being known: `args` has a
@@ -37,7 +38,7 @@ pub(crate) fn backward_pass_jaxpr(
     for (var, value) in values.zip(args) {
         known[var.0 as usize] = Some(value.clone());
     }
-    backward(jaxpr, known, linear, cts_out)
+    name_stack::transformed("transpose", || backward(jaxpr, known, linear, cts_out))
 }
 
 fn backward(
@@ -61,7 +62,8 @@ fn backward(
         }
         let args: Arrays = try_small(eqn.inputs.iter().map(|a| read(&known, a)))?;
         let refs: SmallVec<[&Array; 4]> = small(&args);
-        for (var, value) in eqn.outputs.iter().zip(bind_at(&eqn.prim, &refs, eqn.loc)?) {
+        let outs = eqn.names.enter(|| bind_at(&eqn.prim, &refs, eqn.loc))?;
+        for (var, value) in eqn.outputs.iter().zip(outs) {
             known[var.0 as usize] = Some(value);
         }
     }
@@ -85,7 +87,7 @@ fn backward(
             _ => read(&known, atom).map(LinearInput::Known),
         });
         let ins: SmallVec<[LinearInput; 2]> = try_small(ins)?;
-        with_location(eqn.loc, || -> Result<()> {
+        let transpose = || -> Result<()> {
             let mut found = catch(|| eqn.prim.transpose(&cts_in, &ins)).map_err(|e| e.at(eqn.loc))?;
             if found.len() != ins.len() {
                 bail!(
@@ -105,7 +107,8 @@ fn backward(
                 }
             }
             Ok(())
-        })?;
+        };
+        eqn.names.enter(|| with_location(eqn.loc, transpose))?;
     }
     Ok(jaxpr.invars.iter().map(|v| cts[v.0 as usize].take()).collect())
 }

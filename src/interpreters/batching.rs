@@ -8,11 +8,14 @@ use smallvec::SmallVec;
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::axis::AxisName;
+use crate::core::effects::Effects;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{Jaxpr, Loc, TransformedJaxpr};
+use crate::core::leaks;
+use crate::core::name_stack;
 use crate::core::primitive::{Arrays, BatchDim, MappedAxis, Prim};
 use crate::core::trace::{
-    BatchedValue, CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, bind_at, bind_custom,
+    BatchedValue, CustomCall, LiveTrace, Trace, TraceId, TraceRef, Tracer, bind_at, bind_custom, caller,
     current_trace, is_live, with_axis, with_location, with_trace,
 };
 use crate::error::{Error, Result, catch};
@@ -66,7 +69,8 @@ impl Trace for BatchTrace {
         let (values, dims): (Arrays, SmallVec<[BatchDim; 2]>) = args.iter().map(|x| unpack(id, x)).unzip();
         let named = self.axis.name.filter(|name| prim.axis_names().contains(name));
         with_trace(self.parent.clone(), || {
-            if named.is_none() && dims.iter().all(Option::is_none) {
+            let written = || !prim.effects().and(Effects::WRITES).is_empty();
+            if named.is_none() && dims.iter().all(Option::is_none) && !written() {
                 let refs: SmallVec<[&Array; 4]> = values.iter().collect();
                 return bind_at(prim, &refs, loc);
             }
@@ -74,7 +78,9 @@ impl Trace for BatchTrace {
             let rule = || prim.batch(&axis, &values, &dims);
             let (outs, out_dims) =
                 with_location(loc, || catch(rule)).map_err(|e| per_example(prim, args, e))?;
-            Ok(outs.into_iter().zip(out_dims).map(|(x, dim)| batched(id, x, dim)).collect())
+            let outs: Arrays = outs.into_iter().zip(out_dims).map(|(x, dim)| batched(id, x, dim)).collect();
+            leaks::watch(id, &outs, loc);
+            Ok(outs)
         })
     }
 
@@ -132,7 +138,7 @@ pub(crate) fn batch_over<T>(
     args: &[Array],
     dims: &[BatchDim],
 ) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
-    let (id, _live) = match trace.filter(|id| is_live(*id)) {
+    let (id, live) = match trace.filter(|id| is_live(*id)) {
         Some(id) => (id, None),
         None => {
             let live = LiveTrace::new();
@@ -141,9 +147,15 @@ pub(crate) fn batch_over<T>(
     };
     let trace = Rc::new(BatchTrace { id, parent: current_trace(), axis });
     let args: Vec<Array> = args.iter().zip(dims).map(|(x, dim)| batched(id, x.clone(), *dim)).collect();
-    let (outs, extra) = with_trace(Some(trace), || with_axis(axis.name, axis.size, || catch(|| f(&args))))?;
-    let (outs, dims) = outs.iter().map(|x| unpack(id, x)).unzip();
-    Ok((outs, dims, extra))
+    leaks::watch(id, &args, caller());
+    let run = || with_trace(Some(trace), || with_axis(axis.name, axis.size, || catch(|| f(&args))));
+    let (outs, extra) = name_stack::transformed("vmap", run)?;
+    let (values, dims) = outs.iter().map(|x| unpack(id, x)).unzip();
+    drop((outs, args));
+    if live.is_some() {
+        leaks::check(id)?;
+    }
+    Ok((values, dims, extra))
 }
 
 /// A batched jaxpr, with all mapped axes in front.

@@ -13,15 +13,17 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim, Primitive,
-    Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Discharged, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis,
+    Param, Prim, Primitive, RefUpdate, Tangent, Transposed,
 };
 use crate::core::trace::{CustomBackward, CustomCall, CustomForward, bind, without_location};
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{VmapAxis, batch_jaxpr, batch_over, move_batch_axis};
+use crate::interpreters::discharge::{discharge_jaxpr, eval_discharged};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::lax;
 use crate::mlir::Value;
@@ -43,10 +45,10 @@ pub(crate) fn record(call: Arc<dyn CustomCall>, args: &[Array]) -> Result<Vec<Ar
 
 /// The application of a function with a custom derivative.
 #[derive(Clone)]
-struct CustomDerivativeCall {
-    call_jaxpr: Arc<Jaxpr>,
-    num_consts: usize,
-    call: Arc<dyn CustomCall>,
+pub(crate) struct CustomDerivativeCall {
+    pub call_jaxpr: Arc<Jaxpr>,
+    pub num_consts: usize,
+    pub call: Arc<dyn CustomCall>,
 }
 
 impl PartialEq for CustomDerivativeCall {
@@ -94,6 +96,21 @@ impl Primitive for CustomDerivativeCall {
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         ctx.inline_jaxpr(&self.call_jaxpr, ins)
+    }
+    /// the function without its rules, which nobody asks for any more
+    fn discharge(&self, args: &[Array]) -> Result<Discharged> {
+        let made = discharge_jaxpr(&self.call_jaxpr, &vec![false; args.len()])?;
+        let args: Vec<Array> = made.consts.iter().chain(args).cloned().collect();
+        let mut outs = eval_jaxpr(&made.jaxpr, &[], &args)?;
+        let mut last = outs.split_off(self.call_jaxpr.outvars.len()).into_iter();
+        let update = |written: &bool| match written {
+            true => last.next().map_or(RefUpdate::Unchanged, RefUpdate::Is),
+            false => RefUpdate::Unchanged,
+        };
+        Ok(Discharged { outs: outs.into(), refs: made.written.iter().map(update).collect() })
+    }
+    fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
+        self.call_jaxpr.has_refs().then(|| eval_discharged(self, args))
     }
     /// the custom rule; what the function captured counts as constant
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {

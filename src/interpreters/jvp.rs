@@ -6,13 +6,16 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Repr};
+use crate::core::effects::Effect;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
+use crate::core::leaks;
+use crate::core::name_stack;
 use crate::core::primitive::{Arrays, Prim, Tangent};
 use crate::core::small::small;
 use crate::core::trace::{
-    CustomCall, Dual, LiveTrace, Trace, TraceId, TraceRef, Tracer, bind_at, bind_custom, current_trace,
-    with_location, with_trace,
+    CustomCall, Dual, LiveTrace, Trace, TraceId, TraceRef, Tracer, bind_at, bind_custom, caller,
+    current_trace, with_location, with_trace,
 };
 use crate::error::{Result, catch};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
@@ -38,6 +41,11 @@ pub(crate) fn unpack(id: TraceId, x: &Array) -> (Array, Tangent) {
 #[inline]
 pub(crate) fn is_dual(id: TraceId, x: &Array) -> bool {
     matches!(&x.0, Repr::Tracer(Tracer::Dual(dual)) if dual.trace == id)
+}
+
+/// Does it make a reference, which has a tangent in any case? What is written to it later may have one.
+pub(crate) fn makes_ref(prim: &Prim, args: &[&Array]) -> bool {
+    prim.effects().contains(Effect::NewRef) && args.first().is_none_or(|x| x.dtype().is_inexact())
 }
 
 /// [`unpack`] of each.
@@ -70,12 +78,14 @@ impl Trace for JvpTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.live.0;
         with_trace(self.parent.clone(), || {
-            if !args.iter().any(|x| is_dual(id, x)) {
+            if !args.iter().any(|x| is_dual(id, x)) && !makes_ref(prim, args) {
                 return bind_at(prim, args, loc);
             }
             let (primals, tangents) = unpack_all(id, args);
             let (outs, out_tangents) = with_location(loc, || prim.jvp(&primals, &tangents))?;
-            Ok(duals(id, outs, out_tangents))
+            let outs = duals(id, outs, out_tangents);
+            leaks::watch(id, &outs, loc);
+            Ok(outs)
         })
     }
 
@@ -107,8 +117,13 @@ pub(crate) fn jvp(
     let trace = Rc::new(JvpTrace { live, parent: current_trace() });
     let args: Vec<Array> =
         primals.iter().zip(tangents).map(|(x, dx)| dual(id, x.clone(), dx.clone())).collect();
-    let outs = with_trace(Some(trace), || catch(|| f(&args)))?;
-    Ok(outs.iter().map(|x| unpack(id, x)).unzip())
+    leaks::watch(id, &args, caller());
+    let run = || with_trace(Some(trace.clone()), || catch(|| f(&args)));
+    let outs = name_stack::transformed("jvp", run)?;
+    let found = outs.iter().map(|x| unpack(id, x)).unzip();
+    drop((outs, args));
+    leaks::check(id)?;
+    Ok(found)
 }
 
 /// A tangent as an array: a symbolic zero is materialised.

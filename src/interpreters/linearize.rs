@@ -10,16 +10,19 @@ use smallvec::SmallVec;
 
 use crate::core::array::{Array, Identity, Repr};
 use crate::core::eval_jaxpr::eval_jaxpr;
-use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Loc, TransformedJaxpr, Var};
+use crate::core::leaks;
+use crate::core::name_stack;
 use crate::core::primitive::{Arrays, Linearized, Prim, Tangent};
 use crate::core::remap::Remap;
 use crate::core::trace::{
     CustomCall, LiveTrace, Trace, TraceRef, Tracer, bind_at, bind_custom, caller, current_trace,
     with_location, with_trace,
 };
-use crate::error::{Result, catch};
+use crate::error::{Result, bail, catch};
 use crate::interpreters::custom_call::linearize_forward;
-use crate::interpreters::jvp::{dual, duals, instantiate, is_dual, unpack, unpack_all};
+use crate::interpreters::discharge::discharge_linear;
+use crate::interpreters::jvp::{dual, duals, instantiate, is_dual, makes_ref, unpack, unpack_all};
 use crate::interpreters::partial_eval::{JaxprTrace, convert_constvars, trace_to_jaxpr_with};
 use crate::lax;
 
@@ -31,7 +34,8 @@ struct TangentTrace {
 
 impl TangentTrace {
     fn is_tangent(&self, x: &Array) -> bool {
-        matches!(&x.0, Repr::Tracer(Tracer::Var { trace, .. }) if *trace == self.jaxpr.live.0)
+        let id = self.jaxpr.live.0;
+        matches!(&x.0, Repr::Tracer(t @ (Tracer::Var { .. } | Tracer::Watched(_))) if t.trace() == id)
     }
 
     /// An equation that holds a jaxpr and mixes both sides, as the jvp of a nested `jit` does in a custom rule: some results
@@ -107,6 +111,9 @@ impl Trace for LinearizeTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
         let id = self.live.0;
         if !args.iter().any(|x| is_dual(id, x)) {
+            if makes_ref(prim, args) {
+                return self.linearize_ref(prim, args, loc);
+            }
             return with_trace(self.parent.clone(), || bind_at(prim, args, loc));
         }
         let (primals, tangents) = unpack_all(id, args);
@@ -119,7 +126,9 @@ impl Trace for LinearizeTrace {
         }
         let (outs, out_tangents) =
             with_trace(Some(self.tangent.clone()), || with_location(loc, || prim.jvp(&primals, &tangents)))?;
-        Ok(duals(id, outs, out_tangents))
+        let outs = duals(id, outs, out_tangents);
+        leaks::watch(id, &outs, loc);
+        Ok(outs)
     }
 
     fn process_custom(
@@ -147,14 +156,31 @@ impl Trace for LinearizeTrace {
 }
 
 impl LinearizeTrace {
+    /// A reference that is made of what has no tangent has one itself, of zeros: something else may be written to it.
+    #[cold]
+    fn linearize_ref(&self, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        let primals: Vec<Array> = args.iter().map(|x| (*x).clone()).collect();
+        let linearize = || with_location(loc, || prim.linearize(&primals, &vec![false; primals.len()]));
+        match with_trace(self.parent.clone(), linearize)? {
+            Some(split) => self.record_linear(split, &vec![None; primals.len()], loc),
+            None => bail!(Internal, "{}: no linearisation of a reference", prim.name()),
+        }
+    }
+
     fn record_linear<C: FromIterator<Array>>(
         &self,
         split: Linearized,
         tangents: &[Tangent],
         loc: Loc,
     ) -> Result<C> {
+        let id = self.live.0;
         let outs = record_linear(&self.tangent.jaxpr, split, tangents, loc)?;
-        Ok(outs.map(|(x, dx)| dual(self.live.0, x, dx)).collect())
+        let watched = outs.map(|(x, dx)| {
+            let x = dual(id, x, dx);
+            leaks::watch(id, std::slice::from_ref(&x), loc);
+            x
+        });
+        Ok(watched.collect())
     }
 }
 
@@ -186,12 +212,35 @@ pub(crate) fn linearize<T>(
             dual(id, x.clone(), tangent)
         })
         .collect();
-    let (outs, extra) = with_trace(Some(trace), || catch(|| f(&args)))?;
+    leaks::watch(id, &args, caller());
+    let ids = [id, tangent.jaxpr.live.0];
+    let run = || with_trace(Some(trace.clone()), || catch(|| f(&args)));
+    let (outs, extra) = name_stack::transformed("jvp", run)?;
     let (primals_out, tangents): (Vec<Array>, Vec<Tangent>) = outs.iter().map(|x| unpack(id, x)).unzip();
+    drop((outs, args));
     let nonzero_out = tangents.iter().map(Option::is_some).collect();
     let tangents: Vec<Array> = tangents.into_iter().flatten().collect();
-    let jaxpr = tangent.jaxpr.finish(&tangents)?;
+    let jaxpr = without_refs(tangent.jaxpr.finish(&tangents)?)?;
+    drop(tangents);
+    ids.into_iter().try_for_each(leaks::check)?;
     Ok((Linear { primals_out, jaxpr, nonzero_out }, extra))
+}
+
+/// A linear jaxpr without the references that it makes, so that it can be transposed. One that is given references stays as it is: whoever
+/// made them discharges it.
+fn without_refs(closed: ClosedJaxpr) -> Result<ClosedJaxpr> {
+    let jaxpr = &closed.jaxpr;
+    let is_ref = |v: &Var| jaxpr.aval(*v).is_ref();
+    if !jaxpr.has_refs() || jaxpr.constvars.iter().chain(&jaxpr.invars).any(is_ref) {
+        return Ok(closed);
+    }
+    let (jaxpr, consts) = convert_constvars(closed);
+    let made = discharge_linear(&jaxpr)?;
+    let consts: Vec<Array> = made.consts.iter().chain(&consts).cloned().collect();
+    let Jaxpr { invars, outvars, eqns, avals, .. } = &*made.jaxpr;
+    let (constvars, invars) = invars.split_at(consts.len());
+    let jaxpr = Jaxpr::new(constvars.to_vec(), invars.to_vec(), outvars.clone(), eqns.clone(), avals.clone());
+    Ok(ClosedJaxpr { jaxpr: jaxpr.into(), consts })
 }
 
 /// Where a residual of a split jaxpr is found.

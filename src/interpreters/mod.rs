@@ -3,6 +3,7 @@
 pub(crate) mod backward_pass;
 pub(crate) mod batching;
 pub(crate) mod custom_call;
+pub(crate) mod discharge;
 pub(crate) mod jvp;
 pub(crate) mod linearize;
 pub(crate) mod partial_eval;

@@ -2,25 +2,37 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::core::array::{Array, Identity, Repr};
 use crate::core::aval::ShapedArray;
+use crate::core::check::check_jaxpr;
+use crate::core::config::{check_tracer_leaks, enable_checks, no_tracing};
 use crate::core::jaxpr::{Atom, ClosedJaxpr, Eqn, Jaxpr, Loc, Var};
+use crate::core::leaks;
+use crate::core::name_stack;
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
 use crate::core::small::{one, small, try_small};
-use crate::core::trace::{LiveTrace, Trace, Tracer, caller, check_live, with_trace, without_location};
+use crate::core::trace::{
+    LiveTrace, Trace, Tracer, bind_at, caller, check_live, folding, is_folding, with_trace, without_location,
+};
+use crate::core::tracer::WatchedVar;
 use crate::core::work;
-use crate::error::{Result, catch};
+use crate::error::{Result, bail, catch};
 use crate::lax::broadcast_in_dim::broadcast_scalar;
 
 /// Records every operation.
 pub(crate) struct JaxprTrace {
     pub live: LiveTrace,
     pub builder: RefCell<JaxprBuilder>,
+    /// How many names were in force when it began, which are not those of its equations.
+    outside: usize,
+    /// Are its tracers such that it can be seen whether they are still there?
+    watched: bool,
 }
 
 /// A jaxpr that is being recorded.
@@ -92,7 +104,12 @@ fn fitted<T>(list: &mut Vec<T>) -> Vec<T> {
 impl JaxprTrace {
     pub(crate) fn new() -> Rc<Self> {
         let builder = JaxprBuilder { lists: Lists::with_room(), ..JaxprBuilder::default() };
-        Rc::new(JaxprTrace { live: LiveTrace::new(), builder: builder.into() })
+        Rc::new(JaxprTrace {
+            live: LiveTrace::new(),
+            builder: builder.into(),
+            outside: name_stack::depth(),
+            watched: check_tracer_leaks(),
+        })
     }
 
     /// A new parameter.
@@ -100,11 +117,17 @@ impl JaxprTrace {
         let mut b = self.builder.borrow_mut();
         let var = b.new_var(aval);
         b.invars.push(var);
-        self.tracer(var, aval)
+        let x = self.tracer(var, aval);
+        leaks::watch(self.live.0, std::slice::from_ref(&x), caller());
+        x
     }
 
     fn tracer(&self, var: Var, aval: ShapedArray) -> Array {
-        Tracer::Var { var, trace: self.live.0, aval }.into()
+        let trace = self.live.0;
+        if self.watched {
+            return Tracer::Watched(Arc::new(WatchedVar { var, trace, aval })).into();
+        }
+        Tracer::Var { var, trace, aval }.into()
     }
 
     /// The operand that stands for `x`: its variable, a literal, or a constant.
@@ -113,6 +136,9 @@ impl JaxprTrace {
         match &x.0 {
             Repr::Tracer(Tracer::Var { var, trace, .. }) if *trace == self.live.0 => Ok(Atom::Var(*var)),
             Repr::Scalar(x) => Ok(Atom::Literal(*x)),
+            Repr::Tracer(Tracer::Watched(watched)) if watched.trace == self.live.0 => {
+                Ok(Atom::Var(watched.var))
+            }
             Repr::Zero(aval) => self.zeros(aval),
             _ => self.constant(x).map(Atom::Var),
         }
@@ -165,7 +191,11 @@ impl JaxprTrace {
                 (outputs, tracers)
             }
         };
-        b.lists.push(Eqn { prim: prim.clone(), inputs, outputs, loc });
+        let names = name_stack::current_inside(self.outside);
+        if self.watched {
+            leaks::watch(self.live.0, &tracers, loc);
+        }
+        b.lists.push(Eqn { prim: prim.clone(), inputs, outputs, loc, names });
         Ok(tracers)
     }
 
@@ -202,6 +232,9 @@ impl JaxprBuilder {
 
 impl Trace for JaxprTrace {
     fn process(self: Rc<Self>, prim: &Prim, args: &[&Array], loc: Loc) -> Result<Arrays> {
+        if is_folding() && !args.iter().any(|x| x.is_tracer()) {
+            return with_trace(None, || bind_at(prim, args, loc));
+        }
         self.record(prim, args, loc)
     }
 }
@@ -211,13 +244,16 @@ pub(crate) fn trace_to_jaxpr_with<T>(
     avals: &[ShapedArray],
     f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, T)>,
 ) -> Result<(ClosedJaxpr, T)> {
-    let trace = JaxprTrace::new();
-    let args: Vec<Array> = avals.iter().map(|aval| trace.new_arg(*aval)).collect();
-    let (outs, extra) = with_trace(Some(trace.clone()), || without_location(|| catch(|| f(&args))))?;
-    let closed = trace.finish(&outs)?;
-    #[cfg(debug_assertions)]
-    crate::core::check::check_jaxpr(&closed.jaxpr)?;
-    Ok((closed, extra))
+    let mut extra = None;
+    let closed = trace_to_jaxpr(avals, |args| {
+        let (outs, more) = f(args)?;
+        extra = Some(more);
+        Ok(outs)
+    })?;
+    match extra {
+        Some(extra) => Ok((closed, extra)),
+        None => bail!(Internal, "a function that was not traced"),
+    }
 }
 
 /// Traces `f` to a jaxpr. What it captures becomes constants.
@@ -225,7 +261,33 @@ pub(crate) fn trace_to_jaxpr(
     avals: &[ShapedArray],
     f: impl FnOnce(&[Array]) -> Result<Vec<Array>>,
 ) -> Result<ClosedJaxpr> {
-    Ok(trace_to_jaxpr_with(avals, |args| Ok((f(args)?, ())))?.0)
+    let mut f = Some(f);
+    traced(avals, &mut |args| match f.take() {
+        Some(f) => f(args),
+        None => bail!(Internal, "a function that is traced again"),
+    })
+}
+
+/// [`trace_to_jaxpr`], compiled once and not for each closure.
+fn traced(avals: &[ShapedArray], f: &mut dyn FnMut(&[Array]) -> Result<Vec<Array>>) -> Result<ClosedJaxpr> {
+    if no_tracing() {
+        bail!(Disallowed, "a function would be traced, and no_tracing is set");
+    }
+    let closed = name_stack::reset(|| -> Result<ClosedJaxpr> {
+        let trace = JaxprTrace::new();
+        let args: Vec<Array> = avals.iter().map(|aval| trace.new_arg(*aval)).collect();
+        let run = || with_trace(Some(trace.clone()), || without_location(|| catch(|| f(&args))));
+        // What is recorded apart is recorded whole.
+        let outs = folding(false, run)?;
+        let closed = trace.finish(&outs)?;
+        drop((outs, args));
+        leaks::check(trace.live.0)?;
+        Ok(closed)
+    })?;
+    if enable_checks() {
+        check_jaxpr(&closed.jaxpr)?;
+    }
+    Ok(closed)
 }
 
 /// The same jaxpr with its constants as leading parameters, and the constants.

@@ -6,7 +6,7 @@ use std::fmt;
 use super::names::named_leaves;
 use crate::core::array::Array;
 use crate::dtype::DType;
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::tree::{self, Pytree};
 
 /// A tree's arrays on the host, so that it may be donated while they are written.
@@ -26,10 +26,17 @@ impl Contents {
     /// Waits for the values and copies them.
     ///
     /// # Errors
-    /// Two arrays of one name; what an array's computation failed with.
+    /// Two arrays of one name; one of `float0`, which holds nothing; what an array's computation failed with.
     pub fn of<T: Pytree>(tree: &T) -> Result<Contents> {
         let mut arrays = BTreeMap::new();
         for (name, array) in named_leaves(tree)? {
+            if array.dtype() == DType::Float0 {
+                bail!(
+                    DType,
+                    "save: {name} is {}, which has no values to write: it is the derivative with respect to an integer",
+                    array.aval()
+                );
+            }
             let data = array.to_bytes()?;
             arrays.insert(name, HostArray { dtype: array.dtype(), shape: array.shape().to_vec(), data });
         }
@@ -54,8 +61,26 @@ pub(super) struct Entry {
 impl Entry {
     /// Is it of the shape and dtype of `array`?
     pub fn fits(&self, array: &Array) -> bool {
-        self.shape == array.shape() && self.dtype.as_ref() == Ok(&array.dtype())
+        let dtype = array.dtype();
+        let is = match &self.dtype {
+            Ok(own) => *own == dtype,
+            Err(_) => self.is_nameless() && is_nameless(dtype),
+        };
+        is && self.shape == array.shape()
     }
+
+    /// Is it of a dtype of one byte that NumPy's format has no name for? Which one, the file does not say.
+    pub fn is_nameless(&self) -> bool {
+        self.dtype.as_ref().is_err_and(|descr| descr.strip_prefix(['<', '>', '|', '=']) == Some(NAMELESS))
+    }
+}
+
+/// What NumPy writes of dtypes of one byte that its format has no name for: those of `ml_dtypes`.
+pub(super) const NAMELESS: &str = "V1";
+
+/// Is this such a dtype?
+pub(super) fn is_nameless(dtype: DType) -> bool {
+    (dtype.is_small_float() && dtype != DType::F8E5M2) || dtype.is_sub_byte()
 }
 
 /// As an aval is printed.

@@ -1,6 +1,6 @@
 //! Saving and loading trees, whatever the format.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -13,6 +13,7 @@ use super::safetensors::{self, Safetensors};
 use super::write::{failed, write_whole};
 use crate::arguments::options;
 use crate::core::array::Array;
+use crate::dtype::DType;
 use crate::error::{Result, bail, caller};
 use crate::lax::convert;
 use crate::tree::{self, Pytree};
@@ -23,7 +24,23 @@ pub(super) trait ArrayFile {
     /// The structure of the tree that was saved, where the format has a place for it.
     fn structure(&self) -> Option<&str>;
     /// The arrays of these names, one after the other, so that the host holds one at a time. Nothing is read of the others.
-    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>>;
+    fn read(&mut self, wanted: &dyn Fn(&str) -> Wanted) -> Result<BTreeMap<String, Array>>;
+}
+
+/// What to do with an array of a file.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted {
+    No,
+    /// Read it.
+    Yes,
+    /// Read it as this dtype, if the file does not say which it is.
+    As(DType),
+}
+
+impl Wanted {
+    pub fn is_read(self) -> bool {
+        !matches!(self, Wanted::No)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -64,10 +81,17 @@ fn open(path: &Path) -> Result<Box<dyn ArrayFile>> {
 }
 
 /// The array of which a file has these bytes.
-pub(super) fn array(path: &Path, name: &str, entry: &Entry, data: &[u8]) -> Result<Array> {
-    match entry.dtype {
-        Ok(dtype) => Array::from_bytes(data, dtype, &entry.shape),
-        Err(_) => bail!(DType, "{}: {name} is {entry}, a dtype that raxla lacks", path.display()),
+pub(super) fn array(path: &Path, name: &str, entry: &Entry, wanted: Wanted, data: &[u8]) -> Result<Array> {
+    match (&entry.dtype, wanted) {
+        (Ok(dtype), _) => Array::from_bytes(data, *dtype, &entry.shape),
+        (Err(_), Wanted::As(dtype)) if entry.is_nameless() => Array::from_bytes(data, dtype, &entry.shape),
+        (Err(_), _) if entry.is_nameless() => bail!(
+            DType,
+            "{}: {name} is {entry}: NumPy's format has no name for floats of eight bits and integers of four, so the file \
+             does not say which it is: load takes the dtype of `like`",
+            path.display()
+        ),
+        (Err(_), _) => bail!(DType, "{}: {name} is {entry}, a dtype that raxla lacks", path.display()),
     }
 }
 
@@ -154,7 +178,7 @@ pub fn load_with<T: Pytree>(path: impl AsRef<Path>, like: &T, options: LoadOptio
 pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions) -> Result<T> {
     let mut file = open(path)?;
     let leaves = named_leaves(like)?;
-    let known: BTreeSet<&str> = leaves.iter().map(|(name, _)| name.as_str()).collect();
+    let known: BTreeMap<&str, DType> = leaves.iter().map(|(name, x)| (name.as_str(), x.dtype())).collect();
     let entries = file.entries();
     let mut problems = Vec::new();
     for (name, leaf) in &leaves {
@@ -167,7 +191,7 @@ pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions)
         }
     }
     if !options.allow_unexpected {
-        let others = entries.iter().filter(|(name, _)| !known.contains(name.as_str()));
+        let others = entries.iter().filter(|(name, _)| !known.contains_key(name.as_str()));
         problems.extend(others.map(|(name, entry)| format!("unexpected: {name}, {entry}")));
     }
     let structure = tree::structure(like);
@@ -181,7 +205,7 @@ pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions)
     if !problems.is_empty() {
         bail!(TreeMismatch, "{} does not fit:\n  {}", path.display(), problems.join("\n  "));
     }
-    let mut arrays = file.read(&|name| known.contains(name))?;
+    let mut arrays = file.read(&|name| known.get(name).map_or(Wanted::No, |dtype| Wanted::As(*dtype)))?;
     let loaded = leaves.iter().map(|(name, leaf)| match arrays.remove(name) {
         // Files know of no weak types, and what a program computes depends on them.
         Some(array) if leaf.weak_type() => convert(&array, leaf.dtype(), true),
@@ -198,7 +222,7 @@ pub(super) fn load_from<T: Pytree>(path: &Path, like: &T, options: &LoadOptions)
 #[track_caller]
 pub fn load_named(path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>> {
     let here = caller();
-    open(path.as_ref()).and_then(|mut file| file.read(&|_| true)).map_err(|e| e.at(here))
+    open(path.as_ref()).and_then(|mut file| file.read(&|_| Wanted::Yes)).map_err(|e| e.at(here))
 }
 
 /// The array of a file that holds one: of an npy file. JAX: `jax.numpy.load`.
@@ -212,5 +236,5 @@ pub fn load_array(path: impl AsRef<Path>) -> Result<Array> {
         (1, Some((_, array))) => Ok(array),
         (n, _) => bail!(InvalidArgument, "load_array: {} has {n} arrays: use load_named", path.display()),
     };
-    open(path).and_then(|mut file| file.read(&|_| true)).and_then(one).map_err(|e| e.at(here))
+    open(path).and_then(|mut file| file.read(&|_| Wanted::Yes)).and_then(one).map_err(|e| e.at(here))
 }

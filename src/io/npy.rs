@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::contents::{Contents, Entry, HostArray};
-use super::file::{ArrayFile, array};
+use super::contents::{Contents, Entry, HostArray, NAMELESS, is_nameless};
+use super::file::{ArrayFile, Wanted, array};
 use super::names::WHOLE;
 use super::write::failed;
 use crate::core::array::Array;
@@ -18,7 +18,7 @@ use crate::error::{Result, bail};
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// NumPy's name for a dtype, without the order of bytes. `V2` is what `ml_dtypes` writes.
+/// NumPy's name for a dtype, without the order of bytes. `V2` and `f1` are what `ml_dtypes` writes, and `V1`, which says less.
 fn kind(dtype: DType) -> &'static str {
     match dtype {
         DType::Bool => "b1",
@@ -30,6 +30,20 @@ fn kind(dtype: DType) -> &'static str {
         DType::U16 => "u2",
         DType::U32 => "u4",
         DType::U64 => "u8",
+        DType::I2
+        | DType::I4
+        | DType::U2
+        | DType::U4
+        | DType::F4E2M1FN
+        | DType::F8E3M4
+        | DType::F8E4M3
+        | DType::F8E4M3B11FNUZ
+        | DType::F8E4M3FN
+        | DType::F8E4M3FNUZ
+        | DType::F8E5M2FNUZ
+        | DType::F8E8M0FNU
+        | DType::Float0 => NAMELESS,
+        DType::F8E5M2 => "f1",
         DType::BF16 => "V2",
         DType::F16 => "f2",
         DType::F32 => "f4",
@@ -60,7 +74,8 @@ pub(super) fn write(contents: &Contents, path: &Path) -> Result<()> {
 }
 
 pub(super) fn write_array(x: &HostArray, out: &mut impl Write) -> std::io::Result<()> {
-    let order = if x.dtype.size() == 1 { '|' } else { '<' };
+    let order =
+        if x.dtype.size() == 1 && !x.dtype.is_small_float() && !x.dtype.is_sub_byte() { '|' } else { '<' };
     let kind = kind(x.dtype);
     let sizes: Vec<String> = x.shape.iter().map(usize::to_string).collect();
     let (sizes, end) = (sizes.join(", "), if sizes.len() == 1 { "," } else { "" });
@@ -111,34 +126,40 @@ impl Header {
         }
         let text = String::from_utf8_lossy(&text);
         let header = Literal(&text).header().ok_or_else(|| format!("its header is {:?}", text.trim()))?;
-        if let Ok(dtype) = header.entry.dtype
-            && header.bytes(dtype) != Some(rest)
+        if let Some(width) = header.width()
+            && header.bytes(width) != Some(rest)
         {
             return Err(format!("it is cut off or damaged: {} does not have {rest} bytes", header.entry));
         }
         Ok(header)
     }
 
-    /// How many bytes elements of this dtype have, if there can be so many.
-    fn bytes(&self, dtype: DType) -> Option<u64> {
-        self.entry.shape.iter().try_fold(dtype.size() as u64, |n, size| n.checked_mul(*size as u64))
+    /// How many bytes an element has, if that is known.
+    fn width(&self) -> Option<usize> {
+        self.entry.dtype.as_ref().map(|dtype| dtype.size()).ok().or(self.entry.is_nameless().then_some(1))
+    }
+
+    /// How many bytes elements of this width have, if there can be so many.
+    fn bytes(&self, width: usize) -> Option<u64> {
+        self.entry.shape.iter().try_fold(width as u64, |n, size| n.checked_mul(*size as u64))
     }
 
     /// The elements in row-major order, little-endian, of those that follow the header.
     pub fn elements(&self, input: &mut impl Read) -> std::io::Result<Vec<u8>> {
         let mut data = Vec::new();
-        let Ok(dtype) = self.entry.dtype else { return Ok(data) };
-        let bytes = self.bytes(dtype).unwrap_or(u64::MAX);
+        let Some(width) = self.width() else { return Ok(data) };
+        let bytes = self.bytes(width).unwrap_or(u64::MAX);
         // Beyond the last one, because an archive checks its digest at its end.
         input.take(bytes.saturating_add(1)).read_to_end(&mut data)?;
         if data.len() as u64 != bytes {
             return Err(std::io::Error::new(ErrorKind::UnexpectedEof, "it is cut off or damaged"));
         }
         if self.big_endian {
-            let part = if dtype.is_complex() { dtype.size() / 2 } else { dtype.size() };
+            let is_complex = self.entry.dtype.as_ref().is_ok_and(|dtype| dtype.is_complex());
+            let part = if is_complex { width / 2 } else { width };
             data.chunks_exact_mut(part).for_each(<[u8]>::reverse);
         }
-        Ok(if self.fortran_order { row_major(&data, &self.entry.shape, dtype.size()) } else { data })
+        Ok(if self.fortran_order { row_major(&data, &self.entry.shape, width) } else { data })
     }
 }
 
@@ -244,7 +265,8 @@ impl<'a> Literal<'a> {
         }
         let (descr, fortran_order) = (descr?, fortran_order?);
         let theirs = descr.strip_prefix(['<', '>', '|', '=']).unwrap_or(&descr);
-        let dtype = DType::ALL.into_iter().find(|dtype| kind(*dtype) == theirs);
+        let named = |dtype: &DType| kind(*dtype) == theirs && !is_nameless(*dtype);
+        let dtype = DType::ALL.into_iter().find(named);
         let big_endian = descr.starts_with('>');
         let entry = Entry { dtype: dtype.ok_or(descr), shape: shape? };
         self.0.trim().is_empty().then_some(Header { entry, big_endian, fortran_order })
@@ -278,13 +300,13 @@ impl ArrayFile for Npy {
         None
     }
 
-    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>> {
-        if !wanted(WHOLE) {
+    fn read(&mut self, wanted: &dyn Fn(&str) -> Wanted) -> Result<BTreeMap<String, Array>> {
+        if !wanted(WHOLE).is_read() {
             return Ok(BTreeMap::new());
         }
         let data = self.header.elements(&mut self.file);
         let data = data.map_err(|e| failed("could not read", &self.path, &e))?;
-        let array = array(&self.path, WHOLE, &self.header.entry, &data)?;
+        let array = array(&self.path, WHOLE, &self.header.entry, wanted(WHOLE), &data)?;
         Ok(BTreeMap::from([(WHOLE.to_owned(), array)]))
     }
 }

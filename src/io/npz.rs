@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::contents::{Contents, Entry};
-use super::file::{ArrayFile, array};
+use super::file::{ArrayFile, Wanted, array};
 use super::npy::{Header, write_array};
 use super::write::failed;
 use crate::core::array::Array;
@@ -75,14 +75,14 @@ impl ArrayFile for Npz {
         None
     }
 
-    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>> {
+    fn read(&mut self, wanted: &dyn Fn(&str) -> Wanted) -> Result<BTreeMap<String, Array>> {
         let mut arrays = BTreeMap::new();
-        for (name, (index, entry)) in self.entries.iter().filter(|(name, _)| wanted(name)) {
+        for (name, (index, entry)) in self.entries.iter().filter(|(name, _)| wanted(name).is_read()) {
             let mut file = self.zip.by_index(*index).map_err(|e| damaged(&self.path, name, e))?;
             let len = file.size();
             let header = Header::read(&mut file, len).map_err(|e| damaged(&self.path, name, e))?;
             let data = header.elements(&mut file).map_err(|e| damaged(&self.path, name, e))?;
-            arrays.insert(name.clone(), array(&self.path, name, entry, &data)?);
+            arrays.insert(name.clone(), array(&self.path, name, entry, wanted(name), &data)?);
         }
         Ok(arrays)
     }

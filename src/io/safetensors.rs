@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::contents::{Contents, Entry, HostArray};
-use super::file::ArrayFile;
+use super::file::{ArrayFile, Wanted};
 use super::write::failed;
 use crate::core::array::Array;
-use crate::dtype::DType;
+use crate::dtype::{DType, pack, unpack};
 use crate::error::{Error, Result, bail, err};
 
 /// The metadata that raxla writes, as JSON: a digest of each array by its name, and the tree's structure. It is one entry, since the
@@ -26,7 +26,7 @@ const STRUCTURE: &str = "structure";
 /// Longer headers are those of no file that anybody wrote.
 const MAX_HEADER: u64 = 100_000_000;
 
-const DTYPES: [(DType, Dtype); 14] = [
+const DTYPES: [(DType, Dtype); 20] = [
     (DType::Bool, Dtype::BOOL),
     (DType::I8, Dtype::I8),
     (DType::I16, Dtype::I16),
@@ -36,6 +36,12 @@ const DTYPES: [(DType, Dtype); 14] = [
     (DType::U16, Dtype::U16),
     (DType::U32, Dtype::U32),
     (DType::U64, Dtype::U64),
+    (DType::F4E2M1FN, Dtype::F4),
+    (DType::F8E4M3FN, Dtype::F8_E4M3),
+    (DType::F8E4M3FNUZ, Dtype::F8_E4M3FNUZ),
+    (DType::F8E5M2, Dtype::F8_E5M2),
+    (DType::F8E5M2FNUZ, Dtype::F8_E5M2FNUZ),
+    (DType::F8E8M0FNU, Dtype::F8_E8M0),
     (DType::BF16, Dtype::BF16),
     (DType::F16, Dtype::F16),
     (DType::F32, Dtype::F32),
@@ -43,7 +49,8 @@ const DTYPES: [(DType, Dtype); 14] = [
     (DType::C64, Dtype::C64),
 ];
 
-struct Typed<'a>(Dtype, &'a HostArray);
+/// An array with its type in the file, and its bytes there.
+struct Typed<'a>(Dtype, &'a HostArray, Cow<'a, [u8]>);
 
 impl View for &Typed<'_> {
     fn dtype(&self) -> Dtype {
@@ -53,10 +60,10 @@ impl View for &Typed<'_> {
         &self.1.shape
     }
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.1.data)
+        Cow::Borrowed(&self.2)
     }
     fn data_len(&self) -> usize {
-        self.1.data.len()
+        self.2.len()
     }
 }
 
@@ -65,13 +72,36 @@ fn typed<'a>(contents: &'a Contents) -> Result<BTreeMap<&'a str, Typed<'a>>> {
         let Some(&(_, dtype)) = DTYPES.iter().find(|(own, _)| *own == x.dtype) else {
             bail!(DType, "save: {name} is {}, which safetensors files have no type for", x.entry())
         };
-        Ok((name.as_str(), Typed(dtype, x)))
+        if x.dtype.is_sub_byte() && x.data.len() % 2 != 0 {
+            bail!(DType, "save: {name} is {}, of which safetensors files hold even numbers", x.entry())
+        }
+        Ok((name.as_str(), Typed(dtype, x, packed(x))))
     });
     typed.collect()
 }
 
+/// The bytes of an array in a file, where two elements of four bits share one.
+fn packed(x: &HostArray) -> Cow<'_, [u8]> {
+    if !x.dtype.is_sub_byte() {
+        return Cow::Borrowed(&x.data);
+    }
+    let mut bytes = vec![0; x.dtype.packed_size(x.data.len())];
+    pack(&x.data, x.dtype, &mut bytes);
+    Cow::Owned(bytes)
+}
+
+/// The array of which a file has these bytes.
+fn array(path: &Path, name: &str, info: &TensorInfo, data: &[u8]) -> Result<Array> {
+    let entry = entry(info);
+    let elements = match entry.dtype {
+        Ok(dtype) if dtype.is_sub_byte() => Cow::Owned(unpack(data, dtype, entry.shape.iter().product())),
+        _ => Cow::Borrowed(data),
+    };
+    super::file::array(path, name, &entry, Wanted::Yes, &elements)
+}
+
 /// # Errors
-/// `complex128`, which the format lacks.
+/// A dtype that the format lacks: `complex128`, integers of four bits, some floats of eight.
 pub(super) fn check(contents: &Contents) -> Result<()> {
     typed(contents).map(|_| ())
 }
@@ -80,7 +110,7 @@ pub(super) fn write(contents: &Contents, path: &Path) -> Result<()> {
     let arrays = typed(contents)?;
     let digests: BTreeMap<&str, String> = arrays
         .iter()
-        .map(|(name, Typed(dtype, x))| (*name, digest(name, *dtype, &x.shape, &x.data)))
+        .map(|(name, Typed(dtype, x, data))| (*name, digest(name, *dtype, &x.shape, data)))
         .collect();
     let ours = json!({ DIGESTS: digests, STRUCTURE: contents.structure });
     let info = HashMap::from([(OURS.to_owned(), ours.to_string())]);
@@ -178,9 +208,9 @@ impl ArrayFile for Safetensors {
         self.ours[STRUCTURE].as_str()
     }
 
-    fn read(&mut self, wanted: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Array>> {
+    fn read(&mut self, wanted: &dyn Fn(&str) -> Wanted) -> Result<BTreeMap<String, Array>> {
         let mut arrays = BTreeMap::new();
-        for (name, info) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
+        for (name, info) in self.tensors.iter().filter(|(name, _)| wanted(name).is_read()) {
             let (from, to) = info.data_offsets;
             let mut data = vec![0; to - from];
             let read = (&self.file)
@@ -195,7 +225,7 @@ impl ArrayFile for Safetensors {
                     &format!("the digest of {name} is another than the file says"),
                 ));
             }
-            arrays.insert(name.clone(), super::file::array(&self.path, name, &entry(info), &data)?);
+            arrays.insert(name.clone(), array(&self.path, name, info, &data)?);
         }
         Ok(arrays)
     }

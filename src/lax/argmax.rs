@@ -15,6 +15,7 @@ use crate::error::{Result, bail};
 use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::{ORDERED, one, one_batched, one_dtype, tuple, zero_jvp};
 use crate::lax::extremum::{highest, lowest};
+use crate::lax::narrow;
 use crate::mlir::{Value, Values};
 
 options! {
@@ -112,6 +113,7 @@ impl Primitive for ArgExtremum {
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let x = ins[0];
+        narrow::refuse(ctx, self.name(), ins, narrow::TWO_BITS)?;
         let (dtype, shape) = (ctx.dtype(x), ctx.shape(x));
         let indices = ctx.iota(self.index_dtype, &shape, self.axis);
         let identity = ctx.constant(if self.max { lowest(dtype) } else { highest(dtype) });

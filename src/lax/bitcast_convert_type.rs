@@ -14,7 +14,7 @@ use crate::lax::move_axis;
 use crate::mlir::Value;
 
 /// The bits of `operand` as elements of another dtype. Smaller elements make a new last axis; larger ones use up the last
-/// axis: `f32[3]` as `i8` -> `i8[3,4]`, and back.
+/// axis: `f32[3]` as `i8` -> `i8[3,4]`, and back; `u8[3]` as `i4` -> `i4[3,2]`.
 ///
 /// # Errors
 /// `bool` or complex dtypes, unless there is nothing to change; a last axis that does not make one element.
@@ -48,22 +48,22 @@ impl Primitive for BitcastConvertType {
             );
         }
         let mut shape = Shape::from_slice(x.shape());
-        if old.size() > new.size() {
-            shape.push(old.size() / new.size());
-        } else if old.size() < new.size() {
+        if old.bits() > new.bits() {
+            shape.push(old.bits() / new.bits());
+        } else if old.bits() < new.bits() {
             let last = shape.pop().unwrap_or(1);
-            if last * old.size() != new.size() {
+            if last * old.bits() != new.bits() {
                 bail!(
                     Shape,
                     "bitcast_convert_type: attempting to convert array of shape {} from {} of {} bits to {} of {} bits, \
                      but {last} * {} != {}",
                     tuple(x.shape()),
                     old.name(),
-                    old.size() * 8,
+                    old.bits(),
                     new.name(),
-                    new.size() * 8,
-                    old.size() * 8,
-                    new.size() * 8
+                    new.bits(),
+                    old.bits(),
+                    new.bits()
                 );
             }
         }

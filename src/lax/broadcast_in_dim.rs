@@ -5,6 +5,7 @@ use crate::arguments::{Axes, Dims};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Prim, Primitive, Tangent,
@@ -100,6 +101,10 @@ impl Primitive for BroadcastInDim {
             }
         }
         Ok(one(x.with_shape(&self.shape)))
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let last = self.broadcast_dimensions.last();
+        Ok((last == self.shape.len().checked_sub(1).as_ref()).then(KeyUses::forward))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ctx.broadcast_in_dim(ins[0], &self.shape, &self.broadcast_dimensions)))

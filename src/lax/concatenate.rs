@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::arguments::Axis;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -16,6 +17,7 @@ use crate::error::{OrThrow, Result, bail, throw};
 use crate::lax::broadcast::batch_axis_to_front;
 use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::{ANY, one, one_batched, one_dtype, tuple};
+use crate::lax::narrow;
 use crate::lax::{expand_dims, reshape, split, zeros_like};
 use crate::mlir::{Value, Values};
 
@@ -141,11 +143,23 @@ impl Primitive for Concatenate {
         let dtype = one_dtype(self, ins, ANY)?;
         Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
-    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        // Along the words it makes other keys.
+        if self.dimension + 1 == ins[0].ndim() {
+            return Ok(None);
+        }
+        Ok(Some(if ins.len() == 1 { KeyUses::forward() } else { KeyUses::remade(ins.len(), 1) }))
+    }
+    fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         // XLA is slow to compile wide concatenations, so they become a tree.
         const WIDTH: usize = 16;
         let attrs = format!("dimension = {} : i64", self.dimension);
         let mut values = Values::from_slice(ins);
+        // The compiler for the CPU ends the process on packed elements of two bits.
+        let packed = outs[0].dtype().bits() == 2 && ins.len() > 1;
+        if packed {
+            values = ins.iter().map(|x| narrow::unpacked(ctx, *x)).collect();
+        }
         while values.len() > 1 {
             values = values
                 .chunks(WIDTH)
@@ -160,6 +174,9 @@ impl Primitive for Concatenate {
                     ctx.op1("stablehlo.concatenate", group, &attrs, ty)
                 })
                 .collect();
+        }
+        if packed {
+            return Ok(values.iter().map(|x| narrow::packed(ctx, *x, outs[0].dtype())).collect());
         }
         Ok(values)
     }

@@ -1,5 +1,4 @@
-//! `conv_general_dilated`: convolution (cross-correlation) of any rank; linear in each operand. JAX:
-//! `conv_general_dilated_p`. StableHLO: `convolution`.
+//! `conv_general_dilated`: convolution of any rank, linear in each operand. JAX: `conv_general_dilated_p`. StableHLO: `convolution`.
 
 use smallvec::SmallVec;
 
@@ -21,6 +20,7 @@ use crate::lax::conv_dimension_numbers::{
 use crate::lax::convert_element_type::convert;
 use crate::lax::dot_general::{DotOptions, contraction_dtype};
 use crate::lax::elementwise::{ANY, bilinear_jvp, one, one_batched, one_dtype, tuple};
+use crate::lax::narrow;
 use crate::lax::precision::{DotPrecision, precision_attr, precision_in_force, precision_param};
 use crate::lax::window::{Padding, Pads, dilate, padded, pads_attr, pairs, windows};
 use crate::lax::{rev, zeros};
@@ -375,12 +375,16 @@ impl Primitive for ConvGeneralDilated {
             );
         }
         let dtype = one_dtype(self, ins, ANY)?;
+        if self.dims.rhs_spec[2..].iter().any(|axis| rhs.shape()[*axis] == 0) {
+            bail!(Shape, "conv_general_dilated: a spatial size of rhs is 0, got {}", tuple(rhs.shape()));
+        }
         self.check_groups(lhs, rhs)?;
         let shape = self.out_shape(lhs, rhs)?;
         let dtype = contraction_dtype("conv_general_dilated", dtype, dtype, self.preferred_element_type)?;
         Ok(one(ShapedArray::result(ins, &shape, dtype)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
+        narrow::refuse(ctx, "conv_general_dilated", ins, narrow::TWO_BITS)?;
         let ConvDimensionNumbers { lhs_spec, rhs_spec, out_spec } = &self.dims;
         let spatial = rhs_spec.len() - 2;
         let mut attrs = String::with_capacity(1024);

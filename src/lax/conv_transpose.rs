@@ -1,5 +1,5 @@
 //! Convolutions in other words, by the one primitive: `conv_with_general_padding`, `conv_transpose`,
-//! `conv_general_dilated_patches`. JAX: `_src/lax/convolution.py`, `_src/lax/other.py`.
+//! `conv_general_dilated_patches`, `conv_general_dilated_local`. JAX: `_src/lax/convolution.py`, `_src/lax/other.py`.
 
 use crate::arguments::{Dims, options};
 use crate::core::array::Array;
@@ -13,7 +13,10 @@ use crate::lax::conv_general_dilated;
 use crate::lax::conv_general_dilated::convolution;
 use crate::lax::precision::DotPrecision;
 use crate::lax::window::{Padding, dilate};
-use crate::lax::{broadcast, broadcasted_iota, convert_element_type, eq, reshape, rev, transpose};
+use crate::lax::{
+    DotOptions, broadcast, broadcasted_iota, convert_element_type, dot_general_with, eq, reshape, rev,
+    transpose,
+};
 
 /// [`conv_general_dilated`], under the name that JAX has for convolutions in the default order of axes and without groups.
 ///
@@ -123,7 +126,11 @@ fn transposed_kernel(rhs: &Array, dims: &ConvDimensionNumbers) -> Array {
 
 /// The padding of a dilated input that makes a convolution the transpose of one with this `padding`. JAX:
 /// `_conv_transpose_padding`.
-fn transposed_pads(kernel: &[usize], strides: &[usize], padding: &Padding) -> Result<Vec<(i64, i64)>> {
+pub(super) fn transposed_pads(
+    kernel: &[usize],
+    strides: &[usize],
+    padding: &Padding,
+) -> Result<Vec<(i64, i64)>> {
     let axes = kernel.iter().zip(strides).enumerate();
     axes.map(|(i, (k, s))| {
         let (k, s) = (*k as i64, *s as i64);
@@ -198,6 +205,72 @@ fn patches(
     }
     let options = ConvOptions { feature_group_count: features, ..options };
     convolution(lhs, &transpose(&rhs, &order), strides, padding, &options)
+}
+
+/// A convolution whose kernel is another at each place, as in a locally connected layer.
+///
+/// `rhs` has the spatial sizes of the result, and along its input features what the window holds, `filter_shape` of each feature of `lhs`:
+/// `f32[N,C,H,W]`, `f32[O,C*h*w,H',W']`, window `[h, w]` -> `f32[N,O,H',W']`.
+///
+/// ```
+/// use raxla::Array;
+/// use raxla::lax::{self, ConvOptions, Padding};
+///
+/// // Each of two places adds its window of two up, in its own measure.
+/// let (x, kernels) = (Array::from([[[1.0f32, 2.0, 3.0]]]), Array::from([[[1.0f32, 10.0], [1.0, 10.0]]]));
+/// let y = lax::conv_general_dilated_local(&x, &kernels, 1, Padding::Valid, 2, ConvOptions::new());
+/// assert_eq!(y.to_vec::<f32>()?, [3.0, 50.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`conv_general_dilated`] and [`dot_general`](crate::lax::dot_general); groups.
+#[track_caller]
+pub fn conv_general_dilated_local(
+    lhs: &Array,
+    rhs: &Array,
+    window_strides: impl Into<Dims>,
+    padding: impl Into<Padding>,
+    filter_shape: impl Into<Dims>,
+    options: ConvOptions,
+) -> Array {
+    let filter_shape = sizes_of("conv_general_dilated_local", &filter_shape.into());
+    local(lhs, rhs, &filter_shape, &window_strides.into(), &padding.into(), options)
+}
+
+#[track_caller]
+fn local(
+    lhs: &Array,
+    rhs: &Array,
+    filter_shape: &[usize],
+    strides: &Dims,
+    padding: &Padding,
+    options: ConvOptions,
+) -> Array {
+    let precision = options.precision;
+    let kernel: Shape = [1, 1].iter().chain(filter_shape).copied().collect();
+    let dims = options.dimension_numbers.resolve(lhs.shape(), &kernel).or_throw();
+    let windows = patches(lhs, filter_shape, strides, padding, options);
+    let (out, of_rhs) = (&dims.out_spec, &dims.rhs_spec);
+    // The spatial axes, in the order of the result's.
+    let mut spatial: Vec<(usize, usize)> =
+        out[2..].iter().copied().zip(of_rhs[2..].iter().copied()).collect();
+    spatial.sort_unstable();
+    let (batch, batch_of_rhs): (Vec<usize>, Vec<usize>) = spatial.into_iter().unzip();
+    let mut contraction = DotOptions::new();
+    contraction.precision = precision;
+    let product = dot_general_with(&windows, rhs, ((out[1], of_rhs[1]), (batch, batch_of_rhs)), contraction);
+    // Spatial axes, batch, features: the last two go where the result has them.
+    let rank = product.ndim();
+    let mut others = 0..rank.saturating_sub(2);
+    let order: Shape = (0..rank)
+        .map(|axis| match axis {
+            a if a == out[0] => rank - 2,
+            a if a == out[1] => rank - 1,
+            _ => others.next().unwrap_or(0),
+        })
+        .collect();
+    transpose(&product, &order)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::core::array::{Array, Repr};
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::config::canonicalize;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -51,7 +52,11 @@ impl Primitive for ConvertElementType {
     }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
+        check::no_float0(self, ins)?;
         Ok(one(x.with_dtype(self.new_dtype).with_weak_type(self.weak_type)))
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok(Some(KeyUses::forward()))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let x = ins[0];

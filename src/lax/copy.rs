@@ -4,6 +4,7 @@
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
@@ -39,6 +40,9 @@ impl Primitive for Copy_ {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
     }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok(Some(KeyUses::forward()))
+    }
     fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ins[0]))
     }
@@ -62,6 +66,9 @@ impl Primitive for StopGradient {
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         Ok(one(*x))
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok(Some(KeyUses::forward()))
     }
     fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ins[0]))

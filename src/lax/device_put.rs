@@ -4,6 +4,7 @@
 use crate::core::array::{Array, Repr};
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent,
@@ -57,7 +58,7 @@ fn device_of(x: &Array) -> Option<Sharding> {
         Repr::Device(x) => Some(x.sharding),
         Repr::Scalar(_) | Repr::Zero(_) => None,
         Repr::Tracer(Tracer::Dual(dual)) => device_of(&dual.primal),
-        Repr::Tracer(_) => None,
+        Repr::Ref(_) | Repr::Tracer(_) => None,
     }
 }
 
@@ -97,6 +98,9 @@ impl Primitive for DevicePut {
         let x = *args.first()?;
         let there = self.device.map_or_else(|| Ok(x.clone()), |device| x.put(device));
         Some(there.map(|x| Arrays::from_iter([x])))
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok(Some(KeyUses::forward()))
     }
     fn lower(&self, _: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ins[0]))

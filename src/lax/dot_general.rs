@@ -13,10 +13,11 @@ use crate::core::primitive::{
 };
 use crate::core::small::small;
 use crate::core::trace::bind1;
-use crate::dtype::DType;
+use crate::dtype::{DType, Format};
 use crate::error::{Result, bail, throw};
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{bilinear_jvp, one, one_batched, tuple};
+use crate::lax::narrow;
 use crate::lax::precision::{DotPrecision, precision_in_force, precision_name, precision_param};
 use crate::lax::transpose::permuted;
 use crate::mlir::{Value, list, push_list};
@@ -41,6 +42,15 @@ where
             contracting: (lhs.into(), rhs.into()),
             batch: (lhs_batch.into(), rhs_batch.into()),
         }
+    }
+}
+
+impl DotDimensionNumbers {
+    /// Of `lhs` and of `rhs`.
+    #[track_caller]
+    pub(crate) fn sides(&self, lhs: &Array, rhs: &Array) -> [DotSide; 2] {
+        let Dims { lhs, rhs } = Dims::new(self, lhs, rhs);
+        [lhs, rhs]
     }
 }
 
@@ -101,10 +111,7 @@ pub fn dot_general_with(
 
 #[track_caller]
 fn contraction(lhs: &Array, rhs: &Array, numbers: &DotDimensionNumbers, options: &DotOptions) -> Array {
-    let dims = Dims {
-        lhs: Side::new("lhs", &numbers.contracting.0, &numbers.batch.0, lhs),
-        rhs: Side::new("rhs", &numbers.contracting.1, &numbers.batch.1, rhs),
-    };
+    let dims = Dims::new(numbers, lhs, rhs);
     let precision = precision_in_force(options.precision);
     let preferred_element_type = options.preferred_element_type.map(config::canonicalize);
     bind1(DotGeneral { dims, precision, preferred_element_type }, &[lhs, rhs])
@@ -112,22 +119,22 @@ fn contraction(lhs: &Array, rhs: &Array, numbers: &DotDimensionNumbers, options:
 
 /// The axes of one operand.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Side {
-    contracting: Shape,
-    batch: Shape,
+pub(crate) struct DotSide {
+    pub(crate) contracting: Shape,
+    pub(crate) batch: Shape,
 }
 
-impl Clone for Side {
+impl Clone for DotSide {
     fn clone(&self) -> Self {
         // Faster than `SmallVec::clone`, which goes element by element.
-        Side { contracting: Shape::from_slice(&self.contracting), batch: Shape::from_slice(&self.batch) }
+        DotSide { contracting: Shape::from_slice(&self.contracting), batch: Shape::from_slice(&self.batch) }
     }
 }
 
-impl Side {
+impl DotSide {
     /// The axes of `operand` that a user named.
     #[track_caller]
-    fn new(name: &str, contracting: &Axes, batch: &Axes, operand: &Array) -> Side {
+    fn new(name: &str, contracting: &Axes, batch: &Axes, operand: &Array) -> DotSide {
         let rank = operand.ndim() as i64;
         let wrapped = |axes: &Axes| -> SmallVec<[i64; 4]> {
             let axes = axes.given().unwrap_or_default().iter();
@@ -143,18 +150,18 @@ impl Side {
             );
         }
         let positions = |axes: SmallVec<[i64; 4]>| -> Shape { small(axes.iter().map(|axis| *axis as usize)) };
-        Side { contracting: positions(contracting), batch: positions(batch) }
+        DotSide { contracting: positions(contracting), batch: positions(batch) }
     }
 
     /// The axes that the result keeps from this operand alone.
-    fn kept(&self, rank: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn kept(&self, rank: usize) -> impl Iterator<Item = usize> + '_ {
         (0..rank).filter(|a| !self.contracting.contains(a) && !self.batch.contains(a))
     }
 
     /// The same for an operand with one more axis, at `dim`.
-    fn shifted(&self, dim: usize) -> Side {
+    fn shifted(&self, dim: usize) -> DotSide {
         let shift = |axes: &[usize]| -> Shape { axes.iter().map(|a| a + usize::from(*a >= dim)).collect() };
-        Side { contracting: shift(&self.contracting), batch: shift(&self.batch) }
+        DotSide { contracting: shift(&self.contracting), batch: shift(&self.batch) }
     }
 
     /// Are all axes there, and each named once? Else [`check`](Self::check) says what is wrong.
@@ -212,8 +219,18 @@ impl Side {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Dims {
-    lhs: Side,
-    rhs: Side,
+    lhs: DotSide,
+    rhs: DotSide,
+}
+
+impl Dims {
+    #[track_caller]
+    fn new(numbers: &DotDimensionNumbers, lhs: &Array, rhs: &Array) -> Self {
+        Dims {
+            lhs: DotSide::new("lhs", &numbers.contracting.0, &numbers.batch.0, lhs),
+            rhs: DotSide::new("rhs", &numbers.contracting.1, &numbers.batch.1, rhs),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -221,6 +238,11 @@ struct DotGeneral {
     dims: Dims,
     precision: DotPrecision,
     preferred_element_type: Option<DType>,
+}
+
+/// Has this product of matrices batch dimensions? `None` if it is none.
+pub(crate) fn has_batch_dimensions(prim: &crate::core::primitive::Prim) -> Option<bool> {
+    prim.as_any().downcast_ref::<DotGeneral>().map(|dot| !dot.dims.lhs.batch.is_empty())
 }
 
 fn pick(shape: &[usize], axes: &[usize]) -> Shape {
@@ -239,7 +261,10 @@ fn dtype_rank(dtype: DType) -> (bool, i32, i32, usize, bool) {
         DType::F16 => (16, 10),
         DType::F32 => (128, 23),
         DType::F64 => (1024, 52),
-        _ => (-1, -1),
+        real => match Format::of(real) {
+            Some(format) => (format.max_exponent(), format.parts().0),
+            None => (-1, -1),
+        },
     };
     let bits = if dtype.is_bool() { 1 } else { dtype.bits() };
     (dtype.is_complex(), exponent, mantissa, bits, !dtype.is_unsigned())
@@ -258,7 +283,7 @@ pub(crate) fn contraction_dtype(
     }
     match preferred_element_type {
         Some(preferred) if preferred != wider => {
-            if !wider.is_float() && preferred.size() < wider.size() {
+            if !wider.is_float() && preferred.bits() < wider.bits() {
                 bail!(
                     DType,
                     "{name}: preferred_element_type must not be narrower than the original type, got \
@@ -287,9 +312,9 @@ impl DotGeneral {
         &self,
         ct: &Array,
         x: &ShapedArray,
-        x_side: &Side,
+        x_side: &DotSide,
         y: &Array,
-        y_side: &Side,
+        y_side: &DotSide,
         x_is_lhs: bool,
     ) -> Array {
         let batch = x_side.batch.len();
@@ -298,8 +323,8 @@ impl DotGeneral {
         // Where the result has the axes that it kept from `y`.
         let start = if x_is_lhs { batch + x_kept.len() } else { batch };
         let dims = Dims {
-            lhs: Side { contracting: small(start..start + y_kept.len()), batch: small(0..batch) },
-            rhs: Side { contracting: y_kept, batch: Shape::from_slice(&y_side.batch) },
+            lhs: DotSide { contracting: small(start..start + y_kept.len()), batch: small(0..batch) },
+            rhs: DotSide { contracting: y_kept, batch: Shape::from_slice(&y_side.batch) },
         };
         let product = self.with_dims(dims).apply(ct, y);
         // The product has the axes batch, kept from x, then those contracted before, in the order of `y`'s axes.
@@ -335,6 +360,7 @@ impl Primitive for DotGeneral {
     }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x, y] = check::arity(self, ins)?;
+        check::no_float0(self, ins)?;
         let Dims { lhs, rhs } = &self.dims;
         if lhs.batch.len() != rhs.batch.len() {
             bail!(
@@ -375,7 +401,12 @@ impl Primitive for DotGeneral {
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (mut lhs, mut rhs) = (ins[0], ins[1]);
-        if ctx.dtype(lhs) != ctx.dtype(rhs) {
+        let dtypes = [ctx.dtype(lhs), ctx.dtype(rhs)];
+        let lacks = if dtypes.contains(&outs[0].dtype()) { narrow::TWO_BITS } else { narrow::SUB_BYTE };
+        narrow::refuse(ctx, "dot_general", ins, lacks)?;
+        // One float of eight bits may not hold what another does.
+        let eight_bits = |d: DType| d.is_small_float() && !d.is_sub_byte() && d != DType::F8E4M3B11FNUZ;
+        if dtypes[0] != dtypes[1] && !dtypes.into_iter().all(eight_bits) {
             // Backends accept few mixtures of dtypes.
             lhs = ctx.convert(lhs, outs[0].dtype());
             rhs = ctx.convert(rhs, outs[0].dtype());

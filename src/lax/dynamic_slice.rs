@@ -6,6 +6,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::arguments::{Axis, Dims, Integer, options};
 use crate::core::array::{Array, Repr};
 use crate::core::aval::{Avals, Shape, ShapedArray};
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -413,8 +414,8 @@ pub(crate) fn index_vectors(indices: &[Array], dims: &[BatchDim]) -> (Array, Bat
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct DynamicSlice {
-    slice_sizes: Shape,
+pub(crate) struct DynamicSlice {
+    pub slice_sizes: Shape,
 }
 
 impl Primitive for DynamicSlice {
@@ -444,6 +445,9 @@ impl Primitive for DynamicSlice {
         }
         check_indices(self, indices)?;
         Ok(one(x.with_shape(&self.slice_sizes)))
+    }
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok((self.slice_sizes.last() == ins[0].shape().last()).then(KeyUses::forward))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let attrs = format!("slice_sizes = {}", usize_array(&self.slice_sizes));

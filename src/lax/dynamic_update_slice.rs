@@ -7,6 +7,7 @@ use crate::arguments::Axis;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
@@ -154,7 +155,7 @@ pub(crate) fn update_at(operand: &Array, update: &Array, indices: &[Array]) -> A
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct DynamicUpdateSlice;
+pub(crate) struct DynamicUpdateSlice;
 
 impl Primitive for DynamicUpdateSlice {
     fn name(&self) -> &'static str {
@@ -191,6 +192,9 @@ impl Primitive for DynamicUpdateSlice {
         one_dtype(self, &ins[..2], ANY)?;
         check_indices(self, indices)?;
         Ok(one((*x).clone().with_weak_type(check::all_weak(ins))))
+    }
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok((ins[1].shape().last() == ins[0].shape().last()).then(|| KeyUses::updated(1)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         Ok(one(ctx.op_aval("stablehlo.dynamic_update_slice", ins, "", &outs[0])))

@@ -141,6 +141,13 @@ impl Primitive for Fft {
                 if !matches!(x.dtype(), DType::F32 | DType::F64) {
                     bail!(DType, "RFFT input must be f32 or f64, got {}", x.dtype());
                 }
+                if self.last() == 0 {
+                    bail!(
+                        Shape,
+                        "RFFT of an axis without elements, in an input of shape {}",
+                        tuple(x.shape())
+                    );
+                }
                 shape[end] = self.last() / 2 + 1;
                 if x.dtype() == DType::F32 { DType::C64 } else { DType::C128 }
             }

@@ -6,6 +6,7 @@ use crate::arguments::{Dims, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -116,9 +117,9 @@ fn default_fill(dtype: DType) -> Scalar {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Gather {
-    dimension_numbers: GatherDimensionNumbers,
-    slice_sizes: Shape,
+pub(crate) struct Gather {
+    pub dimension_numbers: GatherDimensionNumbers,
+    pub slice_sizes: Shape,
     options: GatherOptions,
 }
 
@@ -164,6 +165,9 @@ impl Primitive for Gather {
         self.dimension_numbers.check(operand, indices, &self.slice_sizes)?;
         let shape = self.dimension_numbers.out_shape(indices.shape(), &self.slice_sizes);
         Ok(one(ShapedArray::result(&[*operand], &shape, operand.dtype())))
+    }
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok((self.slice_sizes.last() == ins[0].shape().last()).then(KeyUses::forward))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (operand, indices, out) = (ins[0], ins[1], &outs[0]);

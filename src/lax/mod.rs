@@ -8,6 +8,7 @@ mod common;
 pub(crate) mod testing;
 
 mod add;
+mod approx_top_k;
 mod argmax;
 mod asin;
 mod associative_scan;
@@ -17,6 +18,7 @@ mod bitcast_convert_type;
 mod bitwise;
 mod broadcast;
 pub(crate) mod broadcast_in_dim;
+pub(crate) mod checkpoint_name;
 mod clamp;
 mod collectives;
 mod compare;
@@ -28,10 +30,11 @@ mod conv_transpose;
 pub(crate) mod convert_element_type;
 mod copy;
 mod cumsum;
+mod dce_sink;
 pub(crate) mod device_put;
 mod div;
 mod dot;
-mod dot_general;
+pub(crate) mod dot_general;
 mod dynamic_slice;
 mod dynamic_update_slice;
 mod erf;
@@ -53,7 +56,11 @@ mod neg;
 mod optimization_barrier;
 mod pad;
 mod power;
+mod pshuffle;
+mod ragged_dot;
 mod random_bits;
+mod random_clone;
+mod random_gamma;
 mod reduce_and;
 mod reduce_max;
 mod reduce_precision;
@@ -62,10 +69,13 @@ mod reduce_sum;
 pub(crate) mod reduce_window;
 mod reshape;
 mod rev;
+mod rng_bit_generator;
+mod rng_uniform;
 mod scatter;
 mod scatter_jvp;
 mod select_and_gather_add;
 mod select_n;
+mod shape_functions;
 mod sign;
 mod sin;
 mod sinh;
@@ -81,6 +91,7 @@ mod transpose;
 pub use crate::core::axis::{AxisName, AxisNames};
 pub use accuracy::{AccuracyMode, AccuracyOptions, Tolerance};
 pub use add::{add, add_any};
+pub use approx_top_k::{ApproxKOptions, approx_max_k, approx_max_k_with, approx_min_k, approx_min_k_with};
 pub use argmax::{ArgOptions, argmax, argmax_with, argmin, argmin_with};
 pub use asin::{acos, asin, atan, atan2};
 pub use associative_scan::{AssociativeScanOptions, associative_scan, associative_scan_with};
@@ -100,14 +111,17 @@ pub use collectives::{
     all_to_all_with, axis_index, axis_size, pmax, pmean, pmin, ppermute, psum, psum_scatter,
     psum_scatter_with,
 };
-pub(crate) use common::{accuracy, arguments, elementwise, emit, extremum, indexing, precision, window};
+pub(crate) use common::{
+    accuracy, arguments, elementwise, emit, extremum, indexing, narrow, precision, window,
+};
 pub use compare::{eq, eq_to, ge, gt, le, le_to, lt, lt_to, ne};
 pub use complex::{complex, conj, imag, real};
 pub use concatenate::{concatenate, stack, unstack};
 pub use conv_dimension_numbers::{ConvDimensionNumbers, ConvOptions, ConvSpec, conv_dimension_numbers};
 pub use conv_general_dilated::{conv, conv_general_dilated, conv_with};
 pub use conv_transpose::{
-    ConvTransposeOptions, conv_general_dilated_patches, conv_transpose, conv_with_general_padding,
+    ConvTransposeOptions, conv_general_dilated_local, conv_general_dilated_patches, conv_transpose,
+    conv_with_general_padding,
 };
 pub(crate) use convert_element_type::convert;
 pub use convert_element_type::convert_element_type;
@@ -116,15 +130,17 @@ pub use cumsum::{
     CumulativeOptions, cumlogsumexp, cumlogsumexp_with, cummax, cummax_with, cummin, cummin_with, cumprod,
     cumprod_with, cumsum, cumsum_with,
 };
+pub use dce_sink::dce_sink;
 pub use div::{div, rem};
 pub use dot::{DotProductOptions, batch_matmul, batch_matmul_with, dot, dot_with};
 pub use dot_general::{DotDimensionNumbers, DotOptions, dot_general, dot_general_with};
-pub(crate) use dynamic_slice::dynamic_index_along;
 pub use dynamic_slice::{
     AllowNegative, DynamicIndexOptions, DynamicSliceOptions, StartIndices, dynamic_index_in_dim,
     dynamic_index_in_dim_with, dynamic_slice, dynamic_slice_in_dim, dynamic_slice_in_dim_with,
     dynamic_slice_with,
 };
+pub(crate) use dynamic_slice::{DynamicSlice, dynamic_index_along};
+pub(crate) use dynamic_update_slice::DynamicUpdateSlice;
 pub use dynamic_update_slice::{
     dynamic_update_index_in_dim, dynamic_update_index_in_dim_with, dynamic_update_slice,
     dynamic_update_slice_in_dim, dynamic_update_slice_in_dim_with, dynamic_update_slice_with,
@@ -136,6 +152,7 @@ pub use floor::{RoundOptions, RoundingMethod, ceil, floor, is_finite, nextafter,
 pub use full::{FullLikeOptions, empty, full, full_like, full_like_with};
 pub(crate) use full::{literal, literal_like, zeros, zeros_like, zeros_like_aval};
 pub use gamma::{digamma, lgamma, polygamma, zeta};
+pub(crate) use gather::Gather;
 pub use gather::{GatherOptions, gather, gather_with};
 pub use igamma::{igamma, igamma_grad_a, igammac, random_gamma_grad};
 pub use indexing::{GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers};
@@ -149,9 +166,16 @@ pub use mulhi::mulhi;
 pub use neg::neg;
 pub use optimization_barrier::optimization_barrier;
 pub use pad::pad;
+pub(crate) use power::integer_exponent;
 pub use power::{cbrt, cbrt_with, integer_pow, pow, reciprocal, rsqrt, rsqrt_with, sqrt, sqrt_with, square};
 pub use precision::DotPrecision;
+pub use pshuffle::{pshuffle, pswapaxes};
+pub use ragged_dot::{
+    RaggedDotDimensionNumbers, ragged_dot, ragged_dot_general, ragged_dot_general_with, ragged_dot_with,
+};
 pub(crate) use random_bits::{random_bits, random_fold_in, random_split};
+pub(crate) use random_clone::{random_clone, random_unwrap, random_wrap};
+pub(crate) use random_gamma::random_gamma;
 pub use reduce_and::{reduce_and, reduce_or, reduce_xor};
 pub use reduce_max::{reduce_max, reduce_min};
 pub use reduce_precision::reduce_precision;
@@ -163,11 +187,21 @@ pub use reduce_window::{
 };
 pub use reshape::{ReshapeOptions, expand_dims, reshape, reshape_with};
 pub use rev::rev;
+pub use rng_bit_generator::{
+    RandomAlgorithm, RngBitGeneratorOptions, rng_bit_generator, rng_bit_generator_with,
+};
+pub use rng_uniform::rng_uniform;
+pub(crate) use scatter::Scatter;
 pub use scatter::{
     ScatterOptions, scatter, scatter_add, scatter_add_with, scatter_max, scatter_max_with, scatter_min,
     scatter_min_with, scatter_mul, scatter_mul_with, scatter_sub, scatter_sub_with, scatter_with,
 };
 pub use select_n::{select, select_n};
+pub use shape_functions::{
+    ConvShapeOptions, WindowShapeOptions, broadcast_like, broadcast_to_rank, conv_general_permutations,
+    conv_general_shape_tuple, conv_shape_tuple, conv_shape_tuple_with, conv_transpose_shape_tuple, dtype,
+    index_take, reduce_window_shape_tuple, reduce_window_shape_tuple_with, shape_as_value,
+};
 pub use sign::{abs, sign};
 pub use sin::{cos, cos_with, sin, sin_with, tan, tan_with};
 pub use sinh::{acosh, asinh, atanh, cosh, sinh, tanh, tanh_with};
@@ -190,6 +224,9 @@ pub use window::{Padding, WindowOptions, padtype_to_pads};
 
 // JAX has them in this namespace too; they stand a layer above.
 pub use crate::control_flow::{
-    ForiLoopOptions, MapOptions, ScanOptions, cond, fori_loop, fori_loop_with, map, map_with, reduce,
-    reduce_window, reduce_window_with, scan, scan_with, switch, while_loop,
+    CompositeAttribute, CompositeOptions, CustomLinearSolveOptions, CustomRootOptions, ForiLoopOptions,
+    MapOptions, ScaledDotOptions, ScanOptions, composite, composite_with, cond, custom_linear_solve,
+    custom_linear_solve_with, custom_root, custom_root_with, fori_loop, fori_loop_with, map, map_with,
+    platform_dependent, reduce, reduce_window, reduce_window_with, scaled_dot, scaled_dot_with, scan,
+    scan_with, switch, while_loop,
 };

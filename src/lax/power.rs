@@ -5,7 +5,9 @@ use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
-use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Primitive, Tangent};
+use crate::core::primitive::{
+    BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Param, Prim, Primitive, Tangent,
+};
 use crate::core::trace::bind1;
 use crate::error::{Result, bail};
 use crate::lax::accuracy::{ResultAccuracy, accurate, op};
@@ -174,6 +176,11 @@ impl Primitive for Pow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct IntegerPow {
     y: i64,
+}
+
+/// The exponent, if `prim` is [`integer_pow`].
+pub(crate) fn integer_exponent(prim: &Prim) -> Option<i64> {
+    prim.as_any().downcast_ref::<IntegerPow>().map(|power| power.y)
 }
 
 impl Primitive for IntegerPow {

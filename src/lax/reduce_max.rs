@@ -63,6 +63,7 @@ impl Primitive for ReduceExtremum {
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axes", &self.axes, x)?;
+        check::no_float0(self, ins)?;
         Ok(one(x.without_axes(&self.axes)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {

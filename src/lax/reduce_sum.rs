@@ -60,6 +60,7 @@ impl Primitive for ReduceSum {
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [x] = check::arity(self, ins)?;
         check::axes(self, "axes", &self.axes, x)?;
+        check::no_float0(self, ins)?;
         if x.dtype().is_bool() {
             bail!(DType, "reduce_sum does not accept dtype bool: convert to an integer dtype first");
         }

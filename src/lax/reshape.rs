@@ -4,6 +4,7 @@ use crate::arguments::{Axes, Dims, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -113,6 +114,10 @@ impl Primitive for Reshape {
             );
         }
         Ok(one(x.with_shape(&self.new_sizes)))
+    }
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let keeps_words = self.new_sizes.last() == ins[0].shape().last();
+        Ok(keeps_words.then(KeyUses::forward))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ctx.reshape(ins[0], &self.new_sizes)))

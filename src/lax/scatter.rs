@@ -12,7 +12,9 @@ use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::cache::Map;
 use crate::core::check;
 use crate::core::jaxpr::{Atom, Eqn, Jaxpr, Var};
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
+use crate::core::name_stack::NameStack;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Prim, Primitive, Tangent,
     Transposed,
@@ -166,7 +168,13 @@ impl Scatter {
         let make = || {
             let [x, y, out] = [Var(0), Var(1), Var(2)];
             let inputs = smallvec![Atom::Var(x), Atom::Var(y)];
-            let eqn = Eqn { prim, inputs, outputs: smallvec![out], loc: Location::caller() };
+            let eqn = Eqn {
+                prim,
+                inputs,
+                outputs: smallvec![out],
+                loc: Location::caller(),
+                names: NameStack::default(),
+            };
             let avals = vec![ShapedArray::new(self.dtype, &[]); 3];
             Arc::new(Jaxpr::new(Vec::new(), vec![x, y], vec![Atom::Var(out)], vec![eqn], avals))
         };
@@ -222,6 +230,10 @@ impl Primitive for Scatter {
         one_dtype(self, &[*operand, *updates], self.accepts())?;
         self.dimension_numbers.check(operand, indices, updates)?;
         Ok(one(*operand))
+    }
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let is_key = self.combine == Combine::Replace && ins[2].shape().last() == ins[0].shape().last();
+        Ok(is_key.then(|| KeyUses::updated(2)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (operand, mut indices, updates) = (ins[0], ins[1], ins[2]);

@@ -5,6 +5,7 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{
@@ -24,7 +25,7 @@ pub fn sign(x: &Array) -> Array {
     bind1(Sign, &[x])
 }
 
-/// Elementwise absolute value; complex -> real. Signed, float or complex.
+/// Elementwise absolute value; complex -> real. Signed of 8 bits and more, float or complex.
 ///
 /// # Errors
 /// `abs does not accept dtype u8`.
@@ -64,7 +65,8 @@ impl Primitive for Abs {
         "abs"
     }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
-        let mut outs = nary_aval(self, ins, 1, SIGNED)?;
+        let wide = |d: DType| SIGNED(d) && !(d.is_integer() && d.is_sub_byte());
+        let mut outs = nary_aval(self, ins, 1, wide)?;
         outs[0] = outs[0].with_dtype(outs[0].dtype().real());
         Ok(outs)
     }

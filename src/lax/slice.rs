@@ -8,6 +8,8 @@ use crate::arguments::{Axis, Dims, Integer, options};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
+use crate::core::config::debug_key_reuse;
+use crate::core::key_uses::{KeyUses, in_window};
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -92,7 +94,9 @@ pub(crate) fn strided_slice(
 
 #[track_caller]
 fn sliced(operand: &Array, prim: Slice) -> Array {
-    if is_eval() && prim.strides.as_ref().is_none_or(|s| s.iter().all(|n| *n == 1)) {
+    let plain = prim.strides.as_ref().is_none_or(|s| s.iter().all(|n| *n == 1));
+    // Which elements of an array of keys are taken, only this primitive says.
+    if is_eval() && plain && !debug_key_reuse() {
         return eager_slice(operand, &prim).or_throw();
     }
     bind1(prim, &[operand])
@@ -345,6 +349,10 @@ impl Primitive for Slice {
         }
         let shape: Shape = (0..x.ndim()).map(|i| (limits[i] - starts[i]).div_ceil(self.stride(i))).collect();
         Ok(one(ShapedArray::result(&[*x], &shape, x.dtype())))
+    }
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let window = [&self.start_indices[..], &self.limit_indices[..]];
+        Ok(in_window(&ins[0], window, self.strides.as_deref()).map(KeyUses::taken))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let strides: Shape = (0..self.start_indices.len()).map(|i| self.stride(i)).collect();

@@ -16,6 +16,7 @@ use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::tuple;
 use crate::lax::gather::{GatherOptions, gather_with};
 use crate::lax::indexing::{GatherDimensionNumbers, GatherScatterMode};
+use crate::lax::narrow;
 use crate::lax::{broadcast_in_dim, broadcasted_iota, expand_dims, move_axis};
 use crate::mlir::{Type, Value, Values};
 
@@ -271,12 +272,16 @@ impl Primitive for Sort {
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let attrs = format!("dimension = {} : i64, is_stable = {}", self.dimension, self.is_stable);
+        // The compiler for the CPU sorts no packed elements rightly.
+        let ins: SmallVec<[Value; 2]> = ins.iter().map(|x| narrow::unpacked(ctx, *x)).collect();
         let results: SmallVec<[Type; 2]> = ins.iter().map(|x| x.ty()).collect();
-        let pairs = outs.iter().flat_map(|a| [a.dtype(), a.dtype()]);
+        let dtypes: SmallVec<[DType; 2]> = ins.iter().map(|x| ctx.dtype(*x)).collect();
+        let pairs = dtypes.iter().flat_map(|d| [*d, *d]);
         let args: SmallVec<[Type; 4]> = pairs.map(|dtype| ctx.tensor(dtype, &[])).collect();
-        ctx.op_with_region("stablehlo.sort", ins, &attrs, &results, &args, |ctx, args| {
+        let sorted = ctx.op_with_region("stablehlo.sort", &ins, &attrs, &results, &args, |ctx, args| {
             in_front(ctx, args, self.num_keys)
-        })
+        })?;
+        Ok(sorted.iter().zip(outs).map(|(x, out)| narrow::packed(ctx, *x, out.dtype())).collect())
     }
     /// dy = dx in the order of x
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {

@@ -6,6 +6,7 @@ use crate::arguments::{Axis, Dims};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -57,6 +58,9 @@ impl Primitive for Split {
             );
         }
         Ok(self.sizes.iter().map(|n| x.with_size(self.axis, *n)).collect())
+    }
+    fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        Ok((self.axis + 1 < ins[0].ndim()).then(|| KeyUses::remade(1, self.sizes.len())))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let mut limits = ctx.shape(ins[0]);

@@ -12,14 +12,18 @@
 //! gives; the jvp, for every set of operands with nonzero tangents, is the central difference in 64 bits; linearisation
 //! gives the jvp; `⟨ct, J v⟩ = ⟨Jᵀ ct, v⟩`; batching, for every set of mapped operands and every place of the mapped
 //! axis, gives what a loop gives, and so does batching the jvp and the gradient; jvps of the jvp and of the gradient are their
-//! central differences.
+//! central differences; gradients of the jitted, recomputed, batched and scanned function are its own.
 
 mod batched;
 mod broken;
 mod draw;
 mod host;
+mod nested;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+
+use rustc_hash::FxBuildHasher;
 
 pub(crate) use draw::{Draw, FLOATS, INEXACTS, INTEGERS};
 pub(crate) use host::{components, same};
@@ -27,7 +31,7 @@ pub(crate) use host::{components, same};
 use crate::core::array::Array;
 use crate::core::array::Placement;
 use crate::core::aval::{Shape, ShapedArray};
-use crate::core::config::{self, with_disable_most_optimizations, with_x64};
+use crate::core::config::{self, with_disable_fusion_emitters, with_disable_most_optimizations, with_x64};
 use crate::core::eval;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::lowering::LoweringCtx;
@@ -35,11 +39,13 @@ use crate::core::primitive::Prim;
 use crate::core::runtime_tokens::Launch;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
+use crate::interpreters::discharge::discharge_jaxpr;
 use crate::interpreters::jvp::{instantiate, jvp};
 use crate::interpreters::linearize::linearize;
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use batched::{check_batched_derivatives, check_vmap};
 use host::{axpy, canonical_is_narrower, close, pairing, widened};
+use nested::check_nested;
 
 /// What a function under test may return.
 pub(crate) trait CaseOutputs {
@@ -66,7 +72,7 @@ impl CaseOutputs for (Array, Array) {
     }
 }
 
-type Function = Box<dyn Fn(&[Array]) -> Vec<Array>>;
+type Function = Box<dyn Fn(&[Array]) -> Vec<Array> + Send + Sync>;
 
 /// A function, its arguments, and which checks apply.
 pub(crate) struct Case {
@@ -99,7 +105,7 @@ pub(crate) fn message_of<O: CaseOutputs>(f: impl FnOnce() -> O) -> String {
 pub(crate) fn case<O: CaseOutputs>(
     name: &str,
     args: impl IntoIterator<Item = Array>,
-    f: impl Fn(&[Array]) -> O + 'static,
+    f: impl Fn(&[Array]) -> O + Send + Sync + 'static,
 ) -> Case {
     Case {
         name: name.to_owned(),
@@ -178,7 +184,8 @@ pub(crate) fn check_rules(cases: impl IntoIterator<Item = Case>) {
             let avals: Vec<String> = case.args.iter().map(|x| format!("{:?}", x.aval())).collect();
             let check = || check_case(&case, &mut done);
             // Rules are what XLA is given, not what it makes of them.
-            let error = with_disable_most_optimizations(true, check).err()?;
+            let error =
+                with_disable_most_optimizations(true, || with_disable_fusion_emitters(true, check)).err()?;
             Some(format!("{} on ({}): {error}", case.name, avals.join(", ")))
         })
         .collect();
@@ -192,6 +199,13 @@ pub(crate) fn check_rules(cases: impl IntoIterator<Item = Case>) {
 struct Done {
     vmap: HashSet<(String, Vec<Shape>)>,
     derivatives: HashMap<(String, Vec<ShapedArray>), HashSet<Vec<ShapedArray>>>,
+}
+
+/// Is everything checked? With `RAXLA_TESTS=all`, and where only some of the tests are run: of the checks that combine transformations
+/// `cargo test` does a third.
+fn all_of_it() -> bool {
+    std::env::var("RAXLA_TESTS").is_ok_and(|v| v == "all")
+        || std::env::args().skip(1).any(|arg| !arg.starts_with('-'))
 }
 
 fn check_case(case: &Case, done: &mut Done) -> Result<()> {
@@ -219,15 +233,19 @@ fn check_case(case: &Case, done: &mut Done) -> Result<()> {
         let args = case.args.iter().map(widened).collect::<Result<Vec<_>>>()?;
         let wrt = case.differentiated();
         let wide_avals = args.iter().map(Array::aval).collect();
+        let combined = all_of_it() || FxBuildHasher.hash_one(&program).is_multiple_of(3);
         let before = done.derivatives.entry((program, wide_avals)).or_default();
         let first = before.is_empty();
         let in_another_dtype = before.insert(avals) && !first;
         if wrt.is_empty() || in_another_dtype {
             return Ok(());
         }
-        check_derivatives(case, &args, &wrt)?;
-        if first && case.vmap {
+        check_derivatives(case, &args, &wrt, if combined { case.order } else { 1 })?;
+        if first && case.vmap && combined {
             check_batched_derivatives(case, &args, &wrt)?;
+            if case.reverse {
+                check_nested(case, &args, &wrt).map_err(|e| e.context("nested"))?;
+            }
         }
         Ok(())
     })
@@ -236,18 +254,30 @@ fn check_case(case: &Case, done: &mut Done) -> Result<()> {
 /// Primitives that hold functions. A case that begins with the name of one has to have it: what holds functions is easily traced
 /// away.
 const HOLDING: &[&str] = &[
+    "addupdate",
+    "check",
+    "composite",
     "cond",
     "custom_jvp_call",
+    "custom_linear_solve",
     "custom_vjp_call",
+    "custom_vmap_call",
     "debug_callback",
     "debug_print",
+    "empty_ref",
+    "free_ref",
+    "freeze",
+    "get",
     "io_callback",
     "jit",
+    "new_ref",
+    "platform_index",
     "pure_callback",
     "reduce",
     "reduce_window",
     "remat2",
     "scan",
+    "swap",
     "while",
 ];
 
@@ -282,7 +312,12 @@ fn check_jit(case: &Case, eager: &[Array]) -> Result<String> {
 
 /// Compiles and runs a jaxpr.
 fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Array>> {
-    let (jaxpr, consts) = convert_constvars(closed);
+    let (mut jaxpr, mut consts) = convert_constvars(closed);
+    if jaxpr.has_refs() {
+        let made = discharge_jaxpr(&jaxpr, &vec![false; jaxpr.invars.len()])?;
+        consts.splice(0..0, made.consts.iter().cloned());
+        jaxpr = made.jaxpr.clone();
+    }
     let args: Vec<Array> = consts.into_iter().chain(args.iter().cloned()).collect();
     let mut ctx = LoweringCtx::new("jit_check_rules", None);
     ctx.write_function("main", true, &jaxpr)?;
@@ -307,7 +342,7 @@ fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Ar
 }
 
 /// First order for every set of operands; second order for the whole set.
-fn check_derivatives(case: &Case, args: &[Array], wrt: &[usize]) -> Result<()> {
+fn check_derivatives(case: &Case, args: &[Array], wrt: &[usize], order: usize) -> Result<()> {
     let f = |args: &[Array]| -> Result<Vec<Array>> { Ok((case.f)(args)) };
     let mut draw = Draw::new(0xd1ff);
     let all: Vec<Option<Array>> =
@@ -325,7 +360,7 @@ fn check_derivatives(case: &Case, args: &[Array], wrt: &[usize]) -> Result<()> {
         let context = format!("with tangents of operands {nonzero:?}");
         check_first_order(case, &f, args, tangents, &nonzero).map_err(|e| e.context(context))?;
     }
-    if case.order < 2 {
+    if order < 2 {
         return Ok(());
     }
     let pushed = |args: &[Array]| -> Result<Vec<Array>> {

@@ -14,6 +14,7 @@ use crate::error::{Result, bail};
 use crate::lax::common::arguments::axis_of;
 use crate::lax::elementwise::tuple;
 use crate::lax::indexing::GatherScatterMode;
+use crate::lax::narrow;
 use crate::lax::sort::take_along;
 use crate::mlir::{Value, Values};
 
@@ -62,6 +63,7 @@ impl Primitive for TopK {
         Ok([values, indices].into_iter().collect())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
+        narrow::refuse(ctx, "top_k", ins, narrow::SUB_BYTE)?;
         // The operation works along the last axis.
         let last = outs[0].ndim() - 1;
         let mut permutation: Shape = (0..=last).collect();

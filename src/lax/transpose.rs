@@ -4,6 +4,7 @@ use crate::arguments::Axes;
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray};
 use crate::core::check;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent, Transposed,
@@ -87,6 +88,10 @@ impl Primitive for Transpose {
         }
         let shape: Shape = small(p.iter().map(|i| x.shape()[*i]));
         Ok(one(x.with_shape(&shape)))
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let last = self.permutation.last();
+        Ok((last == self.permutation.len().checked_sub(1).as_ref()).then(KeyUses::forward))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         Ok(one(ctx.transpose(ins[0], &self.permutation)))

@@ -3,15 +3,19 @@
 //! Values and types are small numbers, and a type is rendered once, so that emitting an operation is little more than
 //! copying its text. The commonest operations are written in StableHLO's short form, all others in MLIR's generic form.
 
+mod numbers;
+
 use std::fmt::Write;
 use std::hash::BuildHasher;
 use std::panic::Location;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
 use crate::dtype::DType;
+pub use numbers::{i64_array, list, push_integer, push_list, push_number, usize_array};
 
 /// A type of a module that is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +33,15 @@ impl Value {
     pub fn ty(self) -> Type {
         self.ty
     }
+}
+
+/// Where an operation comes from.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The user's line.
+    pub line: &'static Location<'static>,
+    /// Its name with those of the scopes around it, if it stands in one: `jit(step)/layer/tanh`.
+    pub name: Option<Arc<str>>,
 }
 
 /// The results of one operation.
@@ -67,9 +80,11 @@ pub struct Builder {
     functions: Vec<String>,
     /// Locations by address: they are `'static`, so an address names one.
     locations: FxHashMap<usize, u32>,
+    /// Names of operations, with the line under them.
+    named: FxHashMap<(Arc<str>, u32), u32>,
     location_defs: String,
-    loc: Option<&'static Location<'static>>,
-    /// The text `" loc(#loc3)"` for `loc`.
+    place: Option<Place>,
+    /// The text `" loc(#loc3)"` for `place`.
     loc_text: String,
 }
 
@@ -88,8 +103,9 @@ impl Builder {
             interrupted: Vec::new(),
             functions: Vec::new(),
             locations: FxHashMap::default(),
+            named: FxHashMap::default(),
             location_defs: String::new(),
-            loc: None,
+            place: None,
             loc_text: String::new(),
         }
     }
@@ -170,17 +186,51 @@ impl Builder {
 
     /// The line that operations come from at present.
     pub fn location(&self) -> Option<&'static Location<'static>> {
-        self.loc
+        self.place.as_ref().map(|place| place.line)
     }
 
-    /// Operations that follow come from this line.
-    pub fn set_location(&mut self, loc: &'static Location<'static>) {
-        if self.loc.is_some_and(|old| std::ptr::eq(old, loc)) {
+    /// Where operations come from at present.
+    pub fn place(&self) -> Option<Place> {
+        self.place.clone()
+    }
+
+    /// Operations that follow come from there.
+    pub fn set_place(&mut self, place: Place) {
+        let same = |old: &Place| std::ptr::eq(old.line, place.line) && old.name == place.name;
+        if self.place.as_ref().is_some_and(same) {
             return;
         }
-        self.loc = Some(loc);
-        let n = self.locations.len() as u32 + 1;
-        let id = *self.locations.entry(std::ptr::from_ref(loc) as usize).or_insert_with(|| {
+        let mut id = self.line(place.line);
+        if let Some(name) = &place.name {
+            let n = self.next_location();
+            let defs = &mut self.location_defs;
+            id = *self.named.entry((name.clone(), id)).or_insert_with(|| {
+                let _ = write!(defs, "#loc{n} = loc(\"");
+                for byte in name.bytes() {
+                    let _ = match byte {
+                        b'"' | b'\\' | 0..b' ' | 127.. => write!(defs, "\\{byte:02X}"),
+                        _ => write!(defs, "{}", char::from(byte)),
+                    };
+                }
+                let _ = writeln!(defs, "\"(#loc{id}))");
+                n
+            });
+        }
+        self.place = Some(place);
+        self.loc_text.clear();
+        self.loc_text.push_str(" loc(#loc");
+        push_number(&mut self.loc_text, id as usize);
+        self.loc_text.push_str(")\n");
+    }
+
+    fn next_location(&self) -> u32 {
+        (self.locations.len() + self.named.len()) as u32 + 1
+    }
+
+    /// The number of a line's location.
+    fn line(&mut self, loc: &'static Location<'static>) -> u32 {
+        let n = self.next_location();
+        *self.locations.entry(std::ptr::from_ref(loc) as usize).or_insert_with(|| {
             let (out, file) = (&mut self.location_defs, loc.file());
             out.push_str("#loc");
             push_number(out, n as usize);
@@ -197,11 +247,7 @@ impl Builder {
             push_number(out, loc.column() as usize);
             out.push_str(")\n");
             n
-        });
-        self.loc_text.clear();
-        self.loc_text.push_str(" loc(#loc");
-        push_number(&mut self.loc_text, id as usize);
-        self.loc_text.push_str(")\n");
+        })
     }
 
     fn end_op(&mut self) {
@@ -510,66 +556,4 @@ impl Builder {
         }
         self.out
     }
-}
-
-/// Writes a number.
-pub fn push_number(out: &mut String, n: usize) {
-    let (rest, last) = (n / 10_000, n % 10_000);
-    if rest > 0 {
-        push_number(out, rest);
-    }
-    // Digit by digit, most numbers being short: a copy of several is a call.
-    let mut digit = |unit: usize| {
-        if rest > 0 || last >= unit || unit == 1 {
-            out.push(char::from(b'0' + (last / unit % 10) as u8));
-        }
-    };
-    digit(1000);
-    digit(100);
-    digit(10);
-    digit(1);
-}
-
-/// Writes a number that may be negative.
-pub fn push_integer(out: &mut String, n: i64) {
-    if n < 0 {
-        out.push('-');
-    }
-    push_number(out, n.unsigned_abs() as usize);
-}
-
-/// Writes `[1, 2]`.
-pub fn push_list(out: &mut String, values: &[usize]) {
-    out.push('[');
-    for (i, n) in values.iter().enumerate() {
-        if i > 0 {
-            out.push_str(", ");
-        }
-        push_number(out, *n);
-    }
-    out.push(']');
-}
-
-/// `array<i64: 1, 2>`: how StableHLO writes lists of axes and sizes.
-pub fn i64_array(values: impl IntoIterator<Item = impl Into<i64>>) -> String {
-    let mut text = String::with_capacity(64);
-    text.push_str("array<i64");
-    for (i, v) in values.into_iter().enumerate() {
-        text.push_str(if i == 0 { ": " } else { ", " });
-        push_integer(&mut text, v.into());
-    }
-    text.push('>');
-    text
-}
-
-/// [`i64_array`] of sizes or axes.
-pub fn usize_array(values: &[usize]) -> String {
-    i64_array(values.iter().map(|v| *v as i64))
-}
-
-/// `[1, 2]`: how attributes of StableHLO write lists of axes.
-pub fn list(values: &[usize]) -> String {
-    let mut out = String::new();
-    push_list(&mut out, values);
-    out
 }

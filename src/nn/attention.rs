@@ -179,10 +179,10 @@ pub(super) fn attention(
     let precise = DotOptions::new().preferred_element_type(wide);
     // An axis of one group would be one more for XLA to move around its products.
     let scores = if groups == 1 {
-        lax::reshape(&einsum_with("btnd,bsnd->bnts", [query, key], precise), [batch, shared, 1, t, s])
+        lax::reshape(&einsum_with("btnd,bsnd->bnts", [query, key], precise.into()), [batch, shared, 1, t, s])
     } else {
         let queries = lax::reshape(query, [batch, t, shared, groups, d]);
-        einsum_with("btngd,bsnd->bngts", [&queries, key], precise)
+        einsum_with("btngd,bsnd->bngts", [&queries, key], precise.into())
     };
     let scale = options.scale.unwrap_or(1.0 / (d as f64).sqrt());
     let mut scores = lax::mul(&scores, &lax::literal(wide, scale));

@@ -50,6 +50,7 @@ mod layers;
 mod mode;
 mod model;
 mod params;
+mod scaled_dot_general;
 mod scope;
 mod softmax;
 
@@ -61,5 +62,10 @@ pub use layers::*;
 pub use mode::{Mode, Policy};
 pub use model::{Row, Table, Variables, apply, init, init_state, init_with_state, tabulate};
 pub use params::{Iter, NamedTree, Params, State};
+pub use scaled_dot_general::{
+    BlockScaleConfig, BlockScaleMode, ScaledDotGeneralOptions, ScaledMatmulOptions,
+    get_scaled_dot_general_config, scaled_dot_general, scaled_dot_general_with, scaled_matmul,
+    scaled_matmul_with,
+};
 pub use scope::Scope;
 pub use softmax::*;

@@ -155,6 +155,7 @@ fn draw(key: &Key, specs: &[Spec]) -> Result<Vec<Array>> {
             })
         };
         if aval.size() < SMALL {
+            let draw_all = || config::with_disable_fusion_emitters(true, &mut draw_all);
             config::with_disable_most_optimizations(true, draw_all)?;
         } else {
             draw_all()?;

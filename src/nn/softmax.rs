@@ -7,7 +7,7 @@ use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
 use crate::custom_derivatives::CustomUnary;
 use crate::dtype::DType;
-use crate::error::OrThrow;
+use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::lax::arguments::sorted_axes_of;
 use crate::numpy::reductions::check_mask;
@@ -57,7 +57,15 @@ pub fn softmax_with(x: impl Into<Array>, axes: impl Into<Axes>, options: Softmax
 }
 
 #[track_caller]
+fn no_truth_values(name: &str, x: &Array) {
+    if x.dtype().is_bool() {
+        throw!(DType, "{name} takes numbers, got {}", x.aval());
+    }
+}
+
+#[track_caller]
 fn softmax_of(x: &Array, axes: &Axes, options: SoftmaxOptions) -> Array {
+    no_truth_values("softmax", x);
     let x = inexact(x);
     let over = Over::new("softmax", &x, axes, options.where_, true);
     let exponentials = lax::exp(&over.shifted(&x));
@@ -85,6 +93,7 @@ pub fn log_softmax_with(x: impl Into<Array>, axes: impl Into<Axes>, options: Sof
 
 #[track_caller]
 fn log_softmax_of(x: &Array, axes: &Axes, options: SoftmaxOptions) -> Array {
+    no_truth_values("log_softmax", x);
     let x = inexact(x);
     let over = Over::new("log_softmax", &x, axes, options.where_, true);
     over.jitted("log_softmax", &x, |over, x| {
@@ -441,5 +450,7 @@ pub fn log1mexp(x: impl Into<Array>) -> Array {
         })
     };
     let tangent = |x: &Array, _: &Array, dx: &Array| lax::div(dx, &lax::expm1(x));
-    CustomUnary { name: "log1mexp", f, tangent }.apply(&inexact(&x.into()))
+    let x = x.into();
+    no_truth_values("log1mexp", &x);
+    CustomUnary { name: "log1mexp", f, tangent }.apply(&inexact(&x))
 }

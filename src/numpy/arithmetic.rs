@@ -7,7 +7,7 @@ use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::util::{
     constant, inexact, numeric, promote_args, promote_args_inexact, promote_args_numeric, promote_dtypes,
-    promote_shapes, reject_complex, result_type_of,
+    promote_shapes, reject_complex, reject_small_integers, result_type_of,
 };
 use crate::numpy::{greater, isposinf, less, logical_and, where_};
 
@@ -128,7 +128,7 @@ pub fn mod_(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn fmod(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     jitted("fmod", (), [&x.into(), &y.into()], |[x, y]| {
-        let integers = result_type_of(&[x, y]).0.is_integer();
+        let integers = result_type_of("fmod", &[x, y]).0.is_integer();
         let [x, y] = promote_args_numeric("fmod", [x, y]);
         let y = if integers { nonzero_or_one(&y) } else { y };
         lax::rem(&x, &y)
@@ -188,12 +188,19 @@ pub fn power(x: impl Into<Array>, y: impl Into<Array>) -> Array {
     let [x, y] = promote_shapes("power", [x, y]);
     let [px, py] = promote_args_numeric("power", [&x, &y]);
     if px.dtype().is_integer() {
+        reject_small_integers("power", &px);
         return pow_integers(px, py);
     }
     if x.dtype().is_inexact() && y.dtype().is_integer() {
         return lax::pow(&x, &y);
     }
     lax::pow(&px, &py)
+}
+
+/// [`power`].
+#[track_caller]
+pub fn pow(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    power(x, y)
 }
 
 /// Powers of integers by repeated squaring: six bits of the exponent, since any more overflow.
@@ -415,7 +422,7 @@ fn integers(name: &str, x: &Array, y: &Array) -> [Array; 2] {
             throw!(DType, "{name}: arguments must be integers, got {d}");
         }
     }
-    crate::numpy::util::broadcast_arrays_array(name, promote_dtypes([x, y]))
+    crate::numpy::util::broadcast_arrays_array(name, promote_dtypes(name, [x, y]))
 }
 
 options! {

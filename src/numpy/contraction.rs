@@ -40,8 +40,8 @@ fn contract(
             );
         }
     }
-    let (dtype, weak_type) = result_type_of(&[x, y]);
-    let [x, y] = promote_dtypes([x, y]);
+    let (dtype, weak_type) = result_type_of(name, &[x, y]);
+    let [x, y] = promote_dtypes(name, [x, y]);
     let mut how = options.clone();
     how.preferred_element_type.get_or_insert(dtype);
     let out = lax::dot_general_with(&x, &y, (over, batch), how);
@@ -288,7 +288,7 @@ fn at_least(name: &str, operands: [(&Array, usize); 2]) {
 /// The products of every element of `x` with every one of `y`, both flattened: a matrix.
 #[track_caller]
 pub fn outer(x: impl Into<Array>, y: impl Into<Array>) -> Array {
-    let [x, y] = promote_dtypes([&x.into(), &y.into()]);
+    let [x, y] = promote_dtypes("outer", [&x.into(), &y.into()]);
     multiply(lax::expand_dims(&ravel(x), [1]), lax::expand_dims(&ravel(y), [0]))
 }
 
@@ -410,7 +410,7 @@ fn cross_product(x: &Array, y: &Array, options: &CrossOptions) -> Array {
 
 #[track_caller]
 fn crossed(x: &Array, y: &Array, [axisa, axisb, axisc]: [Axis; 3]) -> Array {
-    let [x, y] = promote_dtypes([x, y]);
+    let [x, y] = promote_dtypes("cross", [x, y]);
     let x = lax::move_axis(&x, axis_of("cross", axisa, &x), x.ndim() - 1);
     let y = lax::move_axis(&y, axis_of("cross", axisb, &y), y.ndim() - 1);
     let components = |a: &Array| a.shape()[a.ndim() - 1];

@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 use crate::arguments::{Dims, ShapeDtype, options};
 use crate::core::array::Array;
 use crate::core::config::canonicalize;
+use crate::core::scalar::Scalar;
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
@@ -75,7 +76,7 @@ pub fn full(shape: impl Into<ShapeDtype>, fill_value: impl Into<Array>) -> Array
 }
 
 options! {
-    /// Options of [`zeros_like_with`], [`ones_like_with`], [`full_like_with`].
+    /// Options of [`zeros_like_with`], [`ones_like_with`], [`full_like_with`], [`empty_like_with`].
     pub struct LikeOptions {
         /// Another dtype than the array's.
         dtype: optional DType,
@@ -130,6 +131,21 @@ pub fn full_like(x: impl Into<Array>, fill_value: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn full_like_with(x: impl Into<Array>, fill_value: impl Into<Array>, options: LikeOptions) -> Array {
     filled_like("full_like", &x.into(), &fill_value.into(), &options)
+}
+
+/// Uninitialised in NumPy, zeros of `x`'s shape and dtype here.
+#[track_caller]
+pub fn empty_like(prototype: impl Into<Array>) -> Array {
+    filled_like("empty_like", &prototype.into(), &Array::from(0), &LikeOptions::new())
+}
+
+/// [`empty_like`] by options.
+///
+/// # Errors
+/// A negative size.
+#[track_caller]
+pub fn empty_like_with(prototype: impl Into<Array>, options: LikeOptions) -> Array {
+    filled_like("empty_like", &prototype.into(), &Array::from(0), &options)
 }
 
 #[track_caller]
@@ -329,4 +345,73 @@ pub fn astype(x: impl Into<Array>, dtype: DType) -> Array {
     let x = x.into();
     let x = if x.dtype().is_complex() && dtype.is_bool() { lax::ne(&x, &constant(&x, 0.0)) } else { x };
     lax::convert_element_type(&x, dtype)
+}
+
+/// `x` in memory of its own. Nobody sees the difference, since arrays do not change.
+#[track_caller]
+pub fn copy(x: impl Into<Array>) -> Array {
+    lax::copy(&x.into())
+}
+
+options! {
+    /// Options of [`frombuffer_with`].
+    pub struct FrombufferOptions {
+        /// What the bytes are: `f64` if not given, as in NumPy, which become `f32` while x64 is off.
+        dtype: value DType = DType::F64,
+        /// How many elements are read; all that there are if not given.
+        count: optional usize,
+        /// Where the first one begins.
+        offset: value usize = 0,
+    }
+}
+
+/// A vector of numbers that stand in memory as little-endian bytes, of `f64`.
+///
+/// # Errors
+/// `frombuffer: 7 bytes are no multiple of the 4 of f32`; more elements than there are.
+#[track_caller]
+pub fn frombuffer(buffer: &[u8]) -> Array {
+    frombuffer_with(buffer, FrombufferOptions::new())
+}
+
+/// [`frombuffer`] by options.
+///
+/// # Errors
+/// As [`frombuffer`].
+/// ```
+/// use raxla::numpy::{self as jnp, FrombufferOptions};
+/// use raxla::DType;
+///
+/// let x = jnp::frombuffer_with(&[9, 1, 0, 2, 0], FrombufferOptions::new().dtype(DType::I16).offset(1));
+/// assert_eq!(x.to_vec::<i16>()?, [1, 2]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn frombuffer_with(buffer: &[u8], options: FrombufferOptions) -> Array {
+    let (dtype, size) = (options.dtype, options.dtype.size());
+    let Some(bytes) = buffer.get(options.offset..) else {
+        throw!(InvalidArgument, "frombuffer: offset {} is beyond the {} bytes", options.offset, buffer.len());
+    };
+    if options.count.is_none() && !bytes.len().is_multiple_of(size) {
+        throw!(InvalidArgument, "frombuffer: {} bytes are no multiple of the {size} of {dtype}", bytes.len());
+    }
+    let count = options.count.unwrap_or(bytes.len() / size);
+    let Some(bytes) = count.checked_mul(size).and_then(|end| bytes.get(..end)) else {
+        throw!(
+            InvalidArgument,
+            "frombuffer: {count} elements of {dtype} are more than {} bytes",
+            bytes.len()
+        );
+    };
+    let narrow = canonicalize(dtype);
+    if narrow == dtype {
+        return Array::from_bytes(bytes, dtype, count).or_throw();
+    }
+    // What has 64 bits gets as many as the setting allows.
+    let mut out = Vec::with_capacity(bytes.len() / 2);
+    for one in bytes.chunks_exact(size) {
+        let number = Scalar::from_bytes(dtype, one).convert(narrow);
+        out.extend_from_slice(&number.bytes()[..narrow.size()]);
+    }
+    Array::from_bytes(&out, narrow, count).or_throw()
 }

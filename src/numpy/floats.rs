@@ -4,12 +4,13 @@ use crate::arguments::options;
 use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
 use crate::core::scalar::Scalar;
-use crate::custom_derivatives::custom_jvp;
-use crate::dtype::DType;
+use crate::custom_derivatives::{custom_jvp, zero_from_primal};
+use crate::dtype::{DType, Format};
 use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::util::{
-    constant, inexact, promote_args_inexact, promote_shapes, reject_complex, strong_constant,
+    constant, inexact, promote_args_inexact, promote_shapes, reject_complex, reject_small_floats,
+    strong_constant,
 };
 use crate::numpy::{copysign, isinf, isneginf, isposinf, where_};
 
@@ -95,7 +96,10 @@ pub(crate) fn max_finite(dtype: DType) -> f64 {
         DType::BF16 => half::bf16::MAX.to_f64(),
         DType::F16 => half::f16::MAX.to_f64(),
         DType::F32 | DType::C64 => f64::from(f32::MAX),
-        _ => f64::MAX,
+        _ => match Format::of(dtype) {
+            Some(format) => format.decode(format.max()),
+            None => f64::MAX,
+        },
     }
 }
 
@@ -112,12 +116,16 @@ pub fn frexp(x: impl Into<Array>) -> (Array, Array) {
 fn mantissa_and_exponent(x: &Array) -> (Array, Array) {
     let x = inexact(x);
     reject_complex("frexp", &x);
+    reject_small_floats("frexp", &x);
+    if !x.dtype().is_inexact() {
+        throw!(DType, "frexp takes floats, and makes none of {}: convert by astype", x.aval());
+    }
     // dm = 2^-e dx: bits have no derivative of their own.
     let rule = |(x,): (Array,), (dx,): (Array,)| {
         let (m, e) = frexp(&x);
         let wide = wide(dx.dtype());
         let dm = times_power_of_two(&lax::convert(&dx, wide, false), &lax::neg(&e));
-        let de = lax::zeros_like(&e);
+        let de = zero_from_primal(&e);
         ((m, e), (lax::convert(&dm, dx.dtype(), false), de))
     };
     custom_jvp(parts, rule)(&x).or_throw()
@@ -171,6 +179,10 @@ fn times_two_to(x: &Array, y: &Array) -> Array {
         throw!(DType, "ldexp: takes a real x and an integer y, got {} and {}", x.dtype(), y.dtype());
     }
     let dtype = inexact(x).dtype();
+    reject_small_floats("ldexp", x);
+    if !dtype.is_inexact() {
+        throw!(DType, "ldexp takes floats, and makes none of {}: convert by astype", x.aval());
+    }
     // Far beyond every exponent, so that sums of exponents do not wrap.
     let (least, most) = (Scalar::from_i128(y.dtype(), -10_000), Scalar::from_i128(y.dtype(), 10_000));
     let y = match y.dtype() {
@@ -213,6 +225,10 @@ fn times_power_of_two(x: &Array, e: &Array) -> Array {
 pub fn spacing(x: impl Into<Array>) -> Array {
     let x = inexact(&x.into());
     reject_complex("spacing", &x);
+    reject_small_floats("spacing", &x);
+    if !x.dtype().is_inexact() {
+        throw!(DType, "spacing takes floats, and makes none of {}: convert by astype", x.aval());
+    }
     let infinity = constant(&x, f64::INFINITY);
     if x.dtype() == DType::F16 {
         return lax::sub(&lax::nextafter(&x, &strong_constant(&x, f64::INFINITY)), &x);

@@ -221,6 +221,10 @@ fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
             }
         }
     }
+    if shape.contains(&0) {
+        // Whatever is to be written there, as in JAX.
+        return x.clone();
+    }
     let first_common = batch.iter().position(|o| matches!(o, Out::Common(_))).unwrap_or(0);
     let (mut columns, mut axes) = (Vec::new(), Vec::new());
     for (axis, index) in plan.axes.iter().enumerate() {
@@ -251,7 +255,7 @@ fn update(name: &str, kind: Update, at: At<'_>, value: &Array) -> Array {
     } else {
         lax::stack(&columns, -1)
     };
-    let [wide, value] = promote_dtypes([x, value]);
+    let [wide, value] = promote_dtypes(name, [x, value]);
     // The value broadcasts to what reading would give, new axes included.
     let mut target = shape.clone();
     for axis in &plan.new_axes {

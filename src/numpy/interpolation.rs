@@ -7,7 +7,7 @@ use crate::error::throw;
 use crate::lax;
 use crate::lax::arguments::axis_of;
 use crate::numpy::sorting::{SearchsortedOptions, Side, search};
-use crate::numpy::util::{broadcast_to_shape, inexact, promote_dtypes};
+use crate::numpy::util::{broadcast_to_shape, inexact, promote_dtypes, reject_small_floats};
 use crate::numpy::{Number, clip, concatenate, moveaxis, multiply, ravel, remainder, subtract, where_};
 
 options! {
@@ -193,7 +193,7 @@ fn integral_of(y: &Array, axis: Axis, x: Option<&Array>, dx: Option<&Array>) -> 
             (y, dx)
         }
         Some(x) => {
-            let [y, x] = promote_dtypes([y, x]).map(|a| inexact(&a));
+            let [y, x] = promote_dtypes("trapezoid", [y, x]).map(|a| inexact(&a));
             let dx = if x.ndim() == 1 {
                 differences("trapezoid", &x, (-1).into(), &DiffOptions::new())
             } else {
@@ -275,7 +275,11 @@ fn interpolated_by(x: &Array, xp: &Array, fp: &Array, options: &InterpOptions) -
     if xp.ndim() != 1 || fp.ndim() != 1 || xp.shape() != fp.shape() || xp.size() == 0 {
         throw!(Shape, "interp: xp and fp must be vectors of one size, got {} and {}", xp.aval(), fp.aval());
     }
-    let [mut x, mut xp, mut fp] = promote_dtypes([x, xp, fp]).map(|a| inexact(&a));
+    if x.dtype().is_complex() || xp.dtype().is_complex() {
+        throw!(DType, "interp: x and xp must be real, got {} and {}", x.aval(), xp.aval());
+    }
+    let [mut x, mut xp, mut fp] = promote_dtypes("interp", [x, xp, fp]).map(|a| inexact(&a));
+    reject_small_floats("interp", &x);
     if let Some(period) = options.period {
         let period = period.value();
         if period == 0.0 {

@@ -25,10 +25,10 @@ options! {
 
 /// All arrays in their common dtype, or in the one that is asked for.
 #[track_caller]
-fn promoted(arrays: &[&Array], options: &JoinOptions) -> Vec<Array> {
+fn promoted(name: &str, arrays: &[&Array], options: &JoinOptions) -> Vec<Array> {
     let (dtype, weak_type) = match options.dtype {
         Some(dtype) => (canonicalize(dtype), false),
-        None => result_type_of(arrays),
+        None => result_type_of(name, arrays),
     };
     let mut out = Vec::with_capacity(arrays.len());
     for x in arrays {
@@ -59,7 +59,7 @@ fn join(name: &str, arrays: &[&Array], axis: Axis, options: &JoinOptions) -> Arr
             other.aval()
         );
     }
-    lax::concatenate(promoted(arrays, options), axis)
+    lax::concatenate(promoted(name, arrays, options), axis)
 }
 
 #[track_caller]
@@ -70,7 +70,7 @@ fn pile(name: &str, arrays: &[&Array], axis: Axis, options: &JoinOptions) -> Arr
         throw!(Shape, "{name}: all input arrays must have the same shape, got {first}, {other}");
     }
     let axis = axis.position(name, first.ndim() + 1).or_throw();
-    let mut rows = promoted(arrays, options);
+    let mut rows = promoted(name, arrays, options);
     for x in &mut rows {
         *x = lax::expand_dims(x, [axis]);
     }
@@ -333,8 +333,11 @@ fn split_at(name: &str, x: &Array, sections: &Sections, axis: Axis) -> Vec<Array
         }
         Sections::Equal(k) => (0..=*k).map(|i| i * (n / k) + i.min(n % k)).collect(),
         Sections::At(at) => {
-            let wrap = |i: &i64| (if *i < 0 { *i + n as i64 } else { *i }).clamp(0, n as i64) as usize;
-            std::iter::once(0).chain(at.iter().map(wrap)).chain([n]).collect()
+            let inside = |i: &i64| usize::try_from(*i).ok().filter(|i| *i <= n);
+            let Some(at) = at.iter().map(inside).collect::<Option<Vec<usize>>>() else {
+                throw!(Shape, "{name}: the positions {at:?} are not all within axis {axis} of {}", x.aval())
+            };
+            std::iter::once(0).chain(at).chain([n]).collect()
         }
     };
     let mut sizes = Vec::with_capacity(bounds.len());
@@ -360,6 +363,15 @@ fn split_at(name: &str, x: &Array, sections: &Sections, axis: Axis) -> Vec<Array
 #[track_caller]
 pub fn vsplit<R: FromArrays>(x: impl Into<Array>, sections: impl Into<Sections>) -> R {
     R::from_arrays("vsplit", split_at("vsplit", &x.into(), &sections.into(), 0.into()))
+}
+
+/// [`split`] along the third axis.
+///
+/// # Errors
+/// Those of [`split`].
+#[track_caller]
+pub fn dsplit<R: FromArrays>(x: impl Into<Array>, sections: impl Into<Sections>) -> R {
+    R::from_arrays("dsplit", split_at("dsplit", &x.into(), &sections.into(), 2.into()))
 }
 
 /// [`split`] along the second axis; of a vector along the first.

@@ -1,5 +1,11 @@
 //! Linear algebra. JAX: `jax.numpy.linalg`.
 
+mod determinant;
+mod elements;
+mod factors;
+mod products;
+mod solve;
+
 use std::borrow::Borrow;
 
 use crate::arguments::{Axes, options};
@@ -14,7 +20,26 @@ use crate::lax::linalg::{FullMatricesOptions, geqrf};
 use crate::numpy::contraction::{DotOptions, dots};
 use crate::numpy::reductions::{ReduceOptions, max_with, min_with, sum_with};
 use crate::numpy::util::{broadcast_to_shape, inexact};
-use crate::numpy::{EyeOptions, abs, eye_with, matmul, matrix_transpose, not_equal, power};
+use crate::numpy::{EyeOptions, abs, expand_dims, eye_with, moveaxis, not_equal, power};
+
+pub use crate::numpy::contraction::{matmul, matmul_with, tensordot, tensordot_with, vecdot, vecdot_with};
+pub use crate::numpy::shape::matrix_transpose;
+pub use determinant::{SlogdetMethod, SlogdetOptions, det, slogdet, slogdet_with};
+pub use factors::{
+    CholeskyFactorOptions, SvdFactorsOptions, cholesky, cholesky_with, eig, eigh, eigh_with, eigvals,
+    eigvalsh, eigvalsh_with, svd, svd_with, svdvals,
+};
+pub use products::{
+    CrossAxisOptions, MatrixDiagonalOptions, MatrixNormOptions, MatrixTraceOptions, VectorNormOptions, cross,
+    cross_with, diagonal, diagonal_with, matrix_norm, matrix_norm_with, outer, trace, trace_with,
+    vector_norm, vector_norm_with,
+};
+pub use solve::{
+    CondOptions, LstsqOptions, MatrixRankOptions, PinvOptions, TensorinvOptions, TensorsolveOptions, cond,
+    cond_with, inv, lstsq, lstsq_with, matrix_rank, matrix_rank_with, pinv, pinv_with, solve, tensorinv,
+    tensorinv_with, tensorsolve, tensorsolve_with,
+};
+pub(crate) use solve::{column_product, for_each_column, lu_solved};
 
 options! {
     /// Options of [`multi_dot_with`].
@@ -51,10 +76,10 @@ pub fn multi_dot_with<T: Borrow<Array>>(arrays: impl AsRef<[T]>, options: MultiD
     product
 }
 
-/// A matrix to the power `n` by repeated squaring.
+/// A matrix to the power `n` by repeated squaring; of its inverse, if `n` is negative.
 ///
 /// # Errors
-/// `matrix_power: expected square matrices, got f32[2,3]`; a negative power, which needs the inverse.
+/// `matrix_power: expected square matrices, got f32[2,3]`.
 /// ```
 /// use raxla::{Array, numpy as jnp};
 ///
@@ -73,11 +98,8 @@ fn powers(x: &Array, n: i64) -> Array {
     if rank < 2 || x.shape()[rank - 1] != x.shape()[rank - 2] {
         throw!(Shape, "matrix_power: expected square matrices, got {}", x.aval());
     }
-    if n < 0 {
-        throw!(Unimplemented, "matrix_power: negative powers need the inverse, got {n}");
-    }
     let mut out: Option<Array> = None;
-    let (mut square, mut left) = (x.clone(), n);
+    let (mut square, mut left) = (if n < 0 { inv(x) } else { x.clone() }, n.unsigned_abs());
     while left > 0 {
         if left & 1 == 1 {
             out = Some(match out {
@@ -174,9 +196,21 @@ pub enum Norm {
     Inf,
     /// The smallest absolute value of a vector, the smallest sum of absolute values of a matrix' rows.
     NegInf,
+    /// The sum of the singular values of a matrix.
+    Nuclear,
     /// The p-norm of a vector; 0 counts what is not zero. Of a matrix, 1 and -1 are the largest and the smallest sum of absolute
-    /// values of its columns.
+    /// values of its columns, 2 and -2 the largest and the smallest singular value.
     P(f64),
+}
+
+impl Norm {
+    /// What tells it from others.
+    fn key(self) -> (std::mem::Discriminant<Norm>, u64) {
+        match self {
+            Norm::P(p) => (std::mem::discriminant(&self), p.to_bits()),
+            _ => (std::mem::discriminant(&self), 0),
+        }
+    }
 }
 
 impl From<f64> for Norm {
@@ -226,7 +260,7 @@ pub fn norm(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// [`norm`] by options. With an `ord`, one axis has the norms of vectors, two have those of matrices.
 ///
 /// # Errors
-/// As [`norm`]; more than two axes with an `ord`; norms of matrices that need singular values.
+/// As [`norm`]; more than two axes with an `ord`; norms of matrices by singular values without raxla's feature `linalg`.
 #[track_caller]
 pub fn norm_with(x: impl Into<Array>, axes: impl Into<Axes>, options: NormOptions) -> Array {
     norm_of(&x.into(), &axes.into(), &options)
@@ -234,10 +268,7 @@ pub fn norm_with(x: impl Into<Array>, axes: impl Into<Axes>, options: NormOption
 
 #[track_caller]
 fn norm_of(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
-    let ord = options.ord.map(|ord| match ord {
-        Norm::P(p) => (std::mem::discriminant(&ord), p.to_bits()),
-        _ => (std::mem::discriminant(&ord), 0),
-    });
+    let ord = options.ord.map(Norm::key);
     jitted("norm", (axes.clone(), ord, options.keepdims), [x], |[x]| normed(&inexact(x), axes, options))
 }
 
@@ -247,29 +278,27 @@ fn normed(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
     let kept = || ReduceOptions::new().keepdims(options.keepdims);
     match (options.ord, &dims[..]) {
         (None, _) | (Some(Norm::Frobenius), [_, _]) => root_of_squares(x, &dims, kept()),
-        (Some(Norm::P(2.0)), [_]) => root_of_squares(x, &dims, kept()),
-        (Some(Norm::Inf), [axis]) => max_with(abs(x), *axis, kept()),
-        (Some(Norm::NegInf), [axis]) => min_with(abs(x), *axis, kept()),
-        (Some(Norm::P(0.0)), [axis]) => {
-            let dtype: DType = x.dtype().real();
-            sum_with(not_equal(x, 0), *axis, kept().dtype(dtype))
-        }
-        (Some(Norm::P(1.0)), [axis]) => sum_with(abs(x), *axis, kept()),
-        (Some(Norm::P(p)), [axis]) => {
-            let total = sum_with(power(abs(x), p), *axis, kept());
-            power(total, 1.0 / p)
+        (Some(ord), [_]) => vector_normed("norm", x, &dims, ord, options.keepdims),
+        (Some(ord @ (Norm::Nuclear | Norm::P(2.0 | -2.0))), [rows, columns]) => {
+            let s = svdvals(moveaxis(x, [*rows, *columns], [-2, -1]));
+            let y = match ord {
+                Norm::Nuclear => sum_with(s, -1, ReduceOptions::new()),
+                Norm::P(2.0) => max_with(s, -1, ReduceOptions::new().initial(0.0f32)),
+                _ => min_with(s, -1, ReduceOptions::new()),
+            };
+            if options.keepdims { expand_dims(y, [*rows, *columns]) } else { y }
         }
         (Some(ord), [rows, columns]) => {
             let (sum, extreme) = match ord {
                 Norm::P(1.0 | -1.0) => (*rows, *columns),
                 Norm::Inf | Norm::NegInf => (*columns, *rows),
-                _ => throw!(Unimplemented, "norm: the norm {ord:?} of matrices needs their singular values"),
+                _ => throw!(InvalidArgument, "norm: there is no norm {ord:?} of matrices"),
             };
             let sums = sum_with(abs(x), sum, kept());
             // An axis that is gone is not counted any more.
             let extreme = if options.keepdims || extreme < sum { extreme } else { extreme - 1 };
             match ord {
-                Norm::P(1.0) | Norm::Inf => max_with(sums, extreme, kept()),
+                Norm::P(1.0) | Norm::Inf => max_with(sums, extreme, kept().initial(0.0f32)),
                 _ => min_with(sums, extreme, kept()),
             }
         }
@@ -279,6 +308,29 @@ fn normed(x: &Array, axes: &Axes, options: &NormOptions) -> Array {
             dims.len(),
             x.aval()
         ),
+    }
+}
+
+/// The norms of vectors along several axes.
+#[track_caller]
+fn vector_normed(name: &str, x: &Array, dims: &[usize], ord: Norm, keepdims: bool) -> Array {
+    let kept = || ReduceOptions::new().keepdims(keepdims);
+    match ord {
+        Norm::P(2.0) => root_of_squares(x, dims, kept()),
+        Norm::Inf => max_with(abs(x), dims, kept().initial(0.0f32)),
+        Norm::NegInf => min_with(abs(x), dims, kept()),
+        Norm::P(0.0) => {
+            let dtype: DType = x.dtype().real();
+            sum_with(not_equal(x, 0), dims, kept().dtype(dtype))
+        }
+        Norm::P(1.0) => sum_with(abs(x), dims, kept()),
+        Norm::P(p) => {
+            let total = sum_with(power(abs(x), p), dims, kept());
+            power(total, 1.0 / p)
+        }
+        Norm::Frobenius | Norm::Nuclear => {
+            throw!(InvalidArgument, "{name}: there is no norm {ord:?} of vectors")
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::error::throw;
 use crate::lax;
 use crate::numpy::util::{
     as_default_float, broadcast_arrays_array, constant, numeric, promote_args, promote_args_inexact,
-    promote_args_numeric, promote_dtypes, reject_complex, result_type_of, strong_constant,
+    promote_args_numeric, promote_dtypes, reject_complex, reject_small_floats, result_type_of,
+    strong_constant,
 };
 
 /// Compares real numbers; complex ones by their real parts, then by their imaginary parts.
@@ -234,6 +235,7 @@ fn truth_like(x: &Array, value: bool) -> Array {
 pub fn signbit(x: impl Into<Array>) -> Array {
     jitted("signbit", (), [&x.into()], |[x]| {
         reject_complex("signbit", x);
+        reject_small_floats("signbit", x);
         let int = match x.dtype() {
             DType::Bool => return truth_like(x, false),
             DType::BF16 | DType::F16 => DType::I16,
@@ -256,6 +258,7 @@ pub fn copysign(x1: impl Into<Array>, x2: impl Into<Array>) -> Array {
     jitted("copysign", (), [&x1.into(), &x2.into()], |[x1, x2]| {
         let [x1, x2] = promote_args_inexact("copysign", [x1, x2]);
         reject_complex("copysign", &x1);
+        reject_small_floats("copysign", &x1);
         where_(signbit(x2), lax::neg(&lax::abs(&x1)), lax::abs(&x1))
     })
 }
@@ -404,7 +407,7 @@ pub fn where_(condition: impl Into<Array>, x: impl Into<Array>, y: impl Into<Arr
 #[track_caller]
 fn select_where(name: &str, condition: &Array, x: &Array, y: &Array) -> Array {
     let condition = to_bool(condition);
-    let [x, y] = promote_dtypes([x, y]);
+    let [x, y] = promote_dtypes(name, [x, y]);
     if condition.ndim() == 0 || (condition.shape() == x.shape() && x.shape() == y.shape()) {
         let [x, y] = broadcast_arrays_array(name, [x, y]);
         return lax::select(&condition, &x, &y);
@@ -463,7 +466,7 @@ fn first_that_holds(conditions: &[&Array], choices: &[&Array], default: &Array) 
         throw!(InvalidArgument, "select: got {} conditions for {} choices", conditions.len(), choices.len());
     }
     let all: Vec<&Array> = choices.iter().copied().chain([default]).collect();
-    let (dtype, weak_type) = result_type_of(&all);
+    let (dtype, weak_type) = result_type_of("select", &all);
     let mut out = lax::convert(default, dtype, weak_type);
     for (condition, choice) in conditions.iter().zip(choices).rev() {
         out = select_where("select", condition, &lax::convert(choice, dtype, weak_type), &out);

@@ -9,7 +9,7 @@ use crate::lax;
 use crate::lax::DotPrecision;
 use crate::lax::common_shape;
 use crate::numpy::util::{constant, default_int, inexact, promote_dtypes};
-use crate::numpy::{ClipOptions, clip_with, flip};
+use crate::numpy::{ClipOptions, clip_with, conj, flip};
 
 options! {
     /// Options of [`polyval_with`].
@@ -48,7 +48,7 @@ pub fn polyval_with(p: impl Into<Array>, x: impl Into<Array>, options: PolyvalOp
         throw!(Shape, "polyval: the coefficients must have an axis, got {}", p.aval());
     }
     jitted("polyval", options.unroll, [&p, &x.into()], |[p, x]| {
-        let [p, x] = promote_dtypes([p, x]);
+        let [p, x] = promote_dtypes("polyval", [p, x]);
         let Ok(shape) = common_shape(&[&p.shape()[1..], x.shape()]) else {
             throw!(
                 Shape,
@@ -112,30 +112,83 @@ pub fn convolve(x: impl Into<Array>, y: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn convolve_with(x: impl Into<Array>, y: impl Into<Array>, options: ConvolveOptions) -> Array {
     let statics = (options.mode, options.precision, options.preferred_element_type);
-    jitted("convolve", statics, [&x.into(), &y.into()], |[x, y]| {
-        jitted("_conv", statics, [x, y], |[x, y]| convolved(x, y, &options))
-    })
+    jitted("convolve", statics, [&x.into(), &y.into()], |[x, y]| products(x, y, &options, false))
+}
+
+options! {
+    /// Options of [`correlate_with`].
+    pub struct CorrelateOptions {
+        /// Which part.
+        mode: value ConvolveMode = ConvolveMode::Valid,
+        /// How exact products are on accelerators.
+        precision: optional_into DotPrecision,
+        /// The dtype to compute in and to give.
+        preferred_element_type: optional DType,
+    }
+}
+
+/// The correlation of two vectors where they overlap whole: the sums of products with the conjugate of the second, moved along
+/// the first.
+///
+/// # Errors
+/// `correlate: takes two vectors that are not empty, got f32[0] and f32[3]`
+/// ```
+/// use raxla::{Array, numpy as jnp};
+///
+/// let sums = jnp::correlate(Array::from([1.0f32, 2.0, 3.0]), Array::from([0.0f32, 1.0]));
+/// assert_eq!(sums.to_vec::<f32>()?, [2.0, 3.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn correlate(x: impl Into<Array>, y: impl Into<Array>) -> Array {
+    correlate_with(x, y, CorrelateOptions::new())
+}
+
+/// [`correlate`] by options.
+///
+/// # Errors
+/// As [`correlate`].
+#[track_caller]
+pub fn correlate_with(x: impl Into<Array>, y: impl Into<Array>, options: CorrelateOptions) -> Array {
+    let CorrelateOptions { mode, precision, preferred_element_type } = options;
+    let statics = (mode, precision, preferred_element_type);
+    let options = ConvolveOptions { mode, precision, preferred_element_type };
+    jitted("correlate", statics, [&x.into(), &y.into()], |[x, y]| products(x, y, &options, true))
+}
+
+/// JAX: `_conv`.
+#[track_caller]
+fn products(x: &Array, y: &Array, options: &ConvolveOptions, correlate: bool) -> Array {
+    let statics = (options.mode, options.precision, options.preferred_element_type, correlate);
+    jitted("_conv", statics, [x, y], |[x, y]| convolved(x, y, options, correlate))
 }
 
 #[track_caller]
-fn convolved(x: &Array, y: &Array, options: &ConvolveOptions) -> Array {
-    let [x, y] = promote_dtypes([&inexact(x), &inexact(y)]);
+fn convolved(x: &Array, y: &Array, options: &ConvolveOptions, correlate: bool) -> Array {
+    let name = if correlate { "correlate" } else { "convolve" };
+    let [x, y] = match options.preferred_element_type {
+        None => promote_dtypes(name, [&inexact(x), &inexact(y)]),
+        Some(_) => promote_dtypes(name, [x, y]),
+    };
     if x.ndim() != 1 || y.ndim() != 1 || x.size() == 0 || y.size() == 0 {
-        throw!(Shape, "convolve: takes two vectors that are not empty, got {} and {}", x.aval(), y.aval());
+        throw!(Shape, "{name}: takes two vectors that are not empty, got {} and {}", x.aval(), y.aval());
     }
-    let (long, short) = if x.size() < y.size() { (y, x) } else { (x, y) };
+    let y = if correlate { conj(y) } else { y };
+    let swapped = x.size() < y.size();
+    let (long, short) = if swapped { (y, x) } else { (x, y) };
     let m = short.size() as i64;
     let padding = match options.mode {
         ConvolveMode::Full => (m - 1, m - 1),
         ConvolveMode::Same => (m / 2, m - m / 2 - 1),
         ConvolveMode::Valid => (0, 0),
     };
-    let short = flip(&short, 0);
+    let short = if correlate { short } else { flip(&short, 0) };
     let row = |x: &Array| lax::expand_dims(x, [0, 1]);
     let mut how = lax::ConvOptions::new();
     (how.precision, how.preferred_element_type) = (options.precision, options.preferred_element_type);
     let out = lax::conv_general_dilated(&row(&long), &row(&short), 1, lax::Padding::from([padding]), how);
-    lax::squeeze(&out, [0, 1])
+    let out = lax::squeeze(&out, [0, 1]);
+    if correlate && swapped { lax::rev(&out, [0]) } else { out }
 }
 
 options! {
@@ -177,6 +230,7 @@ pub fn bincount(x: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn bincount_with(x: impl Into<Array>, options: BincountOptions) -> Array {
     let x = x.into();
+    let x = if x.dtype().is_bool() { lax::convert_element_type(&x, DType::I32) } else { x };
     if x.ndim() != 1 || !x.dtype().is_integer() {
         throw!(DType, "bincount: takes a vector of integers, got {}", x.aval());
     }

@@ -151,13 +151,20 @@ fn quantile_of(name: &str, x: &Array, q: &Array, axes: &Axes, options: &Quantile
     let (method, keepdims) = (options.method, options.keepdims);
     let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
     jitted_some("quantile", statics, [x, q], weights, |[x, q], [weights]| {
-        quantiles(name, x, q, axes, &QuantileOptions { method, keepdims, weights: weights.cloned() })
+        quantiles(name, x, q, axes, &QuantileOptions { method, keepdims, weights: weights.cloned() }, false)
     })
 }
 
-/// JAX: `_quantile`.
+/// JAX: `_quantile`. With `numbers`, of what is not nan.
 #[track_caller]
-fn quantiles(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOptions) -> Array {
+pub(super) fn quantiles(
+    name: &str,
+    x: &Array,
+    q: &Array,
+    axes: &Axes,
+    options: &QuantileOptions,
+    numbers: bool,
+) -> Array {
     let (x, q) = (inexact(x), inexact(q));
     reject_complex(name, &x);
     if q.ndim() > 1 {
@@ -185,13 +192,16 @@ fn quantiles(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOp
     if flat.shape().last() == Some(&0) {
         throw!(Shape, "{name}: there are no elements to choose from in {}", x.aval());
     }
-    let has_nan = any_with(isnan(&flat), -1, ReduceOptions::new().keepdims(true));
-    let flat = where_(has_nan, f64::NAN, flat);
+    // A negative nan would come first.
+    let is_nan = isnan(&flat);
+    let is_nan = if numbers { is_nan } else { any_with(is_nan, -1, ReduceOptions::new().keepdims(true)) };
+    let flat = where_(is_nan, f64::NAN, flat);
     let out = match options.method {
         QuantileMethod::InvertedCdf => {
             let weights = weights.map_or_else(|| lax::full_like(&flat, 1.0), |w| flatten(&w));
-            inverted_cdf(&flat, &q, &weights)
+            inverted_cdf(&flat, &q, &weights, numbers)
         }
+        method if numbers => between_numbers(&flat, &q, method),
         method => between(&flat, &q, method),
     };
     let out = strong(&out, x.dtype());
@@ -205,7 +215,7 @@ fn quantiles(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOp
 #[track_caller]
 fn weighed(name: &str, x: &Array, weights: &Array, all: bool, dims: &[usize]) -> (Array, Array) {
     reject_complex(name, weights);
-    let [x, weights] = promote_dtypes([x, &inexact(weights)]);
+    let [x, weights] = promote_dtypes(name, [x, &inexact(weights)]);
     if weights.shape() == x.shape() {
         return (x, weights);
     }
@@ -244,29 +254,68 @@ fn between(flat: &Array, q: &Array, method: QuantileMethod) -> Array {
     match method {
         QuantileMethod::Lower => value(&low),
         QuantileMethod::Higher => value(&high),
-        QuantileMethod::Midpoint => {
-            let sum = lax::add(&value(&low), &value(&high));
-            lax::mul(&sum, &constant(&sum, 0.5))
-        }
-        QuantileMethod::Nearest => {
-            let (low, high) = (value(&low), value(&high));
-            let nearer = less_equal(spread(&high_weight, &low), 0.5);
-            where_(nearer, low, high)
-        }
         _ => {
             let (low, high) = (value(&low), value(&high));
-            let wide = |v: &Array| strong(v, q.dtype());
-            lax::add(
-                &lax::mul(&wide(&low), &spread(&low_weight, &low)),
-                &lax::mul(&wide(&high), &spread(&high_weight, &high)),
-            )
+            let (low_weight, high_weight) = (spread(&low_weight, &low), spread(&high_weight, &high));
+            chosen((low, low_weight), (high, high_weight), method, q.dtype())
+        }
+    }
+}
+
+/// Something between two elements by their weights.
+#[track_caller]
+fn chosen(
+    (low, low_weight): (Array, Array),
+    (high, high_weight): (Array, Array),
+    method: QuantileMethod,
+    wide: DType,
+) -> Array {
+    match method {
+        QuantileMethod::Midpoint => {
+            let sum = lax::add(&low, &high);
+            lax::mul(&sum, &constant(&sum, 0.5))
+        }
+        QuantileMethod::Nearest => where_(less_equal(&high_weight, 0.5), low, high),
+        _ => lax::add(
+            &lax::mul(&strong(&low, wide), &low_weight),
+            &lax::mul(&strong(&high, wide), &high_weight),
+        ),
+    }
+}
+
+/// [`between`] of what is not nan, which is another number of elements in each row.
+#[track_caller]
+fn between_numbers(flat: &Array, q: &Array, method: QuantileMethod) -> Array {
+    let rank = flat.ndim();
+    let sorted = lax::sort(flat, -1);
+    let there = lax::bitwise_not(&isnan(&sorted));
+    let last = lax::reduce_sum(&strong(&there, q.dtype()), [rank - 1]) - 1;
+    // Along the last axis: one place for each q.
+    let last = lax::expand_dims(&last, [rank - 1]);
+    let at = multiply(lax::reshape(q, [q.size()]), &last);
+    let (low, high) = (lax::floor(&at), lax::ceil(&at));
+    let high_weight = lax::sub(&at, &low);
+    let low_weight = lax::sub(&constant(&high_weight, 1.0), &high_weight);
+    let front = |x: &Array| {
+        if q.ndim() == 0 { x.index((.., 0)) } else { lax::move_axis(x, rank - 1, 0) }
+    };
+    let value = |i: &Array| {
+        let i = crate::numpy::maximum(0, crate::numpy::minimum(i, &last));
+        front(&take_along_axis(&sorted, strong(&i, default_int()), -1))
+    };
+    match method {
+        QuantileMethod::Lower => value(&low),
+        QuantileMethod::Higher => value(&high),
+        _ => {
+            let weighted = |at: &Array, weight: &Array| (value(at), front(weight));
+            chosen(weighted(&low, &low_weight), weighted(&high, &high_weight), method, q.dtype())
         }
     }
 }
 
 /// The first element of the last axis up to which there are at least `q` of all weights.
 #[track_caller]
-fn inverted_cdf(flat: &Array, q: &Array, weights: &Array) -> Array {
+fn inverted_cdf(flat: &Array, q: &Array, weights: &Array, numbers: bool) -> Array {
     let (rank, n) = (flat.ndim(), flat.shape()[flat.ndim() - 1]);
     let (sorted, weights) = lax::sort_key_val(flat, weights, -1);
     let zero = strong_constant(&weights, 0.0);
@@ -279,9 +328,18 @@ fn inverted_cdf(flat: &Array, q: &Array, weights: &Array) -> Array {
     let wanted = multiply(lax::expand_dims(&total, [rank - 1]), qs);
     let below = less(lax::expand_dims(&up_to, [rank - 1]), lax::expand_dims(&wanted, [rank]));
     let place = lax::reduce_sum(&strong(&below, default_int()), [rank]);
-    let place = lax::min(&place, &lax::literal(default_int(), n as f64 - 1.0));
+    let (place, spoilt) = if numbers {
+        let there = lax::bitwise_not(&isnan(&sorted));
+        let there = lax::reduce_sum(&strong(&there, default_int()), [rank - 1]);
+        let last = lax::expand_dims(&(&there - 1), [rank - 1]);
+        let place = crate::numpy::maximum(0, crate::numpy::minimum(place, last));
+        (place, logical_or(any(bad, -1), crate::numpy::equal(there, 0)))
+    } else {
+        let place = lax::min(&place, &lax::literal(default_int(), n as f64 - 1.0));
+        (place, any(logical_or(bad, isnan(&sorted)), -1))
+    };
     let found = take_along_axis(&sorted, place, -1);
-    let spoilt = lax::expand_dims(&any(logical_or(bad, isnan(&sorted)), -1), [rank - 1]);
+    let spoilt = lax::expand_dims(&spoilt, [rank - 1]);
     let spoilt = broadcast_to_shape(&spoilt, found.shape());
     let found = where_(spoilt, strong_constant(&found, f64::NAN), found);
     if q.ndim() == 0 { found.index((.., 0)) } else { lax::move_axis(&found, rank - 1, 0) }

@@ -220,8 +220,8 @@ pub fn linspace_with<SomeOptions: MaybePair<LinspaceOptions>>(
 
 /// The dtype to give, and both ends in the dtype to compute in.
 #[track_caller]
-fn ends(start: &Array, stop: &Array, dtype: Option<DType>) -> (DType, [Array; 2]) {
-    let dtype = dtype.map_or_else(|| to_inexact(result_type_of(&[start, stop]).0), canonicalize);
+fn ends(name: &str, start: &Array, stop: &Array, dtype: Option<DType>) -> (DType, [Array; 2]) {
+    let dtype = dtype.map_or_else(|| to_inexact(result_type_of(name, &[start, stop]).0), canonicalize);
     let working = to_inexact(dtype);
     (dtype, [strong(start, working), strong(stop, working)])
 }
@@ -239,7 +239,7 @@ fn spaced(
 ) -> (Array, Option<Array>) {
     let (endpoint, axis, dtype) = (options.endpoint, options.axis, options.dtype);
     let mut out = jitted("_linspace", (num, endpoint, axis, dtype, step), [start, stop], |[start, stop]| {
-        let (dtype, ends) = ends(start, stop, dtype);
+        let (dtype, ends) = ends(name, start, stop, dtype);
         let [start, stop] = broadcast_arrays_array(name, ends);
         let axis = axis.position(name, start.ndim() + 1).or_throw();
         let (out, delta) = weighted(&start, &stop, num, endpoint, axis);
@@ -327,7 +327,7 @@ fn powers(name: &str, start: &Array, stop: &Array, num: usize, options: &Logspac
     let (endpoint, axis, dtype) = (options.endpoint, options.axis, options.dtype);
     let statics = (num, endpoint, axis, dtype);
     jitted("_logspace", statics, [start, stop, &options.base], |[start, stop, base]| {
-        let (dtype, [start, stop]) = ends(start, stop, dtype);
+        let (dtype, [start, stop]) = ends(name, start, stop, dtype);
         let how = LinspaceOptions::new().endpoint(endpoint).axis(axis);
         let (exponents, _) = spaced(name, &start, &stop, num, &how, false);
         strong(&power(base, exponents), dtype)
@@ -374,7 +374,7 @@ pub fn geomspace_with(
 
 #[track_caller]
 fn multiples(start: &Array, stop: &Array, num: usize, options: &GeomspaceOptions) -> Array {
-    let (dtype, [start, stop]) = ends(start, stop, options.dtype);
+    let (dtype, [start, stop]) = ends("geomspace", start, stop, options.dtype);
     let sign = lax::sign(&start);
     let (first, last) = (log10(divide(&start, &sign)), log10(divide(&stop, &sign)));
     let how = LogspaceOptions::new().endpoint(options.endpoint);

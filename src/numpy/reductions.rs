@@ -11,7 +11,9 @@ use crate::dtype::DType;
 use crate::error::throw;
 use crate::lax;
 use crate::lax::arguments::sorted_axes_of;
-use crate::numpy::util::{constant, default_int, extreme, numeric, promote_integer, strong, upcast_f16};
+use crate::numpy::util::{
+    constant, default_int, extreme, numeric, promote_integer, reject_small_integers, strong, upcast_f16,
+};
 use crate::numpy::where_;
 
 options! {
@@ -159,6 +161,9 @@ pub(super) fn reduce(name: &str, kind: Reduction, x: &Array, axes: &Axes, option
                 x.aval()
             );
         }
+    }
+    if kind.adds() && options.dtype.is_none() && options.promote_integers {
+        reject_small_integers(name, x);
     }
     let number = if kind.adds() { numeric(x) } else { x.clone() };
     let x = &number;

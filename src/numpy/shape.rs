@@ -4,6 +4,7 @@ use crate::arguments::{Axes, Axis, Dims, Integer, NewDims, OptAxis, Shifts, opti
 use crate::calls::jit_call::jitted;
 use crate::core::array::Array;
 use crate::core::scalar::Scalar;
+use crate::core::transfer::Transfer;
 use crate::dtype::DType;
 use crate::error::{OrThrow, Result, throw};
 use crate::lax;
@@ -441,7 +442,7 @@ fn repeated(x: &Array, repeats: &Repeats, axis: OptAxis, options: &RepeatOptions
 
 /// The values of an array of integers.
 fn known_integers(x: &Array) -> Result<Vec<i64>> {
-    let (bytes, dtype) = (x.to_bytes()?, x.dtype());
+    let (bytes, dtype) = (x.read(Transfer::Implicit)?, x.dtype());
     let integer = |b: &[u8]| Scalar::from_bytes(dtype, b).to_i128() as i64;
     Ok(bytes.chunks_exact(dtype.size()).map(integer).collect())
 }

@@ -217,7 +217,7 @@ pub(super) fn search(sorted: &Array, values: &Array, options: &SearchsortedOptio
         if sorted.ndim() != 1 {
             throw!(Shape, "searchsorted: takes a sorted vector, got {}", sorted.aval());
         }
-        let [mut sorted, values] = promote_dtypes([sorted, values]);
+        let [mut sorted, values] = promote_dtypes("searchsorted", [sorted, values]);
         if let Some(sorter) = sorter {
             sorted = take(sorted, sorter, 0);
         }

@@ -387,7 +387,7 @@ fn averaged(x: &Array, axes: &Axes, options: &AverageOptions) -> (Array, Array) 
         let n = lax::full(out.shape(), lax::literal(out.dtype(), n as f64));
         return (out, n);
     };
-    let [x, weights] = promote_dtypes([&inexact(x), &inexact(weights)]);
+    let [x, weights] = promote_dtypes("average", [&inexact(x), &inexact(weights)]);
     let weights = if weights.shape() == x.shape() {
         weights
     } else {

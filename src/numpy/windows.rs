@@ -2,8 +2,8 @@
 
 use crate::core::array::Array;
 use crate::lax;
-use crate::numpy::ones;
 use crate::numpy::util::{constant, default_float};
+use crate::numpy::{divide, i0, multiply, ones, sqrt};
 
 /// A window function of `n` points: `a0 - a1 cos(2πk/(n-1)) + a2 cos(4πk/(n-1))`.
 #[track_caller]
@@ -51,4 +51,24 @@ pub fn bartlett(n: usize) -> Array {
     let half = constant(&k, 2.0 / (n - 1) as f64);
     let one = constant(&k, 1.0);
     lax::sub(&one, &lax::abs(&lax::sub(&lax::mul(&half, &k), &one)))
+}
+
+/// The Kaiser window, whose `beta` says how narrow it is: 0 is a rectangle.
+///
+/// ```
+/// use raxla::numpy as jnp;
+///
+/// assert_eq!(jnp::kaiser(3, 0.0).to_vec::<f32>()?, [1.0, 1.0, 1.0]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+#[track_caller]
+pub fn kaiser(n: usize, beta: impl Into<Array>) -> Array {
+    if n <= 1 {
+        return ones(n);
+    }
+    let beta = beta.into();
+    let half = 0.5 * (n - 1) as f64;
+    let at = (lax::iota(default_float(), n) - half) / half;
+    let root = sqrt(1.0 - lax::square(&at));
+    divide(i0(multiply(&beta, root)), i0(&beta))
 }

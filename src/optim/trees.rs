@@ -274,7 +274,8 @@ pub fn tree_dtype_with<T: Pytree>(tree: &T, options: TreeDtypeOptions) -> DType 
             }
             continue;
         };
-        let both = promote_types((dtype, false), (other, false), x64_enabled()).0;
+        let both = promote_types((dtype, false), (other, false), x64_enabled());
+        let (both, _) = both.map_err(|e| e.context("tree_dtype")).or_throw();
         let (higher, lower) = if both == dtype { (dtype, other) } else { (other, dtype) };
         if handler != MixedDtypes::Promote && both != higher {
             throw!(DType, "tree_dtype: neither of {dtype} and {other} is promoted to the other");

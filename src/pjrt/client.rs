@@ -295,6 +295,8 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Compile`](crate::ErrorKind::Compile) with the plugin's message.
     pub fn deserialize_and_load(&self, bytes: &[u8], options: Option<&CompileOptions>) -> Result<Executable> {
+        // What the program may call; a plugin that has no such calls loads none that makes some.
+        let _ = self.register_host_calls();
         let load = |options: &[u8]| {
             let mut a = args::<sys::PJRT_Executable_DeserializeAndLoad_Args>();
             a.client = self.raw();

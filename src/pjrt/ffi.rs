@@ -2,15 +2,18 @@
 //! `xla_ffi_python_cpu_callback`.
 //!
 //! One handler is registered with a plugin, once. A custom call of it names a function by its number, under which a table has
-//! it for as long as its [`HostCall`] lives.
+//! it for as long as its [`HostCall`] lives. Beside it is the handler of [`Kernel`]s, which are named, and of which a process has
+//! the same as any other.
 
 use super::api::{args, slice};
 use super::event::as_callback;
+use super::kernel::{Kernel, KernelCall};
 use super::{Client, Plugin, sys};
-use crate::dtype::DType;
+use crate::dtype::{DType, pack, unpack};
 use crate::error::{Error, ErrorKind, Result, bail, err};
 use rustc_hash::FxHashMap;
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fmt;
@@ -82,7 +85,7 @@ impl fmt::Debug for HostCall {
 }
 
 impl Client {
-    /// Lets programs of this client call functions of this process.
+    /// Lets programs of this client call functions and [kernels](super::kernel) of this process.
     ///
     /// # Errors
     /// `Unimplemented` if the plugin has no FFI, or its programs do not run on the host, so that what they would hand over
@@ -92,8 +95,11 @@ impl Client {
     }
 }
 
+/// What XLA calls.
+type Handler = unsafe extern "C" fn(*mut sys::XLA_FFI_CallFrame) -> *mut sys::XLA_FFI_Error;
+
 impl Plugin {
-    /// Lets programs for a platform of the plugin call functions of this process.
+    /// Lets programs for a platform of the plugin call functions and kernels of this process.
     pub(super) fn register_host_calls(self, platform: &str) -> Result<()> {
         static REGISTERED: Mutex<Vec<Plugin>> = Mutex::new(Vec::new());
         let plugin = self;
@@ -114,26 +120,47 @@ impl Plugin {
                 plugin.path().display()
             );
         };
-        let mut a = args::<sys::PJRT_FFI_Register_Handler_Args>();
-        a.target_name = HostCall::TARGET.as_ptr().cast();
-        a.target_name_size = HostCall::TARGET.len();
-        a.handler = handler as unsafe extern "C" fn(_) -> _ as *mut _;
-        a.platform_name = platform.as_ptr().cast();
-        a.platform_name_size = platform.len();
-        // SAFETY: an extension of this type is this struct, static data of a library that is never unloaded; the strings
-        // are borrowed for the call, and the handler is a function of this process.
-        unsafe {
-            let register = (*extension.cast::<sys::PJRT_FFI_Extension>()).register_handler;
-            let register = register.ok_or_else(|| plugin.missing("PJRT_FFI_Register_Handler"))?;
-            plugin.check(register(&raw mut a), ErrorKind::Compile)?;
+        let handlers: [(&str, Handler); 2] = [(HostCall::TARGET, handler), (Kernel::TARGET, kernel_handler)];
+        for (target, handler) in handlers {
+            let mut a = args::<sys::PJRT_FFI_Register_Handler_Args>();
+            a.target_name = target.as_ptr().cast();
+            a.target_name_size = target.len();
+            a.handler = handler as *mut _;
+            a.platform_name = platform.as_ptr().cast();
+            a.platform_name_size = platform.len();
+            // SAFETY: an extension of this type is this struct, static data of a library that is never unloaded; the strings
+            // are borrowed for the call, and the handler is a function of this process.
+            unsafe {
+                let register = (*extension.cast::<sys::PJRT_FFI_Extension>()).register_handler;
+                let register = register.ok_or_else(|| plugin.missing("PJRT_FFI_Register_Handler"))?;
+                plugin.check(register(&raw mut a), ErrorKind::Compile)?;
+            }
         }
         registered.push(plugin);
         Ok(())
     }
 }
 
-/// What XLA calls. Nothing unwinds out of it.
+/// The handler of [`HostCall`]s.
 unsafe extern "C" fn handler(frame: *mut sys::XLA_FFI_CallFrame) -> *mut sys::XLA_FFI_Error {
+    // SAFETY: XLA passes its call frame.
+    unsafe { respond(frame, call) }
+}
+
+/// The handler of [`Kernel`]s.
+unsafe extern "C" fn kernel_handler(frame: *mut sys::XLA_FFI_CallFrame) -> *mut sys::XLA_FFI_Error {
+    // SAFETY: XLA passes its call frame.
+    unsafe { respond(frame, call_kernel) }
+}
+
+/// Answers XLA. Nothing unwinds out of it.
+///
+/// # Safety
+/// `frame` is what XLA passed to a handler.
+unsafe fn respond(
+    frame: *mut sys::XLA_FFI_CallFrame,
+    run: impl FnOnce(&sys::XLA_FFI_CallFrame) -> Result<()>,
+) -> *mut sys::XLA_FFI_Error {
     // SAFETY: XLA passes a call frame that is valid and unchanged during the call, except for the metadata that it asks for.
     let frame = unsafe { &*frame };
     // SAFETY: the chain of extensions is as valid as the frame; one of this type is this struct, to be filled in.
@@ -152,8 +179,7 @@ unsafe extern "C" fn handler(frame: *mut sys::XLA_FFI_CallFrame) -> *mut sys::XL
         return null_mut();
     }
     let mut outcome = Ok(());
-    // SAFETY: as above.
-    as_callback(|| outcome = unsafe { call(frame) });
+    as_callback(|| outcome = run(frame));
     match outcome {
         Ok(()) => null_mut(),
         // SAFETY: as above.
@@ -161,48 +187,158 @@ unsafe extern "C" fn handler(frame: *mut sys::XLA_FFI_CallFrame) -> *mut sys::XL
     }
 }
 
+/// An attribute of a custom call.
+enum Attribute<'f> {
+    Integer(i64),
+    Text(&'f str),
+}
+
+/// The attributes that are integers of 64 bits or texts, with their names; others are none of ours.
+///
 /// # Safety
-/// `frame` is what XLA passed to the handler.
-unsafe fn call(frame: &sys::XLA_FFI_CallFrame) -> Result<()> {
+/// `frame` is what XLA passed to a handler.
+unsafe fn attributes(frame: &sys::XLA_FFI_CallFrame) -> Vec<(&str, Attribute<'_>)> {
     // SAFETY: the caller's promise: arrays of as many pointers as their sizes say, to what their types say.
-    let (id, ins, mut outs) = unsafe {
-        let (types, names) = (frame.attrs.types, frame.attrs.names);
-        let id = (0..frame.attrs.size as usize).find_map(|i| {
-            let name = &**names.add(i);
-            let is_id = slice(name.ptr.cast::<u8>(), name.len) == HostCall::ID.as_bytes();
-            (is_id && *types.add(i) == sys::XLA_FFI_AttrType_SCALAR).then(|| {
-                let scalar = (*frame.attrs.attrs.add(i)).cast::<sys::XLA_FFI_Scalar>();
-                (*scalar).value.cast::<u64>().read_unaligned()
-            })
-        });
-        let mut ins: Vec<&[u8]> = Vec::with_capacity(frame.args.size as usize);
+    unsafe {
+        let text =
+            |span: &sys::XLA_FFI_ByteSpan| std::str::from_utf8(slice(span.ptr.cast::<u8>(), span.len)).ok();
+        let attribute = |i: usize| {
+            let (name, value) = (&**frame.attrs.names.add(i), *frame.attrs.attrs.add(i));
+            let value = match *frame.attrs.types.add(i) {
+                sys::XLA_FFI_AttrType_SCALAR => {
+                    let scalar = &*value.cast::<sys::XLA_FFI_Scalar>();
+                    if scalar.dtype != sys::XLA_FFI_DataType_S64 {
+                        return None;
+                    }
+                    Attribute::Integer(scalar.value.cast::<i64>().read_unaligned())
+                }
+                sys::XLA_FFI_AttrType_STRING => {
+                    Attribute::Text(text(&*value.cast::<sys::XLA_FFI_ByteSpan>())?)
+                }
+                _ => return None,
+            };
+            Some((text(name)?, value))
+        };
+        (0..frame.attrs.size as usize).filter_map(attribute).collect()
+    }
+}
+
+/// An operand or a result of a custom call: its type, and its bytes, row-major.
+pub(super) struct Bytes<'f, B> {
+    pub dtype: DType,
+    pub dims: &'f [i64],
+    pub bytes: B,
+}
+
+impl<B> Bytes<'_, B> {
+    /// The number of elements.
+    fn size(&self) -> usize {
+        self.dims.iter().map(|n| *n as usize).product()
+    }
+}
+
+/// The operands and the results that are no tokens.
+///
+/// # Safety
+/// `frame` is what XLA passed to a handler, and `'f` ends with the call.
+#[allow(clippy::type_complexity, reason = "operands and results")]
+unsafe fn buffers<'f>(
+    frame: &sys::XLA_FFI_CallFrame,
+) -> Result<(Vec<Bytes<'f, &'f [u8]>>, Vec<Bytes<'f, &'f mut [u8]>>)> {
+    // SAFETY: the caller's promise: arrays of as many pointers as their sizes say, to what their types say.
+    unsafe {
+        let mut ins = Vec::with_capacity(frame.args.size as usize);
         for &arg in slice(frame.args.args, frame.args.size as usize) {
             let buffer = &*arg.cast::<sys::XLA_FFI_Buffer>();
-            if let Some(bytes) = byte_size(buffer)? {
-                ins.push(slice(buffer.data.cast::<u8>(), bytes));
+            if let Some((dtype, dims, size)) = type_of(buffer)? {
+                ins.push(Bytes { dtype, dims, bytes: slice(buffer.data.cast::<u8>(), size) });
             }
         }
-        let mut outs: Vec<&mut [u8]> = Vec::with_capacity(frame.rets.size as usize);
+        let mut outs = Vec::with_capacity(frame.rets.size as usize);
         for &ret in slice(frame.rets.rets, frame.rets.size as usize) {
             let buffer = &*ret.cast::<sys::XLA_FFI_Buffer>();
-            match byte_size(buffer)? {
+            if let Some((dtype, dims, size)) = type_of(buffer)? {
                 // Nobody else reads or writes a result during the call, and no result is an argument.
-                Some(bytes) if bytes > 0 => {
-                    outs.push(std::slice::from_raw_parts_mut(buffer.data.cast::<u8>(), bytes));
-                }
-                Some(_) => outs.push(&mut []),
-                None => {}
+                let bytes = match size {
+                    0 => &mut [][..],
+                    size => std::slice::from_raw_parts_mut(buffer.data.cast::<u8>(), size),
+                };
+                outs.push(Bytes { dtype, dims, bytes });
             }
         }
-        (id, ins, outs)
-    };
+        Ok((ins, outs))
+    }
+}
+
+/// Calls the function that a frame names.
+fn call(frame: &sys::XLA_FFI_CallFrame) -> Result<()> {
+    // SAFETY: it is handed on by `respond`.
+    let (attributes, (ins, outs)) = unsafe { (attributes(frame), buffers(frame)?) };
+    let id = attributes.iter().find_map(|(name, value)| match value {
+        Attribute::Integer(id) if *name == HostCall::ID => Some(*id as u64),
+        _ => None,
+    });
     let Some(id) = id else { bail!(Internal, "{}: a custom call without a number", HostCall::TARGET) };
     let found = TABLE.read().unwrap_or_else(PoisonError::into_inner).get(&id).and_then(Weak::upgrade);
     let Some(call) = found else { bail!(Internal, "{}: the function {id} is gone", HostCall::TARGET) };
-    let run = AssertUnwindSafe(|| (call.function)(&ins, &mut outs));
+    let ins: Vec<Cow<'_, [u8]>> = ins.into_iter().map(unpacked).collect();
+    let ins: Vec<&[u8]> = ins.iter().map(|x| &**x).collect();
+    let mut outs: Vec<Out<'_>> = outs.into_iter().map(Out::new).collect();
+    let run =
+        AssertUnwindSafe(|| (call.function)(&ins, &mut outs.iter_mut().map(Out::bytes).collect::<Vec<_>>()));
     // The panic's hook has reported it, with a backtrace if one was asked for.
     let result = catch_unwind(run).unwrap_or_else(|payload| Err(panicked(payload.as_ref())));
-    result.map_err(|e| e.context(call.name).at(call.loc))
+    result.map_err(|e| e.context(call.name).at(call.loc))?;
+    outs.into_iter()
+        .filter(|out| out.dtype.is_sub_byte())
+        .for_each(|out| pack(&out.host, out.dtype, out.device));
+    Ok(())
+}
+
+/// A byte for each element, of fewer bits too.
+fn unpacked<'f>(x: Bytes<'f, &'f [u8]>) -> Cow<'f, [u8]> {
+    match x.dtype.is_sub_byte() {
+        true => Cow::Owned(unpack(x.bytes, x.dtype, x.size())),
+        false => Cow::Borrowed(x.bytes),
+    }
+}
+
+/// Where the bytes of a result go.
+struct Out<'a> {
+    dtype: DType,
+    device: &'a mut [u8],
+    /// A byte for each element of fewer bits, to be packed.
+    host: Vec<u8>,
+}
+
+impl<'a> Out<'a> {
+    fn new(x: Bytes<'a, &'a mut [u8]>) -> Self {
+        let host = vec![0; if x.dtype.is_sub_byte() { x.size() } else { 0 }];
+        Out { dtype: x.dtype, device: x.bytes, host }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        if self.dtype.is_sub_byte() { &mut self.host } else { self.device }
+    }
+}
+
+/// Calls the kernel that a frame names.
+fn call_kernel(frame: &sys::XLA_FFI_CallFrame) -> Result<()> {
+    // SAFETY: it is handed on by `respond`.
+    let (attributes, (ins, outs)) = unsafe { (attributes(frame), buffers(frame)?) };
+    let (mut name, mut integers) = ("", Vec::new());
+    for (key, value) in attributes {
+        match value {
+            Attribute::Integer(x) => integers.push((key, x)),
+            Attribute::Text(text) if key == Kernel::NAME => name = text,
+            Attribute::Text(_) => {}
+        }
+    }
+    let kernel = Kernel::named(name)?;
+    let mut call = KernelCall::new(integers, ins, outs);
+    let run = AssertUnwindSafe(|| (kernel.run)(&mut call));
+    let result = catch_unwind(run).unwrap_or_else(|payload| Err(panicked(payload.as_ref())));
+    result.map_err(|e| e.context(kernel.name))
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Error {
@@ -211,11 +347,11 @@ fn panicked(payload: &(dyn Any + Send)) -> Error {
     err!(Runtime, "the function panicked: {}", text.unwrap_or("with a value that is no text"))
 }
 
-/// `None` for a token.
+/// Dtype, dimensions and bytes; `None` for a token.
 ///
 /// # Safety
-/// The buffer's dimensions are as many as its rank says.
-unsafe fn byte_size(buffer: &sys::XLA_FFI_Buffer) -> Result<Option<usize>> {
+/// The buffer's dimensions are as many as its rank says, and live for `'f`.
+unsafe fn type_of<'f>(buffer: &sys::XLA_FFI_Buffer) -> Result<Option<(DType, &'f [i64], usize)>> {
     if buffer.dtype == sys::XLA_FFI_DataType_TOKEN {
         return Ok(None);
     }
@@ -224,20 +360,33 @@ unsafe fn byte_size(buffer: &sys::XLA_FFI_Buffer) -> Result<Option<usize>> {
     };
     // SAFETY: the caller's promise.
     let dims = unsafe { slice(buffer.dims, buffer.rank as usize) };
-    Ok(Some(dims.iter().map(|n| *n as usize).product::<usize>() * dtype.size()))
+    Ok(Some((dtype, dims, dtype.packed_size(dims.iter().map(|n| *n as usize).product()))))
 }
 
 fn dtype_of(dtype: sys::XLA_FFI_DataType) -> Option<DType> {
     Some(match dtype {
         sys::XLA_FFI_DataType_PRED => DType::Bool,
+        sys::XLA_FFI_DataType_S2 => DType::I2,
+        sys::XLA_FFI_DataType_S4 => DType::I4,
         sys::XLA_FFI_DataType_S8 => DType::I8,
         sys::XLA_FFI_DataType_S16 => DType::I16,
         sys::XLA_FFI_DataType_S32 => DType::I32,
         sys::XLA_FFI_DataType_S64 => DType::I64,
+        sys::XLA_FFI_DataType_U2 => DType::U2,
+        sys::XLA_FFI_DataType_U4 => DType::U4,
         sys::XLA_FFI_DataType_U8 => DType::U8,
         sys::XLA_FFI_DataType_U16 => DType::U16,
         sys::XLA_FFI_DataType_U32 => DType::U32,
         sys::XLA_FFI_DataType_U64 => DType::U64,
+        sys::XLA_FFI_DataType_F4E2M1FN => DType::F4E2M1FN,
+        sys::XLA_FFI_DataType_F8E3M4 => DType::F8E3M4,
+        sys::XLA_FFI_DataType_F8E4M3 => DType::F8E4M3,
+        sys::XLA_FFI_DataType_F8E4M3B11FNUZ => DType::F8E4M3B11FNUZ,
+        sys::XLA_FFI_DataType_F8E4M3FN => DType::F8E4M3FN,
+        sys::XLA_FFI_DataType_F8E4M3FNUZ => DType::F8E4M3FNUZ,
+        sys::XLA_FFI_DataType_F8E5M2 => DType::F8E5M2,
+        sys::XLA_FFI_DataType_F8E5M2FNUZ => DType::F8E5M2FNUZ,
+        sys::XLA_FFI_DataType_F8E8M0FNU => DType::F8E8M0FNU,
         sys::XLA_FFI_DataType_BF16 => DType::BF16,
         sys::XLA_FFI_DataType_F16 => DType::F16,
         sys::XLA_FFI_DataType_F32 => DType::F32,

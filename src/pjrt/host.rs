@@ -264,7 +264,7 @@ impl Buffer {
     /// # Safety
     /// `dst` has room for the shape, which has `rank` axes.
     unsafe fn read(&self, dst: &mut [u8], rank: usize) -> Result<()> {
-        if rank <= 1 && dst.len() <= SMALL && self.read_in_place(dst)? {
+        if rank <= 1 && dst.len() <= SMALL && !self.dtype()?.is_sub_byte() && self.read_in_place(dst)? {
             return Ok(());
         }
         // SAFETY: `dst` is borrowed until `wait` returns, after which the runtime does not touch it; the rest is the caller's

@@ -118,10 +118,16 @@ impl Default for CompileOptions {
             compile_portable_executable: false,
             parameter_is_tupled_arguments: false,
             debug_options: BTreeMap::new(),
-            // XLA's default loses NaNs in `max` and `min`; as in JAX, this is off.
-            wishes: ["xla_cpu_enable_fast_min_max", "xla_gpu_enable_fast_min_max"]
-                .map(|name| (name, OptionOverride::Bool(false)))
-                .into(),
+            wishes: [
+                // XLA's default loses NaNs in `max` and `min`; as in JAX, this is off.
+                "xla_cpu_enable_fast_min_max",
+                "xla_gpu_enable_fast_min_max",
+                // XNNPACK keeps a packed copy of a product's right operand by its address, and the CPU wheel's XLA does not see
+                // when other values were written there, as donation does: it would go on to multiply by the old ones.
+                "xla_cpu_use_xnnpack",
+            ]
+            .map(|name| (name, OptionOverride::Bool(false)))
+            .into(),
         }
     }
 }
@@ -154,10 +160,16 @@ impl CompileOptions {
         // Those are JAX's.
         self.wishes.push(("xla_backend_optimization_level", OptionOverride::Int(0)));
         self.wishes.push(("xla_llvm_disable_expensive_passes", OptionOverride::Bool(true)));
-        // Half of what is left of the time on the CPU, whose emitters for fusions go through MLIR.
-        self.wishes.push(("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false)));
         // A seventh of the rest: each part of a split module sets LLVM up anew.
         self.wishes.push(("xla_cpu_parallel_codegen_split_count", OptionOverride::Int(1)));
+        self
+    }
+
+    /// Compiles for the CPU without the emitters that go through MLIR. What is in their place is wrong about bytes as indices, NaN in
+    /// `reduce_precision` and floats of eight bits.
+    #[must_use]
+    pub fn without_fusion_emitters(mut self) -> Self {
+        self.wishes.push(("xla_cpu_use_fusion_emitters", OptionOverride::Bool(false)));
         self
     }
 
@@ -390,7 +402,7 @@ mod tests {
     #[test]
     fn a_wish_that_the_plugin_does_not_know_is_told_from_an_option_of_the_users() {
         let unknown = |name: &str| crate::error::err!(Compile, "No such compile option: '{name}'");
-        let options = CompileOptions::new().without_most_optimizations();
+        let options = CompileOptions::new().without_most_optimizations().without_fusion_emitters();
         assert_eq!(
             options.unknown_wish(&unknown("xla_cpu_use_fusion_emitters")),
             Some("xla_cpu_use_fusion_emitters")

@@ -3,19 +3,21 @@
 use std::f64::consts::{PI, SQRT_2};
 
 use super::key::Key;
-use super::sampler::{check_castable, check_shape, jitted, shape_dtype, stacked, to_rank, to_shape};
+use super::sampler::{
+    check_castable, check_shape, jitted, random_bits, random_split, shape_dtype, stacked, to_rank, to_shape,
+};
 use crate::arguments::{ShapeDtype, options};
 use crate::core::array::Array;
 use crate::core::aval::Shape;
 use crate::core::scalar::Scalar;
-use crate::dtype::DType;
+use crate::dtype::{DType, Format};
 use crate::error::throw;
 use crate::lax::full::literal;
 use crate::lax::{
     abs, add, bitcast_convert_type, bitwise_and, bitwise_not, bitwise_or, clamp, clz, complex,
     convert_element_type, div, eq, erf, erf_inv, exp, full_like, ge, index_along, integer_pow, le, log,
-    log1p, lt, max, mul, neg, nextafter, pow, random_bits, random_split, reduce_sum, select, shift_left,
-    shift_right_logical, sign, sqrt, stop_gradient, sub, tan,
+    log1p, lt, max, mul, neg, nextafter, pow, reduce_sum, select, shift_left, shift_right_logical, sign,
+    sqrt, stop_gradient, sub, tan,
 };
 
 /// Explicitly stored bits of the mantissa.
@@ -24,7 +26,7 @@ pub(super) fn mantissa(dtype: DType) -> usize {
         DType::BF16 => 7,
         DType::F16 => 10,
         DType::F64 => 52,
-        _ => 23,
+        real => Format::of(real).map_or(23, |format| format.parts().0 as usize),
     }
 }
 
@@ -33,7 +35,10 @@ fn tiny(dtype: DType) -> f64 {
     match dtype.real() {
         DType::F16 => f64::from_bits((1023 - 14) << 52),
         DType::F64 => f64::MIN_POSITIVE,
-        _ => f64::from(f32::MIN_POSITIVE),
+        real => match Format::of(real) {
+            Some(format) => format.decode(format.tiny()),
+            None => f64::from(f32::MIN_POSITIVE),
+        },
     }
 }
 
@@ -77,7 +82,7 @@ pub(super) fn floats(name: &str, of: ShapeDtype, or_complex: bool) -> (Shape, DT
 #[track_caller]
 pub fn bits(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
     let (shape, dtype) = shape_dtype("bits", &shape.into(), DType::U64);
-    if !dtype.is_unsigned() {
+    if !dtype.is_unsigned() || dtype.is_sub_byte() {
         throw!(DType, "dtype argument to `bits` must be an unsigned int dtype, got {dtype}");
     }
     random_bits(key.single("bits"), dtype.bits(), &shape)
@@ -137,19 +142,22 @@ fn uniform_in(key: &Key, of: ShapeDtype, UniformOptions { minval, maxval }: Unif
 /// [`uniform_with`] from the words of a key. Random bits are the mantissa of a number in 1..2.
 #[track_caller]
 pub(super) fn uniform_words(
-    key: &Array,
+    key: &Key,
     shape: &[usize],
     dtype: DType,
     minval: &Array,
     maxval: &Array,
 ) -> Array {
+    if dtype.is_sub_byte() {
+        throw!(DType, "uniform only accepts floats of 8, 16, 32 or 64 bits, got {dtype}");
+    }
     let (minval, maxval) = (convert_element_type(minval, dtype), convert_element_type(maxval, dtype));
     check_shape("uniform", shape, &[&minval, &maxval]);
-    jitted("_uniform", shape, dtype, 0, &[key, &minval, &maxval], |args| {
-        let (low, high) = (to_rank(&args[1], shape.len()), to_rank(&args[2], shape.len()));
+    jitted("_uniform", shape, dtype, 0, key, &[&minval, &maxval], |key, args| {
+        let (low, high) = (to_rank(&args[0], shape.len()), to_rank(&args[1], shape.len()));
         let unsigned = bits_of(dtype);
         let width = if mantissa(dtype) < 8 { 8 } else { unsigned.bits() };
-        let bits = convert_element_type(&random_bits(&args[0], width, shape), unsigned);
+        let bits = convert_element_type(&random_bits(key, width, shape), unsigned);
         let fraction = shift_right_logical(&bits, &literal(unsigned, (width - mantissa(dtype)) as f64));
         let one = Scalar::from_bytes(unsigned, &Scalar::from_f64(dtype, 1.0).bytes());
         let number = bitcast_convert_type(&bitwise_or(&fraction, &Array::from(one)), dtype);
@@ -176,17 +184,17 @@ pub fn normal(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
 
 /// `√2 erf⁻¹(u)` of `u` in `-1..1`.
 #[track_caller]
-pub(super) fn normal_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
-    jitted("_normal", shape, dtype, 0, &[key], |args| {
+pub(super) fn normal_words(key: &Key, shape: &[usize], dtype: DType) -> Array {
+    jitted("_normal", shape, dtype, 0, key, &[], |key, _| {
         if dtype.is_complex() {
-            let keys = random_split(&args[0], &[2]);
-            let part = |i| normal_words(&index_along(&keys, i, 0), shape, dtype.real());
+            let keys = random_split(key, &[2]);
+            let part = |i| normal_words(&keys.at(i), shape, dtype.real());
             let z = complex(&part(0), &part(1));
             return div(&z, &literal(dtype, SQRT_2));
         }
-        jitted("_normal_real", shape, dtype, 0, &[&args[0]], |args| {
+        jitted("_normal_real", shape, dtype, 0, key, &[], |key, _| {
             let low = literal(dtype, epsneg(dtype) - 1.0);
-            let u = uniform_words(&args[0], shape, dtype, &low, &literal(dtype, 1.0));
+            let u = uniform_words(key, shape, dtype, &low, &literal(dtype, 1.0));
             mul(&literal(dtype, SQRT_2), &erf_inv(&u))
         })
     })
@@ -213,11 +221,11 @@ fn truncated_normal_of(key: &Key, lower: &Array, upper: &Array, of: ShapeDtype) 
     let (lower, upper) = (convert_element_type(lower, dtype), convert_element_type(upper, dtype));
     check_shape("truncated_normal", &shape, &[&lower, &upper]);
     let key = key.single("truncated_normal");
-    jitted("_truncated_normal", &shape, dtype, 0, &[key, &lower, &upper], |args| {
+    jitted("_truncated_normal", &shape, dtype, 0, key, &[&lower, &upper], |key, args| {
         let sqrt2 = literal(dtype, SQRT_2);
-        let (lower, upper) = (to_rank(&args[1], shape.len()), to_rank(&args[2], shape.len()));
+        let (lower, upper) = (to_rank(&args[0], shape.len()), to_rank(&args[1], shape.len()));
         let (a, b) = (erf(&div(&lower, &sqrt2)), erf(&div(&upper, &sqrt2)));
-        let out = mul(&sqrt2, &erf_inv(&uniform_words(&args[0], &shape, dtype, &a, &b)));
+        let out = mul(&sqrt2, &erf_inv(&uniform_words(key, &shape, dtype, &a, &b)));
         // Rounding must not push it onto or beyond the bounds.
         let low = nextafter(&stop_gradient(&lower), &full_like(&lower, f64::INFINITY));
         let high = nextafter(&stop_gradient(&upper), &full_like(&upper, f64::NEG_INFINITY));
@@ -226,9 +234,9 @@ fn truncated_normal_of(key: &Key, lower: &Array, upper: &Array, of: ShapeDtype) 
     })
 }
 
-/// A sampler without parameters: its documentation, its public function, and its formula.
+/// A sampler without parameters: its documentation, its public function, that on the words of a key, and its formula.
 macro_rules! sampler {
-    ($(#[$doc:meta])* $name:ident, $inner:literal, |$key:ident, $shape:ident, $dtype:ident| $body:expr) => {
+    ($(#[$doc:meta])* $name:ident, $words:ident, $inner:literal, |$key:ident, $shape:ident, $dtype:ident| $body:expr) => {
         $(#[$doc])*
         /// `f32` (`f64` with x64 on) unless another float dtype is given.
         ///
@@ -236,60 +244,57 @@ macro_rules! sampler {
         /// A dtype that is no float; an array of keys.
         #[track_caller]
         pub fn $name(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
-            let ($shape, $dtype) = floats(stringify!($name), shape.into(), false);
-            let key = key.single(stringify!($name));
-            jitted($inner, &$shape, $dtype, 0, &[key], |args| {
-                let $key = &args[0];
-                $body
-            })
+            let (shape, dtype) = floats(stringify!($name), shape.into(), false);
+            $words(key.single(stringify!($name)), &shape, dtype)
+        }
+
+        #[track_caller]
+        pub(super) fn $words(key: &Key, $shape: &[usize], $dtype: DType) -> Array {
+            jitted($inner, $shape, $dtype, 0, key, &[], |$key, _| $body)
         }
     };
 }
 
 /// Uniform in `minval..1`.
 #[track_caller]
-fn up_to_one(key: &Array, shape: &[usize], dtype: DType, minval: f64) -> Array {
+fn up_to_one(key: &Key, shape: &[usize], dtype: DType, minval: f64) -> Array {
     uniform_words(key, shape, dtype, &literal(dtype, minval), &literal(dtype, 1.0))
-}
-
-fn exponential_words(key: &Array, shape: &[usize], dtype: DType) -> Array {
-    neg(&log1p(&neg(&up_to_one(key, shape, dtype, 0.0))))
 }
 
 sampler! {
     /// Exponentially distributed numbers of rate 1.
-    exponential, "_exponential",
-    |key, shape, dtype| exponential_words(key, &shape, dtype)
+    exponential, exponential_words, "_exponential",
+    |key, shape, dtype| neg(&log1p(&neg(&up_to_one(key, shape, dtype, 0.0))))
 }
 sampler! {
     /// Standard Laplace numbers.
-    laplace, "_laplace",
+    laplace, laplace_words, "_laplace",
     |key, shape, dtype| {
-        let u = up_to_one(key, &shape, dtype, epsneg(dtype) - 1.0);
+        let u = up_to_one(key, shape, dtype, epsneg(dtype) - 1.0);
         mul(&sign(&u), &log1p(&neg(&abs(&u))))
     }
 }
 sampler! {
     /// Standard logistic numbers.
-    logistic, "_logistic",
+    logistic, logistic_words, "_logistic",
     |key, shape, dtype| {
-        let u = up_to_one(key, &shape, dtype, tiny(dtype));
+        let u = up_to_one(key, shape, dtype, tiny(dtype));
         sub(&log(&u), &log1p(&neg(&u)))
     }
 }
 sampler! {
     /// Standard Cauchy numbers.
-    cauchy, "_cauchy",
+    cauchy, cauchy_words, "_cauchy",
     |key, shape, dtype| {
-        let u = up_to_one(key, &shape, dtype, 2.0 * epsneg(dtype));
+        let u = up_to_one(key, shape, dtype, 2.0 * epsneg(dtype));
         tan(&mul(&literal(dtype, PI), &sub(&u, &literal(dtype, 0.5))))
     }
 }
 sampler! {
     /// Maxwell numbers: lengths of vectors of three standard normal numbers.
-    maxwell, "_maxwell",
+    maxwell, maxwell_words, "_maxwell",
     |key, shape, dtype| {
-        let mut longer = shape.clone();
+        let mut longer = Shape::from_slice(shape);
         longer.push(3);
         let x = normal_words(key, &longer, dtype);
         sqrt(&reduce_sum(&mul(&x, &x), [shape.len()]))
@@ -350,11 +355,10 @@ fn gumbel_of(key: &Key, of: ShapeDtype, mode: SamplingMode) -> Array {
 
 /// [`gumbel_with`] from the words of a key.
 #[track_caller]
-pub(super) fn gumbel_words(key: &Array, shape: &[usize], dtype: DType, mode: SamplingMode) -> Array {
+pub(super) fn gumbel_words(key: &Key, shape: &[usize], dtype: DType, mode: SamplingMode) -> Array {
     let number = |x: f64| literal(dtype, x);
     let minus_log = |x: &Array| neg(&log(x));
-    jitted("_gumbel", shape, dtype, mode as i64, &[key], |args| {
-        let key = &args[0];
+    jitted("_gumbel", shape, dtype, mode as i64, key, &[], |key, _| {
         match mode {
             SamplingMode::Low => minus_log(&minus_log(&up_to_one(key, shape, dtype, tiny(dtype)))),
             SamplingMode::Highest if dtype == DType::F32 => {
@@ -407,9 +411,7 @@ fn unit_float(high: &Array, low: &Array) -> Array {
 #[track_caller]
 pub fn pareto(key: &Key, b: impl Into<Array>, shape: impl Into<ShapeDtype>) -> Array {
     parametrised("pareto", "_pareto", key, [b.into()], shape.into(), |key, [b], shape, dtype| {
-        let e =
-            jitted("_exponential", shape, dtype, 0, &[key], |args| exponential_words(&args[0], shape, dtype));
-        exp(&div(&e, &to_shape(b, shape)))
+        exp(&div(&exponential_words(key, shape, dtype), &to_shape(b, shape)))
     })
 }
 
@@ -476,8 +478,8 @@ pub fn wald(key: &Key, mean: impl Into<Array>, shape: impl Into<ShapeDtype>) -> 
         let keys = random_split(key, &[2]);
         let number = |x: f64| literal(dtype, x);
         let mean = to_shape(mean, shape);
-        let v = normal_words(&index_along(&keys, 0, 0), shape, dtype);
-        let z = up_to_one(&index_along(&keys, 1, 0), shape, dtype, 0.0);
+        let v = normal_words(&keys.at(0), shape, dtype);
+        let z = up_to_one(&keys.at(1), shape, dtype, 0.0);
         let y = integer_pow(&v, 2);
         let mean_sq = integer_pow(&mean, 2);
         let root = sqrt(&add(&mul(&mul(&number(4.0), &mean), &y), &mul(&mean_sq, &integer_pow(&y, 2))));
@@ -488,25 +490,50 @@ pub fn wald(key: &Key, mean: impl Into<Array>, shape: impl Into<ShapeDtype>) -> 
     })
 }
 
+/// Numbers of the triangular distribution from `left` to `right` whose density is highest at `mode`, which may be arrays that broadcast
+/// to `shape`; `f32` (`f64` with x64 on) unless another float dtype is given.
+///
+/// # Errors
+/// As [`pareto`].
+#[track_caller]
+pub fn triangular(
+    key: &Key,
+    left: impl Into<Array>,
+    mode: impl Into<Array>,
+    right: impl Into<Array>,
+    shape: impl Into<ShapeDtype>,
+) -> Array {
+    let params = [left.into(), mode.into(), right.into()];
+    parametrised("triangular", "_triangular", key, params, shape.into(), |key, params, shape, dtype| {
+        let [left, mode, right] = params.map(|x| to_shape(x, shape));
+        let (span, below, above) = (sub(&right, &left), sub(&mode, &left), sub(&right, &mode));
+        let u = up_to_one(key, shape, dtype, 0.0);
+        let low = add(&left, &sqrt(&mul(&mul(&u, &span), &below)));
+        let rest = sub(&literal(dtype, 1.0), &u);
+        let high = sub(&right, &sqrt(&mul(&mul(&rest, &span), &above)));
+        select(&lt(&u, &div(&below, &span)), &low, &high)
+    })
+}
+
 /// A sampler with parameters: they are cast to the dtype and must broadcast to the shape.
 #[track_caller]
-fn parametrised<const N: usize>(
+pub(super) fn parametrised<const N: usize>(
     name: &'static str,
     inner: &'static str,
     key: &Key,
     params: [Array; N],
     of: ShapeDtype,
-    body: fn(&Array, [&Array; N], &[usize], DType) -> Array,
+    body: fn(&Key, [&Array; N], &[usize], DType) -> Array,
 ) -> Array {
     let (shape, dtype) = floats(name, of, name == "lognormal");
-    let mut args = vec![key.single(name).clone()];
+    let key = key.single(name);
     for x in &params {
         check_castable(name, x, dtype);
-        args.push(convert_element_type(x, dtype));
     }
-    let args: Vec<&Array> = args.iter().collect();
-    check_shape(name, &shape, &args[1..]);
-    jitted(inner, &shape, dtype, 0, &args, |args| {
-        body(&args[0], std::array::from_fn(|i| &args[i + 1]), &shape, dtype)
+    let params = params.map(|x| convert_element_type(&x, dtype));
+    let params = params.each_ref();
+    check_shape(name, &shape, &params);
+    jitted(inner, &shape, dtype, 0, key, &params, |key, args| {
+        body(key, std::array::from_fn(|i| &args[i]), &shape, dtype)
     })
 }

@@ -2,7 +2,9 @@
 
 use super::continuous::{SamplingMode, bits_of, gumbel_words, mantissa, uniform_words};
 use super::key::Key;
-use super::sampler::{check_shape, jitted, shape_dtype, sizes, stacked, to_rank, to_shape};
+use super::sampler::{
+    check_shape, jitted, random_bits, random_split, shape_dtype, sizes, stacked, to_rank, to_shape,
+};
 use crate::arguments::{Axis, Dims, ShapeDtype, options};
 use crate::core::array::Array;
 use crate::core::aval::Shape;
@@ -14,12 +16,12 @@ use crate::lax::elementwise::tuple;
 use crate::lax::{
     GatherDimensionNumbers, GatherOptions, GatherScatterMode, add, argmax, bitwise_and, clamp,
     convert_element_type, cumsum, expand_dims, full, full_like, gather_with, gt, index_along, iota, le,
-    literal, literal_like, log, lt, move_axis, mul, random_bits, random_split, reduce_sum, rem, reshape,
-    select, slice_along, sort_key_val, sub, top_k,
+    literal, literal_like, log, lt, move_axis, mul, reduce_sum, rem, reshape, select, slice_along,
+    sort_key_val, sub, top_k,
 };
 
 /// The lowest and the highest value of an integer dtype.
-fn range(dtype: DType) -> (i128, i128) {
+pub(super) fn range(dtype: DType) -> (i128, i128) {
     let bits = dtype.bits();
     if dtype.is_signed() { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
 }
@@ -85,16 +87,16 @@ fn randint_of(key: &Key, of: &ShapeDtype, minval: Array, maxval: Array) -> Array
 
 /// [`randint`] from the words of a key, for dtypes of 32 bits and more.
 #[track_caller]
-fn randint_words(key: &Array, shape: &[usize], minval: &Array, maxval: &Array, dtype: DType) -> Array {
-    jitted("_randint", shape, dtype, 0, &[key, minval, maxval], |args| {
+fn randint_words(key: &Key, shape: &[usize], minval: &Array, maxval: &Array, dtype: DType) -> Array {
+    jitted("_randint", shape, dtype, 0, key, &[minval, maxval], |key, args| {
         let rank = shape.len();
-        let (minval, maxval) = (to_rank(&args[1], rank), to_rank(&args[2], rank));
+        let (minval, maxval) = (to_rank(&args[0], rank), to_rank(&args[1], rank));
         let beyond = gt(&maxval, &integer(maxval.dtype(), range(dtype).1.min(range(maxval.dtype()).1)));
         let (minval, maxval) = (convert_and_clip(&minval, dtype), convert_and_clip(&maxval, dtype));
         let unsigned = bits_of(dtype);
-        let keys = random_split(&args[0], &[2]);
+        let keys = random_split(key, &[2]);
         // Twice as many bits as the dtype has, so that the remainder is less biased.
-        let draw = |i| random_bits(&index_along(&keys, i, 0), unsigned.bits(), shape);
+        let draw = |i| random_bits(&keys.at(i), unsigned.bits(), shape);
         let (high, low) = (draw(0), draw(1));
         let span = convert_element_type(&sub(&maxval, &minval), unsigned);
         let one = full_like(&span, 1.0);
@@ -165,10 +167,10 @@ fn bernoulli_of(key: &Key, p: &Array, shape: &[usize], mode: SamplingMode) -> Ar
 
 /// [`bernoulli_with`] from the words of a key.
 #[track_caller]
-fn bernoulli_words(key: &Array, p: &Array, shape: &[usize], mode: SamplingMode) -> Array {
+fn bernoulli_words(key: &Key, p: &Array, shape: &[usize], mode: SamplingMode) -> Array {
     let dtype = p.dtype();
-    jitted("_bernoulli", shape, dtype, mode as i64, &[key, p], |args| {
-        let (key, p) = (&args[0], to_rank(&args[1], shape.len()));
+    jitted("_bernoulli", shape, dtype, mode as i64, key, &[p], |key, args| {
+        let p = to_rank(&args[0], shape.len());
         let (zero, one) = (literal_like(&p, 0.0), literal_like(&p, 1.0));
         if mode == SamplingMode::Low {
             return lt(&uniform_words(key, shape, dtype, &zero, &one), &p);
@@ -187,9 +189,15 @@ fn bernoulli_words(key: &Array, p: &Array, shape: &[usize], mode: SamplingMode) 
 #[track_caller]
 pub fn rademacher(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
     let (shape, dtype) = shape_dtype("rademacher", &shape.into(), DType::I64);
-    jitted("_rademacher", &shape, dtype, 0, &[key.single("rademacher")], |args| {
+    rademacher_words(key.single("rademacher"), &shape, dtype)
+}
+
+/// [`rademacher`] from the words of a key.
+#[track_caller]
+pub(super) fn rademacher_words(key: &Key, shape: &[usize], dtype: DType) -> Array {
+    jitted("_rademacher", shape, dtype, 0, key, &[], |key, _| {
         let half = literal(DType::F32, 0.5);
-        let sample = bernoulli_words(&args[0], &half, &shape, SamplingMode::Low);
+        let sample = bernoulli_words(key, &half, shape, SamplingMode::Low);
         let sample = convert_element_type(&sample, dtype);
         let two = literal_like(&sample, 2.0);
         sub(&mul(&two, &sample), &literal_like(&sample, 1.0))
@@ -198,16 +206,16 @@ pub fn rademacher(key: &Key, shape: impl Into<ShapeDtype>) -> Array {
 
 /// Sorts by random keys, often enough that equal keys do not matter.
 #[track_caller]
-fn shuffle(key: &Array, x: &Array, axis: usize) -> Array {
+fn shuffle(key: &Key, x: &Array, axis: usize) -> Array {
     let size = x.size().max(1) as f64;
     let rounds = (3.0 * size.ln() / f64::from(u32::MAX).ln()).ceil() as usize;
     let shape = Shape::from_slice(x.shape());
-    jitted("_shuffle", &shape, x.dtype(), axis as i64, &[key, x], |args| {
-        let (mut key, mut x) = (args[0].clone(), args[1].clone());
+    jitted("_shuffle", &shape, x.dtype(), axis as i64, key, &[x], |key, args| {
+        let (mut key, mut x) = (key.clone(), args[0].clone());
         for _ in 0..rounds {
             let keys = random_split(&key, &[2]);
-            key = index_along(&keys, 0, 0);
-            let order = random_bits(&index_along(&keys, 1, 0), 32, &shape);
+            key = keys.at(0);
+            let order = random_bits(&keys.at(1), 32, &shape);
             x = sort_key_val(&order, &x, axis).1;
         }
         x
@@ -273,7 +281,7 @@ fn permuted(key: &Key, x: &Array, options: &PermutationOptions) -> Array {
 }
 
 /// The elements of `x` at `indices` (all in range) along `axis`; the axes of `indices` take the place of `axis`.
-fn take(x: &Array, indices: &Array, axis: usize) -> Array {
+pub(super) fn take(x: &Array, indices: &Array, axis: usize) -> Array {
     let rank = indices.ndim();
     let mut sizes = x.shape().to_vec();
     sizes[axis] = 1;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::sampler::sizes;
+use super::sampler::{random_split, sizes};
 use crate::arguments::{Dims, options};
 use crate::core::array::{Array, Repr};
-use crate::core::config::canonicalize;
+use crate::core::config::{PrngImpl, canonicalize, debug_key_reuse, default_prng_impl};
+use crate::core::key_reuse;
 use crate::core::trace::{caller, with_location};
 use crate::dtype::DType;
 use crate::error::throw;
@@ -15,7 +16,9 @@ use raxla_derive::Pytree;
 /// A key of the generator, or an array of keys. Draws with one key are always the same: use each key once, and
 /// [`split`] it for more.
 ///
-/// It is a pytree with one leaf, the words of the keys (`u32[..., 2]`), so keys go through `jit` and `vmap` like arrays.
+/// It is a pytree with one leaf, the words of the keys (`u32[..., 2]`, or `u32[..., 4]` of those that [`PrngImpl::Rbg`] and
+/// [`PrngImpl::UnsafeRbg`] make bits of), so keys go through `jit` and `vmap` like arrays. How bits are made of it is part of its structure:
+/// keys of two kinds are never mixed.
 ///
 /// ```
 /// use raxla::random;
@@ -30,16 +33,56 @@ use raxla_derive::Pytree;
 #[derive(Clone, Pytree)]
 pub struct Key {
     data: Array,
+    #[pytree(static)]
+    of: PrngImpl,
 }
 
 /// A key from a seed, an integer of any dtype: `[seed >> 32, seed & 0xffffffff]`. While x64 is off, the seed is first
-/// narrowed to 32 bits.
+/// narrowed to 32 bits. Bits are made of it as [`set_default_prng_impl`](crate::config::set_default_prng_impl) says, by Threefry unless it
+/// was called.
 ///
 /// # Errors
 /// `PRNG key seed must be an integer; got f32`; a seed that is no scalar.
 #[track_caller]
 pub fn key(seed: impl Into<Array>) -> Key {
-    let seed = seed.into();
+    seeded(seed.into(), default_prng_impl())
+}
+
+options! {
+    /// Options of [`key_with`].
+    pub struct KeyOptions {
+        /// How bits are made of the key; as the setting `default_prng_impl` says unless it is given.
+        impl_: optional PrngImpl,
+    }
+}
+
+/// [`key`], of which bits are made in another way.
+///
+/// ```
+/// use raxla::random::{self, KeyOptions, PrngImpl};
+///
+/// let key = random::key_with(42, KeyOptions::new().impl_(PrngImpl::Rbg));
+/// assert_eq!(random::key_data(&key).to_vec::<u32>()?, [0, 42, 0, 42]);
+/// assert_eq!(random::normal(&key, [3]).shape(), [3]);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`key`].
+#[track_caller]
+pub fn key_with(seed: impl Into<Array>, options: KeyOptions) -> Key {
+    seeded(seed.into(), options.impl_.unwrap_or_else(default_prng_impl))
+}
+
+#[track_caller]
+fn seeded(seed: Array, of: PrngImpl) -> Key {
+    let half = threefry_seed(&seed);
+    let words = if of.words() == 2 { half } else { lax::concatenate([&half, &half], 0) };
+    Key { data: lax::random_wrap(words), of }
+}
+
+#[track_caller]
+fn threefry_seed(seed: &Array) -> Array {
     if seed.ndim() != 0 {
         throw!(InvalidArgument, "PRNG key seed must be a scalar; got {}", seed.aval());
     }
@@ -50,19 +93,61 @@ pub fn key(seed: impl Into<Array>) -> Key {
     if let Repr::Scalar(x) = &seed.0 {
         let bits = x.to_i128() as u64;
         let high = if wide { (bits >> 32) as u32 } else { 0 };
-        return Key { data: Array::from([high, bits as u32]) };
+        return Array::from([high, bits as u32]);
     }
-    let low = lax::convert_element_type(&seed, DType::U32);
+    let low = lax::convert_element_type(seed, DType::U32);
     let high = if wide {
-        let by = lax::full_like(&seed, 32.0);
-        lax::convert_element_type(&lax::shift_right_logical(&seed, &by), DType::U32)
+        let by = lax::full_like(seed, 32.0);
+        lax::convert_element_type(&lax::shift_right_logical(seed, &by), DType::U32)
     } else {
         lax::zeros_like(&low)
     };
-    Key { data: lax::stack(&[high, low], 0) }
+    lax::stack(&[high, low], 0)
 }
 
-/// Keys from their words, `u32[..., 2]`.
+/// [`key`], by JAX's older name: a [`Key`] too.
+///
+/// # Errors
+/// As [`key`].
+#[allow(non_snake_case, reason = "JAX's name")]
+#[track_caller]
+pub fn PRNGKey(seed: impl Into<Array>) -> Key {
+    key(seed)
+}
+
+/// The same keys, for draws that shall be those that were made with them before: while
+/// [`debug_key_reuse`](crate::config::set_debug_key_reuse) is on, they count as others.
+///
+/// ```
+/// use raxla::{config, random};
+///
+/// config::with_debug_key_reuse(true, || {
+///     let key = random::key(42);
+///     let again = random::clone(&key);
+///     let difference = random::normal(&key, ()) - random::normal(&again, ());
+///     assert_eq!(difference.item::<f32>()?, 0.0);
+///     Ok::<(), raxla::Error>(())
+/// })
+/// # .unwrap();
+/// ```
+#[track_caller]
+pub fn clone(key: &Key) -> Key {
+    Key { data: lax::random_clone(&key.data), of: key.of }
+}
+
+/// How bits are made of these keys.
+///
+/// ```
+/// use raxla::random::{self, PrngImpl};
+///
+/// assert_eq!(random::key_impl(&random::key(42)), PrngImpl::Threefry2x32);
+/// ```
+#[track_caller]
+pub fn key_impl(keys: &Key) -> PrngImpl {
+    keys.of
+}
+
+/// Keys from their words, `u32[..., 2]` if bits are made by Threefry, as they are unless the setting `default_prng_impl` says otherwise.
 ///
 /// ```
 /// use raxla::random;
@@ -72,24 +157,52 @@ pub fn key(seed: impl Into<Array>) -> Key {
 /// ```
 ///
 /// # Errors
-/// Another dtype or last axis.
+/// `wrap_key_data: keys of threefry2x32 are u32 with a last axis of size 2, got u32[4]`.
 #[track_caller]
 pub fn wrap_key_data(data: impl Into<Array>) -> Key {
-    let data = data.into();
-    if data.dtype() != DType::U32 || data.shape().last() != Some(&2) {
-        throw!(
-            InvalidArgument,
-            "wrap_key_data: keys are u32 with a last axis of size 2, got {}",
-            data.aval()
-        );
-    }
-    Key { data }
+    wrapped(data.into(), default_prng_impl())
 }
 
-/// The words of a key or of an array of keys, `u32[..., 2]`.
+options! {
+    /// Options of [`wrap_key_data_with`].
+    pub struct WrapKeyDataOptions {
+        /// How bits are made of the keys; as the setting `default_prng_impl` says unless it is given.
+        impl_: optional PrngImpl,
+    }
+}
+
+/// [`wrap_key_data`] of keys of which bits are made in another way.
+///
+/// ```
+/// use raxla::random::{self, PrngImpl, WrapKeyDataOptions};
+///
+/// let key = random::wrap_key_data_with([0u32, 1, 2, 3], WrapKeyDataOptions::new().impl_(PrngImpl::Rbg));
+/// assert_eq!(random::key_impl(&key), PrngImpl::Rbg);
+/// ```
+///
+/// # Errors
+/// As [`wrap_key_data`].
+#[track_caller]
+pub fn wrap_key_data_with(data: impl Into<Array>, options: WrapKeyDataOptions) -> Key {
+    wrapped(data.into(), options.impl_.unwrap_or_else(default_prng_impl))
+}
+
+#[track_caller]
+fn wrapped(data: Array, of: PrngImpl) -> Key {
+    if data.dtype() != DType::U32 || data.shape().last() != Some(&of.words()) {
+        let (words, got) = (of.words(), data.aval());
+        throw!(
+            InvalidArgument,
+            "wrap_key_data: keys of {of} are u32 with a last axis of size {words}, got {got}"
+        );
+    }
+    Key { data: lax::random_wrap(data), of }
+}
+
+/// The words of a key or of an array of keys, `u32[..., 2]` or `u32[..., 4]`.
 #[track_caller]
 pub fn key_data(keys: &Key) -> Array {
-    keys.data.clone()
+    lax::random_unwrap(&keys.data)
 }
 
 impl Key {
@@ -118,7 +231,10 @@ impl Key {
         if self.shape().is_empty() {
             throw!(Shape, "a single key cannot be indexed: split it first");
         }
-        Key { data: lax::index_along(&self.data, index, 0) }
+        if debug_key_reuse() {
+            key_reuse::mark(&self.data);
+        }
+        Key { data: lax::index_along(&self.data, index, 0), of: self.of }
     }
 
     /// The keys along the first axis, one after the other. JAX: iteration over an array of keys.
@@ -142,9 +258,24 @@ impl Key {
         keys.into_iter()
     }
 
-    /// The words, if it is one key: what draws from one key accept.
+    /// Words as keys of this kind.
+    pub(super) fn of_words(of: PrngImpl, data: Array) -> Key {
+        Key { data, of }
+    }
+
+    /// How bits are made of it.
+    pub(super) fn of(&self) -> PrngImpl {
+        self.of
+    }
+
+    /// The words of the keys.
+    pub(super) fn words(&self) -> &Array {
+        &self.data
+    }
+
+    /// It, if it is one key: what draws from one key accept.
     #[track_caller]
-    pub(crate) fn single(&self, name: &str) -> &Array {
+    pub(crate) fn single(&self, name: &str) -> &Key {
         if !self.shape().is_empty() {
             throw!(
                 Shape,
@@ -152,7 +283,7 @@ impl Key {
                 lax::elementwise::tuple(self.shape())
             );
         }
-        &self.data
+        self
     }
 }
 
@@ -180,10 +311,11 @@ impl IntoIterator for &Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shape = lax::elementwise::tuple(self.shape());
+        let tag = self.of.tag();
         if self.data.is_tracer() {
-            return write!(f, "{}<key<fry>{shape}>", self.data);
+            return write!(f, "{}<key<{tag}>{shape}>", self.data);
         }
-        write!(f, "Array({shape}, dtype=key<fry>) overlaying:\n{}", self.data)
+        write!(f, "Array({shape}, dtype=key<{tag}>) overlaying:\n{}", self.data)
     }
 }
 
@@ -206,7 +338,7 @@ impl fmt::Display for Key {
 /// `split accepts a single key, but was given a key array of shape (3,) != ()`.
 #[track_caller]
 pub fn split<const N: usize>(key: &Key) -> [Key; N] {
-    let keys = Key { data: lax::random_split(key.single("split"), &[N]) };
+    let keys = random_split(key.single("split"), &[N]);
     let loc = caller();
     std::array::from_fn(|i| with_location(loc, || keys.at(i as i64)))
 }
@@ -234,7 +366,7 @@ options! {
 /// As [`split`].
 #[track_caller]
 pub fn split_with(key: &Key, options: SplitOptions) -> Key {
-    Key { data: lax::random_split(key.single("split"), &sizes("split", &options.num)) }
+    random_split(key.single("split"), &sizes("split", &options.num))
 }
 
 /// A new key from a key and an integer, which is taken modulo 2³².
@@ -248,5 +380,6 @@ pub fn fold_in(key: &Key, data: impl Into<Array>) -> Key {
         throw!(Shape, "fold_in accepts a single integer, but was given {}", data.aval());
     }
     let data = lax::convert_element_type(&data, DType::U32);
-    Key { data: lax::random_fold_in(key.single("fold_in"), &data) }
+    let key = key.single("fold_in");
+    Key { data: lax::random_fold_in(key.of, &key.data, &data), of: key.of }
 }

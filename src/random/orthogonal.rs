@@ -63,8 +63,8 @@ fn orthogonal_of(key: &Key, n: usize, options: &OrthogonalOptions) -> Array {
     let (batch, dtype) = floats("orthogonal", of, true);
     let m = options.m.unwrap_or(n);
     let with = |rows, columns| -> Shape { batch.iter().copied().chain([rows, columns]).collect() };
-    jitted("_orthogonal", &with(n, m), dtype, 0, &[key.single("orthogonal")], |args| {
-        let (q, r) = qr(normal_words(&args[0], &with(n.max(m), n.min(m)), dtype));
+    jitted("_orthogonal", &with(n, m), dtype, 0, key.single("orthogonal"), &[], |key, _| {
+        let (q, r) = qr(normal_words(key, &with(n.max(m), n.min(m)), dtype));
         let diagonal = diagonal_with(r, DiagonalOptions::new().axis1(-2).axis2(-1));
         let q = mul(&q, &expand_dims(&sign(&diagonal), -2));
         if n < m { matrix_transpose(q) } else { q }

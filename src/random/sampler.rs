@@ -1,5 +1,8 @@
 //! Samplers run as one compiled program, and stand as one equation in a jaxpr. JAX: the `jit` decorators of `random`.
 
+use smallvec::SmallVec;
+
+use super::key::Key;
 use crate::arguments::{Dims, ShapeDtype};
 use crate::calls::jit_call;
 use crate::core::array::Array;
@@ -9,7 +12,7 @@ use crate::dtype::{DType, promote_types};
 use crate::error::{OrThrow, throw};
 use crate::lax::elementwise::tuple;
 
-/// The result of `body`, which is traced once for each name, shape, dtype and `extra`, and types of arguments. `body`
+/// The result of `body`, which is traced once for each name, shape, dtype and `extra`, kind of the key, and types of arguments. `body`
 /// captures no arrays.
 #[track_caller]
 pub(super) fn jitted(
@@ -17,11 +20,26 @@ pub(super) fn jitted(
     shape: &[usize],
     dtype: DType,
     extra: i64,
+    key: &Key,
     args: &[&Array],
-    body: impl FnOnce(&[Array]) -> Array,
+    body: impl FnOnce(&Key, &[Array]) -> Array,
 ) -> Array {
-    let sizes = (Shape::from_slice(shape), dtype, extra);
-    jit_call::jitted_list(name, sizes, args, body)
+    let of = key.of();
+    let sizes = (Shape::from_slice(shape), dtype, extra, of);
+    let all: SmallVec<[&Array; 4]> = std::iter::once(key.words()).chain(args.iter().copied()).collect();
+    jit_call::jitted_list(name, sizes, &all, |all| body(&Key::of_words(of, all[0].clone()), &all[1..]))
+}
+
+/// Random bits, an unsigned integer of 8, 16, 32 or 64 bits for each element of `shape`.
+#[track_caller]
+pub(super) fn random_bits(key: &Key, bit_width: usize, shape: &[usize]) -> Array {
+    crate::lax::random_bits(key.of(), key.words(), bit_width, shape)
+}
+
+/// New keys, an array of this shape.
+#[track_caller]
+pub(super) fn random_split(key: &Key, shape: &[usize]) -> Key {
+    Key::of_words(key.of(), crate::lax::random_split(key.of(), key.words(), shape))
 }
 
 /// The sizes.
@@ -45,8 +63,8 @@ pub(super) fn stacked(shape: &[usize]) -> Shape {
 /// Ends with an error if a parameter's dtype holds numbers that `dtype` doesn't. JAX: `_check_all_safe_to_cast`.
 #[track_caller]
 pub(super) fn check_castable(name: &str, x: &Array, dtype: DType) {
-    let (common, _) = promote_types((x.dtype(), x.weak_type()), (dtype, false), x64_enabled());
-    if common != dtype {
+    let common = promote_types((x.dtype(), x.weak_type()), (dtype, false), x64_enabled());
+    if common.map_or(true, |(common, _)| common != dtype) {
         let from = x.dtype();
         throw!(DType, "In arguments to {name}, cannot safely cast argument of type {from} to {dtype}");
     }
@@ -55,11 +73,18 @@ pub(super) fn check_castable(name: &str, x: &Array, dtype: DType) {
 /// Can arrays of these shapes be broadcast to `shape`? JAX: `random._check_shape`.
 #[track_caller]
 pub(super) fn check_shape(name: &str, shape: &[usize], params: &[&Array]) {
-    for x in params {
-        let fits = x.ndim() <= shape.len()
-            && x.shape().iter().rev().zip(shape.iter().rev()).all(|(m, n)| *m == 1 || m == n);
+    let shapes: Vec<&[usize]> = params.iter().map(|x| x.shape()).collect();
+    check_sizes(name, shape, &shapes);
+}
+
+/// [`check_shape`] of shapes.
+#[track_caller]
+pub(super) fn check_sizes(name: &str, shape: &[usize], params: &[&[usize]]) {
+    for of in params {
+        let fits = of.len() <= shape.len()
+            && of.iter().rev().zip(shape.iter().rev()).all(|(m, n)| *m == 1 || m == n);
         if !fits {
-            let shapes: Vec<String> = params.iter().map(|x| tuple(x.shape())).collect();
+            let shapes: Vec<String> = params.iter().map(|x| tuple(x)).collect();
             throw!(
                 Shape,
                 "{name} parameter shapes must be broadcast-compatible with shape argument, and the result of \

@@ -84,6 +84,43 @@ impl AnyTree {
         self.structure.leaf_paths().into_iter().zip(&self.leaves)
     }
 
+    /// The root's children, in order; a leaf has none. JAX: `flatten_one_level`.
+    ///
+    /// ```
+    /// use raxla::{Array, tree::AnyTree};
+    ///
+    /// let tree = AnyTree::new(&(vec![Array::from(1), Array::from(2)], Array::from(3)));
+    /// let leaves: Vec<usize> = tree.children().iter().map(|child| child.leaves().len()).collect();
+    /// assert_eq!(leaves, [2, 1]);
+    /// ```
+    pub fn children(&self) -> Vec<AnyTree> {
+        self.children_with_path().into_iter().map(|(_, child)| child).collect()
+    }
+
+    /// The root's children, each with its path, which has one step, or none below `Some`; a leaf has none. JAX: `flatten_one_level_with_keys`.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use raxla::{Array, tree::AnyTree};
+    ///
+    /// let tree = AnyTree::new(&BTreeMap::from([("bias".to_owned(), Array::from(1)), ("kernel".to_owned(), Array::from(2))]));
+    /// let names: Vec<String> = tree.children_with_path().iter().map(|(path, _)| path.to_string()).collect();
+    /// assert_eq!(names, [r#"["bias"]"#, r#"["kernel"]"#]);
+    /// ```
+    pub fn children_with_path(&self) -> Vec<(Path, AnyTree)> {
+        let tokens = self.structure.tokens();
+        let mut children = Vec::new();
+        let mut at = 1;
+        for _ in 0..tokens.first().map_or(0, Token::arity) {
+            // The key of an entry is the map's.
+            let start = at + usize::from(matches!(tokens.get(at), Some(Token::Key(_))));
+            children.push((Path::of_token(tokens, start), self.part(start)));
+            at = end_of(tokens, at);
+        }
+        children
+    }
+
     /// What is at a path, as it is printed: `1.mu["fc1"]["kernel"]`.
     pub fn get(&self, path: &str) -> Option<AnyTree> {
         self.first(|at| at.to_string() == path).map(|at| self.part(at))

@@ -183,6 +183,83 @@ pub fn reduce<T: Pytree, R>(f: impl FnMut(R, &Array) -> R, tree: &T, init: R) ->
     flat(tree).leaves.iter().fold(init, f)
 }
 
+/// The leaves made one by an associative operation, in halves: as many steps one after the other as their number has digits. JAX:
+/// `jax.tree.reduce_associative`. `identity` is what a tree without leaves gives.
+/// ```
+/// use raxla::{Array, tree};
+/// let leaves = vec![Array::from(1), Array::from(2), Array::from(3)];
+/// let sum = tree::reduce_associative(|a, b| a + b, &leaves, 0);
+/// assert_eq!(sum.item::<i32>()?, 6);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+pub fn reduce_associative<T: Pytree>(
+    mut operation: impl FnMut(&Array, &Array) -> Array,
+    tree: &T,
+    identity: impl Into<Array>,
+) -> Array {
+    fn halves(operation: &mut dyn FnMut(&Array, &Array) -> Array, leaves: &[Array]) -> Option<Array> {
+        match leaves {
+            [] => None,
+            [one] => Some(one.clone()),
+            _ => {
+                let (front, back) = leaves.split_at(leaves.len() / 2);
+                let (a, b) = (halves(operation, front)?, halves(operation, back)?);
+                Some(operation(&a, &b))
+            }
+        }
+    }
+    halves(&mut operation, &flat(tree).leaves).unwrap_or_else(|| identity.into())
+}
+
+/// Each leaf of a tree whose structure is the upper part of another's, in place of all that the other has there. JAX:
+/// `jax.tree.broadcast`.
+/// ```
+/// use raxla::{Array, tree};
+/// let (rates, params) = ((Array::from(1), Array::from(2)), (Array::from(0), vec![Array::from(0); 2]));
+/// let (first, rest) = tree::broadcast(&rates, &params)?;
+/// assert_eq!((first.item::<i32>()?, rest[1].item::<i32>()?), (1, 2));
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// `TreeMismatch` if the first is no upper part of the second.
+pub fn broadcast<P: Pytree, T: Pytree>(prefix: &P, full: &T) -> Result<T> {
+    let (prefix, full) = (flat(prefix), flat(full));
+    let mut leaves = Leaves::new();
+    let mut upper = prefix.leaves.iter();
+    let mut tokens = full.tokens.iter();
+    for token in &prefix.tokens {
+        let Some(other) = tokens.next() else { break };
+        if *token == Token::Leaf {
+            let Some(leaf) = upper.next() else { break };
+            // All that stands below.
+            let mut open = 1usize;
+            let mut next = Some(other);
+            while let Some(token) = next {
+                open = open - 1 + token.arity();
+                if *token == Token::Leaf {
+                    leaves.push(leaf.clone());
+                }
+                next = if open == 0 { None } else { tokens.next() };
+            }
+        } else if token != other {
+            bail!(
+                TreeMismatch,
+                "tree::broadcast: {} is no upper part of {}",
+                TreeDef::from_tokens(&prefix.tokens),
+                TreeDef::from_tokens(&full.tokens)
+            );
+        }
+    }
+    rebuild(&full.tokens, Ok(leaves))
+}
+
+/// The leaves, each with its path, and the structure. JAX: `jax.tree.flatten_with_path`.
+pub fn flatten_with_path<T: Pytree>(tree: &T) -> (Vec<(Path, Array)>, TreeDef) {
+    let Flattener { leaves, tokens } = flat(tree);
+    (leaf_paths(&tokens).into_iter().zip(leaves).collect(), TreeDef::from_tokens(&tokens))
+}
+
 /// Is `f` true of every leaf?
 pub fn all<T: Pytree>(f: impl FnMut(&Array) -> bool, tree: &T) -> bool {
     flat(tree).leaves.iter().all(f)

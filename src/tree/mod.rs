@@ -16,8 +16,8 @@ pub use any::AnyTree;
 pub use flatten::{Flattener, Leaves, Pytree, Tokens, Unflattener};
 pub use impls::Static;
 pub use map::{
-    all, leaves, leaves_with_path, map, map_with_path, map2, map3, map4, reduce, transpose, try_map,
-    try_map2, try_map3, try_map4,
+    all, broadcast, flatten_with_path, leaves, leaves_with_path, map, map_with_path, map2, map3, map4,
+    reduce, reduce_associative, transpose, try_map, try_map2, try_map3, try_map4,
 };
 pub use path::{Path, Step};
 pub use token::{F32Bits, F64Bits, KeyToken, MapKey, NodeInfo, StaticToken, StaticValue, Token};

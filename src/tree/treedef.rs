@@ -58,10 +58,61 @@ impl TreeDef {
         TreeDef::from_tokens(&tokens)
     }
 
+    /// Is the whole tree one leaf? JAX: `treedef_is_leaf`.
+    pub fn is_leaf(&self) -> bool {
+        self.tokens() == [Token::Leaf]
+    }
+
+    /// The structures of the root's children, in order. JAX: `treedef_children`.
+    ///
+    /// ```
+    /// use raxla::{Array, tree};
+    ///
+    /// let pair = tree::structure(&(Array::from(1.0), vec![Array::from(2.0), Array::from(3.0)]));
+    /// let leaves: Vec<usize> = pair.children().iter().map(tree::TreeDef::num_leaves).collect();
+    /// assert_eq!(leaves, [1, 2]);
+    /// assert_eq!(tree::TreeDef::tuple(pair.children()), pair);
+    /// ```
+    pub fn children(&self) -> Vec<TreeDef> {
+        let Some((root, mut rest)) = self.tokens().split_first() else { return Vec::new() };
+        let mut children = Vec::with_capacity(root.arity());
+        for _ in 0..root.arity() {
+            let (child, after) = rest.split_at(first_subtree(rest));
+            // The key of an entry is the map's.
+            let without_key = usize::from(matches!(child.first(), Some(Token::Key(_))));
+            children.push(TreeDef::from_tokens(&child[without_key..]));
+            rest = after;
+        }
+        children
+    }
+
+    /// The structure of a tuple of trees of these structures. JAX: `treedef_tuple`.
+    #[must_use]
+    pub fn tuple(children: impl IntoIterator<Item = TreeDef>) -> TreeDef {
+        let mut tokens = vec![Token::Tuple(0)];
+        let mut count = 0;
+        for child in children {
+            tokens.extend_from_slice(child.tokens());
+            count += 1;
+        }
+        tokens[0] = Token::Tuple(count);
+        TreeDef::from_tokens(&tokens)
+    }
+
     /// Where and how two structures first differ, in words: `at layers[2]: a leaf, and None`.
     pub fn first_difference(&self, other: &TreeDef) -> Option<String> {
         first_difference(self.tokens(), other.tokens())
     }
+}
+
+/// How many tokens the first of several trees has.
+fn first_subtree(tokens: &[Token]) -> usize {
+    let mut open = 1;
+    let ends = tokens.iter().position(|token| {
+        open = open + token.arity() - 1;
+        open == 0
+    });
+    ends.map_or(tokens.len(), |end| end + 1)
 }
 
 /// The path of each leaf that `tokens` spell.

@@ -154,6 +154,11 @@ impl Case {
             error: v["error"].as_bool().unwrap_or(false),
         }
     }
+
+    /// Is it one that JAX runs eagerly alone, because it needs to know values?
+    pub fn known(&self) -> bool {
+        self.params.bool("known")
+    }
 }
 
 /// The parameters of a call, by JAX's names.
@@ -255,8 +260,17 @@ pub fn unwrapped(panic: &str) -> Option<(Option<ErrorKind>, String)> {
     use ErrorKind::*;
     let (_, error) = panic.split_once("on an `Err` value: ")?;
     let (kind, message) = error.split_once(": ")?;
-    let kinds =
-        [Shape, DType, InvalidArgument, TreeMismatch, Carry, Branch, Differentiation, UnboundAxisName];
+    let kinds = [
+        Shape,
+        DType,
+        InvalidArgument,
+        TreeMismatch,
+        Carry,
+        Branch,
+        Differentiation,
+        UnboundAxisName,
+        Concretization,
+    ];
     let kind = kinds.into_iter().find(|k| format!("{k:?}") == kind);
     Some((kind, without_line(message).to_string()))
 }

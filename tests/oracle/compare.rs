@@ -1,7 +1,7 @@
 //! Comparison of results with JAX's: types exactly, floats up to a limit.
 
 use half::{bf16, f16};
-use raxla::{Array, DType};
+use raxla::{Array, DType, Scalar};
 
 use crate::case::{Data, Tolerance};
 
@@ -77,7 +77,8 @@ fn number(dtype: DType, bytes: &[u8]) -> f64 {
         DType::BF16 => bf16::from_le_bytes([bytes[0], bytes[1]]).to_f64(),
         DType::F16 => f16::from_le_bytes([bytes[0], bytes[1]]).to_f64(),
         DType::F32 => f64::from(f32::from_le_bytes(bytes.try_into().unwrap())),
-        _ => f64::from_le_bytes(bytes.try_into().unwrap()),
+        DType::F64 => f64::from_le_bytes(bytes.try_into().unwrap()),
+        _ => Scalar::from_bytes(dtype, bytes).to_f64(),
     }
 }
 
@@ -102,10 +103,5 @@ fn show(dtype: DType, bytes: &[u8]) -> String {
     if dtype.is_float() {
         return format!("{:e}", number(dtype, bytes));
     }
-    let mut raw = [0; 16];
-    raw[..bytes.len()].copy_from_slice(bytes);
-    if dtype.is_signed() && bytes[bytes.len() - 1] & 0x80 != 0 {
-        raw[bytes.len()..].fill(0xff);
-    }
-    i128::from_le_bytes(raw).to_string()
+    Scalar::from_bytes(dtype, bytes).to_i128().to_string()
 }

@@ -60,7 +60,7 @@ def run(spec):
         args = [decode(a) for a in spec.args]
 
         def call(*args):
-            out = spec.call(*args, **{k: as_tuple(v) for k, v in spec.params.items()})
+            out = spec.call(*args, **{k: as_tuple(v) for k, v in spec.params.items() if k != "known"})
             return list(out) if isinstance(out, (tuple, list)) else [out]
 
         if spec.error:

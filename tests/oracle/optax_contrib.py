@@ -81,13 +81,17 @@ OPTIMIZERS = {
         RATE, b1=0.8, b2=0.9, eps=1e-3, weight_decay=0.1, weight_decay_mask=MATRICES, gamma=0.5, clip_threshold=2.0, update_interval=3,
         hessian_diagonal_fn=contrib.hutchinson_estimator_diag_hessian(jax.random.key(3))),
     "sophia unclipped": lambda: contrib.sophia(0.1, eps=1.0, gamma=0.5, clip_threshold=None, update_interval=2),
+    "galore": lambda: contrib.galore(0.1, rank=2),
+    "galore options": lambda: contrib.galore(
+        RATE, rank=1, update_proj_gap=3, scale=0.5, base_optimizer=optax.scale_by_rms(), weight_decay=0.1, mask=MATRICES),
+    "scale_by_galore": lambda: contrib.scale_by_galore(),
     "hutchinson": lambda: optax.chain(contrib.hutchinson_estimator_diag_hessian(jax.random.key(5)), optax.scale(-0.01)),
     "split_real_and_imaginary": lambda: contrib.split_real_and_imaginary(optax.adam(0.1)),
     "split_real_and_imaginary prodigy": lambda: contrib.split_real_and_imaginary(contrib.prodigy(estim_lr0=0.1)),
 }
 
 # What Optax computes there is not what it means: the square of a complex number is no norm, and rates, distances and bounds are complex.
-COMPLEX = ("simplified_ademamix", "cocob", "dadapt_adamw", "prodigy", "mechanize", "momo", "momo_adam", "sophia")
+COMPLEX = ("simplified_ademamix", "cocob", "dadapt_adamw", "prodigy", "mechanize", "momo", "momo_adam", "sophia", "galore", "scale_by_galore")
 # What these give is as exact as the parameters, of which it is a difference, or as inner products with them: `--noise` shows 3e-7 of those.
 DIFFERENCES = ("cocob", "madgrad", "mechanize", "momo", "momo_adam")
 

@@ -7,6 +7,7 @@ since another CPU contracts multiplications and additions otherwise.
 """
 
 import json
+import math
 import pathlib
 import sys
 
@@ -31,6 +32,97 @@ def hexed(x):
 def case(fn, seed, out, **params):
     """`out` is what `fn` gives for `key(seed)` and these parameters."""
     CASES.append({"fn": fn, "seed": seed, **params, "out": hexed(out)})
+
+
+def distributions(key, seed):
+    """Those made of gamma variates, and numbers of events. A list is an array of the case's dtype."""
+
+    def plain(v):
+        # JSON has no infinity.
+        return [plain(x) for x in v] if isinstance(v, list) else v if math.isfinite(v) else str(v)
+
+    def draw(fn, dtype, *values, shape, **more):
+        params = [jnp.asarray(v, "float32" if "int" in dtype else dtype) if isinstance(v, list) else v for v in values]
+        out = getattr(random, fn)(key, *params, shape=shape, dtype=dtype)
+        case(fn, seed, out, shape=shape, dtype=dtype, **dict(zip("pqr", map(plain, values))), **more)
+
+    several, edges = [0.05, 0.3, 1.0, 2.5, 100.0], [0.0, float("inf"), float("nan")]
+    for dtype in ["float32", "float16", "bfloat16"]:
+        for fn in ["gamma", "loggamma", "chisquare", "t"]:
+            draw(fn, dtype, several + edges, shape=(8,))
+        for fn in ["beta", "f"]:
+            draw(fn, dtype, several, 1.5, shape=(5,))
+        draw("dirichlet", dtype, several, shape=(2,))
+        draw("generalized_normal", dtype, 0.8, shape=(4,))
+        case("ball", seed, random.ball(key, 2, shape=(2, 3), dtype=dtype), shape=(2, 3), dtype=dtype, n=2)
+        draw("triangular", dtype, -1.0, [0.0, 0.5, 1.0], 2.0, shape=(2, 3))
+        draw("double_sided_maxwell", dtype, 0.5, 2.0, shape=(5,))
+        draw("binomial", dtype, 40.0, [0.0, 0.05, 0.3, 0.9], shape=(2, 4))
+    dtype = "float32"
+    draw("gamma", dtype, 2.5, shape=())
+    draw("t", dtype, [[2.5], [4.0]], shape=(2, 3))
+    draw("beta", dtype, 0.7, [[0.2], [3.0]], shape=(2, 3))
+    draw("dirichlet", dtype, [[0.1, 0.1], [5.0, 2.0]], shape=(3, 2))
+    for p in [1.0, 3.0]:
+        case("ball", seed, random.ball(key, 3, p, (4,), dtype), shape=(4,), dtype=dtype, n=3, p=p)
+    draw("double_sided_maxwell", dtype, [0.0, 1.0], 2.0, shape=())
+    for n, p in [(10.0, [0.0, 0.05, 0.3, 0.5, 0.9, 1.0]), ([1000.0, 5.0, 0.0, float("inf"), -1.0, float("nan")], 0.4),
+                 (30.0, [-0.5, float("nan"), 0.6, 1e-3, 0.999, 0.5])]:
+        draw("binomial", dtype, n, p, shape=(2, 6))
+    for dtype in ["int32", "uint8"]:
+        draw("poisson", dtype, [0.0, 0.2, 3.0, 9.9, 10.0, 50.0, 120.0], shape=(2, 7))
+        draw("geometric", dtype, [0.2, 0.5, 0.99, 1.0], shape=(2, 4))
+    draw("poisson", "int32", [1e4, 1e6, -1.0, float("nan")], shape=(4,))
+    draw("poisson", "int32", 4.0, shape=())
+    draw("geometric", "int32", 0.3, shape=(3,))
+    for n, p, shape in [(20.0, [0.1, 0.2, 0.7], (3,)), ([3.0, 100.0], [0.0, 0.5, 0.5, 0.0], (2, 4)), (5.0, [[1.0], [0.3]], (2, 1))]:
+        draw("multinomial", "float32", n, p, shape=shape)
+    a = jnp.array(several)
+    for fn in ["gamma", "loggamma"]:
+        grad = jax.grad(lambda a: getattr(random, fn)(key, a).sum())(a)
+        case(f"grad_{fn}", seed, grad, p=several)
+        keys = random.split(key, 3)
+        case(f"vmap_{fn}", seed, jax.vmap(lambda k: getattr(random, fn)(k, a))(keys), p=several)
+    case("vmap_poisson", seed, jax.vmap(lambda k: random.poisson(k, a))(keys), p=several)
+
+
+def vectors(key, seed):
+    """Normal vectors, by each factor of the covariance."""
+    cov = [[2.0, 0.5], [0.5, 1.0]]
+    # The signs of singular vectors, and so draws by them, are LAPACK's.
+    for method in ("cholesky", "eigh"):
+        out = random.multivariate_normal(key, jnp.array([1.0, -1.0]), jnp.array(cov), (3,), method=method)
+        # Both eigenvectors may have the other sign.
+        case("multivariate_normal", seed, out if method == "cholesky" else jnp.abs(out - jnp.array([1.0, -1.0])), shape=(3,), mode=method)
+    out = random.multivariate_normal(key, jnp.zeros((3, 1, 2)), jnp.array([cov, [[1.0, 0.0], [0.0, 4.0]]]), (3, 2))
+    case("multivariate_normal", seed, out, shape=(3, 2), mode="batch")
+
+
+def compilers(seed, impl):
+    """Draws from keys of the compiler's generator."""
+    key = random.key(seed, impl=impl)
+    of = lambda fn, out, **params: case(fn, seed, out, impl=impl, **params)
+    of("key", key)
+    for num in [1, 5, (2, 3)]:
+        of("split", random.split(key, num), num=num)
+    of("fold_in", random.fold_in(key, 7), data=7)
+    for dtype in ["uint8", "uint16", "uint32"]:
+        for shape in [(), (3, 5), (0,)]:
+            of("bits", random.bits(key, shape, dtype), shape=shape, dtype=dtype)
+    of("uniform", random.uniform(key, (5,), "float32", -2.0, 3.5), shape=(5,), dtype="float32", lo=-2.0, hi=3.5)
+    for dtype in ["float32", "bfloat16", "complex64"]:
+        of("normal", random.normal(key, (2, 3), dtype), shape=(2, 3), dtype=dtype)
+    of("truncated_normal", random.truncated_normal(key, -1.0, 2.0, (6,), "float32"), shape=(6,), dtype="float32", lo=-1.0, hi=2.0)
+    of("randint", random.randint(key, (6,), -5, 100, "int32"), shape=(6,), dtype="int32", lo=-5, hi=100)
+    of("bernoulli", random.bernoulli(key, 0.3, (8,)), shape=(8,), p=0.3)
+    of("permutation", random.permutation(key, 10), n=10)
+    of("choice", random.choice(key, 10, (2, 3), False), n=10, shape=(2, 3), replace=False)
+    of("binomial", random.binomial(key, 40.0, 0.3, (4,), "float32"), shape=(4,), dtype="float32", p=40.0, q=0.3)
+    keys = random.split(key, 3)
+    of("vmap_normal", jax.vmap(lambda k: random.normal(k, (2,)))(keys))
+    of("vmap_split", jax.vmap(lambda k: random.split(k, 2))(keys))
+    of("vmap_fold_in", jax.vmap(lambda k: random.fold_in(k, 5))(keys))
+    of("vmap_fold_in_data", jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(3)))
 
 
 def check():
@@ -89,7 +181,15 @@ def main():
         for p in [0.0, 0.3, 1.0]:
             case("bernoulli", seed, random.bernoulli(key, p, (8,)), shape=(8,), p=p)
             case("bernoulli", seed, random.bernoulli(key, p, (8,), "high"), shape=(8,), p=p, mode="high")
-        for dtype in ["int32", "int8", "float32"]:
+        for dtype in ["float8_e4m3fn", "float8_e5m2", "float8_e4m3b11fnuz"]:
+            out = random.uniform(key, (16,), dtype, -2.0, 3.5)
+            case("uniform", seed, out, shape=(16,), dtype=dtype, lo=-2.0, hi=3.5)
+            for fn in ["normal", "exponential", "gumbel"]:
+                case(fn, seed, getattr(random, fn)(key, (16,), dtype), shape=(16,), dtype=dtype)
+        for dtype, lo, hi in [("int4", -8, 8), ("int4", -2, 5), ("uint4", 3, 16), ("int2", -2, 2), ("uint2", 0, 3)]:
+            out = random.randint(key, (16,), lo, hi, dtype)
+            case("randint", seed, out, shape=(16,), dtype=dtype, lo=lo, hi=hi)
+        for dtype in ["int32", "int8", "float32", "int4", "float8_e5m2"]:
             case("rademacher", seed, random.rademacher(key, (8,), dtype), shape=(8,), dtype=dtype)
         for n in [0, 1, 2, 10, 3000]:
             case("permutation", seed, random.permutation(key, n), n=n)
@@ -124,6 +224,10 @@ def main():
             for dtype in ["float32", "complex64"]:
                 out = random.orthogonal(key, n, shape, dtype, m)
                 case("orthogonal", seed, out, shape=shape, dtype=dtype, n=n, m=m)
+        distributions(key, seed)
+        vectors(key, seed)
+        for impl in ["rbg", "unsafe_rbg"]:
+            compilers(seed, impl)
         I = jax.nn.initializers
         for axis, shape in [(-1, (4, 3)), (-1, (3, 4)), (0, (3, 4)), (1, (2, 3, 4)), (-1, (2, 2, 3, 4)), (-1, (0, 2)), (-1, (5, 1))]:
             out = I.orthogonal(1.5, axis)(key, shape, "float32")
@@ -157,6 +261,12 @@ def main():
             out = random.randint(key, (4,), -7, 10**12, "int64")
             case("randint", seed, out, shape=(4,), dtype="int64", lo=-7, hi=10**12, x64=True)
             case("permutation", seed, random.permutation(key, 9), n=9, x64=True)
+            for fn in ["gamma", "loggamma", "t"]:
+                case(fn, seed, getattr(random, fn)(key, 0.7, (4,)), shape=(4,), dtype="float64", p=0.7, x64=True)
+            for fn in ["beta", "f"]:
+                case(fn, seed, getattr(random, fn)(key, 0.7, 2.0, (4,)), shape=(4,), dtype="float64", p=0.7, q=2.0, x64=True)
+            case("poisson", seed, random.poisson(key, 40.0, (4,)), shape=(4,), dtype="int64", p=40.0, x64=True)
+            case("binomial", seed, random.binomial(key, 90.0, 0.3, (4,)), shape=(4,), dtype="float64", p=90.0, q=0.3, x64=True)
             case("orthogonal", seed, random.orthogonal(key, 3), shape=(), dtype="float64", n=3, m=None, x64=True)
             out = jax.nn.initializers.orthogonal()(key, (3, 5), "float64")
             case("init_orthogonal", seed, out, shape=(3, 5), dtype="float64", p=1.0, axis=-1, x64=True)

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use raxla::api::{VmapOptions, vmap_with};
-use raxla::lax::{self, ForiLoopOptions, MapOptions, ScanOptions};
+use raxla::custom_derivatives::zero_from_primal;
+use raxla::lax::{
+    self, CustomLinearSolveOptions, CustomRootOptions, ForiLoopOptions, MapOptions, ScanOptions,
+};
 use raxla::{Array, DType, Result, jit, jvp, numpy as jnp};
 
 use crate::case::{Params, Row};
@@ -37,7 +40,7 @@ fn transformed(body: fn(&[Array], &Params) -> Result<Vec<Array>>, x: &[Array], p
 /// The results and the tangents of the float ones, in the direction of 0.5 everywhere.
 fn push_forward(f: &Function, x: &[Array]) -> Result<Vec<Array>> {
     let dots =
-        x.iter().map(|x| if x.dtype().is_inexact() { lax::full_like(x, 0.5) } else { lax::full_like(x, 0) });
+        x.iter().map(|x| if x.dtype().is_inexact() { lax::full_like(x, 0.5) } else { zero_from_primal(x) });
     let f = f.clone();
     let (mut ys, dys) = jvp(move |x: Vec<Array>| f(&x), (x.to_vec(),), (dots.collect::<Vec<_>>(),))?;
     ys.extend(dys.into_iter().filter(|dy| dy.dtype().is_inexact()));
@@ -235,6 +238,63 @@ fn reduce_window(x: &[Array], p: &Params) -> Result<Vec<Array>> {
     )
 }
 
+type One<'a> = &'a dyn Fn(Array) -> Result<Array>;
+type Two<'a> = &'a dyn Fn((Array, Array)) -> Result<(Array, Array)>;
+
+fn custom_linear_solve(x: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let d = &x[0];
+    let held = || lax::stop_gradient(d);
+    let matvec = |x: Array| d * x;
+    let solve = |_: One<'_>, b: Array| b / held();
+    let options = || CustomLinearSolveOptions::new().symmetric(true);
+    match p.str("body") {
+        "diagonal" => Ok(vec![lax::custom_linear_solve_with(matvec, x[1].clone(), solve, options())?]),
+        "forward" => Ok(vec![lax::custom_linear_solve(matvec, x[1].clone(), solve)?]),
+        "aux" => {
+            let solve = |_: One<'_>, b: Array| (b / held(), Array::scalar(3i32));
+            let (x, n): (Array, Array) =
+                lax::custom_linear_solve_with(matvec, x[1].clone(), solve, options().has_aux(true))?;
+            Ok(vec![x, n])
+        }
+        "shape" => {
+            let shorter = |x: Array| lax::slice_in_dim(&x, ..1, 0);
+            Ok(vec![lax::custom_linear_solve(shorter, x[1].clone(), |_: One<'_>, b: Array| b)?])
+        }
+        _ => {
+            let matvec = |(x, y): (Array, Array)| (&x * d, y * d + &x);
+            let held = held();
+            let solve = |_: Two<'_>, (x, y): (Array, Array)| (&x / &held, (y - &x / &held) / &held);
+            let back = |_: Two<'_>, (x, y): (Array, Array)| ((x - &y / &held) / &held, &y / &held);
+            let options = CustomLinearSolveOptions::new().transpose_solve(back);
+            let (x, y) = lax::custom_linear_solve_with(matvec, (x[1].clone(), x[2].clone()), solve, options)?;
+            Ok(vec![x, y])
+        }
+    }
+}
+
+fn custom_root(x: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let a = &x[0];
+    let f = |x: Array| &x * &x - a;
+    let root =
+        |x: Array| lax::fori_loop(0, 20, |_: Array, x: Array| (&x + lax::stop_gradient(a) / &x) * 0.5, x);
+    let solve = |_: One<'_>, x: Array| root(x);
+    let tangent = |g: One<'_>, y: Array| -> Result<Array> { Ok(&y / g(lax::full_like(&y, 1.0))?) };
+    let guess = lax::full_like(a, 1.0);
+    match p.str("body") {
+        "aux" => {
+            let solve = |_: One<'_>, x: Array| -> Result<_> { Ok((root(x)?, lax::full_like(a, 20.0))) };
+            let options = CustomRootOptions::new().has_aux(true);
+            let (x, n): (Array, Array) = lax::custom_root_with(f, guess, solve, tangent, options)?;
+            Ok(vec![x, n])
+        }
+        "shape" => {
+            let twice = |x: Array| jnp::stack([&x, &x], 0);
+            Ok(vec![lax::custom_root(twice, guess, solve, tangent)?])
+        }
+        _ => Ok(vec![lax::custom_root(f, guess, solve, tangent)?]),
+    }
+}
+
 fn collective(f: fn(&Array, &Params) -> Array, x: &[Array], p: &Params) -> Vec<Array> {
     let p = p.clone();
     let mapped = vmap_with(move |x: &Array| f(x, &p), VmapOptions::new().axis_name("i"));
@@ -268,6 +328,8 @@ pub const CONTROL_FLOW: &[&[Row]] = &[
             }])
         },
         "lax.associative_scan": associative_scan,
+        "lax.custom_linear_solve": custom_linear_solve,
+        "lax.custom_root": custom_root,
         "lax.reduce": reduce,
         "lax.reduce_window": reduce_window,
     },

@@ -2,8 +2,8 @@
 
 use raxla::Array;
 use raxla::lax::{
-    self, ConvOptions, ConvTransposeOptions, CumulativeOptions, Padding, SortKeyValOptions, SortOptions,
-    WindowOptions,
+    self, ApproxKOptions, ConvOptions, ConvTransposeOptions, CumulativeOptions, Padding, SortKeyValOptions,
+    SortOptions, WindowOptions,
 };
 
 use crate::case::{Params, Row};
@@ -90,6 +90,12 @@ fn pair((a, b): (Array, Array)) -> Vec<Array> {
     vec![a, b]
 }
 
+fn approx_options(p: &Params) -> ApproxKOptions {
+    let options = ApproxKOptions::new().reduction_dimension(p.axis("reduction_dimension"));
+    let options = options.aggregate_to_topk(p.bool_or("aggregate_to_topk", true));
+    if p.has("recall_target") { options.recall_target(p.float("recall_target")) } else { options }
+}
+
 pub const LAX_WINDOW: &[&[Row]] = &[&[
     row!("lax.cumsum", |x, p| lax::cumsum_with(&x[0], p.int("axis"), cumulative(p))),
     row!("lax.cumprod", |x, p| lax::cumprod_with(&x[0], p.int("axis"), cumulative(p))),
@@ -112,6 +118,14 @@ pub const LAX_WINDOW: &[&[Row]] = &[&[
             let options = SortKeyValOptions::new().is_stable(p.bool("is_stable"));
             pair(lax::sort_key_val_with(&x[0], &x[1], p.int("dimension"), options))
         },
+    },
+    Row {
+        name: "lax.approx_max_k",
+        call: |x, p| pair(lax::approx_max_k_with(&x[0], p.usize("k"), approx_options(p))),
+    },
+    Row {
+        name: "lax.approx_min_k",
+        call: |x, p| pair(lax::approx_min_k_with(&x[0], p.usize("k"), approx_options(p))),
     },
     Row { name: "lax.top_k", call: |x, p| pair(lax::top_k(&x[0], p.usize("k"), p.int("axis"))) },
     row!("lax.conv_general_dilated", |x, p| lax::conv_general_dilated(
@@ -136,6 +150,37 @@ pub const LAX_WINDOW: &[&[Row]] = &[&[
         pads(p, "padding"),
         conv_options(p)
     )),
+    row!("lax.conv_general_dilated_local", |x, p| lax::conv_general_dilated_local(
+        &x[0],
+        &x[1],
+        p.ints("window_strides"),
+        pads(p, "padding"),
+        p.ints("filter_shape"),
+        conv_options(p)
+    )),
+    row!("lax.scaled_dot", |x, p| {
+        let mut options = lax::ScaledDotOptions::new();
+        if let Some(scale) = x.get(2) {
+            options = options.lhs_scale(scale);
+        }
+        if let Some(scale) = x.get(3) {
+            options = options.rhs_scale(scale);
+        }
+        if p.has("dims") {
+            options = options.dimension_numbers(dot_dims(p));
+        }
+        if let Some(dtype) = p.dtype_or_none("preferred_element_type") {
+            options = options.preferred_element_type(dtype);
+        }
+        lax::scaled_dot_with(&x[0], &x[1], options)
+    }),
+    row!("lax.ragged_dot", |x, _| lax::ragged_dot(&x[0], &x[1], &x[2])),
+    row!("lax.ragged_dot_general", |x, p| {
+        let [a, b, c, d] = ["contract_l", "contract_r", "batch_l", "batch_r"].map(|name| p.ints(name));
+        let numbers =
+            lax::RaggedDotDimensionNumbers::new(((a, b), (c, d)), p.ints("ragged"), p.ints("group"));
+        lax::ragged_dot_general(&x[0], &x[1], &x[2], numbers)
+    }),
     row!("lax.padtype_to_pads", |_, p| {
         let sizes = p.ints("in_shape");
         let (window, strides) = (p.ints("window_shape"), p.ints("window_strides"));
@@ -145,3 +190,15 @@ pub const LAX_WINDOW: &[&[Row]] = &[&[
     }),
     row!("lax.conv", |x, p| lax::conv(&x[0], &x[1], p.ints("window_strides"), pads(p, "padding"))),
 ]];
+
+/// The dimension numbers of a contraction, `[[lhs_contracting, rhs_contracting], [lhs_batch, rhs_batch]]`.
+pub fn dot_dims(p: &Params) -> lax::DotDimensionNumbers {
+    let pairs = p.get("dims").as_array().unwrap();
+    let pair = |i: usize| {
+        let [a, b] = [0, 1].map(|side| -> Vec<i64> {
+            pairs[i][side].as_array().unwrap().iter().map(|axis| axis.as_i64().unwrap()).collect()
+        });
+        (a, b)
+    };
+    (pair(0), pair(1)).into()
+}

@@ -3,6 +3,7 @@
 use raxla::{Array, nn};
 
 use crate::case::{Params, Row};
+use crate::rows_lax_window::dot_dims;
 use crate::rows_numpy::{axes, pair};
 use crate::{row, unary_rows};
 
@@ -22,6 +23,29 @@ pub const NN: &[&[Row]] = &[
         )),
         row!("nn.squareplus", |x, p| nn::squareplus_with(&x[0], nn::SquareplusOptions::new().b(p.int("b")))),
         row!("nn.soft_cap", |x, p| nn::soft_cap(&x[0], p.float("cap"))),
+        row!("nn.scaled_matmul", |x, p| {
+            let mut options = nn::ScaledMatmulOptions::new();
+            if let Some(dtype) = p.dtype_or_none("preferred_element_type") {
+                options = options.preferred_element_type(dtype);
+            }
+            nn::scaled_matmul_with(&x[0], &x[1], &x[2], &x[3], options)
+        }),
+        row!("nn.scaled_dot_general", |x, p| {
+            let mut options = nn::ScaledDotGeneralOptions::new();
+            if let Some(dtype) = p.dtype_or_none("preferred_element_type") {
+                options = options.preferred_element_type(dtype);
+            }
+            if p.has("mode") {
+                let nvfp4 = p.str("mode") == "nvfp4";
+                let mode = if nvfp4 { nn::BlockScaleMode::Nvfp4 } else { nn::BlockScaleMode::Mxfp8 };
+                let mut config = nn::get_scaled_dot_general_config(mode);
+                if let Some(scale) = x.get(2) {
+                    config = config.global_scale(scale);
+                }
+                options = options.configs([config.clone(), config.clone(), config]);
+            }
+            nn::scaled_dot_general_with(&x[0], &x[1], dot_dims(p), options)
+        }),
         row!("nn.glu", |x, p| nn::glu(&x[0], p.int("axis"))),
         row!("nn.softmax", |x, p| match x.get(1) {
             Some(mask) => nn::softmax_with(&x[0], axes(p), nn::SoftmaxOptions::new().where_(mask)),

@@ -344,6 +344,20 @@ fn repeated(x: &[Array], p: &Params) -> Array {
     }
 }
 
+fn optimize(p: &Params) -> jnp::EinsumOptimize {
+    match p.get("optimize") {
+        serde_json::Value::Bool(false) => jnp::EinsumOptimize::LeftToRight,
+        serde_json::Value::Bool(true) => jnp::EinsumOptimize::Optimal,
+        serde_json::Value::String(_) => jnp::EinsumOptimize::Greedy,
+        serde_json::Value::Array(_) => {
+            let path =
+                p.lists("optimize").into_iter().map(|step| step.into_iter().map(|i| i as usize).collect());
+            jnp::EinsumOptimize::Path(path.collect())
+        }
+        _ => jnp::EinsumOptimize::Auto,
+    }
+}
+
 pub const SHAPE: &[&[Row]] = &[
     unary_rows!("numpy." jnp: atleast_1d atleast_2d atleast_3d),
     binary_rows!("numpy." jnp: matvec vecmat array_equiv outer kron),
@@ -521,7 +535,19 @@ pub const SHAPE: &[&[Row]] = &[
                 jnp::tensordot(&x[0], &x[1], (lists[0].clone(), lists[1].clone()))
             }
         }),
-        row!("numpy.einsum", |x, p| jnp::einsum(p.str("subscripts"), x)),
+        row!("numpy.einsum", |x, p| {
+            jnp::einsum_with(p.str("subscripts"), x, jnp::EinsumOptions::new().optimize(optimize(p)))
+        }),
+        Row {
+            name: "numpy.einsum_path",
+            call: |x, p| {
+                let options = jnp::EinsumPathOptions::new().optimize(optimize(p));
+                let found = jnp::einsum_path_with(p.str("subscripts"), x, options);
+                let path: Vec<i32> = found.path.iter().flatten().map(|i| *i as i32).collect();
+                let costs = [found.naive_cost, found.opt_cost, found.largest_intermediate].map(|x| x as f32);
+                vec![Array::from(path), Array::from(costs)]
+            },
+        },
         row!("numpy.linalg.matrix_power", |x, p| linalg::matrix_power(&x[0], p.int("n"))),
         row!("numpy.vander", |x, p| {
             let options = VanderOptions::new().increasing(p.bool("increasing"));

@@ -1,10 +1,12 @@
 //! Rows for the transformations with their options, with the functions of `families/transformations.py`.
 
 use raxla::api::{
-    Argnum, GradOptions, JvpOptions, VmapOptions, grad_with, hessian_with, jacfwd_with, jacrev_with,
-    jvp_with, linear_transpose, linearize_with, value_and_grad_with, vjp_with, vmap_with,
+    Argnum, GradOptions, JvpOptions, VmapOptions, fwd_and_bwd_with, grad_with, hessian_with, jacfwd_with,
+    jacrev_with, jvp_with, linear_transpose, linearize_with, value_and_grad_with, vjp_with, vmap_with,
 };
-use raxla::{Array, DType, Pytree, Result, grad, lax, numpy as jnp, tree};
+use raxla::custom_batching::{custom_vmap, sequential_vmap};
+use raxla::custom_derivatives::{closure_convert, custom_gradient, with_gradient};
+use raxla::{Array, DType, Pytree, Result, grad, jvp, lax, numpy as jnp, tree, vmap};
 
 use crate::case::{Params, Row};
 
@@ -31,7 +33,7 @@ fn gradient(a: &[Array], p: &Params) -> Result<Vec<Array>> {
         "allow_int" => {
             let both = GradOptions::argnums((Argnum::<0>, Argnum::<1>)).allow_int(true);
             let (dx, dn) = grad_with(product, both)(x, n, y)?;
-            assert_eq!((dn.dtype(), dn.shape()), (n.dtype(), n.shape()));
+            assert_eq!((dn.dtype(), dn.shape()), (DType::Float0, n.shape()));
             Ok(vec![dx])
         }
         "aux" => {
@@ -142,6 +144,121 @@ fn mapped(a: &[Array], p: &Params) -> Result<Vec<Array>> {
     vmap_with(f, options)(&a[0], &(a[1].clone(), a[2].clone())).map(leaves)
 }
 
+fn both() -> GradOptions<(Argnum<0>, Argnum<1>)> {
+    GradOptions::argnums((Argnum::<0>, Argnum::<1>))
+}
+
+fn own_gradient(a: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let (x, y) = (&a[0], &a[1]);
+    let f = custom_gradient(|x: &Array, y: &Array| {
+        let z = lax::sin(x);
+        with_gradient(&z * y, |ct: Array| (&ct * &z, ct + y))
+    });
+    let of = f.clone();
+    let slopes =
+        grad_with(move |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(of(x, y)?, ..)) }, both());
+    match p.str("body") {
+        "value" => Ok(vec![f(x, y)?]),
+        "grad" => slopes(x, y).map(leaves),
+        "vmap" => vmap_with(slopes, VmapOptions::new().in_axes((0, None)))(x, &y.index(0)).map(leaves),
+        _ => {
+            let sum = |x: &Array, y: &Array| -> Result<Array> {
+                let (dx, dy) = slopes(x, y)?;
+                Ok(jnp::sum(dx, ..) + jnp::sum(dy, ..))
+            };
+            grad_with(sum, both())(x, y).map(leaves)
+        }
+    }
+}
+
+fn converted(a: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let f = |x: &Array, y: &Array| -> Result<Array> {
+        let (f, captured) = closure_convert(|z: &Array| lax::sin(z) * y + 2.0 * x, (x,))?;
+        f(&(x.clone(),), &captured)
+    };
+    match p.str("body") {
+        "value" => Ok(vec![f(&a[0], &a[1])?]),
+        _ => {
+            let sum = |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(f(x, y)?, ..)) };
+            grad_with(sum, both())(&a[0], &a[1]).map(leaves)
+        }
+    }
+}
+
+fn passes(a: &[Array], p: &Params) -> Result<Vec<Array>> {
+    fn f(x: &Array, n: &Array, y: &Array) -> Array {
+        lax::sin(x) * n * y
+    }
+    let (x, n, y, ct) = (&a[0], &a[1], &a[2], &a[3]);
+    if p.str("body") == "aux" {
+        let options = GradOptions::argnums((Argnum::<0>, Argnum::<2>)).has_aux();
+        let (fwd, bwd) = fwd_and_bwd_with(|x: &Array, n: &Array, y: &Array| (f(x, n, y), x + y), options);
+        let (z, residuals, aux) = fwd(x, n, y)?;
+        return Ok([vec![z, aux], leaves(bwd(&residuals, ct)?)].concat());
+    }
+    let (fwd, bwd) = fwd_and_bwd_with(f, GradOptions::argnum::<2>());
+    let (z, residuals) = fwd(x, n, y)?;
+    Ok(vec![z, bwd(&residuals, ct)?])
+}
+
+fn own_vmap(a: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let (x, y) = (&a[0], &a[1]);
+    let f = custom_vmap(
+        |x: &Array, y: &Array| lax::sin(x) * y,
+        |_, (of_x, of_y): (Array, Array), (x, y): (Array, Array)| -> Result<(Array, Array)> {
+            Ok((lax::cos(&x) + y, Array::from(of_x.truth()? || of_y.truth()?)))
+        },
+    );
+    let options = VmapOptions::new();
+    let forward = |x: &Array, y: &Array, dx: &Array| jvp(&f, (x, y), (dx, y));
+    match p.str("body") {
+        "sequential" => {
+            let f = sequential_vmap(|x: &Array, y: &Array| lax::sin(x) * y);
+            Ok(vec![vmap(vmap(f))(x, y)?])
+        }
+        "value" => Ok(vec![f(x, y)?]),
+        "both" => Ok(vec![vmap(f)(x, y)?]),
+        "one" => {
+            let column = lax::index_in_dim_with(y, 0, 1, lax::IndexInDimOptions::new().keepdims(false));
+            Ok(vec![vmap_with(f, options.in_axes((1, None)).out_axes(1))(x, &column)?])
+        }
+        "jvp" => vmap(forward)(x, y, y).map(leaves),
+        _ => vmap_with(forward, options.in_axes((0, 0, None)))(x, y, &y.index(0)).map(leaves),
+    }
+}
+
+fn composed(a: &[Array], _: &Params) -> Result<Vec<Array>> {
+    let options = lax::CompositeOptions::new().version(2);
+    Ok(vec![lax::composite_with(|x: &Array, y: &Array| lax::sin(x) * y, "my.product", options)(
+        &a[0], &a[1],
+    )?])
+}
+
+fn of_platform(a: &[Array], p: &Params) -> Result<Vec<Array>> {
+    let body = p.str("body");
+    type Branch<'a> = (&'static str, &'a dyn Fn((Array, Array)) -> Array);
+    let f = |x: &Array, y: &Array| {
+        let all: [Branch<'_>; 3] =
+            [("tpu", &|(x, y)| x + y), ("cpu", &|(x, y)| lax::sin(&x) * y), ("default", &|(x, y)| x - y)];
+        let without = match body {
+            "none" => "cpu",
+            "other" => "default",
+            _ => "",
+        };
+        let given: Vec<Branch<'_>> = all.into_iter().filter(|(name, _)| *name != without).collect();
+        lax::platform_dependent((x.clone(), y.clone()), &given)
+    };
+    let (x, y) = (&a[0], &a[1]);
+    match body {
+        "grad" => {
+            let sum = |x: &Array, y: &Array| -> Result<Array> { Ok(jnp::sum(f(x, y)?, ..)) };
+            grad_with(sum, both())(x, y).map(leaves)
+        }
+        "vmap" => Ok(vec![vmap_with(f, VmapOptions::new().in_axes((0, None)))(x, &y.index(0))?]),
+        _ => Ok(vec![f(x, y)?]),
+    }
+}
+
 macro_rules! rows {
     ($($name:literal: $body:expr),* $(,)?) => {
         &[$(Row { name: $name, call: |a, p| $body(a, p).unwrap() }),*]
@@ -169,4 +286,14 @@ pub const TRANSFORMATIONS: &[&[Row]] = &[rows! {
     },
     "jax.linear_transpose": transposed,
     "jax.vmap": mapped,
+    "jax.custom_gradient": own_gradient,
+    "jax.closure_convert": converted,
+    "jax.fwd_and_bwd": passes,
+    "jax.custom_vmap": own_vmap,
+    "lax.composite": composed,
+    "lax.platform_dependent": of_platform,
+    "lax.dce_sink": |a: &[Array], _| -> Result<Vec<Array>> {
+        lax::dce_sink(&(lax::sin(&a[0]), a[0].clone()));
+        Ok(vec![lax::cos(&a[0])])
+    },
 }];

@@ -20,6 +20,15 @@ def np_dtype(name):
     return np.dtype(BF16) if name == "bfloat16" else np.dtype(name)
 
 
+def kind(dtype):
+    """NumPy's letter for a class of dtypes, of those of `ml_dtypes` too."""
+    d = np_dtype(dtype)
+    if d.kind != "V":
+        return d.kind
+    classes = (("u", jnp.unsignedinteger), ("i", jnp.signedinteger), ("f", jnp.floating))
+    return next(letter for letter, of in classes if jnp.issubdtype(d, of))
+
+
 def array_of(x, dtype, weak=False):
     """JSON of `x` in `dtype`."""
     x = np.asarray(x)
@@ -76,7 +85,8 @@ class Family:
         """One case. An argument is (dtype, shape) for random values, a pair of dtype and values, or `weak(x)`.
 
         `grad`: with its derivative, by all floats or by the arguments of a list of positions.
-        `error`: JAX rejects it; None asks JAX whether it does."""
+        `error`: JAX rejects it; None asks JAX whether it does.
+        `known=True`: JAX needs to know the values, so that it runs eagerly alone."""
         n = self.count[fn] = self.count.get(fn, 0) + 1
         id = f"{fn}/{n}"
         rng = np.random.RandomState(zlib.crc32(id.encode()))
@@ -111,6 +121,11 @@ def make(a, rng):
 def values(dtype, shape, rng):
     """Random values that most functions accept and that do not overflow when a few are multiplied."""
     d = np_dtype(dtype)
+    if d.name == "float8_e8m0fnu":
+        return 2.0 ** rng.randint(-3, 4, shape)
+    if d.kind == "V" and kind(d) in "iu":
+        info = jnp.iinfo(d)
+        return rng.randint(int(info.min), int(info.max) + 1, shape)
     if d.kind == "b":
         return rng.rand(*shape) < 0.5
     if d.kind == "u":
@@ -127,6 +142,9 @@ def edges(dtype):
     d = np_dtype(dtype)
     if d.kind == "b":
         return [False, True]
+    if d.kind == "V" and kind(d) in "iu":
+        info = jnp.iinfo(d)
+        return list(range(int(info.min), int(info.max) + 1))
     if d.kind in "iu":
         info = np.iinfo(d)
         return sorted({info.min, info.min + 1, info.max, info.max - 1, 0, 1, 2, 7, info.max // 2} | ({-1, -2, -7} if d.kind == "i" else set()))
@@ -195,7 +213,7 @@ def differ(a, b, tol):
         return None
     d = np_dtype(a["dtype"])
     x, y = (np.frombuffer(bytes.fromhex(v["data"]), d) for v in (a, b))
-    if d.kind in "biu":
+    if kind(d) in "biu":
         return "values differ"
     if d.kind == "c":
         x, y = (v.view(np.float32 if d.itemsize == 8 else np.float64) for v in (x, y))

@@ -1,16 +1,31 @@
-//! Functions with derivatives of their own, which are those that they have without.
+//! Functions with derivatives of their own, which are those that they have without. It stands alone, as `operations.rs` does.
 
 use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax;
 use raxla::prelude::*;
 use raxla::signature::Fun;
 
-use crate::program::{Many, Rule, Sub, number};
+/// How the rule of a custom derivative comes by it.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// As it is.
+    Plain,
+    /// From the nested function under `jit`.
+    OfJit,
+    /// From a multiple of the tangent or the cotangent, and then divided.
+    Scaled,
+}
 
-/// The nested function, for a rule to differentiate.
-fn function(sub: &Sub, captured: &[Array], rule: Rule) -> Fun<'static, Many> {
-    let (sub, captured) = (sub.clone(), captured.to_vec());
-    let f = move |xs: &Vec<Array>| sub.call(&captured, xs.iter().cloned());
+type Many = fn(&'static Vec<Array>) -> Vec<Array>;
+
+/// A function of what it captures and of its arguments.
+pub trait Body: Fn(Vec<Array>) -> Result<Vec<Array>> + Clone + Send + Sync + 'static {}
+impl<F: Fn(Vec<Array>) -> Result<Vec<Array>> + Clone + Send + Sync + 'static> Body for F {}
+
+/// The function, for a rule to differentiate.
+fn function(body: impl Body, captured: &[Array], rule: Rule) -> Fun<'static, Many> {
+    let captured = captured.to_vec();
+    let f = move |xs: &Vec<Array>| body([&captured[..], xs].concat());
     let f: Fun<'static, Many> = Fun::new(f);
     match rule {
         Rule::OfJit => Fun::new(jit(&f)),
@@ -20,27 +35,25 @@ fn function(sub: &Sub, captured: &[Array], rule: Rule) -> Fun<'static, Many> {
 
 fn scaled(xs: Vec<Array>, rule: Rule, by: f64) -> Vec<Array> {
     match rule {
-        Rule::Scaled => xs.iter().map(|x| lax::mul(x, &number(by))).collect(),
+        Rule::Scaled => xs.iter().map(|x| lax::mul(x, &Array::from(by))).collect(),
         _ => xs,
     }
 }
 
-/// Applied to arguments, the first of them captured, as all of these functions.
-pub fn by_jvp(sub: &Sub, rule: Rule, args: &[Array]) -> Result<Vec<Array>> {
-    let (captured, args) = args.split_at(sub.captured);
-    let f = function(sub, captured, rule);
+pub fn by_jvp(body: impl Body, captured: Vec<Array>, args: Vec<Array>, rule: Rule) -> Result<Vec<Array>> {
+    let f = function(body.clone(), &captured, rule);
     let push = move |xs: Vec<Array>, dxs: Vec<Array>| -> Result<(Vec<Array>, Vec<Array>)> {
         let (ys, dys) = jvp(&f, (xs,), (scaled(dxs, rule, 4.0),))?;
         Ok((ys, scaled(dys, rule, 0.25)))
     };
-    let (sub, captured) = (sub.clone(), captured.to_vec());
-    match args {
+    let f = move |xs: &[&Array]| body(captured.iter().chain(xs.iter().copied()).cloned().collect());
+    match &args[..] {
         [x] => {
-            let f = move |x: &Array| sub.call(&captured, [x.clone()]);
+            let f = move |x: &Array| f(&[x]);
             custom_jvp(f, move |(x,): (Array,), (dx,): (Array,)| push(vec![x], vec![dx]))(x)
         }
         [x, y] => {
-            let f = move |x: &Array, y: &Array| sub.call(&captured, [x.clone(), y.clone()]);
+            let f = move |x: &Array, y: &Array| f(&[x, y]);
             let rule = move |(x, y): (Array, Array), (dx, dy): (Array, Array)| push(vec![x, y], vec![dx, dy]);
             custom_jvp(f, rule)(x, y)
         }
@@ -48,20 +61,19 @@ pub fn by_jvp(sub: &Sub, rule: Rule, args: &[Array]) -> Result<Vec<Array>> {
     }
 }
 
-pub fn by_vjp(sub: &Sub, rule: Rule, args: &[Array]) -> Result<Vec<Array>> {
-    let (captured, args) = args.split_at(sub.captured);
+pub fn by_vjp(body: impl Body, captured: Vec<Array>, args: Vec<Array>, rule: Rule) -> Result<Vec<Array>> {
     // What is captured is a residual too: nothing else may leave the forward pass.
-    let kept = captured.to_vec();
-    let of = sub.clone();
+    let kept = captured.clone();
+    let of = body.clone();
     let pull = move |(kept, xs): (Vec<Array>, Vec<Array>), cts: Vec<Array>| -> Result<Vec<Array>> {
-        let (_, pull) = vjp(function(&of, &kept, rule), (xs,))?;
+        let (_, pull) = vjp(function(of.clone(), &kept, rule), (xs,))?;
         Ok(scaled(pull(&scaled(cts, rule, 4.0))?.0, rule, 0.25))
     };
-    let (sub, captured) = (sub.clone(), captured.to_vec());
-    let again = function(&sub, &captured, rule);
-    match args {
+    let again = function(body.clone(), &captured, rule);
+    let f = move |xs: &[&Array]| body(captured.iter().chain(xs.iter().copied()).cloned().collect());
+    match &args[..] {
         [x] => {
-            let f = move |x: &Array| sub.call(&captured, [x.clone()]);
+            let f = move |x: &Array| f(&[x]);
             type Forward = (Vec<Array>, (Vec<Array>, Vec<Array>));
             let fwd = move |x: &Array| -> Result<Forward> {
                 let xs = vec![x.clone()];
@@ -73,7 +85,7 @@ pub fn by_vjp(sub: &Sub, rule: Rule, args: &[Array]) -> Result<Vec<Array>> {
             custom_vjp(f, fwd, bwd)(x)
         }
         [x, y] => {
-            let f = move |x: &Array, y: &Array| sub.call(&captured, [x.clone(), y.clone()]);
+            let f = move |x: &Array, y: &Array| f(&[x, y]);
             type Forward = (Vec<Array>, (Vec<Array>, Vec<Array>));
             let fwd = move |x: &Array, y: &Array| -> Result<Forward> {
                 let xs = vec![x.clone(), y.clone()];

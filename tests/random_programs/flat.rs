@@ -4,6 +4,7 @@ use raxla::lax::Padding;
 
 use crate::generate::{AXES, Builder, MAX_ELEMENTS};
 use crate::program::{Binary, Op, Shape, Unary, Window};
+use crate::table::{ALONG, FLAT, OF_MATRIX, SMOOTH};
 
 impl Builder<'_> {
     pub fn flat(&mut self) {
@@ -11,7 +12,7 @@ impl Builder<'_> {
         let shape = self.shapes[x].clone();
         let rank = shape.len();
         let full = !shape.contains(&0);
-        match self.rng.below(34) {
+        match self.rng.below(42) {
             0..4 => {
                 let kinds = [
                     Unary::Sin,
@@ -180,6 +181,24 @@ impl Builder<'_> {
                 self.push(Op::AtLargest(axis), vec![x, y], vec![out]);
             }
             33 if rank > 0 && full => self.window(x),
+            34..39 => {
+                let from = if self.rng.chance(90) { SMOOTH } else { FLAT };
+                let of = self.rng.pick(from);
+                let mut args = vec![x];
+                while args.len() < of.arity {
+                    args.push(self.of_shape(&shape));
+                }
+                self.push(Op::Elementwise(of), args, vec![shape]);
+            }
+            39 | 40 if rank > 0 && full => {
+                let op = Op::Along(self.rng.pick(ALONG), self.rng.below(rank));
+                self.push(op, vec![x], vec![shape]);
+            }
+            41 if rank == 2 && full => {
+                let n = shape[0];
+                let op = Op::OfMatrix(self.rng.pick(OF_MATRIX));
+                self.push(op, vec![x], vec![vec![n, n]]);
+            }
             // It does not fit: another one.
             _ => self.flat(),
         }

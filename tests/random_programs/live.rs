@@ -30,6 +30,7 @@ pub fn dependent_results(block: &Block) -> Vec<bool> {
 pub fn through(stmt: &Stmt, a: &[bool]) -> Vec<bool> {
     let found = match &stmt.op {
         Op::Number(_) | Op::Unary(Unary::Step) | Op::Grad(_) => vec![false; stmt.outs.len()],
+        Op::Elementwise(of) if of.flat => vec![false],
         Op::Binary(crate::program::Binary::Sub) => vec![(a[0] || a[1]) && stmt.args[0] != stmt.args[1]],
         Op::Select => vec![a[2] && a[3]],
         Op::DynamicSlice { .. } | Op::Take(_) | Op::TakeAlong(_) | Op::Rows => vec![a[0]],

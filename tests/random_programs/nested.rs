@@ -1,7 +1,8 @@
 //! Random statements with nested functions.
 
+use crate::custom::Rule;
 use crate::generate::{AXES, Allow, Builder, Captures, MAX_ELEMENTS};
-use crate::program::{Op, Rule};
+use crate::program::Op;
 
 impl Builder<'_> {
     pub fn nested(&mut self) {

@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use raxla::api::{VmapOptions, vmap_with};
 use raxla::checkpoint;
-use raxla::custom_derivatives::{custom_jvp, custom_vjp};
 use raxla::lax::{self, Padding, ScanOptions};
 use raxla::prelude::*;
 use raxla::signature::Fun;
 
-use crate::{custom, indexing};
+use crate::custom::{self, Rule};
+use crate::operations::{self, definite, number, to_int};
+use crate::table::{Along, Elementwise, OfMatrix};
 
 pub type Shape = Vec<usize>;
 
@@ -76,6 +77,11 @@ impl Sub {
     pub fn new(block: Block, captured: usize) -> Self {
         Sub { block: Arc::new(block), captured, jitted: Arc::default() }
     }
+    /// The function of what it captures and of its arguments.
+    fn body(&self) -> impl custom::Body {
+        let block = self.block.clone();
+        move |args: Vec<Array>| run(&block, &args)
+    }
     pub fn call(&self, captured: &[Array], args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>> {
         let all: Vec<Array> = captured.iter().cloned().chain(args).collect();
         run(&self.block, &all)
@@ -96,6 +102,10 @@ pub enum Op {
     Binary(Binary),
     /// `scale * x + shift` with plain numbers.
     Affine(f64, f64),
+    /// One of a table, as the next two.
+    Elementwise(Elementwise),
+    Along(Along, usize),
+    OfMatrix(OfMatrix),
     /// `a < b ? c : d`
     Select,
     Sum(Vec<usize>),
@@ -177,17 +187,6 @@ pub struct Window {
     pub padding: Padding,
 }
 
-/// How the rule of a custom derivative comes by it.
-#[derive(Clone, Copy, Debug)]
-pub enum Rule {
-    /// As it is.
-    Plain,
-    /// From the nested function under `jit`.
-    OfJit,
-    /// From a multiple of the tangent or the cotangent, and then divided.
-    Scaled,
-}
-
 impl Op {
     pub fn subs(&self) -> Vec<&Sub> {
         match self {
@@ -234,14 +233,6 @@ pub fn run(block: &Block, args: &[Array]) -> Result<Vec<Array>> {
     Ok(block.outs.iter().map(|i| env[*i].clone()).collect())
 }
 
-pub fn number(x: f64) -> Array {
-    Array::from(x)
-}
-
-pub fn to_int(x: &Array) -> Array {
-    lax::convert_element_type(&lax::mul(x, &number(2.5)), DType::I32)
-}
-
 fn unary(kind: Unary, x: &Array) -> Result<Array> {
     Ok(match kind {
         Unary::Sin => lax::sin(x),
@@ -253,16 +244,9 @@ fn unary(kind: Unary, x: &Array) -> Result<Array> {
         Unary::Exp => lax::exp(&lax::cos(x)),
         Unary::Root => lax::sqrt(&lax::add(&lax::square(x), &number(1.0))),
         Unary::Log => lax::log(&lax::add(&lax::mul(x, x), &number(1.5))),
-        Unary::Step => lax::convert_element_type(&to_int(x), DType::F64),
-        Unary::CustomJvp => custom_jvp(
-            |x: &Array| lax::sin(x),
-            |(x,): (Array,), (dx,): (Array,)| (lax::sin(&x), lax::mul(&lax::cos(&x), &dx)),
-        )(x)?,
-        Unary::CustomVjp => custom_vjp(
-            |x: &Array| lax::mul(&lax::sin(x), x),
-            |x: &Array| (lax::mul(&lax::sin(x), x), x.clone()),
-            |x: Array, ct: Array| (lax::mul(&lax::add(&lax::sin(&x), &lax::mul(&lax::cos(&x), &x)), &ct),),
-        )(x)?,
+        Unary::Step => operations::step(x),
+        Unary::CustomJvp => operations::sine_by_jvp(x)?,
+        Unary::CustomVjp => operations::sine_by_vjp(x)?,
     })
 }
 
@@ -280,6 +264,9 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Affine(scale, shift) => {
             vec![lax::add(&lax::mul(&a[0], &number(*scale)), &number(*shift))]
         }
+        Op::Elementwise(of) => vec![(of.f)(a)],
+        Op::Along(of, axis) => vec![(of.f)(&a[0], *axis)],
+        Op::OfMatrix(of) => vec![(of.f)(&definite(&a[0]))],
         Op::Select => vec![lax::select(&lax::lt(&a[0], &a[1]), &a[2], &a[3])],
         Op::Sum(axes) => vec![lax::reduce_sum(&a[0], axes)],
         Op::Prod(axes) => vec![lax::reduce_prod(&a[0], axes)],
@@ -288,18 +275,19 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
             vec![lax::cumsum_with(&a[0], *axis, lax::CumulativeOptions::new().reverse(*reverse))]
         }
         Op::Sort(axis) => vec![lax::sort(&a[0], *axis)],
-        Op::Take(axis) => vec![indexing::take(&a[0], &a[1], *axis)],
-        Op::TakeAlong(axis) => vec![indexing::take_along(&a[0], &a[1], *axis)],
-        Op::Rows => vec![indexing::rows(&a[0], &a[1])],
+        Op::Take(axis) => vec![operations::take(&a[0], &a[1], *axis)],
+        Op::TakeAlong(axis) => vec![operations::take_along(&a[0], &a[1], *axis)],
+        Op::Rows => vec![operations::rows(&a[0], &a[1])],
         Op::SetRow => vec![a[0].at(to_int(&a[2])).set(&a[1])],
         Op::AddRows => vec![a[0].at(to_int(&a[2])).add(&a[1])],
-        Op::AtLargest(axis) => vec![indexing::at_largest(&a[0], &a[1], *axis)],
-        Op::Window(window) => vec![indexing::window(&a[0], window)],
-        Op::Conv(padding) => vec![indexing::conv(&a[0], &a[1], padding)],
+        Op::AtLargest(axis) => vec![operations::at_largest(&a[0], &a[1], *axis)],
+        Op::Window(of) => {
+            vec![operations::window(&a[0], of.largest, &of.size, &of.strides, of.padding.clone())]
+        }
+        Op::Conv(padding) => vec![operations::conv(&a[0], &a[1], padding.clone())],
         Op::Psum(name) => vec![lax::psum(&a[0], name)],
         Op::DynamicUpdateSlice(axis) => {
-            let at = to_int(&lax::reduce_sum(&a[2], (0..a[2].ndim()).collect::<Vec<_>>()));
-            vec![lax::dynamic_update_slice_in_dim(&a[0], &a[1], at, *axis as i64)]
+            vec![lax::dynamic_update_slice_in_dim(&a[0], &a[1], operations::place(&a[2]), *axis)]
         }
         Op::Checkpoint(sub) => {
             let (captured, args) = a.split_at(sub.captured);
@@ -320,8 +308,7 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
         Op::Pad(config) => vec![lax::pad(&a[0], a[1].clone(), config)],
         Op::Concatenate(axis) => vec![lax::concatenate(a, *axis)],
         Op::DynamicSlice { axis, size } => {
-            let at = to_int(&lax::reduce_sum(&a[1], (0..a[1].ndim()).collect::<Vec<_>>()));
-            vec![lax::dynamic_slice_in_dim(&a[0], at, *size, *axis as i64)]
+            vec![lax::dynamic_slice_in_dim(&a[0], operations::place(&a[1]), *size, *axis)]
         }
         Op::Jit(sub) => {
             let (captured, args) = a.split_at(sub.captured);
@@ -416,8 +403,12 @@ fn apply(op: &Op, a: &[Array]) -> Result<Vec<Array>> {
             y.extend(dy);
             y
         }
-        Op::CustomJvp(sub, rule) => custom::by_jvp(sub, *rule, a)?,
-        Op::CustomVjp(sub, rule) => custom::by_vjp(sub, *rule, a)?,
+        Op::CustomJvp(sub, rule) => {
+            custom::by_jvp(sub.body(), a[..sub.captured].to_vec(), a[sub.captured..].to_vec(), *rule)?
+        }
+        Op::CustomVjp(sub, rule) => {
+            custom::by_vjp(sub.body(), a[..sub.captured].to_vec(), a[sub.captured..].to_vec(), *rule)?
+        }
     })
 }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use raxla::api::{JitOptions, jit_with};
+use raxla::pjrt::{CompileOptions, Program, discovery};
 use raxla::prelude::*;
-use raxla::{config, debug, numpy as jnp};
+use raxla::{config, debug, lax, numpy as jnp};
 
 use crate::process;
 
@@ -97,5 +98,43 @@ fn a_directory_that_cannot_be_written_is_no_error() {
     let file = TemporaryDir::new("no-directory");
     fs::write(&file.0, "a file").unwrap();
     run(&file.0);
+    fs::remove_file(&file.0).unwrap();
+}
+
+const PROGRAM: &str = "RAXLA_TEST_PROGRAM";
+
+/// Run by the test below: writes a program that calls a kernel, or loads and runs it without having lowered any.
+#[test]
+fn kernel_worker() -> Result<()> {
+    let Ok(path) = std::env::var(PROGRAM) else { return Ok(()) };
+    let client = discovery::client("cpu")?;
+    if !Path::new(&path).exists() {
+        let lowered =
+            jit(|x: &Array| lax::linalg::lu(x).0).lower()(&Array::from([[1.0f32, 2.0], [4.0, 4.0]]))?;
+        let executable = client.compile(&Program::mlir_text(lowered.as_text()), &CompileOptions::new())?;
+        fs::write(&path, executable.serialize()?).unwrap();
+        return Ok(());
+    }
+    let executable = client.deserialize_and_load(&fs::read(&path).unwrap(), None)?;
+    let bytes: Vec<u8> = [1.0f32, 2.0, 4.0, 4.0].iter().flat_map(|x| x.to_ne_bytes()).collect();
+    let x = client.buffer_from_host(&bytes, DType::F32, &[2, 2], &client.default_device()?)?;
+    let outs = executable.execute(&[&x], &[])?;
+    let mut bytes = [0; 16];
+    outs[0].to_host_sync(&mut bytes)?;
+    let found: Vec<f32> = bytes.chunks(4).map(|b| f32::from_ne_bytes(b.try_into().unwrap())).collect();
+    assert_eq!(found, [4.0, 4.0, 0.25, 1.0]);
+    Ok(())
+}
+
+#[test]
+fn a_program_with_kernels_runs_in_a_process_that_has_lowered_none() {
+    let file = TemporaryDir::new("kernel-program");
+    for _ in 0..2 {
+        let mut worker = process::tests(["--exact", "compilation_cache::kernel_worker"]);
+        let output = worker.env(PROGRAM, &file.0).output().unwrap();
+        let [out, error] =
+            [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        assert!(output.status.success() && out.contains("1 passed"), "{out}{error}");
+    }
     fs::remove_file(&file.0).unwrap();
 }

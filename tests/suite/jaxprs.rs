@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use raxla::custom_derivatives::{custom_jvp as with_jvp, custom_vjp as with_vjp};
 use raxla::prelude::*;
-use raxla::{lax, nn, numpy as jnp};
+use raxla::{ensure_compile_time_eval, lax, nn, numpy as jnp};
 
 fn x3() -> Array {
     Array::from([0.0f32; 3])
@@ -253,6 +253,25 @@ fn more(all: &mut Vec<(&'static str, String)>) {
         let condition = || jnp::greater(x, 0);
         let outer = condition();
         jnp::where_(outer, jnp::where_(condition(), x, 1.0), 2.0)
+    });
+    case!("dce_sink", (x3()), |x: &Array| {
+        lax::dce_sink(&lax::sin(x));
+        x.clone()
+    });
+    case!("platform_dependent", (x3()), |x: &Array| {
+        let branches: [(_, &dyn Fn(Array) -> Array); 2] =
+            [("default", &|x| lax::cos(&x)), ("cpu", &|x| lax::sin(&x))];
+        lax::platform_dependent(x.clone(), &branches)
+    });
+    case!("composite", (x3()), |x: &Array| {
+        let sizes: Vec<lax::CompositeAttribute> = vec![1.into(), 2.into()];
+        let options = lax::CompositeOptions::new().version(1).attribute("axis", -1).attribute("exact", true);
+        let options = options.attribute("by", 0.5).attribute("of", "it").attribute("sizes", sizes);
+        lax::composite_with(|x: &Array| lax::div(&lax::sin(x), &lax::cos(x)), "my.tangent", options)(x)
+    });
+    case!("compile_time_eval", (s()), |x: &Array| -> Result<Array> {
+        let n = ensure_compile_time_eval(|| lax::add(&lax::sin(&strong(0.0)), &strong(2.0)));
+        Ok(lax::mul(x, &strong(n.item::<f32>()?)))
     });
     case!("vmap_of_clip", (x23()), |x: &Array| vmap(|x: &Array| jnp::clip(x, 0, 1))(x));
     case!("unused_results_within", (x23()), |x: &Array| {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::quickly;
 use raxla::lax::Padding;
 use raxla::nn::{self, *};
 use raxla::numpy as jnp;
@@ -379,6 +380,10 @@ fn layers_ask_for_what_those_of_flax_ask_for() {
 
 /// One value and gradient compiled, and once more computed twice, under `vmap` of an ensemble whose first member is another.
 fn compare(part: usize) {
+    quickly(|| compare_part(part));
+}
+
+fn compare_part(part: usize) {
     let layers = layers();
     let mut wrong = Vec::new();
     for case in cases().iter().skip(part).step_by(PARTS) {

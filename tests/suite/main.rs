@@ -6,6 +6,7 @@
 //! [`process`].
 
 mod build_script;
+mod checkify;
 mod compilation_cache;
 mod compile_fail;
 mod control_flow;
@@ -16,21 +17,28 @@ mod custom_derivatives;
 #[cfg(feature = "data")]
 mod data;
 mod debug;
+mod debug_nans;
 mod derive;
+mod dtypes;
 mod edges;
 mod end_of_process;
 mod examples;
 mod explain_cache_misses;
+mod float0;
+mod forbidding;
 mod higher_order;
 #[cfg(feature = "io")]
 mod io;
 mod jaxprs;
+mod jet;
 mod jit_cache;
+mod key_reuse;
 mod layer_properties;
 mod layers;
 mod metrics;
 mod mistakes;
 mod models;
+mod named_scopes;
 mod numpy_operators;
 mod optim;
 mod pjrt_buffers;
@@ -42,6 +50,7 @@ mod pretrained;
 mod process;
 mod promotion;
 mod random;
+mod refs;
 mod settings;
 mod signatures;
 mod symbolic_zeros;
@@ -49,3 +58,9 @@ mod symbolic_zeros;
 mod train;
 mod transformations;
 mod tree;
+
+/// Compiles what `body` runs with least optimisation: for tests of many small programs, whose time is that of the compiler.
+fn quickly<R>(body: impl FnOnce() -> R) -> R {
+    use raxla::config::{with_disable_fusion_emitters, with_disable_most_optimizations};
+    with_disable_most_optimizations(true, || with_disable_fusion_emitters(true, body))
+}

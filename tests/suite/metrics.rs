@@ -1,5 +1,6 @@
 //! `metrics`: what Flax and NumPy give (`tests/oracle/metrics.py`), in every place, and what goes wrong.
 
+use crate::quickly;
 use raxla::metrics::*;
 use raxla::prelude::*;
 use raxla::{lax, numpy as jnp};
@@ -87,45 +88,47 @@ fn gives<M: Metric + Sync>(
 
 #[test]
 fn values_are_those_of_flax_and_numpy() {
-    let path = format!("{}/tests/fixtures/metrics.json", env!("CARGO_MANIFEST_DIR"));
-    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(cases.len(), 12);
-    for case in &cases {
-        let confusion =
-            |m: &ConfusionMatrix| vec![m.compute(), m.precision(), m.recall(), m.f1(), m.accuracy()];
-        match case["case"].as_str().unwrap() {
-            name if name.starts_with("average") => {
-                gives(case, Average::empty(), |m, b| m.update(&b[0]), |m| vec![m.compute()]);
+    quickly(|| {
+        let path = format!("{}/tests/fixtures/metrics.json", env!("CARGO_MANIFEST_DIR"));
+        let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(cases.len(), 12);
+        for case in &cases {
+            let confusion =
+                |m: &ConfusionMatrix| vec![m.compute(), m.precision(), m.recall(), m.f1(), m.accuracy()];
+            match case["case"].as_str().unwrap() {
+                name if name.starts_with("average") => {
+                    gives(case, Average::empty(), |m, b| m.update(&b[0]), |m| vec![m.compute()]);
+                }
+                name if name.starts_with("welford") => gives(
+                    case,
+                    Welford::empty(),
+                    |m, b| m.update(&b[0]),
+                    |m| {
+                        let Statistics { mean, standard_error_of_mean, standard_deviation, .. } = m.compute();
+                        vec![mean, standard_error_of_mean, standard_deviation]
+                    },
+                ),
+                "accuracy by a threshold" => {
+                    let by = |m: &Accuracy, b: &[Array]| {
+                        m.update_with(&b[0], &b[1], ClassificationOptions::new().threshold(0.5))
+                    };
+                    gives(case, Accuracy::empty(), by, |m| vec![m.compute()]);
+                }
+                name if name.starts_with("accuracy") => {
+                    gives(case, Accuracy::empty(), |m, b| m.update(&b[0], &b[1]), |m| vec![m.compute()]);
+                }
+                "max" => gives(case, Max::empty(), |m, b| m.update(&b[0]), |m| vec![m.compute()]),
+                "min" => gives(case, Min::empty(), |m, b| m.update(&b[0]), |m| vec![m.compute()]),
+                "confusion matrix" => {
+                    gives(case, ConfusionMatrix::new(4), |m, b| m.update(&b[0], &b[1]), confusion);
+                }
+                "confusion matrix of padded labels" => {
+                    gives(case, ConfusionMatrix::new(3), |m, b| m.update(&b[0], &b[1]), confusion);
+                }
+                other => panic!("no metric for the case {other}"),
             }
-            name if name.starts_with("welford") => gives(
-                case,
-                Welford::empty(),
-                |m, b| m.update(&b[0]),
-                |m| {
-                    let Statistics { mean, standard_error_of_mean, standard_deviation, .. } = m.compute();
-                    vec![mean, standard_error_of_mean, standard_deviation]
-                },
-            ),
-            "accuracy by a threshold" => {
-                let by = |m: &Accuracy, b: &[Array]| {
-                    m.update_with(&b[0], &b[1], ClassificationOptions::new().threshold(0.5))
-                };
-                gives(case, Accuracy::empty(), by, |m| vec![m.compute()]);
-            }
-            name if name.starts_with("accuracy") => {
-                gives(case, Accuracy::empty(), |m, b| m.update(&b[0], &b[1]), |m| vec![m.compute()]);
-            }
-            "max" => gives(case, Max::empty(), |m, b| m.update(&b[0]), |m| vec![m.compute()]),
-            "min" => gives(case, Min::empty(), |m, b| m.update(&b[0]), |m| vec![m.compute()]),
-            "confusion matrix" => {
-                gives(case, ConfusionMatrix::new(4), |m, b| m.update(&b[0], &b[1]), confusion);
-            }
-            "confusion matrix of padded labels" => {
-                gives(case, ConfusionMatrix::new(3), |m, b| m.update(&b[0], &b[1]), confusion);
-            }
-            other => panic!("no metric for the case {other}"),
         }
-    }
+    });
 }
 
 #[test]

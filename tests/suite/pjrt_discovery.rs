@@ -72,9 +72,7 @@ fn child() {
             );
         }
         Ok("fast") => {
-            let x = raxla::config::with_disable_most_optimizations(true, || {
-                raxla::lax::sin(&raxla::Array::from(0.0))
-            });
+            let x = crate::quickly(|| raxla::lax::sin(&raxla::Array::from(0.0)));
             println!("sin is {x}");
         }
         Ok(platform) if !platform.is_empty() => match discovery::find_plugin(platform) {

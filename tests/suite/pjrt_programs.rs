@@ -3,7 +3,8 @@
 use raxla::pjrt::{
     Buffer, Client, CompileOptions, CpuOptions, Executable, Plugin, Program, Topology, discovery,
 };
-use raxla::{DType, ErrorKind};
+use raxla::prelude::*;
+use raxla::{numpy as jnp, random};
 use std::sync::Barrier;
 
 /// What a platform may lack: `None` where it says so.
@@ -238,4 +239,20 @@ fn a_program_is_partitioned_over_two_devices() {
     assert_eq!(outputs.iter().map(|o| read(&o[0])).collect::<Vec<_>>(), [[60.0], [60.0]]);
     let outputs = executable.execute_sharded(&[vec![&a], vec![&b]], &[]).unwrap();
     assert_eq!(read(&outputs[1][0]), [60.0]);
+}
+
+/// An engine that keeps a prepared copy of an operand, known by its address, must see that a donated buffer was overwritten.
+#[test]
+fn a_product_sees_what_was_written_over_its_operand() {
+    for (m, k, n) in [(297usize, 256usize, 256usize), (512, 512, 512), (64, 64, 64)] {
+        let x = random::normal(&random::key(0), [m, k]);
+        let mut w = random::normal(&random::key(1), [k, n]);
+        let product = jit(|x: &Array, w: &Array| jnp::matmul(x, w));
+        let double = jit(|w: Array| w * 2.0);
+        let before = product(&x, &w).unwrap();
+        w = double(w).unwrap();
+        let after = product(&x, &w).unwrap();
+        let same = jnp::array_equal(before * 2.0, after).item::<bool>().unwrap();
+        assert!(same, "[{m},{k}] x [{k},{n}]");
+    }
 }

@@ -5,10 +5,11 @@ use raxla::nn::initializers::{
     VarianceScalingOptions,
 };
 use raxla::random::{
-    self, BernoulliOptions, CategoricalOptions, ChoiceOptions, GumbelOptions, Key, OrthogonalOptions,
-    PermutationOptions, SamplingMode, SplitOptions, UniformOptions,
+    self, BallOptions, BernoulliOptions, CategoricalOptions, ChoiceOptions, CovarianceMethod, GumbelOptions,
+    Key, KeyOptions, MultivariateNormalOptions, OrthogonalOptions, PermutationOptions, PrngImpl,
+    SamplingMode, SplitOptions, UniformOptions, WrapKeyDataOptions,
 };
-use raxla::{Array, DType, Dims, ShapeDtype, config, lax};
+use raxla::{Array, DType, Dims, Scalar, ShapeDtype, config, lax, numpy};
 use serde_json::Value;
 
 fn dtype(name: &str) -> DType {
@@ -24,9 +25,46 @@ fn bytes(v: &Value) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
 }
 
+/// A number, or nested lists of numbers as an array of the case's dtype (`f32` if that is of integers).
+fn numbers(v: &Value, name: &str) -> Array {
+    fn flatten(v: &Value, shape: &mut Vec<usize>, depth: usize, out: &mut Vec<f64>) {
+        match v.as_array() {
+            Some(list) => {
+                if shape.len() == depth {
+                    shape.push(list.len());
+                }
+                list.iter().for_each(|v| flatten(v, shape, depth + 1, out));
+            }
+            None => out.push(v.as_f64().unwrap_or_else(|| v.as_str().unwrap().parse().unwrap())),
+        }
+    }
+    if let Some(x) = v.as_f64() {
+        return Array::from(x);
+    }
+    let (mut shape, mut out) = (Vec::new(), Vec::new());
+    flatten(v, &mut shape, 0, &mut out);
+    let dtype = dtype(if name.contains("int") { "float32" } else { name });
+    config::with_x64(true, || lax::convert_element_type(&Array::from_slice(&out, shape), dtype))
+}
+
+/// The sampler in whose name a case's ends.
+fn sampler(name: &str) -> fn(&Key, Array, Vec<usize>) -> Array {
+    match name {
+        "grad_gamma" | "vmap_gamma" => random::gamma,
+        "grad_loggamma" | "vmap_loggamma" => random::loggamma,
+        _ => random::poisson,
+    }
+}
+
 /// What the case's function gives here.
 fn run(c: &Value) -> Array {
-    let key = random::key(c["seed"].as_i64().unwrap());
+    let seed = c["seed"].as_i64().unwrap();
+    let key = match c["impl"].as_str() {
+        Some("rbg") => random::key_with(seed, KeyOptions::new().impl_(PrngImpl::Rbg)),
+        Some(_) => random::key_with(seed, KeyOptions::new().impl_(PrngImpl::UnsafeRbg)),
+        None => random::key(seed),
+    };
+    let several = || random::split_with(&key, SplitOptions::new().num(3));
     let shape = || sizes(&c["shape"]);
     let of = || match c["dtype"].as_str() {
         Some(name) => ShapeDtype::from((shape(), dtype(name))),
@@ -41,6 +79,7 @@ fn run(c: &Value) -> Array {
     let integer = |name: &str| Array::from(c[name].as_i64().unwrap());
     let flag = |name: &str| c[name].as_bool().unwrap();
     let axis = || c["axis"].as_i64().unwrap();
+    let param = |name: &str| numbers(&c[name], c["dtype"].as_str().unwrap_or("float32"));
     let choices = || ChoiceOptions::new().replace(flag("replace"));
     let matrix = || lax::reshape(&Array::from((0..12).map(|i| i as f32).collect::<Vec<_>>()), [3, 4]);
     match c["fn"].as_str().unwrap() {
@@ -101,9 +140,64 @@ fn run(c: &Value) -> Array {
             };
             random::orthogonal_with(&key, c["n"].as_u64().unwrap() as usize, options)
         }
-        "vmap_normal" => {
-            let keys = random::split_with(&key, SplitOptions::new().num(3));
-            raxla::vmap(|key: &Key| random::normal(key, [2]))(&keys).unwrap()
+        "gamma" => random::gamma(&key, param("p"), of()),
+        "loggamma" => random::loggamma(&key, param("p"), of()),
+        "chisquare" => random::chisquare(&key, param("p"), of()),
+        "t" => random::t(&key, param("p"), of()),
+        "beta" => random::beta(&key, param("p"), param("q"), of()),
+        "f" => random::f(&key, param("p"), param("q"), of()),
+        "dirichlet" => random::dirichlet(&key, param("p"), of()),
+        "generalized_normal" => random::generalized_normal(&key, param("p"), of()),
+        "ball" => {
+            let d = c["n"].as_u64().unwrap() as usize;
+            match c["p"].is_null() {
+                true => random::ball(&key, d, of()),
+                false => random::ball_with(&key, d, of(), BallOptions::new().p(param("p"))),
+            }
+        }
+        "triangular" => random::triangular(&key, param("p"), param("q"), param("r"), of()),
+        "double_sided_maxwell" => random::double_sided_maxwell(&key, param("p"), param("q"), of()),
+        "binomial" => random::binomial(&key, param("p"), param("q"), of()),
+        "multinomial" => random::multinomial(&key, param("p"), param("q"), of()),
+        "poisson" => random::poisson(&key, param("p"), of()),
+        "geometric" => random::geometric(&key, param("p"), of()),
+        name @ ("grad_gamma" | "grad_loggamma") => {
+            let draw = sampler(name);
+            let draw = move |a: &Array| numpy::sum(draw(&key, a.clone(), a.shape().to_vec()), ..);
+            raxla::grad(draw)(&param("p")).unwrap()
+        }
+        name @ ("vmap_gamma" | "vmap_loggamma" | "vmap_poisson") => {
+            let draw = sampler(name);
+            let (keys, a) = (random::split_with(&key, SplitOptions::new().num(3)), param("p"));
+            raxla::vmap(move |key: &Key| draw(key, a.clone(), a.shape().to_vec()))(&keys).unwrap()
+        }
+        "vmap_normal" => raxla::vmap(|key: &Key| random::normal(key, [2]))(&several()).unwrap(),
+        "vmap_split" => {
+            let split = |key: &Key| random::split_with(key, SplitOptions::new());
+            random::key_data(&raxla::vmap(split)(&several()).unwrap())
+        }
+        "vmap_fold_in" => {
+            random::key_data(&raxla::vmap(|key: &Key| random::fold_in(key, 5))(&several()).unwrap())
+        }
+        "vmap_fold_in_data" => {
+            let keys = raxla::vmap(move |i: &Array| random::fold_in(&key, i))(&Array::from([0, 1, 2]));
+            random::key_data(&keys.unwrap())
+        }
+        "multivariate_normal" => {
+            let (mean, cov) = (Array::from([1.0f32, -1.0]), Array::from([[2.0f32, 0.5], [0.5, 1.0]]));
+            let by = |method| {
+                let options = MultivariateNormalOptions::new().method(method);
+                let x = random::multivariate_normal_with(&key, &mean, &cov, shape(), options);
+                numpy::abs(x - &mean)
+            };
+            match c["mode"].as_str().unwrap() {
+                "cholesky" => random::multivariate_normal(&key, &mean, &cov, shape()),
+                "eigh" => by(CovarianceMethod::Eigh),
+                _ => {
+                    let covs = Array::from([[[2.0f32, 0.5], [0.5, 1.0]], [[1.0, 0.0], [0.0, 4.0]]]);
+                    random::multivariate_normal(&key, numpy::zeros(([3, 1, 2], DType::F32)), covs, shape())
+                }
+            }
         }
         name => initializer(name, c).draw(&key, of()),
     }
@@ -159,6 +253,7 @@ fn floats(dtype: DType, bytes: &[u8]) -> Vec<f64> {
         DType::F64 => f64::from_le_bytes(x.try_into().unwrap()),
         DType::F16 => half::f16::from_le_bytes(x.try_into().unwrap()).to_f64(),
         DType::BF16 => half::bf16::from_le_bytes(x.try_into().unwrap()).to_f64(),
+        _ if dtype.is_small_float() => Scalar::from_bytes(dtype, x).to_f64(),
         _ => f64::from(f32::from_le_bytes(x.try_into().unwrap())),
     };
     bytes.chunks_exact(dtype.real().size()).map(wide).collect()
@@ -299,4 +394,44 @@ fn what_samplers_refuse_is_said_at_the_users_line() {
         assert_eq!(e.message(), message);
         assert!(e.location().unwrap().file().ends_with(file!()), "{e}");
     }
+}
+
+#[test]
+fn normal_vectors_have_their_covariance_by_each_factor() {
+    let (mean, cov) = (Array::from([1.0f32, -1.0]), Array::from([[2.0f32, 0.5], [0.5, 1.0]]));
+    for method in [CovarianceMethod::Cholesky, CovarianceMethod::Eigh, CovarianceMethod::Svd] {
+        let options = MultivariateNormalOptions::new().method(method);
+        let x = random::multivariate_normal_with(&random::key(7), &mean, &cov, 20_000, options);
+        let found = numpy::cov(numpy::transpose(&x, ..));
+        // Five standard errors, of which the largest is 0.02.
+        assert!(numpy::abs(found - &cov).max(..).item::<f32>().unwrap() < 0.1, "{method:?}");
+        let found = numpy::mean(&x, 0) - &mean;
+        assert!(numpy::abs(found).max(..).item::<f32>().unwrap() < 0.05, "{method:?}");
+    }
+}
+
+#[test]
+fn keys_of_two_kinds_are_not_mixed() {
+    let key = random::key_with(1, KeyOptions::new().impl_(PrngImpl::Rbg));
+    assert_eq!(key.to_string(), "Array((), dtype=key<rbg>) overlaying:\n[0 1 0 1]");
+    let either = lax::cond(true, |key: Key| key, |_: Key| random::key(3), key.clone());
+    assert!(either.is_err());
+    let of = WrapKeyDataOptions::new().impl_(PrngImpl::UnsafeRbg);
+    let message = raxla::try_(|| random::wrap_key_data_with([1u32, 2], of)).unwrap_err();
+    assert_eq!(
+        message.message(),
+        "wrap_key_data: keys of unsafe_rbg are u32 with a last axis of size 4, got u32[2]"
+    );
+    let message = raxla::try_(|| random::poisson(&key, 1.0, ())).unwrap_err();
+    assert_eq!(message.message(), "`poisson` is only implemented for the threefry2x32 RNG, not rbg");
+    let message = raxla::try_(|| random::gamma(&key, 1.0, ())).unwrap_err();
+    assert!(message.message().contains("threefry2x32 alone, got one of rbg"));
+}
+
+#[test]
+fn the_default_kind_of_keys_is_a_setting() {
+    let key = config::with_default_prng_impl(PrngImpl::Rbg, || random::key(0));
+    assert_eq!((random::key_impl(&key), key.shape().len()), (PrngImpl::Rbg, 0));
+    let bits = raxla::jit(|key: &Key| random::bits(key, 4))(&key).unwrap();
+    assert_eq!(bits.to_vec::<u32>().unwrap(), random::bits(&key, 4).to_vec::<u32>().unwrap());
 }

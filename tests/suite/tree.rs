@@ -348,3 +348,34 @@ proptest! {
         prop_assert_eq!(error.kind(), ErrorKind::TreeMismatch, "{}", error);
     }
 }
+
+#[test]
+fn a_prefix_is_broadcast_to_what_stands_below_its_leaves() {
+    let full = (a(0.0), vec![(a(0.0), a(0.0)), (a(0.0), a(0.0))], None::<Array>);
+    let broadcast = tree::broadcast(&(a(1.0), a(2.0), a(3.0)), &full).unwrap();
+    assert_eq!(shown(&broadcast), ["1.0", "2.0", "2.0", "2.0", "2.0"].map(|x| show(&a(x.parse().unwrap()))));
+    let broadcast = tree::broadcast(&a(7.0), &full).unwrap();
+    assert_eq!(shown(&broadcast), vec![show(&a(7.0)); 5]);
+    let error = tree::broadcast(&(a(1.0), vec![a(2.0)], None::<Array>), &full).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TreeMismatch);
+    let error = tree::broadcast(&(a(1.0), a(2.0)), &full).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TreeMismatch);
+}
+
+#[test]
+fn leaves_are_reduced_in_halves_as_in_jax() {
+    // JAX: jax.tree.reduce_associative(operator.sub, [1, 2, 3, 4, 5]) is (1 - 2) - (3 - (4 - 5)).
+    let leaves: Vec<Array> = (1..6).map(|i| a(i as f32)).collect();
+    let difference = tree::reduce_associative(|a, b| a - b, &leaves, 0.0);
+    assert_eq!(difference.item::<f32>().unwrap(), -5.0);
+    let nothing = tree::reduce_associative(|a, b| a + b, &Vec::<Array>::new(), 3.0);
+    assert_eq!(nothing.item::<f32>().unwrap(), 3.0);
+}
+
+#[test]
+fn a_tree_is_flattened_with_paths() {
+    let (leaves, structure) = tree::flatten_with_path(&model());
+    let paths: Vec<String> = leaves.iter().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(paths, self::paths(&model()));
+    assert_eq!(structure, tree::structure(&model()));
+}

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::options::{Argnum, Argnums, Aux, GradOptions, NoAux, Wrt, pair};
-use super::{Grad, Out, ValueAndGrad, check_inputs, linearize_flat, mark};
+use super::{Grad, Out, ValueAndGrad, check_inputs, derivative, linearize_flat, mark};
 use crate::core::array::Array;
 use crate::core::primitive::Ct;
 use crate::core::scalar::Scalar;
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::backward_pass;
-use crate::interpreters::jvp::instantiate;
 use crate::lax::elementwise::tuple;
 use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Function, Traceable};
 use crate::tree::{Token, TreeDef};
@@ -184,7 +183,7 @@ impl FlatFn for Gradient<'_> {
             let mut found = backward_pass(&linear.jaxpr, &cts)?.into_iter();
             let mut cts: Vec<Ct> =
                 nonzero.iter().map(|nz| if *nz { found.next().flatten() } else { None }).collect();
-            let grads = wrt.iter().map(|i| instantiate(cts[*i].take(), &args.leaves[*i]));
+            let grads = wrt.iter().map(|i| derivative(cts[*i].take(), &args.leaves[*i].aval()));
             let wrt_tokens = self.wrt.tokens(&args);
             let mut leaves = SmallVec::new();
             let tree = if self.with_value {

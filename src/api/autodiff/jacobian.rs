@@ -114,6 +114,11 @@ where
 /// let x = Array::from([1.0f32, 2.0]);
 /// let f = |x: &Array| jnp::sum(x * x * x, ..);
 /// assert_eq!(hessian(f)(&x)?.to_vec::<f32>()?, [6.0, 0.0, 0.0, 12.0]);
+///
+/// // Its product with a vector, without the Hessian.
+/// let v = Array::from([1.0f32, 2.0]);
+/// let (_, hvp) = jvp(grad(f), (&x,), (&v,))?;
+/// assert_eq!(hvp.to_vec::<f32>()?, [6.0, 24.0]);
 /// # Ok::<(), raxla::Error>(())
 /// ```
 ///

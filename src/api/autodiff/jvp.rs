@@ -5,14 +5,14 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::options::{Aux, JvpOptions, NoAux};
-use super::{Args, Out, Sig, Value, linearize_flat};
+use super::{Args, Out, Sig, Value, check_cotangents, check_tangents, derivative, linearize_flat};
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::ClosedJaxpr;
 use crate::core::primitive::{Ct, Tangent};
 use crate::error::{Result, bail, catch};
 use crate::interpreters::backward_pass::{apply_linear, backward_pass};
-use crate::interpreters::jvp::{self as forward, instantiate};
+use crate::interpreters::jvp as forward;
 use crate::interpreters::linearize::Linear;
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
 use crate::lax;
@@ -37,20 +37,6 @@ fn same_structure(what: &str, expected: &[Token], got: &[Token]) -> Result<()> {
     }
 }
 
-/// Tangents must have the shape and dtype of what they are tangents of.
-fn check_tangents(what: &str, primals: &[ShapedArray], tangents: &[Array]) -> Result<()> {
-    for (i, (x, dx)) in primals.iter().zip(tangents).enumerate() {
-        if x.shape() != dx.shape() || (x.dtype() != dx.dtype() && x.dtype().is_inexact()) {
-            bail!(
-                Differentiation,
-                "{what} {i} must have the type of what it belongs to: it is {}, for {x}",
-                dx.aval()
-            );
-        }
-    }
-    Ok(())
-}
-
 fn avals(xs: &[Array]) -> Vec<ShapedArray> {
     xs.iter().map(Array::aval).collect()
 }
@@ -58,7 +44,7 @@ fn avals(xs: &[Array]) -> Vec<ShapedArray> {
 /// The value of `f` and its directional derivative: pushes `tangents` forward. Arguments come as tuples, each by value or by
 /// reference: `jvp(f, (&x, &y), (&dx, &dy))?`.
 ///
-/// The tangent of an integer argument is ignored, that of an integer result is zero.
+/// Tangents of integers and booleans, of arguments as of results, are of [`float0`](crate::dtypes::float0): they have no values.
 ///
 /// ```
 /// use raxla::prelude::*;
@@ -136,7 +122,7 @@ fn jvp_flat(f: &dyn FlatFn, args: &FlatArgs, dots: &FlatArgs) -> Result<(FlatOut
         &tangents,
     )?;
     let Some(tree) = tree else { bail!(Internal, "jvp: the function was not called") };
-    let tangents = outs.iter().zip(tangents).map(|(x, dx)| instantiate(dx, x)).collect();
+    let tangents = outs.iter().zip(tangents).map(|(x, dx)| derivative(dx, &x.aval())).collect();
     let tangents = FlatOut { leaves: tangents, tree: tree.clone() };
     Ok((FlatOut { leaves: outs.into_iter().collect(), tree }, tangents))
 }
@@ -181,7 +167,8 @@ impl FlatFn for Push {
             let dots: Vec<Array> = dots.map(|(dx, _)| dx.clone()).collect();
             let mut found = apply_linear(&linear.jaxpr, &dots)?.into_iter();
             let outs = linear.primals_out.iter().zip(&linear.nonzero_out).take(value.len());
-            let leaves = outs.map(|(x, nz)| instantiate(if *nz { found.next() } else { None }, x)).collect();
+            let leaves =
+                outs.map(|(x, nz)| derivative(if *nz { found.next() } else { None }, &x.aval())).collect();
             Ok(FlatOut { leaves, tree: value_tree.clone() })
         };
         catch(run).map_err(|e| e.at(args.caller))
@@ -199,14 +186,14 @@ impl FlatFn for Pull {
         let Linearized { linear, primals, tokens, value_tree, value } = &self.0;
         let run = || {
             same_structure("vjp: the result and its cotangent", value_tree.tokens(), &args.tokens)?;
-            check_tangents("vjp: cotangent", value, &args.leaves)?;
+            check_cotangents("vjp: cotangent", value, &args.leaves)?;
             let outs = linear.nonzero_out.iter().enumerate().filter(|(_, nz)| **nz);
             // Auxiliary output has no cotangent.
             let cts: Vec<Ct> = outs.map(|(i, _)| args.leaves.get(i).cloned()).collect();
             let mut found = backward_pass(&linear.jaxpr, &cts)?.into_iter();
             let ct = |x: &ShapedArray| {
                 let ct = if x.dtype().is_inexact() { found.next().flatten() } else { None };
-                ct.unwrap_or_else(|| lax::zeros_like_aval(x))
+                derivative(ct, x)
             };
             let leaves = primals.iter().map(ct).collect();
             Ok(FlatOut { leaves, tree: tuple_of(tokens) })
@@ -403,7 +390,7 @@ impl FlatFn for Transposed {
         let run = || {
             let expected = self.out_tree.tokens();
             same_structure("linear_transpose: the result and its cotangent", expected, &args.tokens)?;
-            check_tangents("linear_transpose: cotangent", &self.jaxpr.jaxpr.out_avals(), &args.leaves)?;
+            check_cotangents("linear_transpose: cotangent", &self.jaxpr.jaxpr.out_avals(), &args.leaves)?;
             let cts: Vec<Ct> = args.leaves.iter().map(|ct| Some(ct.clone())).collect();
             let found = backward_pass(&self.jaxpr, &cts)?.into_iter().zip(&self.primals);
             let leaves = found.map(|(ct, x)| ct.unwrap_or_else(|| lax::zeros_like_aval(x))).collect();

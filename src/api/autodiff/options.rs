@@ -74,8 +74,8 @@ impl<W, A> GradOptions<W, A> {
         self.holomorphic = holomorphic;
         self
     }
-    /// May the arguments have leaves of integers or booleans? Their gradients are zeros of the leaf's own dtype (JAX:
-    /// of `float0`).
+    /// May the arguments have leaves of integers or booleans? Their gradients are of
+    /// [`float0`](crate::dtypes::float0), and have no values.
     #[must_use]
     pub fn allow_int(mut self, allow_int: bool) -> Self {
         self.allow_int = allow_int;
@@ -187,10 +187,14 @@ pub trait Aux<O: Pytree> {
     type ValueAndGrad<G: Pytree>: Pytree;
     /// The value and a `T`, with the rest.
     type With<T>;
+    /// The same of a tree.
+    type WithTree<T: Pytree>: Pytree;
     /// What is differentiated.
     fn value(out: O) -> Self::Value;
     /// The value and a `T`, with the rest.
     fn with<T>(out: O, other: T) -> Self::With<T>;
+    /// The same of a tree.
+    fn with_tree<T: Pytree>(out: O, other: T) -> Self::WithTree<T>;
 }
 
 impl<O: Pytree> Aux<O> for NoAux {
@@ -199,10 +203,14 @@ impl<O: Pytree> Aux<O> for NoAux {
     type Grad<G: Pytree> = G;
     type ValueAndGrad<G: Pytree> = (O, G);
     type With<T> = (O, T);
+    type WithTree<T: Pytree> = (O, T);
     fn value(out: O) -> O {
         out
     }
     fn with<T>(out: O, other: T) -> (O, T) {
+        (out, other)
+    }
+    fn with_tree<T: Pytree>(out: O, other: T) -> (O, T) {
         (out, other)
     }
 }
@@ -213,10 +221,14 @@ impl<V: Pytree, X: Pytree> Aux<(V, X)> for HasAux {
     type Grad<G: Pytree> = (G, X);
     type ValueAndGrad<G: Pytree> = ((V, X), G);
     type With<T> = (V, T, X);
+    type WithTree<T: Pytree> = (V, T, X);
     fn value(out: (V, X)) -> V {
         out.0
     }
     fn with<T>((value, aux): (V, X), other: T) -> (V, T, X) {
+        (value, other, aux)
+    }
+    fn with_tree<T: Pytree>((value, aux): (V, X), other: T) -> (V, T, X) {
         (value, other, aux)
     }
 }

@@ -56,7 +56,7 @@ impl Specialization {
                     }
                 }
                 Repr::Scalar(_) | Repr::Zero(_) if x.has_aval(aval) => {}
-                Repr::Scalar(_) | Repr::Zero(_) | Repr::Tracer(_) => return false,
+                Repr::Scalar(_) | Repr::Zero(_) | Repr::Ref(_) | Repr::Tracer(_) => return false,
             }
             if !self.in_shardings.is_whole(i) {
                 return false;
@@ -108,7 +108,7 @@ impl JitCache {
         let is = |known: &Arc<Specialization>| {
             Arc::ptr_eq(&known.traced, &traced) && known.in_shardings == in_shardings
         };
-        if let Some(found) = self.programs.find(hash, is) {
+        if let Some(found) = self.programs.find(hash, &is) {
             return found;
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +116,7 @@ impl JitCache {
         self.programs.insert(
             hash,
             Arc::new(Specialization { key, in_shardings, traced, program: Once::new() }),
-            is,
+            &is,
         )
     }
 

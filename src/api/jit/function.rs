@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use super::JitOptions;
 use super::cache::{JitCache, Specialization, any_tracer};
@@ -10,7 +11,11 @@ use super::key::{TraceKey, differences};
 use crate::api::program::{CompiledFn, Lowering, TracedFn, lower};
 use crate::calls::jit_call::JitCall;
 use crate::core::array::Array;
-use crate::core::config;
+use crate::core::config::{self, with_debug_key_reuse};
+use crate::core::eval::{check_values, log_compile};
+use crate::core::eval_jaxpr::eval_jaxpr;
+use crate::core::key_reuse::{self, KeyCall};
+use crate::core::leaks;
 use crate::core::placement::InShardings;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Result, bail, catch};
@@ -27,12 +32,14 @@ thread_local! {
     static TRACING: RefCell<Vec<(usize, TraceKey)>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The result of a call, all its leaves in a list.
+fn collected(call: impl FnOnce(Take<'_>) -> Result<()>) -> Result<FlatOut> {
+    made_of_result(call, |tree, leaves| Ok(FlatOut { leaves: leaves.collect(), tree: tree.clone() }))
+}
+
 impl FlatFn for JitFn {
     fn call(&self, args: FlatArgs) -> Result<FlatOut> {
-        made_of_result(
-            |take| self.call_into(args, take),
-            |tree, leaves| Ok(FlatOut { leaves: leaves.collect(), tree: tree.clone() }),
-        )
+        collected(|take| self.call_into(args, take))
     }
 
     fn call_into(&self, mut args: FlatArgs, take: Take<'_>) -> Result<()> {
@@ -41,6 +48,9 @@ impl FlatFn for JitFn {
         }
         let caller = args.caller;
         if trace::is_eval() {
+            if config::current().debugs() && !any_tracer(&args) {
+                return self.run_watched(args, take).map_err(|e| e.at(caller));
+            }
             if let Some(result) = self.run_recent(&mut args, take) {
                 args.recycle();
                 return result;
@@ -80,16 +90,58 @@ impl JitFn {
     /// Runs the compiled program, which it finds or makes.
     fn run(&self, mut args: FlatArgs, take: Take<'_>) -> Result<()> {
         self.cache.calls.add();
-        let traced = self.traced(&args)?;
+        let mut traced = self.traced(&args)?;
+        if traced.jaxpr.has_refs() {
+            if traced.takes_refs() {
+                return self.run_with_refs(&traced, args, take);
+            }
+            traced = traced.discharged()?.traced;
+        }
         let in_shardings = traced.in_shardings(&self.name(), &args)?;
         let entry = self.cache.specialization(traced, in_shardings, &args);
         let program = entry.program.get_or_try_init(|| {
             self.cache.count_compile();
+            let started = Instant::now();
             let lowering = self.lowering(&entry.traced, &args, Some(entry.in_shardings), false)?;
-            CompiledFn::compile(&lowering, entry.in_shardings)
+            let program = CompiledFn::compile(&lowering, entry.in_shardings)?;
+            log_compile(format_args!("compiled {}", self.name()), &entry.traced.leaf_avals(), started, None);
+            Ok(program)
         })?;
         self.cache.remember(&entry);
         Self::run_program(&entry, program, &mut args, take)
+    }
+
+    /// [`run`](Self::run) while keys that are used again, or results that are NaN, are looked for.
+    #[cold]
+    fn run_watched(&self, args: FlatArgs, take: Take<'_>) -> Result<()> {
+        let settings = config::current();
+        let traced = self.traced(&args)?;
+        if settings.no_execution {
+            bail!(Disallowed, "jit: {} would be executed, and no_execution is set", self.name());
+        }
+        let all = || traced.consts.iter().chain(&args.leaves);
+        let mut keys = None;
+        if settings.debug_key_reuse {
+            let uses = key_reuse::of_jaxpr(&traced.jaxpr)?.of_caller();
+            keys = Some(KeyCall::new(&self.name(), args.caller, uses, all())?);
+        }
+        // What writes to references is not run a second time to see which operation it was.
+        let again = settings.checks_values() && !traced.jaxpr.has_refs();
+        // Held, so that the program overwrites none.
+        let kept: Vec<Array> = if again { all().cloned().collect() } else { Vec::new() };
+        let out = collected(|take| self.run(args, take))?;
+        if let Some(keys) = keys {
+            keys.done(&out.leaves);
+        }
+        if settings.checks_values()
+            && let Err(error) = check_values(&format!("jit of {}", self.name()), &out.leaves)
+        {
+            if again {
+                with_debug_key_reuse(false, || eval_jaxpr(&traced.jaxpr, &[], &kept))?;
+            }
+            return Err(error);
+        }
+        out.give(take)
     }
 
     #[inline]
@@ -123,6 +175,9 @@ impl JitFn {
         if let Some(found) = find() {
             return Ok(found);
         }
+        if config::no_tracing() {
+            bail!(Disallowed, "jit: {} would be traced, and no_tracing is set", self.name());
+        }
         if config::explain_cache_misses() {
             self.explain_miss(&key, args);
         }
@@ -143,17 +198,21 @@ impl JitFn {
         }
         let done = Done;
         self.cache.count_trace();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let traced = Arc::new(TracedFn::new(&*self.f, args)?);
         drop(done);
-        tracing::debug!(
-            target: "raxla::jit",
-            "traced {} in {:?}: {} equations",
-            self.name(),
-            started.elapsed(),
-            traced.jaxpr.eqn_count()
+        if traced.config.debug_key_reuse {
+            key_reuse::of_jaxpr(&traced.jaxpr)?;
+        }
+        log_compile(
+            format_args!("traced {}", self.name()),
+            &traced.leaf_avals(),
+            started,
+            Some(&traced.jaxpr),
         );
-        self.cache.traced.put(key, traced.clone());
+        if leaks::may_keep(&traced.consts) {
+            self.cache.traced.put(key, traced.clone());
+        }
         Ok(traced)
     }
 
@@ -164,18 +223,27 @@ impl JitFn {
         target: Option<InShardings>,
         by_hand: bool,
     ) -> Result<Lowering> {
-        let mut donated = vec![false; args.leaves.len()];
-        for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
-            donated[span.leaves()].fill(true);
-        }
+        let donated = self.donated(args);
         config::with_config(traced.config, || {
             lower(&self.name(), traced, &donated, by_hand, args.caller, target)
         })
     }
 
+    /// Which leaves of the arguments are given away.
+    pub(super) fn donated(&self, args: &FlatArgs) -> Vec<bool> {
+        let mut donated = vec![false; args.leaves.len()];
+        for span in args.args.iter().filter(|span| span.donated && self.options.donate) {
+            donated[span.leaves()].fill(true);
+        }
+        donated
+    }
+
     /// Records a call in the jaxpr that is being traced.
     fn bind(&self, args: &FlatArgs) -> Result<FlatOut> {
         let traced = self.traced(args)?;
+        if traced.jaxpr.has_refs() {
+            self.check_refs(&traced, args)?;
+        }
         let prim = JitCall { name: self.name().as_ref().into(), jaxpr: traced.jaxpr.clone() }.into();
         let refs: smallvec::SmallVec<[&Array; 8]> = traced.consts.iter().chain(&args.leaves).collect();
         let outs = bind_at(&prim, &refs, args.caller)?;

@@ -5,23 +5,27 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::calls::{refs, scatter_marked};
+use crate::calls::{refs, scatter_marked, written_to};
 use crate::control_flow::common::{hoist, join_consts, old, to_front, unite};
+use crate::control_flow::platform::{Platforms, position, printed};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::effects::Effects;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::Jaxpr;
+use crate::core::key_reuse::of_jaxpr;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim,
-    Primitive, Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Discharged, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis,
+    Param, Prim, Primitive, RefUpdate, Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::trace::bind;
 use crate::error::{Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
 use crate::interpreters::batching::{batch_jaxpr, move_batch_axis};
+use crate::interpreters::discharge::{discharge_jaxpr, eval_discharged};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::{LinearizedJaxpr, ResidualSource, linearize_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
@@ -30,8 +34,10 @@ use crate::mlir::Value;
 
 /// One of several jaxprs of equal types. Operands: the index, in range; then the arguments. JAX: `cond_p`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Cond {
+pub(crate) struct Cond {
     pub branches: Box<[Arc<Jaxpr>]>,
+    /// That the index is that of the platform, each branch being for one.
+    pub platforms: Option<Platforms>,
 }
 
 impl Primitive for Cond {
@@ -39,7 +45,11 @@ impl Primitive for Cond {
         "cond"
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("branches", Param::Jaxprs(self.branches.to_vec()))]
+        let mut params = vec![("branches", Param::Jaxprs(self.branches.to_vec()))];
+        if let Some(platforms) = &self.platforms {
+            params.push(("branches_platforms", Param::Text(printed(platforms))));
+        }
+        params
     }
     fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
         self.branches.iter().collect()
@@ -62,9 +72,17 @@ impl Primitive for Cond {
         });
         outs.collect()
     }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let uses = self.branches.iter().map(|branch| of_jaxpr(branch)).collect::<Result<Vec<_>>>()?;
+        Ok(Some(KeyUses::any_of(&uses).shifted(1)))
+    }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         if let [only] = &*self.branches {
             return ctx.inline_jaxpr(only, &ins[1..]);
+        }
+        if let Some(platforms) = &self.platforms {
+            let own = position(ctx, platforms)?;
+            return ctx.inline_jaxpr(&self.branches[own], &ins[1..]);
         }
         let effects = self.effects();
         let before = ctx.tokens(effects)?;
@@ -99,7 +117,7 @@ impl Primitive for Cond {
             .chain(tangents[1..].iter().flatten())
             .cloned()
             .collect();
-        let mut outs = bind(Cond::of(branches), &refs(&args))?.into_iter();
+        let mut outs = bind(self.with(branches), &refs(&args))?.into_iter();
         let primals_out: Arrays = outs.by_ref().take(n).collect();
         Ok((primals_out, scatter_marked(&nonzero_out, outs)))
     }
@@ -119,7 +137,7 @@ impl Primitive for Cond {
         });
         let (branches, consts) = join_consts(parts.collect::<Result<Vec<_>>>()?);
         let args: Vec<Array> = primals[..1].iter().chain(&consts).chain(&primals[1..]).cloned().collect();
-        let mut outs = bind(Cond::of(branches), &refs(&args))?;
+        let mut outs = bind(self.with(branches), &refs(&args))?;
         let added: Vec<Array> = outs.drain(n..).collect();
 
         let (mut union, mut union_at): (Vec<Residual>, Remap<Residual>) = Default::default();
@@ -140,7 +158,7 @@ impl Primitive for Cond {
             let params = leading.chain(old(own.len()..split.tangent.invars.len()));
             split.tangent.rearrange(params, split.tangent.outvars.clone())
         });
-        let linear = Cond::of(linear.collect());
+        let linear = self.with(linear.collect());
         let residuals = [primals[0].clone()].into_iter().chain(values).collect();
         Ok(Some(Linearized {
             primals_out: outs,
@@ -169,7 +187,7 @@ impl Primitive for Cond {
             .chain(cts.iter().flatten())
             .cloned()
             .collect();
-        let outs = bind(Cond::of(branches), &refs(&args))?;
+        let outs = bind(self.with(branches), &refs(&args))?;
         let mut found = scatter_marked(&nonzero_in, outs).into_iter();
         let cts = linear.iter().map(|linear| if *linear { found.next().flatten() } else { None });
         Ok(std::iter::once(None).chain(cts).collect())
@@ -190,8 +208,26 @@ impl Primitive for Cond {
             join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
         let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| to_front(x, *d, d.is_some(), 0, axis.size));
         let args: Vec<Array> = args[..1].iter().cloned().chain(consts).chain(moved).collect();
-        let outs = bind(Cond::of(branches), &refs(&args))?;
+        let outs = bind(self.with(branches), &refs(&args))?;
         Ok((outs, mapped_out.iter().map(|m| m.then_some(0)).collect()))
+    }
+
+    /// The branches discharged, which agree on the references that one of them writes to
+    fn discharge(&self, args: &[Array]) -> Result<Discharged> {
+        let (index, operands) = args.split_at(1);
+        let (made, written) = self.agree(vec![false; operands.len()], discharge_jaxpr, |m| &m.written)?;
+        let (branches, consts) =
+            join_consts(made.iter().map(|m| (m.jaxpr.clone(), m.consts.clone())).collect());
+        let args: Vec<Array> = [index, &consts, operands].concat();
+        let mut outs = bind(self.with(branches), &refs(&args))?;
+        let last: Arrays = outs.drain(self.num_outs()..).collect();
+        let mut refs = written_to(&written, last);
+        refs.insert(0, RefUpdate::Unchanged);
+        Ok(Discharged { outs, refs })
+    }
+
+    fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
+        self.branches.iter().any(|b| b.has_refs()).then(|| eval_discharged(self, args))
     }
 
     fn dce(&self, used: &mut [bool]) -> Option<(Prim, Vec<usize>)> {
@@ -205,14 +241,15 @@ impl Primitive for Cond {
             let params = wanted.iter().map(|i| kept.parameter(*i, || avals[*i]));
             jaxpr.rearrange(params, jaxpr.outvars.clone())
         });
-        let prim = Prim::from(Cond::of(branches.collect()));
+        let prim = Prim::from(self.with(branches.collect()));
         Some((prim, std::iter::once(0).chain(wanted.iter().map(|i| i + 1)).collect()))
     }
 }
 
 impl Cond {
-    fn of(branches: Vec<Arc<Jaxpr>>) -> Cond {
-        Cond { branches: branches.into() }
+    /// The same choice among other branches.
+    pub(crate) fn with(&self, branches: Vec<Arc<Jaxpr>>) -> Cond {
+        Cond { branches: branches.into(), platforms: self.platforms.clone() }
     }
 
     fn num_outs(&self) -> usize {
@@ -239,6 +276,13 @@ impl Cond {
     }
 
     fn batch_select(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim], dim: usize) -> Batched {
+        if args.iter().any(|x| x.aval().is_ref()) {
+            bail!(
+                Unimplemented,
+                "state effects not supported in vmap of `cond`: all branches run, and what they write to array references is not \
+                 selected. Write the result of the cond"
+            );
+        }
         let index = lax::move_axis(&args[0], dim, 0);
         let moved = args[1..].iter().zip(&dims[1..]).map(|(x, d)| move_batch_axis(x, *d, 0, axis.size));
         let operands: Vec<Array> = moved.collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::calls::{refs, scatter_marked};
+use crate::calls::{refs, scatter_marked, written_to};
 use crate::control_flow::common::{count, hoist, old, to_front};
 use crate::control_flow::fixpoint::{Body, Flow};
 use crate::core::array::Array;
@@ -13,10 +13,12 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::effects::Effects;
 use crate::core::eval_jaxpr::eval_jaxpr;
 use crate::core::jaxpr::{Atom, Jaxpr};
+use crate::core::key_reuse::of_jaxpr;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim, Primitive,
-    Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Discharged, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis,
+    Param, Prim, Primitive, Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
@@ -25,6 +27,7 @@ use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::backward_pass::transpose_jaxpr;
 use crate::interpreters::batching::batch_jaxpr;
+use crate::interpreters::discharge::{discharge_jaxpr, eval_discharged};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::{ResidualSource, linearize_jaxpr};
 use crate::interpreters::partial_eval::trace_to_jaxpr;
@@ -34,7 +37,7 @@ use crate::mlir::{Value, Values, i64_array};
 /// The loop. Operands: constants, carries, arrays to scan over; results: carries, stacked results. The jaxpr takes
 /// and gives the same, with slices in place of arrays.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Scan {
+pub(crate) struct Scan {
     pub jaxpr: Arc<Jaxpr>,
     pub length: usize,
     pub reverse: bool,
@@ -79,6 +82,11 @@ impl Primitive for Scan {
         }
         let outs = outs.into_iter().enumerate();
         Ok(outs.map(|(i, a)| if i < self.num_carry { a } else { a.with_axis(0, self.length) }).collect())
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        of_jaxpr(&self.jaxpr)?
+            .looped("the body of scan", self.num_consts, self.num_carry, self.length)
+            .map(Some)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (consts, rest) = ins.split_at(self.num_consts);
@@ -377,6 +385,17 @@ impl Primitive for Scan {
         let made = self.body().fixpoint(Flow::Mapped, &given, &mut carry, make, |m| &m.mapped_out)?;
         let mapped = self.with_carry(&given, &carry);
         let first_x = self.num_consts + self.num_carry;
+        let is_elsewhere = |(i, x): (usize, &Array)| {
+            x.aval().is_ref() && dims[i].is_some_and(|dim| dim != usize::from(i >= first_x))
+        };
+        if let Some((i, x)) = args.iter().enumerate().find(|(i, x)| is_elsewhere((*i, x))) {
+            bail!(
+                Unimplemented,
+                "scan: operand {i}, an array reference of type {}, has the mapped axis of a vmap where the loop does not take it; the \
+                 axes of what it refers to cannot be moved",
+                x.aval()
+            );
+        }
         let moved = args.iter().zip(dims).zip(&mapped).enumerate();
         let moved =
             moved.map(|(i, ((x, d), mapped))| to_front(x, *d, *mapped, usize::from(i >= first_x), axis.size));
@@ -386,6 +405,32 @@ impl Primitive for Scan {
         let dims = made.mapped_out.iter().enumerate();
         let dims = dims.map(|(i, m)| m.then_some(usize::from(i >= self.num_carry)));
         Ok((outs, dims.collect::<SmallVec<[BatchDim; 2]>>()))
+    }
+
+    /// The loop over the discharged body. What references among the constants refer to becomes a carry if the body writes to it;
+    /// of references that are scanned over, it is stacked.
+    fn discharge(&self, args: &[Array]) -> Result<Discharged> {
+        let n = self.jaxpr.outvars.len();
+        let made = discharge_jaxpr(&self.jaxpr, &vec![false; args.len()])?;
+        let (nc, first_x) = (made.consts.len(), self.num_consts + self.num_carry);
+        let (written, written_xs) = (&made.written[..self.num_consts], &made.written[first_x..]);
+        let consts = |of: bool| (0..self.num_consts).filter(move |i| written[*i] == of);
+        let (carried, stacked) = (count(written), count(written_xs));
+        let order = || consts(false).chain(consts(true)).chain(self.num_consts..args.len());
+        let outs = &made.jaxpr.outvars;
+        let outs = [&outs[n..n + carried], &outs[..n], &outs[n + carried..]].concat();
+        let jaxpr = made.jaxpr.rearrange(old((0..nc).chain(order().map(|i| nc + i))), outs);
+        let prim = self.with(jaxpr, nc + self.num_consts - carried, carried + self.num_carry);
+        let args: Vec<Array> = made.consts.iter().cloned().chain(order().map(|i| args[i].clone())).collect();
+        let mut outs = bind(prim, &refs(&args))?;
+        let xs = outs.len() - stacked;
+        let stacked: Vec<Array> = outs.drain(xs..).collect();
+        let last: Vec<Array> = outs.drain(..carried).chain(stacked).collect();
+        Ok(Discharged { outs, refs: written_to(&made.written, last) })
+    }
+
+    fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
+        self.jaxpr.has_refs().then(|| eval_discharged(self, args))
     }
 
     /// A carry is needed if it is used, or if another that is needed depends on it.

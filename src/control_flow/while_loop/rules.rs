@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use crate::calls::jit_call::JitCall;
-use crate::calls::{refs, scatter_marked};
+use crate::calls::{refs, scatter_marked, written_to};
 use crate::control_flow::common::{count, here, hoist, old, to_front, unite};
 use crate::control_flow::fixpoint::{Body, Flow};
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
 use crate::core::effects::{Effect, Effects};
 use crate::core::jaxpr::{Jaxpr, Parameter};
+use crate::core::key_reuse::of_jaxpr;
+use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
-    Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis, Param, Prim,
-    Primitive, Tangent, Transposed,
+    Arrays, BatchDim, Batched, Ct, Discharged, Jvp, LinearInput, Linearized, LoweredValues, MappedAxis,
+    Param, Prim, Primitive, Tangent, Transposed,
 };
 use crate::core::remap::Remap;
 use crate::core::scalar::Scalar;
@@ -21,6 +23,7 @@ use crate::core::trace::{bind, with_location};
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::interpreters::batching::{BatchedJaxpr, batch_jaxpr};
+use crate::interpreters::discharge::{discharge_jaxpr, eval_discharged};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
 use crate::lax;
@@ -29,7 +32,7 @@ use crate::mlir::{Value, usize_array};
 /// The loop. Operands: constants of the condition, constants of the body, carries. The condition may be an array over
 /// leading axes of all carries: each of their elements goes on as long as its own condition holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct While {
+pub(crate) struct While {
     pub cond_jaxpr: Arc<Jaxpr>,
     pub cond_nconsts: usize,
     pub body_jaxpr: Arc<Jaxpr>,
@@ -67,6 +70,10 @@ impl Primitive for While {
             );
         }
         Ok(outs.into())
+    }
+    fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
+        let (cond, body) = (of_jaxpr(&self.cond_jaxpr)?, of_jaxpr(&self.body_jaxpr)?);
+        KeyUses::while_loop((cond, self.cond_nconsts), (body, self.body_nconsts)).map(Some)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         let (cond_consts, rest) = ins.split_at(self.cond_nconsts);
@@ -159,6 +166,12 @@ impl Primitive for While {
     /// The loop now, and as linear part the loop over the jvp, run anew: how many iterations' residuals there would be
     /// is not known
     fn linearize(&self, primals: &[Array], given: &[bool]) -> Result<Option<Linearized>> {
+        if primals.iter().any(|x| x.aval().is_ref()) {
+            bail!(
+                Unimplemented,
+                "while_loop: linearisation of a loop that uses array references, which would run twice. Use jvp, or lax::scan"
+            );
+        }
         let primals_out = bind(self.clone(), &refs(primals))?;
         let n = primals.len();
         let mut avals: Vec<ShapedArray> = primals.iter().map(Array::aval).collect();
@@ -234,6 +247,48 @@ impl Primitive for While {
         .concat();
         let outs = bind(self.over(&cond, &body), &refs(&args))?;
         Ok((outs, carry.iter().map(|m| m.then_some(0)).collect()))
+    }
+
+    /// The loop over the discharged body, with what references refer to that it writes to among the carries
+    fn discharge(&self, args: &[Array]) -> Result<Discharged> {
+        let cond = discharge_jaxpr(&self.cond_jaxpr, &vec![false; self.cond_jaxpr.invars.len()])?;
+        let body = discharge_jaxpr(&self.body_jaxpr, &vec![false; self.body_jaxpr.invars.len()])?;
+        let written = &body.written[..self.body_nconsts];
+        let carried = count(written);
+        let reads = self.cond_jaxpr.in_avals().iter().any(ShapedArray::is_ref);
+        if cond.written.contains(&true) || (reads && carried > 0) {
+            bail!(
+                Unimplemented,
+                "while_loop: a condition that uses array references, of a loop that writes to some. Read them in the body, and \
+                 carry what the condition needs"
+            );
+        }
+        let (nb, n) = (body.consts.len(), self.body_jaxpr.outvars.len());
+        let consts = |of: bool| (0..self.body_nconsts).filter(move |i| written[*i] == of);
+        let order = || consts(false).chain(consts(true)).chain(self.body_nconsts..self.body_nconsts + n);
+        let outs = &body.jaxpr.outvars;
+        let outs = [&outs[n..], &outs[..n]].concat();
+        let body_jaxpr = body.jaxpr.rearrange(old((0..nb).chain(order().map(|i| nb + i))), outs);
+        let cond_nconsts = cond.consts.len() + self.cond_nconsts;
+        let avals = self.body_jaxpr.in_avals();
+        let unused = consts(true).map(|i| Parameter::Unused(avals[i].with_ref(false)));
+        let params = old(0..cond_nconsts).chain(unused).chain(old(cond_nconsts..cond_nconsts + n));
+        let cond_jaxpr = cond.jaxpr.rearrange(params, cond.jaxpr.outvars.clone());
+        let prim =
+            While { cond_jaxpr, cond_nconsts, body_jaxpr, body_nconsts: nb + self.body_nconsts - carried };
+        let (of_cond, rest) = args.split_at(self.cond_nconsts);
+        let ordered = order().map(|i| rest[i].clone());
+        let args: Vec<Array> =
+            cond.consts.iter().chain(of_cond).chain(&body.consts).cloned().chain(ordered).collect();
+        let mut outs = bind(prim, &refs(&args))?;
+        let last: Arrays = outs.drain(..carried).collect();
+        let marks = [&vec![false; self.cond_nconsts], &body.written[..]].concat();
+        Ok(Discharged { outs, refs: written_to(&marks, last) })
+    }
+
+    fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
+        let has_refs = self.cond_jaxpr.has_refs() || self.body_jaxpr.has_refs();
+        has_refs.then(|| eval_discharged(self, args))
     }
 
     /// A carry is needed if it is used, if the condition reads it, or if another that is needed depends on it.

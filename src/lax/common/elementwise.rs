@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, Shape, ShapedArray, same_shape};
+use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Ct, Jvp, LinearInput, Prim, Primitive, Tangent};
 pub(crate) use crate::core::small::one;
@@ -21,22 +22,39 @@ use crate::lax::reshape::reshaped;
 use crate::mlir::{Value, Values};
 
 /// Sets of dtypes that an operation accepts.
-pub(crate) const ANY: fn(DType) -> bool = |_| true;
-pub(crate) const NUMBER: fn(DType) -> bool = |d| !d.is_bool();
-pub(crate) const REAL: fn(DType) -> bool = |d| !d.is_bool() && !d.is_complex();
+pub(crate) const ANY: fn(DType) -> bool = |d| d != DType::Float0;
+pub(crate) const NUMBER: fn(DType) -> bool = |d| !d.is_bool() && d != DType::Float0;
+pub(crate) const REAL: fn(DType) -> bool = |d| NUMBER(d) && !d.is_complex();
 pub(crate) const INTEGER: fn(DType) -> bool = DType::is_integer;
 pub(crate) const INTEGER_OR_BOOL: fn(DType) -> bool = |d| d.is_integer() || d.is_bool();
 pub(crate) const FLOAT: fn(DType) -> bool = DType::is_float;
 pub(crate) const INEXACT: fn(DType) -> bool = DType::is_inexact;
 pub(crate) const COMPLEX: fn(DType) -> bool = DType::is_complex;
-pub(crate) const ORDERED: fn(DType) -> bool = |d| !d.is_complex();
+pub(crate) const ORDERED: fn(DType) -> bool = |d| !d.is_complex() && d != DType::Float0;
 pub(crate) const SIGNED: fn(DType) -> bool = |d| d.is_signed() || d.is_inexact();
 /// The dtypes of the parts of a complex number.
 pub(crate) const COMPLEX_PART: fn(DType) -> bool = |d| matches!(d, DType::F32 | DType::F64);
 
-/// The names of these sets in messages, as NumPy has them.
+/// The names of these sets in messages: of NumPy's classes if all of a class are in it, else of each dtype.
 fn domain_name(accepts: fn(DType) -> bool) -> String {
-    let names: Vec<&str> = DType::ALL.into_iter().filter(|d| accepts(*d)).map(DType::short_name).collect();
+    type Class = (&'static str, fn(DType) -> bool);
+    let classes: [Class; 5] = [
+        ("bool", DType::is_bool),
+        ("signedinteger", DType::is_signed),
+        ("unsignedinteger", DType::is_unsigned),
+        ("floating", DType::is_float),
+        ("complexfloating", DType::is_complex),
+    ];
+    let mut names: Vec<&str> = Vec::new();
+    for (class, holds) in classes {
+        let accepted = || DType::ALL.into_iter().filter(move |d| holds(*d) && accepts(*d));
+        let count = accepted().count();
+        if count > 2 && count == DType::ALL.into_iter().filter(|d| holds(*d)).count() {
+            names.push(class);
+        } else {
+            names.extend(accepted().map(DType::short_name));
+        }
+    }
     names.join(", ")
 }
 
@@ -59,6 +77,7 @@ pub(crate) fn one_dtype(
             );
         }
     }
+    check::no_float0(prim, ins)?;
     if !accepts(dtype) {
         bail!(
             DType,

@@ -28,6 +28,11 @@ impl<'e> Emitter<'e> {
         Expr { emitter: self, value }
     }
 
+    /// What writes to the module other than formulas.
+    pub(crate) fn with<R>(&'e self, body: impl FnOnce(&mut LoweringCtx) -> R) -> R {
+        body(&mut self.0.borrow_mut())
+    }
+
     /// `while`: repeats `body` on the carried values as long as `cond` holds of them.
     pub(crate) fn while_loop<const N: usize>(
         &'e self,
@@ -119,6 +124,11 @@ impl<'e> Expr<'e> {
         self.emitter.expr(self.emitter.0.borrow_mut().convert(self.value, dtype))
     }
 
+    /// The same bits as numbers of another dtype of this size.
+    pub(crate) fn bitcast(self, dtype: DType) -> Self {
+        self.generic("stablehlo.bitcast_convert", &[], dtype)
+    }
+
     /// Is any element true?
     pub(crate) fn any(self) -> Self {
         let mut ctx = self.emitter.0.borrow_mut();
@@ -187,11 +197,12 @@ methods! {
         cos: "stablehlo.cosine", not: "stablehlo.not"
     }
     binary {
-        and: "stablehlo.and", or: "stablehlo.or", rem: "stablehlo.remainder",
+        and: "stablehlo.and", or: "stablehlo.or", xor: "stablehlo.xor", rem: "stablehlo.remainder",
+        max: "stablehlo.maximum", pow: "stablehlo.power", shl: "stablehlo.shift_left",
         shr: "stablehlo.shift_right_logical", sar: "stablehlo.shift_right_arithmetic"
     }
     compare { eq: "EQ", ne: "NE", lt: "LT", le: "LE", gt: "GT", ge: "GE" }
-    chlo { lgamma: "chlo.lgamma", digamma: "chlo.digamma" }
+    chlo { lgamma: "chlo.lgamma", digamma: "chlo.digamma", erf_inv: "chlo.erf_inv" }
 }
 
 /// A row for each operator.

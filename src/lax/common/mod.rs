@@ -6,5 +6,6 @@ pub(crate) mod elementwise;
 pub(crate) mod emit;
 pub(crate) mod extremum;
 pub(crate) mod indexing;
+pub(crate) mod narrow;
 pub(crate) mod precision;
 pub(crate) mod window;

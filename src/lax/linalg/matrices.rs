@@ -4,17 +4,23 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Shape, ShapedArray};
-use crate::core::primitive::{BatchDim, MappedAxis, Primitive};
+use crate::core::config::Precision;
+use crate::core::lowering::LoweringCtx;
+use crate::core::primitive::{BatchDim, Batched, MappedAxis, Prim, Primitive};
 use crate::core::small::small;
+use crate::core::trace::bind_all;
 use crate::dtype::DType;
 use crate::error::{Error, Result, bail, err};
 use crate::lax::broadcast_in_dim::broadcast_to;
 use crate::lax::elementwise::tuple;
+use crate::lax::reduce_sum::summed;
+use crate::lax::reshape::reshaped;
 use crate::lax::slice::strided_slice;
 use crate::lax::transpose::permuted;
 use crate::lax::{
-    DotOptions, add, broadcasted_iota, conj, convert_element_type, dot_general_with, eq, ge, literal,
-    move_batch_axis, select, zeros_like,
+    DotOptions, GatherDimensionNumbers, GatherOptions, GatherScatterMode, add, broadcasted_iota, conj,
+    convert_element_type, div, dot_general_with, eq, gather_with, ge, literal, move_batch_axis, select,
+    zeros_like,
 };
 
 /// The dtypes of which matrices have factors: those of LAPACK. JAX has no others on the CPU and on GPUs.
@@ -77,9 +83,59 @@ pub(super) fn mapped_in_front(axis: &MappedAxis, args: &[Array], dims: &[BatchDi
     small(args.iter().zip(dims).map(|(x, dim)| move_batch_axis(x, *dim, 0, axis.size)))
 }
 
+/// The same of one more axis that numbers matrices, in front.
+pub(super) fn batched_in_front<P: Primitive>(
+    prim: P,
+    axis: &MappedAxis,
+    args: &[Array],
+    dims: &[BatchDim],
+) -> Batched
+where
+    Prim: From<P>,
+{
+    let args = mapped_in_front(axis, args, dims);
+    let outs = bind_all(prim, &args.iter().collect::<SmallVec<[&Array; 4]>>());
+    let dims = SmallVec::from_elem(Some(0), outs.len());
+    Ok((outs, dims))
+}
+
 /// Parts of a factorisation have no derivative of their own in JAX either.
 pub(super) fn no_derivative(name: &str) -> Error {
     err!(Differentiation, "{name}: there is no derivative of it; lax::linalg::qr has one")
+}
+
+/// What has no derivative in JAX either.
+pub(super) fn not_differentiable(name: &str) -> Error {
+    err!(Differentiation, "{name}: there is no derivative of it")
+}
+
+/// What a platform does not have, or a build without the feature.
+pub(super) fn unavailable(ctx: &LoweringCtx, name: &str) -> Error {
+    if ctx.has_kernels() {
+        return err!(
+            Unimplemented,
+            "{name}: on the CPU it is computed by the crate faer, which is behind a feature: cargo add raxla --features linalg"
+        );
+    }
+    elsewhere(ctx, name)
+}
+
+/// What there is on the CPU alone.
+pub(super) fn elsewhere(ctx: &LoweringCtx, name: &str) -> Error {
+    err!(
+        Unimplemented,
+        "{name}: it is computed on the CPU only, and this program is for the platform {}",
+        ctx.platform()
+    )
+}
+
+/// The one side of matrices that have to be square.
+pub(super) fn square(what: &str, shape: &[usize]) -> Result<usize> {
+    let [m, n] = sides(shape);
+    if m != n {
+        bail!(Shape, "{what}{}", tuple(&[m, n]));
+    }
+    Ok(n)
 }
 
 /// The products of matrices.
@@ -137,6 +193,58 @@ pub(super) fn lower_part(x: &Array, k: i64) -> Array {
 /// Zeros where the column is less than `k` to the right of the diagonal.
 pub(super) fn upper_part(x: &Array, k: i64) -> Array {
     select(&is_lower(x.shape(), k - 1), &zeros_like(x), x)
+}
+
+/// Half the sum with the conjugate transposes.
+pub(super) fn symmetrized(x: &Array) -> Array {
+    div(&add(x, &adjoint(x)), &literal(x.dtype(), 2.0))
+}
+
+/// The products of matrices, as exact as the platform can.
+pub(super) fn exact_matmul(x: &Array, y: &Array) -> Array {
+    matmul_with(x, y, DotOptions::new().precision(Precision::Highest))
+}
+
+/// One matrix: is it the diagonal?
+fn on_diagonal(sizes: [usize; 2]) -> Array {
+    let [row, column] = [0, 1].map(|axis| broadcasted_iota(DType::I32, sizes, axis));
+    eq(&row, &column)
+}
+
+/// The diagonals of matrices.
+pub(super) fn diagonal(x: &Array) -> Array {
+    let (shape, [m, n]) = (x.shape(), sides(x.shape()));
+    let mask = broadcast_to(&on_diagonal([m, n]), Shape::from_slice(shape), small(x.ndim() - 2..x.ndim()));
+    // The sum of one element and zeros.
+    let (sum_over, rank) = (if m < n { 1 } else { 2 }, x.ndim());
+    summed(&select(&mask, x, &zeros_like(x)), small([rank - sum_over]))
+}
+
+/// Matrices with these diagonals and zeros elsewhere.
+pub(super) fn diagonal_matrix(x: &Array) -> Array {
+    let (rank, n) = (x.ndim(), x.shape()[x.ndim() - 1]);
+    let shape = behind(&x.shape()[..rank - 1], &[n, n]);
+    let spread = broadcast_to(x, shape.clone(), small(0..rank));
+    let mask = broadcast_to(&on_diagonal([n, n]), shape, small(rank - 1..rank + 1));
+    select(&mask, &spread, &zeros_like(&spread))
+}
+
+/// The rows of matrices at these places: `x[.., rows, :]`, `rows: i32[..,k]`.
+pub(crate) fn rows_at(x: &Array, rows: &Array) -> Array {
+    let rank = x.ndim();
+    let batch: Vec<usize> = (0..rank - 2).collect();
+    let numbers = GatherDimensionNumbers {
+        offset_dims: vec![rank - 1],
+        collapsed_slice_dims: vec![rank - 2],
+        start_index_map: vec![rank - 2],
+        operand_batching_dims: batch.clone(),
+        start_indices_batching_dims: batch,
+    };
+    let mut sizes = vec![1; rank];
+    sizes[rank - 1] = x.shape()[rank - 1];
+    let options = GatherOptions::new().mode(GatherScatterMode::PromiseInBounds).unique_indices(true);
+    let vectors = behind(rows.shape(), &[1]);
+    gather_with(x, &reshaped(rows, vectors), &numbers, sizes, options)
 }
 
 /// As many unit matrices as `x` has matrices, which are square.

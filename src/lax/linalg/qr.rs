@@ -1,12 +1,14 @@
 //! `qr`: a matrix as the product of a unitary and an upper triangular one. JAX: `qr_p`. XLA: the custom calls of
 //! [`geqrf`](super::geqrf) and [`householder_product`](super::householder_product).
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 use super::geqrf::geqrf_values;
 use super::householder_product::{eye_values, householder_values};
+use super::kernels::GEQP3;
 use super::matrices::{
-    FACTORED, adjoint, batch_shape, behind, block, eye_like, lower_part, mapped_in_front, matmul, sides,
+    FACTORED, adjoint, batch_shape, batched_in_front, behind, block, elsewhere, eye_like, lower_part, matmul,
+    rows_at, sides, transposed,
 };
 use super::triangular_solve::{TriangularSolveOptions, triangular_solve, triangular_solve_with};
 use crate::arguments::options;
@@ -18,7 +20,7 @@ use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, 
 use crate::core::scalar::Scalar;
 use crate::core::trace::bind_all;
 use crate::dtype::DType;
-use crate::error::Result;
+use crate::error::{Result, bail};
 use crate::lax::elementwise::one_dtype;
 use crate::lax::slice::slice_value;
 use crate::lax::{add, complex, concatenate, imag, mul, sub, zeros, zeros_like};
@@ -65,12 +67,44 @@ pub fn qr(x: &Array) -> (Array, Array) {
 /// As [`qr`].
 #[track_caller]
 pub fn qr_with(x: &Array, options: FullMatricesOptions) -> (Array, Array) {
-    Qr { full_matrices: options.full_matrices }.apply(x)
+    Qr { full_matrices: options.full_matrices, pivoting: false }.apply(x)
+}
+
+/// `x[.., p] = q r`, where the columns of `x: f32[..,m,n]` are ordered by `p: i32[..,n]`, so that the absolute values on the diagonal of `r` do not
+/// increase: each column is the one that is furthest from those before it, as in LAPACK's `geqp3`. JAX: `qr` with `pivoting=True`.
+///
+/// ```
+/// use raxla::{Array, lax::linalg};
+///
+/// let x = Array::from([[1.0f32, 3.0], [0.0, 4.0]]);
+/// let (q, r, p) = linalg::qr_pivoting(&x);
+/// assert_eq!((q.shape(), p.to_vec::<i32>()?), (&[2, 2][..], vec![1, 0]));
+/// assert!((r.index((0, 0)).item::<f32>()? + 5.0).abs() < 1e-5);
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`qr`]; `Unimplemented` on other platforms than the CPU.
+#[track_caller]
+pub fn qr_pivoting(x: &Array) -> (Array, Array, Array) {
+    qr_pivoting_with(x, FullMatricesOptions::new())
+}
+
+/// [`qr_pivoting`] by options.
+///
+/// # Errors
+/// As [`qr_pivoting`].
+#[track_caller]
+pub fn qr_pivoting_with(x: &Array, options: FullMatricesOptions) -> (Array, Array, Array) {
+    let mut outs = bind_all(Qr { full_matrices: options.full_matrices, pivoting: true }, &[x]);
+    let (p, r) = (outs.swap_remove(2), outs.swap_remove(1));
+    (outs.swap_remove(0), r, p)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Qr {
     full_matrices: bool,
+    pivoting: bool,
 }
 
 impl Qr {
@@ -97,7 +131,8 @@ impl Qr {
         let rows = |x: &Array, rows| block(x, rows, 0..n);
         let top = rows(thin, 0..n);
         // (q₁₁ - 1)ᴴ zᴴ = q₂₁ᴴ
-        let (u, t) = Qr { full_matrices: false }.apply(&adjoint(&sub(&top, &eye_like(&top))));
+        let (u, t) =
+            Qr { full_matrices: false, pivoting: false }.apply(&adjoint(&sub(&top, &eye_like(&top))));
         let left = TriangularSolveOptions::new().left_side(true);
         let z_h = triangular_solve_with(&t, &matmul(&adjoint(&u), &adjoint(&rows(thin, n..m))), left);
         let z = adjoint(&z_h);
@@ -134,7 +169,7 @@ fn upper_values(ctx: &mut LoweringCtx, x: Value) -> Value {
 }
 
 /// The first rows and columns of matrices.
-fn corner(ctx: &mut LoweringCtx, x: Value, rows: usize, columns: usize) -> Value {
+pub(super) fn corner(ctx: &mut LoweringCtx, x: Value, rows: usize, columns: usize) -> Value {
     let shape = ctx.shape(x);
     let rank = shape.len();
     let limits = behind(&shape[..rank - 2], &[rows, columns]);
@@ -146,7 +181,7 @@ fn corner(ctx: &mut LoweringCtx, x: Value, rows: usize, columns: usize) -> Value
 }
 
 /// Columns of zeros behind those of matrices, which get as many as rows.
-fn squared(ctx: &mut LoweringCtx, x: Value) -> Value {
+pub(super) fn squared(ctx: &mut LoweringCtx, x: Value) -> Value {
     let (dtype, shape) = (ctx.dtype(x), ctx.shape(x));
     let [m, n] = sides(&shape);
     if m == n {
@@ -164,6 +199,12 @@ fn squared(ctx: &mut LoweringCtx, x: Value) -> Value {
     ctx.op1("stablehlo.pad", &[x, zero], &attrs, ty)
 }
 
+/// The leading axes.
+fn x_batch(ctx: &LoweringCtx, x: Value) -> Shape {
+    let shape = ctx.dims(x);
+    Shape::from_slice(&shape[..shape.len() - 2])
+}
+
 impl Primitive for Qr {
     fn name(&self) -> &'static str {
         "qr"
@@ -171,7 +212,7 @@ impl Primitive for Qr {
     fn params(&self) -> Vec<(&'static str, Param)> {
         vec![
             ("full_matrices", self.full_matrices.into()),
-            ("pivoting", false.into()),
+            ("pivoting", self.pivoting.into()),
             ("use_magma", Param::Text("None".into())),
         ]
     }
@@ -182,17 +223,33 @@ impl Primitive for Qr {
         let [m, n] = sides(x.shape());
         let k = self.columns([m, n]);
         let result = |rows, columns| ShapedArray::result(ins, &behind(batch, &[rows, columns]), dtype);
-        Ok([result(m, k), result(k, n)].into_iter().collect())
+        let order = ShapedArray::result(ins, &behind(batch, &[n]), DType::I32).with_weak_type(false);
+        Ok([result(m, k), result(k, n)].into_iter().chain(self.pivoting.then_some(order)).collect())
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
         let (x, [q, r]) = (ins[0], [&outs[0], &outs[1]]);
         let [m, n] = sides(ctx.dims(x));
         if m == 0 || n == 0 {
             let zeros = ctx.full(Scalar::from_f64(r.dtype(), 0.0), r.shape());
-            return Ok(Values::from_slice(&[eye_values(ctx, q.dtype(), q.shape()), zeros]));
+            let mut values = Values::from_slice(&[eye_values(ctx, q.dtype(), q.shape()), zeros]);
+            values.extend(outs.get(2).map(|p| ctx.full(Scalar::from_i128(DType::I32, 0), p.shape())));
+            return Ok(values);
         }
-        let factors = geqrf_values(ctx, x);
-        let (packed, taus) = (factors[0], factors[1]);
+        let (packed, taus, order) = match outs.get(2) {
+            None => {
+                let factors = geqrf_values(ctx, x);
+                (factors[0], factors[1], None)
+            }
+            Some(p) => {
+                if !ctx.has_kernels() {
+                    return Err(elsewhere(ctx, "qr with pivoting"));
+                }
+                let (packed, batch) = (ctx.aval(x), x_batch(ctx, x));
+                let taus = ShapedArray::new(q.dtype(), &behind(&batch, &[m.min(n)]));
+                let factors = ctx.kernel_call(&GEQP3, &[], &[x], &[packed, *p, taus])?;
+                (factors[0], factors[2], Some(factors[1]))
+            }
+        };
         let reflections = match self.full_matrices {
             _ if m < n => corner(ctx, packed, m, m),
             true => squared(ctx, packed),
@@ -200,14 +257,25 @@ impl Primitive for Qr {
         };
         let q = householder_values(ctx, reflections, taus);
         let r = corner(ctx, packed, self.columns([m, n]), n);
-        Ok(Values::from_slice(&[q, upper_values(ctx, r)]))
+        let mut values = Values::from_slice(&[q, upper_values(ctx, r)]);
+        values.extend(order);
+        Ok(values)
     }
     /// dq, dr: see [`thin_tangents`]; of a wide x = (x₁ x₂), r = (r₁ r₂): dr₂ = dqᴴ x₂ + qᴴ dx₂
     fn jvp(&self, primals: &[Array], tangents: &[Tangent]) -> Jvp {
-        let x = &primals[0];
-        let (q, r) = self.apply(x);
+        let mut outs = bind_all(*self, &[&primals[0]]).into_iter();
+        let (Some(q), Some(r), order) = (outs.next(), outs.next(), outs.next()) else {
+            bail!(Internal, "qr: there are less than two results")
+        };
+        // With its columns in that order.
+        let ordered = |x: &Array| match &order {
+            Some(order) => transposed(&rows_at(&transposed(x), order)),
+            None => x.clone(),
+        };
+        let x = &ordered(&primals[0]);
         let [m, n] = sides(x.shape());
         let tangents = tangents[0].as_ref().map(|dx| {
+            let dx = &ordered(dx);
             if m < n {
                 let [x2, dx2] = [x, dx].map(|x| block(x, 0..m, m..n));
                 let (dq, dr1) = thin_tangents(&q, &block(&r, 0..m, 0..m), &block(dx, 0..m, 0..m));
@@ -222,12 +290,16 @@ impl Primitive for Qr {
             Qr::full_tangents(&q, &thin, &dq, &dr)
         });
         let (dq, dr) = tangents.unzip();
-        Ok((smallvec![q, r], smallvec![dq, dr]))
+        let (mut primals, mut tangents) = (smallvec![q, r], smallvec![dq, dr]);
+        if let Some(order) = order {
+            primals.push(order);
+            tangents.push(None);
+        }
+        Ok((primals, tangents))
     }
     /// the mapped axis goes in front
     fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let args = mapped_in_front(axis, args, dims);
-        Ok((bind_all(*self, &[&args[0]]), SmallVec::from_elem(Some(0), 2)))
+        batched_in_front(*self, axis, args, dims)
     }
 }
 
@@ -258,6 +330,24 @@ mod tests {
             case("no columns", x(DType::F32, &[2, 0]), of(true)),
             case("no columns, thin", x(DType::F32, &[2, 0]), of(false)),
             case("no matrices", x(DType::F32, &[0, 2, 2]), of(true)),
+        ]);
+    }
+
+    #[test]
+    fn rules_with_pivoting() {
+        let of = |full: bool| {
+            move |x: &[Array]| {
+                let (q, r, p) = qr_pivoting_with(&x[0], FullMatricesOptions::new().full_matrices(full));
+                vec![q, r, p]
+            }
+        };
+        let mut draw = Draw::new(167);
+        let mut x = |dtype, shape: &[usize]| [draw.values(dtype, shape)];
+        check_rules([
+            case("tall", x(DType::F32, &[3, 2]), of(false)),
+            case("wide", x(DType::F32, &[2, 3]), of(true)),
+            case("batches", x(DType::C64, &[2, 2, 2]), of(false)),
+            case("no rows", x(DType::F32, &[0, 2]), of(true)),
         ]);
     }
 

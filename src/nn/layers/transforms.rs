@@ -3,7 +3,7 @@
 //! Parameters can be asked for inside of any transformation: a closure of `scan` or `vmap` may use a scope that it borrows, and
 //! all steps share the parameters. What needs more is here: layers that are many, and state that leaves a transformation.
 
-use crate::calls::checkpoint::checkpoint;
+use crate::calls::checkpoint::{CheckpointOptions, checkpoint_with};
 use crate::control_flow::{ScanOptions, scan_with};
 use crate::core::array::Array;
 use crate::error::OrThrow;
@@ -79,6 +79,24 @@ where
     X: Pytree,
     O: Output,
 {
+    remat_with(cx, x, f, CheckpointOptions::new())
+}
+
+/// [`remat`] with options: which values are kept all the same.
+///
+/// # Errors
+/// Those of `f`.
+#[track_caller]
+pub fn remat_with<X, O>(
+    cx: &Scope,
+    x: &X,
+    f: impl Fn(&Scope, &X) -> O + Send + Sync,
+    options: CheckpointOptions,
+) -> O::Tree
+where
+    X: Pytree,
+    O: Output,
+{
     if cx.is_initial() {
         return f(cx, x).into_result().or_throw();
     }
@@ -88,7 +106,7 @@ where
         let y = f(&inner, x).into_result()?;
         Ok((y, inner.state_below()))
     };
-    let (y, state) = checkpoint(part)(&cx.params_below(), &cx.state_below(), x).or_throw();
+    let (y, state) = checkpoint_with(part, options)(&cx.params_below(), &cx.state_below(), x).or_throw();
     cx.put_state_below(&state).or_throw();
     y
 }

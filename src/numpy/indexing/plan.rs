@@ -2,6 +2,7 @@
 
 use super::Index;
 use crate::core::array::Array;
+use crate::core::transfer::Transfer;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
 use crate::lax;
@@ -51,12 +52,12 @@ fn slice_axis(name: &str, start: Option<i64>, stop: Option<i64>, step: i64, n: i
 
 /// The positions where a mask is true, for each of its axes: its value must be known.
 fn nonzero(name: &str, mask: &Array) -> Result<Vec<Array>> {
-    let truth = mask.to_vec::<bool>().map_err(|e| {
+    let truth = mask.read(Transfer::Implicit).map_err(|e| {
         e.context(format!(
             "{name}: a boolean array index needs a known value, since the result's shape depends on it; use where_"
         ))
     })?;
-    let places: Vec<usize> = truth.iter().enumerate().filter(|(_, t)| **t).map(|(i, _)| i).collect();
+    let places: Vec<usize> = truth.iter().enumerate().filter(|(_, t)| **t != 0).map(|(i, _)| i).collect();
     let mut stride = mask.size();
     let along = mask.shape().iter().map(|n| {
         stride /= (*n).max(1);

@@ -11,7 +11,7 @@ from jax import lax
 from spec import arr
 
 # Bodies of several operations, that XLA contracts and vectorises as it likes.
-ULP = {f"lax.{name}": 4 for name in "cond switch while_loop fori_loop scan map associative_scan reduce reduce_window psum pmean psum_scatter".split()}
+ULP = {f"lax.{name}": 4 for name in "custom_linear_solve custom_root cond switch while_loop fori_loop scan map associative_scan reduce reduce_window psum pmean psum_scatter".split()}
 
 
 def cond(p, *xs, body):
@@ -133,6 +133,39 @@ def reduction(f):
     return call
 
 
+def custom_linear_solve(*xs, body):
+    if body == "diagonal":
+        d, b = xs
+        return [lax.custom_linear_solve(lambda x: d * x, b, lambda _, b: b / lax.stop_gradient(d), symmetric=True)]
+    if body == "forward":
+        d, b = xs
+        return [lax.custom_linear_solve(lambda x: d * x, b, lambda _, b: b / lax.stop_gradient(d))]
+    if body == "aux":
+        d, b = xs
+        solve = lambda _, b: (b / lax.stop_gradient(d), jnp.int32(3))
+        return lax.custom_linear_solve(lambda x: d * x, b, solve, symmetric=True, has_aux=True)
+    if body == "shape":
+        return [lax.custom_linear_solve(lambda x: lax.full_like(x, 1.0)[:1], xs[1], lambda _, b: b)]
+    # A pair: two coupled diagonal systems.
+    d, b, c = xs
+    held = lax.stop_gradient(d)
+    matvec = lambda p: (p[0] * d, p[1] * d + p[0])
+    solve = lambda _, p: (p[0] / held, (p[1] - p[0] / held) / held)
+    back = lambda _, p: ((p[0] - p[1] / held) / held, p[1] / held)
+    return lax.custom_linear_solve(matvec, (b, c), solve, transpose_solve=back)
+
+
+def custom_root(a, body):
+    solve = lambda f, x: lax.fori_loop(0, 20, lambda i, x: (x + lax.stop_gradient(a) / x) * 0.5, x)
+    tangent = lambda g, y: y / g(lax.full_like(y, 1.0))
+    guess = lax.full_like(a, 1.0)
+    if body == "aux":
+        return lax.custom_root(lambda x: x * x - a, guess, lambda f, x: (solve(f, x), lax.full_like(a, 20.0)), tangent, has_aux=True)
+    if body == "shape":
+        return [lax.custom_root(lambda x: (x, x), guess, solve, tangent)]
+    return [lax.custom_root(lambda x: x * x - a, guess, solve, tangent)]
+
+
 COLLECTIVES = {
     "psum": lambda x: lax.psum(x, "i"),
     "pmean": lambda x: lax.pmean(x, "i"),
@@ -179,6 +212,8 @@ ADAPTERS = {
     "lax.scan": transformed(scan),
     "lax.map": transformed(lambda *xs, **k: [lax.map(lambda x: x * x + 1.5, *xs, **k)]),
     "lax.associative_scan": transformed(associative_scan),
+    "lax.custom_linear_solve": transformed(custom_linear_solve),
+    "lax.custom_root": transformed(custom_root),
     "lax.reduce": transformed(reduction(lax.reduce)),
     "lax.reduce_window": transformed(reduction(lax.reduce_window)),
     **{f"lax.{name}": (lambda f: lambda x, **k: jax.vmap(lambda x: f(x, **k), axis_name="i")(x))(f) for name, f in COLLECTIVES.items()},
@@ -192,6 +227,7 @@ def build(f):
     loops(f)
     scans(f)
     reductions(f)
+    solves(f)
     options(f)
     for x in (("float32", (3, 3, 2)), ("int32", (3, 3, 2)), ("float32", (3, 3, 1))):
         grad = x[0] == "float32"
@@ -304,6 +340,26 @@ def scans(f):
     f.case("lax.associative_scan", ("int32", (7,)), body="max", reverse=True)
     f.case("lax.associative_scan", (F, (2, 3)), (F, (2, 4)), body="affine", axis=1, error=True)
     f.case("lax.associative_scan", (F, (2,)), body="add", axis=1, error=True)
+
+
+def solves(f):
+    F = "float32"
+    d, b = arr(F, [2.0, 3.0, -1.5]), (F, (3,))
+    for way in WAYS:
+        for body in ("diagonal", "aux"):
+            f.case("lax.custom_linear_solve", d, b, body=body, transform=way, grad=True, abs=1e-6)
+        f.case("lax.custom_linear_solve", d, b, body="forward", transform=way)
+        f.case("lax.custom_linear_solve", d, b, b, body="pair", transform=way, grad=True, abs=1e-6)
+        for body in ("square", "aux"):
+            f.case("lax.custom_root", arr(F, 2.5), body=body, transform=way, grad=True)
+    pairs = arr(F, [[2.0, 3.0, -1.5], [0.5, 1.0, 2.0]])
+    for way in (["vmap"], ["jvp", "vmap"], ["vmap", "jvp"]):
+        for axes, (d_, b_, c_) in (([0, None, None], (pairs, b, b)), ([None, 0, None], (d, (F, (2, 3)), b)), ([None, None, 1], (d, b, (F, (3, 2))))):
+            f.case("lax.custom_linear_solve", d_, b_, c_, body="pair", transform=way, in_axes=axes, grad=True, abs=1e-6)
+        f.case("lax.custom_linear_solve", d, (F, (2, 3)), body="aux", transform=way, in_axes=[None, 0], grad=True, abs=1e-6)
+        f.case("lax.custom_root", arr(F, [0.5, 2.0, 9.0]), body="square", transform=way, in_axes=[0], grad=True)
+    f.case("lax.custom_linear_solve", d, b, body="shape", error=True)
+    f.case("lax.custom_root", arr(F, 2.5), body="shape", error=True)
 
 
 def reductions(f):

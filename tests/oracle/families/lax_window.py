@@ -34,6 +34,19 @@ ADAPTERS |= {f"lax.reduce_window_{name}": reduce_window(name) for name in ("sum"
 ADAPTERS["lax.padtype_to_pads"] = lambda **k: jnp.array(lax.padtype_to_pads(**k), jnp.int32).reshape(-1, 2)
 ADAPTERS["lax.conv_general_dilated_patches"] = lambda x, **k: lax.conv_general_dilated_patches(x, **k)
 
+ADAPTERS["lax.conv_general_dilated_local"] = lambda x, y, **k: lax.conv_general_dilated_local(x, y, **k)
+
+
+def ragged(x, y, sizes, contract_l, contract_r, batch_l, batch_r, ragged, group):
+    numbers = lax.RaggedDotDimensionNumbers(((contract_l, contract_r), (batch_l, batch_r)), ragged, group)
+    return lax.ragged_dot_general(x, y, sizes, numbers)
+
+
+ADAPTERS["lax.ragged_dot_general"] = ragged
+ADAPTERS["lax.scaled_dot"] = lambda x, y, *scales, dims=None, preferred_element_type=None: lax.scaled_dot(
+    x, y, lhs_scale=scales[0] if scales else None, rhs_scale=scales[1] if scales[1:] else None,
+    dimension_numbers=dims and tuple(tuple(map(tuple, pair)) for pair in dims), preferred_element_type=preferred_element_type)
+
 NAN = float("nan")
 CUMULATIVE = "cumsum cumprod cummax cummin cumlogsumexp".split()
 WINDOWS = [
@@ -141,6 +154,14 @@ def sorts(f):
     f.case("lax.top_k", ("float32", (3,)), k=3, axis=0, grad=True)
     f.case("lax.top_k", ("float32", (0, 3)), k=2, axis=1)
     f.case("lax.top_k", ("float32", (3,)), k=4, axis=0, error=True)
+    for name in ("lax.approx_max_k", "lax.approx_min_k"):
+        f.case(name, ("float32", (3, 6)), k=4, reduction_dimension=1, grad=True)
+        f.case(name, ("bfloat16", (6, 2)), k=2, reduction_dimension=0)
+        f.case(name, ("float32", (2, 3)), k=4, reduction_dimension=1, error=True)
+        f.case(name, ("int32", (3,)), k=1, reduction_dimension=0, error=True)
+    f.case("lax.approx_max_k", ("float32", (3,)), k=0, reduction_dimension=0, error=True)
+    f.case("lax.approx_max_k", ("float32", ()), k=1, reduction_dimension=0, error=True)
+    f.case("lax.approx_max_k", ("float32", (2, 300)), k=3, reduction_dimension=1, aggregate_to_topk=False, recall_target=0.5)
     f.case("lax.top_k", ("float32", ()), k=1, axis=0, error=True)
     f.case("lax.top_k", ("complex64", (3,)), k=1, axis=0, error=True)
     f.case("lax.top_k", ("bool", (3,)), k=1, axis=0, error=None)
@@ -223,6 +244,43 @@ def other_convolutions(f):
     f.case("lax.conv_general_dilated_patches", ("int32", (1, 2, 4)), filter_shape=[2], window_strides=[1], padding="VALID")
     f.case("lax.conv_general_dilated_patches", (F, (1, 2, 4)), filter_shape=[2], window_strides=[1], padding=[[1, 1]], lhs_dilation=[2])
     f.case("lax.conv_general_dilated_patches", (F, (1, 2, 4)), filter_shape=[2, 2], window_strides=[1], padding="VALID", error=True)
+    local = "lax.conv_general_dilated_local"
+    for padding, w in (("SAME", 5), ("VALID", 4)):
+        f.case(local, (F, (2, 3, 5)), (F, (2, 6, w)), filter_shape=[2], window_strides=[1], padding=padding, grad=True, abs=4e-6)
+    f.case(local, (F, (2, 3, 4, 5)), (F, (2, 12, 2, 2)), filter_shape=[2, 2], window_strides=[2, 2], padding=[[0, 0], [0, 0]], grad=True, abs=4e-6)
+    f.case(local, (F, (2, 4, 5, 3)), (F, (3, 4, 6, 2)), filter_shape=[2, 1], window_strides=[1, 1], padding="VALID",
+           dimension_numbers=["NWHC", "HWIO", "CNHW"], abs=4e-6, error=True)
+    f.case(local, (F, (2, 4, 5, 3)), (F, (4, 4, 6, 2)), filter_shape=[2, 1], window_strides=[1, 1], padding="VALID",
+           dimension_numbers=["NWHC", "HWIO", "CNHW"], abs=4e-6)
+    f.case(local, (F, (2, 3, 5)), (F, (2, 5, 4)), filter_shape=[2], window_strides=[1], padding="VALID", error=True)
+    for dtype in (F, "bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        f.case("lax.scaled_dot", (dtype, (3, 4)), (dtype, (4, 2)), abs=6e-2)
+        f.case("lax.scaled_dot", (dtype, (2, 3, 4)), (dtype, (2, 4, 2)), (dtype, (2, 3, 2)), (dtype, (2, 1, 2)), preferred_element_type=F, abs=6e-2)
+    f.case("lax.scaled_dot", (F, (4, 3)), (F, (2, 4)), (F, (2, 3)), dims=[[[0], [1]], [[], []]], preferred_element_type=F, abs=6e-2)
+    f.case("lax.scaled_dot", (F, (0, 4)), (F, (4, 2)), (F, (0, 2)))
+    f.case("lax.scaled_dot", (F, (4,)), (F, (4,)), error=True)
+    f.case("lax.scaled_dot", (F, (3, 4)), (F, (4, 2)), (F, (3, 3)), error=True)
+    f.case("lax.scaled_dot", (F, (3, 4)), (F, (4, 2)), (F, (3, 4)), error=True)
+    f.case("lax.scaled_dot", (F, (3, 4)), (F, (4, 2)), (F, (2, 2)), error=True)
+    f.case("lax.scaled_dot", (F, (3, 4)), (F, (5, 2)), error=True)
+    for dtype in (F, "bfloat16", "float64", "complex64", "int32"):
+        f.case("lax.ragged_dot", (dtype, (5, 3)), (dtype, (2, 3, 2)), ("int32", [2, 2]), x64=dtype == "float64", abs=4e-2 if dtype == "bfloat16" else 4e-6)
+    f.case("lax.ragged_dot", (F, (5, 3)), (F, (3, 3, 2)), ("int32", [0, 4, 1]), grad=[0, 1], abs=4e-6)
+    f.case("lax.ragged_dot", (F, (3, 2)), (F, (0, 2, 2)), ("int32", (0,)))
+    f.case("lax.ragged_dot", (F, (0, 2)), (F, (1, 2, 2)), ("int32", [0]))
+    f.case("lax.ragged_dot", (F, (3, 2)), (F, (2, 2, 2)), ("uint8", [1, 5]))
+    f.case("lax.ragged_dot", (F, (3, 2)), (F, (2, 2, 2)), ("int32", [1, 1, 1]), error=True)
+    f.case("lax.ragged_dot", (F, (3, 2)), (F, (2, 2, 2)), (F, [1, 1]), error=True)
+    f.case("lax.ragged_dot", (F, (3, 2)), (F, (2, 3, 2)), ("int32", [1, 1]), error=True)
+    g = lambda *x, dims, **k: f.case("lax.ragged_dot_general", *x, contract_l=dims[0], contract_r=dims[1], batch_l=dims[2],
+                                     batch_r=dims[3], ragged=dims[4], group=dims[5], **k)
+    g((F, (3, 5)), (F, (5, 2)), ("int32", [1, 3]), dims=([1], [0], [], [], [1], []), abs=4e-6)
+    g((F, (2, 5, 3)), (F, (2, 2, 3, 2)), ("int32", [1, 3]), dims=([2], [2], [0], [0], [1], [1]), grad=[0, 1], abs=4e-6)
+    g((F, (2, 5, 3)), (F, (2, 2, 3, 2)), ("int32", [[1, 3], [5, 0]]), dims=([2], [2], [0], [0], [1], [1]), abs=4e-6)
+    g((F, (2, 4, 3)), (F, (2, 3, 2)), ("int32", [1, 1]), dims=([2], [1], [0], [0], [0], []), abs=4e-6)
+    g((F, (3, 5)), (F, (5, 2)), ("int32", [1, 3]), dims=([1], [0], [], [], [1], [1]), error=True)
+    g((F, (3, 5)), (F, (5, 2)), ("int32", [1, 3]), dims=([1], [0], [], [], [0], []), error=True)
+    g((F, (3, 5)), (F, (5, 2)), ("int32", [[1, 3]]), dims=([1], [0], [], [], [1], []), error=True)
     for padding in ("SAME", "SAME_LOWER", "VALID", "same"):
         for size, window, stride in ((6, 4, 1), (5, 2, 3), (0, 3, 1), (7, 1, 2), (0, 3, 5)):
             f.case("lax.padtype_to_pads", in_shape=[size, 4], window_shape=[window, 2], window_strides=[stride, 1], padding=padding)

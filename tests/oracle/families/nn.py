@@ -31,7 +31,52 @@ ADAPTERS = {
 }
 
 
+def scaled_matmul(lhs, rhs, lhs_scales, rhs_scales, preferred_element_type=jax.numpy.float32):
+    """What JAX says that it computes: it does so on GPUs alone."""
+    scaled = lambda x, s: x.astype("float32") * jax.numpy.repeat(s.astype("float32"), x.shape[-1] // s.shape[-1], axis=-1)
+    out = jax.numpy.einsum("BMK,BNK->BMN", scaled(lhs, lhs_scales), scaled(rhs, rhs_scales))
+    return out.astype(preferred_element_type)
+
+
+def scaled_dot_general(lhs, rhs, *scales, dims, mode=None, preferred_element_type="float32"):
+    """JAX's own, with `scaled_matmul` as above."""
+    from jax._src.cudnn import scaled_matmul_stablehlo
+
+    scaled_matmul_stablehlo._scaled_matmul = scaled_matmul
+    configs = mode and [jax.nn.get_scaled_dot_general_config(mode, *scales)] * 3
+    dims = tuple(tuple(map(tuple, pair)) for pair in dims)
+    return jax.nn.scaled_dot_general(lhs, rhs, dims, preferred_element_type=jax.numpy.dtype(preferred_element_type), configs=configs)
+
+
+ADAPTERS |= {"nn.scaled_matmul": scaled_matmul, "nn.scaled_dot_general": scaled_dot_general}
+
+
+def scaled(f):
+    fn = "nn.scaled_matmul"
+    for of, scale in (("float8_e4m3fn", "float8_e8m0fnu"), ("float4_e2m1fn", "float8_e4m3fn"), ("float8_e5m2", "float8_e8m0fnu")):
+        x, y = [arr(of, jax.numpy.linspace(-2, 3, b * n * 8).reshape(b, n, 8).tolist()) for b, n in ((2, 3), (2, 2))]
+        x_scale, y_scale = [arr(scale, jax.numpy.exp2(jax.numpy.arange(b * n * 2) % 4 - 1.0).reshape(b, n, 2).tolist()) for b, n in ((2, 3), (2, 2))]
+        f.case(fn, x, y, x_scale, y_scale, abs=4e-6)
+        f.case(fn, x, y, x_scale, y_scale, preferred_element_type="bfloat16")
+    for dtype in ("float32", "bfloat16"):
+        f.case(fn, (dtype, (2, 3, 6)), (dtype, (2, 2, 6)), (dtype, (2, 3, 3)), (dtype, (2, 2, 3)), abs=1e-5)
+    f.case(fn, ("int32", [[[1, 2, 3]]]), ("int32", [[[4, 5, 6]]]), arr("float32", [[[0.5]]]), arr("float32", [[[0.5]]]))
+    f.case(fn, ("float32", (1, 0, 4)), ("float32", (1, 2, 4)), ("float32", (1, 0, 2)), ("float32", (1, 2, 2)))
+    fn = "nn.scaled_dot_general"
+    last, inner = [[[1], [1]], [[], []]], [[[2], [1]], [[0], [0]]]
+    for dtype in ("float32", "bfloat16", "float16"):
+        exact = dict(grad=[0, 1], abs=3e-5, grad_abs=3e-5) if dtype == "float32" else dict(abs=0.3)
+        f.case(fn, (dtype, (32, 64)), (dtype, (32, 64)), dims=last, mode="mxfp8", **exact)
+    one = arr("float32", [0.5])
+    f.case(fn, ("float32", (3, 32)), ("float32", (2, 32)), one, dims=last, mode="nvfp4", grad=[0, 1], abs=3e-5, grad_abs=3e-5)
+    f.case(fn, ("float32", (2, 3, 16)), ("float32", (2, 16, 2)), one, dims=inner, mode="nvfp4", grad=[0, 1], abs=3e-5, grad_abs=3e-5)
+    f.case(fn, ("float32", (2, 32, 32)), ("float32", (2, 32, 32)), dims=inner, mode="mxfp8", grad=[0, 1], abs=3e-5, grad_abs=3e-5)
+    f.case(fn, ("float32", (2, 32)), ("float32", (2, 32)), dims=last, mode="mxfp8", preferred_element_type="bfloat16")
+    f.case(fn, ("float32", (2, 6)), ("float32", (3, 6)), dims=last, grad=[0, 1], abs=4e-6, grad_abs=4e-6)
+
+
 def build(f):
+    scaled(f)
     points = [[0.5, -0.5, 2.0], [-3.5, 7.0, 0.125]]
     corners = [0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 6.0, 20.0, -20.0, 100.0, -100.0]
     edge = [float("inf"), float("-inf"), float("nan"), 1e-3]

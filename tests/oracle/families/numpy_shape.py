@@ -23,6 +23,12 @@ def diff(x, *edges, n, axis, prepend=False, append=False):
     return jnp.diff(x, n, axis, prepend=edges[0] if prepend else None, append=edges[-1] if append else None)
 
 
+def einsum_path(*xs, subscripts, optimize="auto"):
+    path, info = jnp.einsum_path(subscripts, *xs, optimize=list(optimize) if isinstance(optimize, tuple) else optimize)
+    costs = [float(info.naive_cost), float(info.opt_cost), float(info.largest_intermediate)]
+    return jnp.array([i for step in path for i in step], jnp.int32), jnp.array(costs, jnp.float32)
+
+
 ADAPTERS = {
     "numpy.linalg.multi_dot": lambda *xs: jnp.linalg.multi_dot(xs),
     "numpy.hsplit": lambda x, sections: jnp.hsplit(x, sections),
@@ -31,7 +37,8 @@ ADAPTERS = {
     **{f"numpy.{name}": (lambda fn: lambda *xs, **p: fn(xs, **p))(getattr(jnp, name))
        for name in "concatenate stack vstack hstack dstack column_stack".split()},
     "numpy.broadcast_arrays": lambda *xs: jnp.broadcast_arrays(*xs),
-    "numpy.einsum": lambda *xs, subscripts: jnp.einsum(subscripts, *xs),
+    "numpy.einsum": lambda *xs, subscripts, optimize="auto": jnp.einsum(subscripts, *xs, optimize=list(optimize) if isinstance(optimize, tuple) else optimize),
+    "numpy.einsum_path": einsum_path,
     "numpy.meshgrid": lambda *xs, indexing, sparse=False: jnp.meshgrid(*xs, indexing=indexing, sparse=sparse),
     "numpy.expand_dims": lambda x, axis: jnp.expand_dims(x, axis),
     "numpy.reshape": lambda x, shape, order="C": jnp.reshape(x, shape, order),
@@ -195,6 +202,21 @@ def build(f):
                                 ("ijj->i", (2, 3, 3)), ("i,i", (3,), (3,)), ("...,...", (2, 3), (3,)), ("ij,jk", (2, 3), (3, 4))]:
         f.case("numpy.einsum", *[("float32", s) for s in shapes], subscripts=subscripts, abs=4e-6, grad=True, grad_abs=4e-6)
     f.case("numpy.einsum", ("int32", (2, 3)), ("float32", (3,)), subscripts="ij,j->i", abs=4e-6)
+    long = ("ij,jk,kl->il", (2, 5), (5, 3), (3, 2)), ("ab,bc,cd,de->ae", (2, 3), (3, 20), (20, 2), (2, 4)), (
+        "ab,ab,c->", (2, 3), (2, 3), (4,)), ("ij,jk,kl,lm,mn->in", (2, 3), (3, 4), (4, 2), (2, 5), (5, 2)), (
+        "i,j,k,ijk->", (2,), (3,), (4,), (2, 3, 4)), ("...i,ij,...j->...", (2, 3), (3, 4), (2, 4)), ("iij,jk,kl->l", (3, 3, 2), (2, 4), (4, 2)), (
+        "ab,bc,cd,de,ef,fg,ga->", (2, 3), (3, 2), (2, 4), (4, 2), (2, 3), (3, 2), (2, 2)), (
+        "a,b,c,d,e,f,g,h,i,a,b,c,d,e,f,g,h,i->", *[(2,)] * 9, *[(2,)] * 9), ("ab,bc,cd,de,ef,fg,gh,hi,ij->aj", *[(2, 2)] * 9)
+    for subscripts, *shapes in long:
+        f.case("numpy.einsum", *[("float32", s) for s in shapes], subscripts=subscripts, abs=1e-4)
+        f.case("numpy.einsum_path", *[("float32", s) for s in shapes], subscripts=subscripts)
+    for optimize in (False, True, "greedy", [[1, 2], [0, 1]]):
+        shapes = (2, 5), (5, 3), (3, 7)
+        f.case("numpy.einsum", *[("float32", s) for s in shapes], subscripts="ij,jk,kl->il", optimize=optimize, abs=1e-4)
+        f.case("numpy.einsum_path", *[("float32", s) for s in shapes], subscripts="ij,jk,kl->il", optimize=optimize)
+    f.case("numpy.einsum_path", ("float32", (2, 3)), subscripts="ij->j")
+    f.case("numpy.einsum_path", ("float32", (2, 3)), ("float32", (2, 3)), subscripts="ij,jk", error=True)
+    f.case("numpy.einsum", *[("float32", (2, 2))] * 3, subscripts="ij,jk,kl->il", optimize=[[0, 1, 2]], error=True)
     f.case("numpy.einsum", ("float32", (2, 3)), ("float32", (2, 3)), subscripts="ij,jk", error=True)
     for a, b in (((2, 3), (3,)), ((5, 2, 3), (3,)), ((2, 3), (4, 3)), ((5, 1, 2, 3), (4, 3)), ((0, 3), (3,))):
         f.case("numpy.matvec", ("float32", a), ("float32", b), grad=True, abs=2e-6)

@@ -1,11 +1,14 @@
-"""`jax.grad` and its kin with their options, `jax.vmap` with trees of axes: the functions that `rows_transformations.rs` has too."""
+"""`jax.grad` and its kin with their options, `jax.vmap` with trees of axes, functions with rules of their own: the functions that
+`rows_transformations.rs` has too."""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from spec import arr
 
-ULP = {f"jax.{name}": 4 for name in "grad value_and_grad jacfwd jacrev hessian jvp vjp linearize linear_transpose vmap".split()}
+ULP = {f"jax.{name}": 4 for name in """grad value_and_grad jacfwd jacrev hessian jvp vjp linearize linear_transpose vmap
+    custom_gradient closure_convert fwd_and_bwd custom_vmap""".split()}
+ULP |= {"lax.composite": 4, "lax.platform_dependent": 4, "lax.dce_sink": 4}
 
 
 def product(x, n, y):
@@ -112,7 +115,94 @@ def vmap(x, y, z, body):
     return jax.vmap(f, in_axes=(0, (0, None)), out_axes=out)(x, (y, z))
 
 
+def custom_gradient(x, y, body):
+    @jax.custom_gradient
+    def f(x, y):
+        z = lax.sin(x)
+        return z * y, lambda ct: (ct * z, ct + y)
+
+    if body == "value":
+        return f(x, y)
+    g = jax.grad(lambda x, y: jnp.sum(f(x, y)), argnums=(0, 1))
+    if body == "grad":
+        return g(x, y)
+    if body == "vmap":
+        return jax.vmap(g, in_axes=(0, None))(x, y[0])
+    return jax.grad(lambda x, y: sum(map(jnp.sum, g(x, y))), argnums=(0, 1))(x, y)
+
+
+def closure_convert(x, y, body):
+    def f(x, y):
+        converted, captured = jax.closure_convert(lambda z: lax.sin(z) * y + 2.0 * x, x)
+        return converted(x, *captured)
+
+    if body == "value":
+        return f(x, y)
+    return jax.grad(lambda x, y: jnp.sum(f(x, y)), argnums=(0, 1))(x, y)
+
+
+def fwd_and_bwd(x, n, y, ct, body):
+    f = lambda x, n, y: lax.sin(x) * n * y
+    if body == "aux":
+        fwd, bwd = jax.fwd_and_bwd(lambda x, n, y: (f(x, n, y), x + y), argnums=(0, 2), has_aux=True)
+        z, res, aux = fwd(x, n, y)
+        return [z, aux, *bwd(res, ct)]
+    fwd, bwd = jax.fwd_and_bwd(f, argnums=2)
+    z, res = fwd(x, n, y)
+    return z, bwd(res, ct)
+
+
+def custom_vmap(x, y, body):
+    @jax.custom_batching.custom_vmap
+    def f(x, y):
+        return lax.sin(x) * y
+
+    @f.def_vmap
+    def rule(axis_size, in_batched, x, y):
+        return lax.cos(x) + y, any(in_batched)
+
+    if body == "sequential":
+        f = jax.custom_batching.sequential_vmap(lambda x, y: lax.sin(x) * y)
+        return jax.vmap(jax.vmap(f))(x, y)
+    if body == "value":
+        return f(x, y)
+    if body == "both":
+        return jax.vmap(f)(x, y)
+    if body == "one":
+        return jax.vmap(f, in_axes=(1, None), out_axes=1)(x, y[:, 0])
+    jvp = lambda x, y, dx: jax.jvp(f, (x, y), (dx, y))
+    if body == "jvp":
+        return jax.vmap(jvp)(x, y, y)
+    return jax.vmap(jvp, in_axes=(0, 0, None))(x, y, y[0])
+
+
+def composite(x, y):
+    return lax.composite(lambda x, y: lax.sin(x) * y, name="my.product", version=2)(x, y)
+
+
+def platform_dependent(x, y, body):
+    last = {"default": lambda x, y: x - y} if body != "other" else {}
+    f = lambda x, y: lax.platform_dependent(x, y, tpu=lambda x, y: x + y, **({} if body == "none" else {"cpu": lambda x, y: lax.sin(x) * y}), **last)
+    if body == "grad":
+        return jax.grad(lambda x, y: jnp.sum(f(x, y)), argnums=(0, 1))(x, y)
+    if body == "vmap":
+        return jax.vmap(f, in_axes=(0, None))(x, y[0])
+    return f(x, y)
+
+
+def dce_sink(x):
+    lax.dce_sink((lax.sin(x), x))
+    return lax.cos(x)
+
+
 ADAPTERS = {
+    "jax.custom_gradient": custom_gradient,
+    "jax.closure_convert": closure_convert,
+    "jax.fwd_and_bwd": fwd_and_bwd,
+    "jax.custom_vmap": custom_vmap,
+    "lax.composite": composite,
+    "lax.platform_dependent": platform_dependent,
+    "lax.dce_sink": dce_sink,
     "jax.grad": grad,
     "jax.value_and_grad": value_and_grad,
     "jax.grad of complex numbers": complex_grad,
@@ -161,5 +251,18 @@ def build(f):
     for body in ("all", "none", "tree", "last", "deep", "few", "out of range", "nothing", "one", "out", "out all", "out last", "out none",
                  "out few", "mapped"):
         f.case("jax.vmap", *square, body=body, error=None)
+    for body in ("value", "grad", "vmap", "second"):
+        f.case("jax.custom_gradient", (F, (3,)), (F, (3,)), body=body)
+    for body in ("value", "grad"):
+        f.case("jax.closure_convert", (F, (3,)), (F, (3,)), body=body)
+    for body in ("plain", "aux"):
+        f.case("jax.fwd_and_bwd", *xny, (F, (3,)), body=body)
+    for body in ("value", "both", "one", "jvp", "jvp of one", "sequential"):
+        f.case("jax.custom_vmap", (F, (2, 3)), (F, (2, 3)), body=body)
+    f.case("lax.composite", (F, (3,)), (F, (3,)))
+    f.case("lax.composite", ("bfloat16", ()), ("bfloat16", ()))
+    for body in ("value", "grad", "vmap", "none", "other"):
+        f.case("lax.platform_dependent", (F, (3,)), (F, (3,)), body=body)
+    f.case("lax.dce_sink", (F, (3,)), grad=True)
     f.case("jax.vmap", (F, (2, 3)), (F, (3, 2)), (F, (3, 2)), body="all", error=True)
     f.case("jax.vmap", (F, (2, 3)), (F, (2,)), (F, (3, 2)), body="tree")

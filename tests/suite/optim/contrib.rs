@@ -42,7 +42,7 @@ fn contributed_optimisers_of_16_bit_parameters_are_what_optax_gives() {
 
 #[test]
 fn contributed_optimisers_of_complex_parameters_are_what_optax_gives() {
-    assert!(contributed("complex64") > CONTRIB.len() / 3);
+    assert!(contributed("complex64") >= CONTRIB.len() / 3);
 }
 
 #[test]

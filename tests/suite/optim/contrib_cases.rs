@@ -98,6 +98,13 @@ pub const CONTRIB: &[Make<GradientTransformation>] = &[
         let options = SophiaOptions::new().eps(1.0).gamma(0.5).clip_threshold(None).update_interval(2);
         sophia_with(0.1, options)
     }),
+    ("galore", || galore_with(0.1, GaloreOptions::new().rank(2))),
+    ("galore options", || {
+        let options = GaloreOptions::new().rank(1).update_proj_gap(3).scale(0.5);
+        let options = options.base_optimizer(scale_by_rms());
+        galore_with(rate(), options.weight_decay(0.1).mask(is_matrix))
+    }),
+    ("scale_by_galore", scale_by_galore),
     ("hutchinson", || {
         let options = HutchinsonOptions::new().random_seed(random::key(5));
         chain((hutchinson_estimator_diag_hessian_with(options), scale(-0.01)))

@@ -1,6 +1,7 @@
 //! What Optax gives besides the updates of `table.rs`: states, parameters of another structure, functions of trees
 //! (`tests/oracle/optax_functions.py`).
 
+use crate::quickly;
 use half::bf16;
 use num_complex::Complex;
 use raxla::nn::Params;
@@ -94,39 +95,41 @@ const RUNS: &[(&str, Run)] = &[
 
 #[test]
 fn updates_and_states_are_those_of_optax_at_each_step() {
-    let cases = fixture("run");
-    assert_eq!(cases.len(), RUNS.len());
-    let mut wrong = Vec::new();
-    for case in cases {
-        let name = case["name"].as_str().unwrap();
-        let tx = named(RUNS, &case)();
-        let mut at = params("float32", &case["params"]);
-        let mut state = tx.init(&at).unwrap();
-        let step = jit(move |params: Params, state: OptState, grads: &Params| -> Result<Step> {
-            let args = ExtraArgs::new().value_fn(&bent);
-            let (updates, state) = tx.update_with(grads, &state, &params, args)?;
-            Ok((optim::apply_updates(&params, &updates), state, updates))
-        });
-        for (i, theirs) in case["updates"].as_array().unwrap().iter().enumerate() {
-            let grads = params("float32", &case["grads"][i]);
-            let updates;
-            (at, state, updates) = step(at, state, &grads).unwrap_or_else(|e| panic!("{name}: {e}"));
-            for ((path, ours), theirs) in updates.iter().zip(theirs.as_array().unwrap()) {
-                let difference = difference_of_any(&values(ours), &floats(theirs));
-                if difference > 2e-6 {
-                    wrong.push(format!("{name}: step {i}, {path}: {difference:e}"));
+    quickly(|| {
+        let cases = fixture("run");
+        assert_eq!(cases.len(), RUNS.len());
+        let mut wrong = Vec::new();
+        for case in cases {
+            let name = case["name"].as_str().unwrap();
+            let tx = named(RUNS, &case)();
+            let mut at = params("float32", &case["params"]);
+            let mut state = tx.init(&at).unwrap();
+            let step = jit(move |params: Params, state: OptState, grads: &Params| -> Result<Step> {
+                let args = ExtraArgs::new().value_fn(&bent);
+                let (updates, state) = tx.update_with(grads, &state, &params, args)?;
+                Ok((optim::apply_updates(&params, &updates), state, updates))
+            });
+            for (i, theirs) in case["updates"].as_array().unwrap().iter().enumerate() {
+                let grads = params("float32", &case["grads"][i]);
+                let updates;
+                (at, state, updates) = step(at, state, &grads).unwrap_or_else(|e| panic!("{name}: {e}"));
+                for ((path, ours), theirs) in updates.iter().zip(theirs.as_array().unwrap()) {
+                    let difference = difference_of_any(&values(ours), &floats(theirs));
+                    if difference > 2e-6 {
+                        wrong.push(format!("{name}: step {i}, {path}: {difference:e}"));
+                    }
                 }
-            }
-            for (what, theirs) in case["state"][i].as_object().unwrap() {
-                let ours = state.find(what).unwrap().to::<Array>().unwrap();
-                let difference = difference_of_any(&values(&ours), &floats(theirs));
-                if difference > 2e-6 {
-                    wrong.push(format!("{name}: step {i}, {what} is {ours}, not {:?}", floats(theirs)));
+                for (what, theirs) in case["state"][i].as_object().unwrap() {
+                    let ours = state.find(what).unwrap().to::<Array>().unwrap();
+                    let difference = difference_of_any(&values(&ours), &floats(theirs));
+                    if difference > 2e-6 {
+                        wrong.push(format!("{name}: step {i}, {what} is {ours}, not {:?}", floats(theirs)));
+                    }
                 }
             }
         }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
 }
 
 #[test]
@@ -259,30 +262,39 @@ const FUNCTIONS: &[(&str, Function)] = &[
 
 #[test]
 fn functions_give_what_those_of_optax_give() {
-    let cases = fixture("function");
-    let all = [FUNCTIONS, ALGORITHMS].concat();
-    assert_eq!(cases.len(), all.len());
-    let mut wrong = Vec::new();
-    for case in cases {
-        let name = case["name"].as_str().unwrap();
-        let args: Vec<Array> = case["args"].as_array().unwrap().iter().map(argument).collect();
-        let ours = named(&all, &case)(&args);
-        let theirs = case["results"].as_array().unwrap();
-        assert_eq!(ours.len(), theirs.len(), "{name}");
-        for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
-            let shape: Vec<u64> = ours.shape().iter().map(|&n| n as u64).collect();
-            assert_eq!(theirs["shape"], serde_json::json!(shape), "{name}, {i}");
-            // Words of keys are compared as numbers.
-            if name != "tree_split_key_like" {
-                assert_eq!(theirs["dtype"].as_str().unwrap(), ours.dtype().name(), "{name}, {i}");
-            }
-            let difference = difference_of_any(&values(ours), &floats(&theirs["data"]));
-            if difference > 1e-6 {
-                wrong.push(format!("{name}, {i}: {difference:e}: {ours}"));
+    quickly(|| {
+        let cases = fixture("function");
+        let all = [FUNCTIONS, ALGORITHMS].concat();
+        assert_eq!(cases.len(), all.len());
+        let mut wrong = Vec::new();
+        for case in cases {
+            let name = case["name"].as_str().unwrap();
+            let args: Vec<Array> = case["args"].as_array().unwrap().iter().map(argument).collect();
+            let ours = named(&all, &case)(&args);
+            let theirs = case["results"].as_array().unwrap();
+            assert_eq!(ours.len(), theirs.len(), "{name}");
+            for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+                let shape: Vec<u64> = ours.shape().iter().map(|&n| n as u64).collect();
+                assert_eq!(theirs["shape"], serde_json::json!(shape), "{name}, {i}");
+                // Words of keys are compared as numbers.
+                if name != "tree_split_key_like" {
+                    assert_eq!(theirs["dtype"].as_str().unwrap(), ours.dtype().name(), "{name}, {i}");
+                }
+                let (ours_are, theirs_are) = (values(ours), floats(&theirs["data"]));
+                // How far the root is off is itself what rounding leaves, which differs between processors.
+                let is_rounding = name.starts_with("matrix_inverse_pth_root") && i == 1;
+                let small = |x: &[f32]| x.iter().all(|x| x.abs() < 1e-6);
+                if is_rounding && small(&ours_are) && small(&theirs_are) {
+                    continue;
+                }
+                let difference = difference_of_any(&ours_are, &theirs_are);
+                if difference > 1e-6 {
+                    wrong.push(format!("{name}, {i}: {difference:e}: {ours}"));
+                }
             }
         }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
 }
 
 #[test]

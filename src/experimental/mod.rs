@@ -1,0 +1,4 @@
+//! Layer 7: what JAX has under `jax.experimental`.
+
+pub mod checkify;
+pub mod jet;

@@ -1,0 +1,3 @@
+//! Clusters. JAX: `jax.scipy.cluster`.
+
+pub mod vq;
