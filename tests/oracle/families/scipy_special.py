@@ -62,7 +62,8 @@ def build(f):
     for name, smooth in UNARY.items():
         fn = f"scipy.special.{name}"
         for dtype in FLOATS:
-            f.case(fn, arr(dtype, POINTS), error=None)
+            # The cosine integral is the difference of numbers near 2, and processors with 16-bit arithmetic round in more places.
+            f.case(fn, arr(dtype, POINTS), error=None, abs=2 ** -9 if (name, dtype) == ("sici", "float16") else None)
         if smooth:
             f.case(fn, arr("float32", smooth), grad=True, grad_ulp=32, grad_abs=2e-6)
         f.case(fn, arr("float64", POINTS + (smooth or [])), x64=True)
