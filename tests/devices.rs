@@ -3,6 +3,7 @@
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
+use raxla::api::{JitOptions, jit_with};
 use raxla::config::{set_num_cpu_devices, with_default_device};
 use raxla::debug::CallbackOptions;
 use raxla::pjrt::{Client, CpuOptions, Device};
@@ -423,6 +424,11 @@ fn an_argument_that_an_inner_function_ignores_decides_nothing() -> Result<()> {
     let lowered = outer.lower()(&y, &z)?;
     let main = lowered.as_text().lines().find(|line| line.contains("@main(")).unwrap();
     assert_eq!(main.matches('%').count(), 1, "one parameter is left: {main}");
+    let keeps = jit_with(|a: &Array, _: &Array| a * 2, JitOptions::new().keep_unused(true));
+    let lowered = keeps.lower()(&xs(), &xs())?;
+    let main = lowered.as_text().lines().find(|line| line.contains("@main(")).unwrap();
+    assert_eq!(main.matches('%').count(), 2, "both are parameters: {main}");
+    assert_eq!(keeps(&xs(), &xs())?.to_vec::<f32>()?, [0.0, 2.0, 4.0]);
     Ok(())
 }
 
@@ -441,6 +447,7 @@ fn run(name: &str, d: &[Device]) -> Result<Array> {
     let y0 = jnp::sum(&y, ..);
     let twice = |a: &Array| a * 2;
     let product = |a: &Array, b: &Array| a * b;
+    let keeps = jit_with(|a: &Array, _: &Array| a * 2, JitOptions::new().keep_unused(true));
     Ok(match name {
         "x" => x,
         "y" => y,
@@ -471,6 +478,8 @@ fn run(name: &str, d: &[Device]) -> Result<Array> {
         "jit y z" => jit(product)(&y, &z)?,
         "jit u y" => jit(product)(&u, &y)?,
         "jit unused z" => jit(|a: &Array, _: &Array| a * 2)(&y, &z)?,
+        "jit keeps unused z" => keeps(&y, &z)?,
+        "jit keeps unused z of x" => keeps(&x, &z)?,
         "jit unused z of x" => jit(|a: &Array, _: &Array| a * 2)(&x, &z)?,
         "jit identity y" => jit(|a: &Array| a.clone())(&y)?,
         "jit constant" => jit(|_: &Array| jnp::ones(([2], DType::F32)))(&y)?,

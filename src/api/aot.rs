@@ -16,7 +16,7 @@ use crate::core::jaxpr::Jaxpr;
 use crate::core::placement;
 use crate::core::sharding::Sharding;
 use crate::error::{Result, bail, err};
-use crate::pjrt::Executable;
+use crate::pjrt::{CompilerOptions, Executable};
 use crate::signature::{Call, FlatArgs, FlatFn, Signature, Take, made_of_result};
 use crate::tree::{self, Token, first_difference};
 
@@ -110,9 +110,29 @@ impl<S: Signature> Lowered<S> {
     /// XLA rejects the module; arguments that are committed to different devices.
     #[track_caller]
     pub fn compile(&self) -> Result<Compiled<S>> {
+        self.compile_with(CompilerOptions::new())
+    }
+
+    /// [`compile`](Self::compile) with some of XLA's debug options besides those of the function, whose values these replace.
+    ///
+    /// ```
+    /// use raxla::prelude::*;
+    ///
+    /// let lowered = jit(|x: &Array| x * 2.0).lower()(&Array::from(1.5f32))?;
+    /// let double = lowered.compile_with([("xla_backend_optimization_level", 0)])?;
+    /// assert_eq!(double(&Array::from(1.5f32))?.item::<f32>()?, 3.0);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile); `No such compile option: 'xla_…'`, and values that an option does not take.
+    #[track_caller]
+    pub fn compile_with(&self, compiler_options: impl Into<CompilerOptions>) -> Result<Compiled<S>> {
         let caller = Location::caller();
         let in_shardings = self.traced.in_shardings(&self.name, &self.args).map_err(|e| e.at(caller))?;
-        let program = Arc::new(CompiledFn::compile(&self.lowering, in_shardings).map_err(|e| e.at(caller))?);
+        let options = self.lowering.compiler_options.with(&compiler_options.into());
+        let program = CompiledFn::compile_with(&self.lowering, in_shardings, &options);
+        let program = Arc::new(program.map_err(|e| e.at(caller))?);
         let (run, traced) = (program.clone(), self.traced.clone());
         let (tokens, avals) = (self.tokens.clone(), self.avals.clone());
         let call = Call::new(move |mut args: FlatArgs| {

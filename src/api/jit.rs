@@ -15,6 +15,7 @@ use std::sync::{Arc, LazyLock};
 use crate::api::aot;
 use crate::arguments::options;
 use crate::core::cache::{Clear, Map};
+use crate::pjrt::CompilerOptions;
 use crate::signature::{Call, FlatFn, Fun, Function, Signature, Traceable, type_key};
 use cache::JitCache;
 pub(crate) use function::JitFn;
@@ -88,6 +89,12 @@ options! {
         donate: value bool = true,
         /// The name of the compiled module, if not the function's.
         name: optional_into String,
+        /// Are arguments that the function does not use parameters of the program all the same? Then where they are counts, too.
+        keep_unused: value bool = false,
+        /// XLA's debug options. A call fails with the compiler's error, `No such compile option: 'xla_…'`, for a name or a value that it does not
+        /// take. The program of the function has them, as its transformed versions have, and no program that the function is only a part of:
+        /// lowering such a one fails with `compiler_options can only be passed to top-level jit`.
+        compiler_options: into CompilerOptions = CompilerOptions::new(),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::core::aval::ShapedArray;
 use crate::core::config::{self, Config};
 use crate::core::effects::Effects;
 use crate::core::eval::{BufferRef, buffer_on, compile_module};
-use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Parameter};
+use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Live, Parameter};
 use crate::core::lowering::{LoweringCtx, Module};
 use crate::core::placement::{self, InShardings};
 use crate::core::runtime_tokens::Launch;
@@ -24,7 +24,7 @@ use crate::error::{Result, bail};
 use crate::interpreters::discharge::{check_aliases, check_returned, discharge_jaxpr};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
-use crate::pjrt::Executable;
+use crate::pjrt::{CompilerOptions, Executable};
 use crate::signature::{FlatArgs, FlatFn};
 use crate::tree::{Leaves, TreeDef, leaf_paths};
 
@@ -36,6 +36,8 @@ pub(crate) struct TracedFn {
     pub out_tree: TreeDef,
     /// The settings it was traced under, which hold of all that is made of it.
     pub config: Config,
+    /// Are unused arguments parameters of the program?
+    keep_unused: bool,
     used: OnceLock<Box<[bool]>>,
     discharged: OnceLock<DischargedFn>,
 }
@@ -53,7 +55,7 @@ pub(crate) struct DischargedFn {
 
 impl TracedFn {
     /// Traces `f` for arguments of these types.
-    pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs) -> Result<Self> {
+    pub(crate) fn new(f: &dyn FlatFn, args: &FlatArgs, keep_unused: bool) -> Result<Self> {
         let config = config::current();
         let (closed, out_tree) = trace(f, args)?;
         check_aliases(&format!("{} for jit", f.describe()), &closed.consts, &args.leaves, |i| {
@@ -67,7 +69,7 @@ impl TracedFn {
             }
         }
         let (used, discharged) = Default::default();
-        Ok(TracedFn { jaxpr, consts, out_tree, config, used, discharged })
+        Ok(TracedFn { jaxpr, consts, out_tree, config, keep_unused, used, discharged })
     }
 
     /// Is a parameter a reference?
@@ -97,9 +99,9 @@ impl TracedFn {
         } else {
             consts.splice(0..0, made.consts.iter().cloned());
         }
-        let (out_tree, config) = (self.out_tree.clone(), self.config);
+        let (out_tree, config, keep_unused) = (self.out_tree.clone(), self.config, self.keep_unused);
         let (used, discharged) = Default::default();
-        let traced = TracedFn { jaxpr, consts, out_tree, config, used, discharged };
+        let traced = TracedFn { jaxpr, consts, out_tree, config, keep_unused, used, discharged };
         let made = DischargedFn { traced: Arc::new(traced), written: written.into() };
         Ok(self.discharged.get_or_init(|| made).clone())
     }
@@ -109,12 +111,23 @@ impl TracedFn {
         self.jaxpr.in_avals().split_off(self.consts.len())
     }
 
-    /// Does the program depend on leaf `i` of the arguments? The others are pruned, so that it does not matter where
+    /// What is lowered, and the parameters of the program.
+    fn live(&self) -> Live {
+        let live = self.jaxpr.live();
+        if !self.keep_unused {
+            return live;
+        }
+        let leaves = self.consts.len()..self.jaxpr.invars.len();
+        let captured = live.params.iter().copied().filter(|i| !leaves.contains(i));
+        Live { params: captured.chain(leaves.clone()).collect(), ..live }
+    }
+
+    /// Does the program take leaf `i` of the arguments? The others are pruned, so that it does not matter where
     /// they are.
     pub(crate) fn uses(&self, i: usize) -> bool {
         self.used.get_or_init(|| {
             let mut used = vec![false; self.jaxpr.invars.len()];
-            self.jaxpr.live().params.into_iter().for_each(|i| used[i] = true);
+            self.live().params.into_iter().for_each(|i| used[i] = true);
             used.into()
         })[self.consts.len() + i]
     }
@@ -169,6 +182,8 @@ pub(crate) struct Lowering {
     /// How many arrays the function captured.
     consts: usize,
     out_avals: Box<[ShapedArray]>,
+    /// What it is compiled with.
+    pub compiler_options: CompilerOptions,
 }
 
 #[derive(Clone, Copy)]
@@ -191,7 +206,7 @@ pub(crate) fn lower(
 ) -> Result<Lowering> {
     // Unused arguments are pruned: neither transferred nor donated.
     let jaxpr = &traced.jaxpr;
-    let live = jaxpr.live();
+    let live = traced.live();
     let kept = &live.params;
     let consts = traced.consts.len();
     let in_avals: Vec<&ShapedArray> = kept.iter().map(|i| jaxpr.aval(jaxpr.invars[*i])).collect();
@@ -258,7 +273,8 @@ pub(crate) fn lower(
     ctx.write_live("main", true, jaxpr, &live, &attrs, &results)?;
     let module = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
-    Ok(Lowering { module, effects, config: traced.config, kept, consts, out_avals: out_avals.into() })
+    let (config, out_avals, compiler_options) = (traced.config, out_avals.into(), CompilerOptions::new());
+    Ok(Lowering { module, effects, config, kept, consts, out_avals, compiler_options })
 }
 
 /// Dtype and shape of an array, and where it is.
@@ -332,8 +348,17 @@ struct Input {
 
 impl CompiledFn {
     pub(crate) fn compile(lowering: &Lowering, in_shardings: InShardings) -> Result<Self> {
+        Self::compile_with(lowering, in_shardings, &lowering.compiler_options)
+    }
+
+    /// [`compile`](Self::compile) with other options than those of the function.
+    pub(crate) fn compile_with(
+        lowering: &Lowering,
+        in_shardings: InShardings,
+        options: &CompilerOptions,
+    ) -> Result<Self> {
         let InShardings { whole, committed, .. } = in_shardings;
-        let executable = compile_module(&lowering.module, whole, lowering.config)?;
+        let executable = compile_module(&lowering.module, whole, lowering.config, Some(options))?;
         let launch = Launch::new(lowering.effects, &lowering.module);
         let input = |kept: &Kept| {
             let Kept { position, donated } = *kept;

@@ -23,12 +23,23 @@ use crate::core::trace::{bind_at, caller, with_location};
 use crate::error::{Loc, OrThrow, Result, bail};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr};
 use crate::mlir::Value;
+use crate::pjrt::CompilerOptions;
 
 /// Calls a jaxpr without constants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct JitCall {
     pub name: Arc<str>,
     pub jaxpr: Arc<Jaxpr>,
+    /// Of a function that was jitted with it. It says something of a program alone.
+    pub keep_unused: bool,
+    pub compiler_options: CompilerOptions,
+}
+
+impl JitCall {
+    pub(crate) fn new(name: impl Into<Arc<str>>, jaxpr: Arc<Jaxpr>) -> Self {
+        let compiler_options = CompilerOptions::new();
+        JitCall { name: name.into(), jaxpr, keep_unused: false, compiler_options }
+    }
 }
 
 impl CallPrimitive for JitCall {
@@ -36,13 +47,24 @@ impl CallPrimitive for JitCall {
         "jit"
     }
     fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("name", Param::Text(self.name.to_string())), ("jaxpr", Param::Jaxpr(self.jaxpr.clone()))]
+        let mut params =
+            vec![("name", Param::Text(self.name.to_string())), ("jaxpr", Param::Jaxpr(self.jaxpr.clone()))];
+        if self.keep_unused {
+            params.push(("keep_unused", true.into()));
+        }
+        if !self.compiler_options.is_empty() {
+            params.push(("compiler_options", Param::Text(self.compiler_options.to_string())));
+        }
+        params
     }
     fn jaxpr(&self) -> &Arc<Jaxpr> {
         &self.jaxpr
     }
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self {
-        JitCall { name: self.name.clone(), jaxpr }
+        JitCall { jaxpr, ..self.clone() }
+    }
+    fn compiler_options(&self) -> Option<&CompilerOptions> {
+        (!self.compiler_options.is_empty()).then_some(&self.compiler_options)
     }
     /// A function's lines inside are those of its first call, if it is one of this crate.
     fn key_uses(&self) -> Result<Option<KeyUses>> {
@@ -230,7 +252,7 @@ fn trace(
     if !consts.is_empty() {
         bail!(Internal, "{name} captures arrays");
     }
-    Ok(Prim::from(JitCall { name: Arc::from(name), jaxpr }))
+    Ok(Prim::from(JitCall::new(name, jaxpr)))
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ use crate::interpreters::discharge::{discharge_jaxpr, eval_discharged};
 use crate::interpreters::jvp::jvp_jaxpr;
 use crate::interpreters::linearize::linearize_jaxpr;
 use crate::mlir::Value;
+use crate::pjrt::CompilerOptions;
 
 /// The call of a jaxpr without constants.
 pub(crate) trait CallPrimitive: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {
@@ -45,6 +46,11 @@ pub(crate) trait CallPrimitive: Clone + Eq + Hash + fmt::Debug + Send + Sync + '
 
     /// The same call of another jaxpr.
     fn with(&self, jaxpr: Arc<Jaxpr>) -> Self;
+
+    /// [`Primitive::compiler_options`].
+    fn compiler_options(&self) -> Option<&CompilerOptions> {
+        None
+    }
 
     /// [`Primitive::key_uses`].
     fn key_uses(&self) -> Result<Option<KeyUses>> {
@@ -90,6 +96,9 @@ impl<P: CallPrimitive> Primitive for P {
     }
     fn key_uses(&self, _: &[ShapedArray]) -> Result<Option<KeyUses>> {
         CallPrimitive::key_uses(self)
+    }
+    fn compiler_options(&self) -> Option<&CompilerOptions> {
+        CallPrimitive::compiler_options(self)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], _: &[ShapedArray]) -> LoweredValues {
         CallPrimitive::lower(self, ctx, ins)

@@ -16,7 +16,7 @@ pub(crate) fn jit(f: impl Fn(&[Array]) -> Result<Vec<Array>>, args: &[Array]) ->
     let avals: Vec<_> = args.iter().map(Array::aval).collect();
     let (jaxpr, consts) = convert_constvars(trace_to_jaxpr(&avals, f)?);
     let args: Vec<Array> = consts.into_iter().chain(args.iter().cloned()).collect();
-    Ok(bind(JitCall { name: "f".into(), jaxpr }, &refs(&args))?.into_vec())
+    Ok(bind(JitCall::new("f", jaxpr), &refs(&args))?.into_vec())
 }
 
 /// Gradients of the sum of the results.

@@ -30,7 +30,7 @@ use crate::core::tracer::unexpected_tracer;
 use crate::core::transfer::{self, Transfer};
 use crate::error::{Loc, Result, bail};
 use crate::mlir::Attrs;
-use crate::pjrt::{Buffer, CompileOptions, Device, Executable, Program};
+use crate::pjrt::{Buffer, CompileOptions, CompilerOptions, Device, Executable, Program};
 
 /// One compiled application of a primitive.
 struct CompiledOp {
@@ -271,7 +271,7 @@ fn compile(entry: &CompiledOp) -> Result<OpProgram> {
         entry.prim.lower(ctx, args, &outs)
     })?;
     let module = ctx.finish();
-    let executable = compile_module(&module, shardings.whole, entry.config)?;
+    let executable = compile_module(&module, shardings.whole, entry.config, entry.prim.compiler_options())?;
     let launch = Launch::new(effects, &module);
     log_compile(format_args!("compiled {}", key_reuse::name_of(&*entry.prim)), ins, started, None);
     let committed = shardings.committed;
@@ -280,7 +280,12 @@ fn compile(entry: &CompiledOp) -> Result<OpProgram> {
 }
 
 /// Compiles a module for the devices of a sharding.
-pub(crate) fn compile_module(module: &Module, sharding: Sharding, config: Config) -> Result<Executable> {
+pub(crate) fn compile_module(
+    module: &Module,
+    sharding: Sharding,
+    config: Config,
+    compiler_options: Option<&CompilerOptions>,
+) -> Result<Executable> {
     let text = &module.text;
     tracing::debug!(target: "raxla::lowering", "{text}");
     let ids: SmallVec<[i32; 8]> = sharding.devices().iter().map(Device::id).collect();
@@ -291,6 +296,9 @@ pub(crate) fn compile_module(module: &Module, sharding: Sharding, config: Config
     }
     if config.disable_fusion_emitters {
         options = options.without_fusion_emitters();
+    }
+    if let Some(compiler_options) = compiler_options {
+        options = options.with_compiler_options(compiler_options);
     }
     if module.host_calls.is_empty() {
         return compilation_cache::compile(client, text, &options);

@@ -14,14 +14,15 @@ use crate::core::axis::AxisName;
 use crate::core::effects::{Effect, Effects};
 use crate::core::jaxpr::{Atom, Eqn, Jaxpr, Live, Var};
 use crate::core::name_stack::NameStack;
+use crate::core::primitive::{Param, Primitive};
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Mesh, Sharding};
 use crate::core::small::small;
 use crate::core::work;
 use crate::dtype::DType;
-use crate::error::{Result, bail, caller};
+use crate::error::{Error, Result, bail, caller, err};
 use crate::mlir::{Attrs, Block, Builder, Place, Type, Value, Values, push_list};
-use crate::pjrt::{HostCall, Kernel};
+use crate::pjrt::{CompilerOptions, HostCall, Kernel};
 pub(crate) use text::mlir_literal;
 use text::row_major;
 
@@ -317,6 +318,9 @@ impl LoweringCtx {
             for var in &eqn.outputs {
                 outs.push(*jaxpr.aval(*var));
             }
+            if let Some(options) = eqn.prim.compiler_options() {
+                return Err(nested(&*eqn.prim, options).at(eqn.loc));
+            }
             let values = eqn.prim.lower(self, &ins, &outs).map_err(|e| e.at(eqn.loc))?;
             for (var, value) in eqn.outputs.iter().zip(values) {
                 env[var.0 as usize] = Some(value);
@@ -569,4 +573,19 @@ impl LoweringCtx {
         *count += 1;
         if *count == 1 { clean } else { format!("{clean}_{}", *count - 1) }
     }
+}
+
+/// What is part of a program cannot be compiled in a way of its own.
+#[cold]
+fn nested(prim: &dyn Primitive, options: &CompilerOptions) -> Error {
+    let name = prim.params().into_iter().find_map(|(key, value)| match value {
+        Param::Text(name) if key == "name" => Some(name),
+        _ => None,
+    });
+    err!(
+        InvalidArgument,
+        "compiler_options can only be passed to top-level jit, got compiler_options={options} of {} inside of another program. Give \
+         them to the outermost function that is jitted",
+        name.as_deref().unwrap_or(prim.name())
+    )
 }

@@ -17,6 +17,7 @@ use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
 use crate::error::{Error, Result, err};
 use crate::mlir::{Value, Values};
+use crate::pjrt::CompilerOptions;
 
 /// A primitive's arguments or results.
 pub type Arrays = SmallVec<[Array; 2]>;
@@ -176,6 +177,11 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     /// for what [`lower`](Self::lower) emits to be compiled and run.
     fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
         let _ = args;
+        None
+    }
+
+    /// What its program is compiled with when it is evaluated; nothing that has some is lowered as a part of another program.
+    fn compiler_options(&self) -> Option<&CompilerOptions> {
         None
     }
 

@@ -4,22 +4,9 @@
 //! and `xla/xla_data.proto`.
 
 use super::Plugin;
+use super::compiler_options::{CompilerOptions, OptionOverride};
 use crate::error::{Error, Result, bail};
 use std::collections::BTreeMap;
-
-/// A value for one of XLA's debug options.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OptionOverride {
-    /// Text, or the name of an enum's value.
-    String(String),
-    /// A flag.
-    Bool(bool),
-    /// An integer.
-    Int(i64),
-    /// A number.
-    Double(f64),
-}
 
 /// Which device runs which part of a program: `ids[replica][partition]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -180,6 +167,13 @@ impl CompileOptions {
         self
     }
 
+    /// Sets several of XLA's debug options.
+    #[must_use]
+    pub fn with_compiler_options(mut self, options: &CompilerOptions) -> Self {
+        self.debug_options.extend(options.0.clone());
+        self
+    }
+
     /// Refuses what XLA would end the process on, for a client or topology of the given devices.
     pub(super) fn check(&self, devices: &[i32]) -> Result<()> {
         let (replicas, partitions) = (self.num_replicas, self.num_partitions);
@@ -190,6 +184,16 @@ impl CompileOptions {
                 "compile: num_replicas = {replicas} and num_partitions = {partitions} need {needed} devices of {}",
                 devices.len()
             );
+        }
+        // How many parts XLA is to split a module into.
+        let parts = "xla_cpu_parallel_codegen_split_count";
+        let number = match self.debug_options.get(parts) {
+            Some(OptionOverride::Int(n)) => Some(*n),
+            Some(OptionOverride::String(n)) => n.parse().ok(),
+            _ => None,
+        };
+        if let Some(n) = number.filter(|n| *n < 0) {
+            bail!(InvalidArgument, "compile: {parts} = {n}, and a module is split into a part or more");
         }
         self.device_assignment.as_ref().map_or(Ok(()), |assignment| assignment.check(self, devices))
     }

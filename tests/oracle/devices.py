@@ -60,6 +60,8 @@ CASES = {
     "jit u y": lambda: jax.jit(lambda a, b: a * b)(u, y),
     "jit unused z": lambda: jax.jit(lambda a, b: a * 2)(y, z),
     "jit unused z of x": lambda: jax.jit(lambda a, b: a * 2)(x, z),
+    "jit keeps unused z": lambda: jax.jit(lambda a, b: a * 2, keep_unused=True)(y, z),
+    "jit keeps unused z of x": lambda: jax.jit(lambda a, b: a * 2, keep_unused=True)(x, z),
     "jit identity y": lambda: jax.jit(lambda a: a)(y),
     "jit constant": lambda: jax.jit(lambda a: jnp.ones(2))(y),
     "jit captures y": lambda: jax.jit(times_y)(x),

@@ -161,6 +161,11 @@ def nested_jit(x):
 
 
 @case(s)
+def jit_keeps_unused(x):
+    return jax.jit(double, keep_unused=True)(x)
+
+
+@case(s)
 def shared_jit(x):
     f = jax.jit(double)
     return f(f(x))

@@ -5,6 +5,7 @@ Run with JAX 0.10.2: python tests/oracle/settings.py
 `--check` compares with the file instead.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -200,6 +201,39 @@ leaks = {
 }
 
 
+def compiled(of_jit=None, of_compile=None):
+    f = jax.jit(lambda x: x * 2, compiler_options=of_jit)
+    return lambda: f.lower(f32).compile(compiler_options=of_compile)(f32) if of_compile else f(f32)
+
+
+f32 = jnp.ones(3)
+no_effort = {"xla_backend_optimization_level": 0}
+with_options = jax.jit(lambda x: x * 2, compiler_options=no_effort)
+options = {
+    "jit": compiled(no_effort),
+    "compile": compiled(None, no_effort),
+    "text": compiled({"xla_backend_optimization_level": "0"}),
+    "text for a flag": compiled({"xla_embed_ir_in_executable": "True"}),
+    "a value of an enum": compiled({"xla_gpu_enable_command_buffer": "FUSION"}),
+    "no such value of an enum": compiled({"xla_gpu_enable_command_buffer": "nonsense"}),
+    "no such name": compiled({"xla_nonsense": True}),
+    "no such name when compiling": compiled(None, {"xla_nonsense": True}),
+    "a fraction for an integer": compiled({"xla_backend_optimization_level": 1.5}),
+    "an integer for a flag": compiled({"xla_embed_ir_in_executable": 1}),
+    "other text for a flag": compiled({"xla_embed_ir_in_executable": "yes"}),
+    "another value when compiling": compiled({"xla_backend_optimization_level": 7}, no_effort),
+    "a wrong value when compiling": compiled(no_effort, {"xla_backend_optimization_level": "q"}),
+    "a wrong value that is replaced": compiled({"xla_backend_optimization_level": "q"}, no_effort),
+    "vmap": lambda: jax.vmap(with_options)(f32),
+    "jvp": lambda: jax.jvp(with_options, (f32,), (f32,)),
+    "vmap of a wrong one": lambda: jax.vmap(jax.jit(lambda x: x * 2, compiler_options={"xla_nonsense": True}))(f32),
+    "eval_shape": lambda: jax.eval_shape(with_options, f32),
+    "jit of it": lambda: jax.jit(with_options)(f32),
+    "scan of it": lambda: lax.map(with_options, f32),
+    "grad of it": lambda: jax.grad(lambda x: with_options(x).sum())(f32),
+}
+
+
 def refuses(run, setting, warm=False):
     if warm:
         run()
@@ -226,6 +260,7 @@ found = {
     "no_tracing": refused(no_tracing, lambda: jax.no_tracing(True)),
     "no_execution": refused(no_execution, lambda: jax.no_execution(True)),
     "leaks": refused(leaks, lambda: jax.check_tracer_leaks(True)),
+    "options of jit": refused(options, contextlib.nullcontext),
 }
 path = pathlib.Path(__file__).parent.parent / "fixtures/settings.json"
 text = json.dumps(found, indent=1) + "\n"

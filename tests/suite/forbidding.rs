@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
+use raxla::api::{JitOptions, eval_shape, jit_with};
 use raxla::config::{self, DTypePromotion, RankPromotion, TransferGuard};
+use raxla::pjrt::{CompilerOptions, OptionOverride};
 use raxla::prelude::*;
 use raxla::{checkpoint, custom_jvp, device_put, devices, lax, nn, num_complex, numpy as jnp, random, try_};
 use tracing::field::{Field, Visit};
@@ -100,6 +102,48 @@ fn ranks_are_promoted_where_jax_promotes_them() {
         "multiply: operands of shapes (3,), (2, 3) have several ranks, and numpy_rank_promotion is raise: give the smaller ones their axes \
          by expand_dims or reshape"
     );
+}
+
+#[test]
+fn compiler_options_are_taken_where_jax_takes_them() {
+    let x = jnp::ones([3]);
+    let double =
+        |options: CompilerOptions| jit_with(|x: &Array| x * 2.0, JitOptions::new().compiler_options(options));
+    let level = |value: OptionOverride| CompilerOptions::new().set("xla_backend_optimization_level", value);
+    let set = |name: &str, value: OptionOverride| CompilerOptions::new().set(name, value);
+    let no_effort = || level(0.into());
+    let compiled = |of_jit: CompilerOptions, of_compile: CompilerOptions| -> Result<Array> {
+        double(of_jit).lower()(&x)?.compile_with(of_compile)?(&x)
+    };
+    let none = CompilerOptions::new;
+    let with_options = double(no_effort());
+    let wrong = || set("xla_nonsense", true.into());
+    let found = programs! { |body: &mut dyn FnMut() -> Result<()>| body();
+        "jit": double(no_effort())(&x)?;
+        "compile": compiled(none(), no_effort())?;
+        "text": double(level("0".into()))(&x)?;
+        "text for a flag": double(set("xla_embed_ir_in_executable", "True".into()))(&x)?;
+        "a value of an enum": double(set("xla_gpu_enable_command_buffer", "FUSION".into()))(&x)?;
+        "no such value of an enum": double(set("xla_gpu_enable_command_buffer", "nonsense".into()))(&x)?;
+        "no such name": double(wrong())(&x)?;
+        "no such name when compiling": compiled(none(), wrong())?;
+        "a fraction for an integer": double(level(1.5.into()))(&x)?;
+        "an integer for a flag": double(set("xla_embed_ir_in_executable", 1.into()))(&x)?;
+        "other text for a flag": double(set("xla_embed_ir_in_executable", "yes".into()))(&x)?;
+        "another value when compiling": compiled(level(7.into()), no_effort())?;
+        "a wrong value when compiling": compiled(no_effort(), level("q".into()))?;
+        "a wrong value that is replaced": compiled(level("q".into()), no_effort())?;
+        "vmap": vmap(&with_options)(&x)?;
+        "jvp": jvp(&with_options, (&x,), (&x,))?;
+        "vmap of a wrong one": vmap(double(wrong()))(&x)?;
+        "eval_shape": eval_shape(&with_options)(&x)?;
+        "jit of it": jit(&with_options)(&x)?;
+        "scan of it": lax::map(|x: Array| with_options(&x), x.clone())?;
+        "grad of it": grad(|x: &Array| -> Result<Array> { Ok(jnp::sum(with_options(x)?, ..)) })(&x)?;
+    };
+    let kinds = [ErrorKind::Compile, ErrorKind::InvalidArgument];
+    // JAX stages the linear part, and refuses that.
+    compare("options of jit", &kinds, found, &["grad of it"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use raxla::api::{JitOptions, jit_with};
 use raxla::custom_derivatives::{custom_jvp as with_jvp, custom_vjp as with_vjp};
 use raxla::prelude::*;
 use raxla::{ensure_compile_time_eval, lax, nn, numpy as jnp};
@@ -64,6 +65,9 @@ fn cases() -> Vec<(&'static str, String)> {
     case!("argmax", (x23()), |x: &Array| lax::argmax(x, 1));
     case!("integer_pow", (s()), |x: &Array| lax::integer_pow(x, 3));
     case!("nested_jit", (s()), |x: &Array| jit(double)(&lax::sin(x)));
+    case!("jit_keeps_unused", (s()), |x: &Array| {
+        jit_with(double, JitOptions::new().name("double").keep_unused(true))(x)
+    });
     case!("shared_jit", (s()), |x: &Array| -> Result<Array> {
         let f = jit(double);
         f(&f(x)?)

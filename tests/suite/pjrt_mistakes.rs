@@ -137,6 +137,12 @@ fn a_debug_option_is_passed_on_and_a_wrong_one_is_rejected() {
     let error = cpu().compile(&Program::mlir_text(IDENTITY), &option("xla_no_such_option")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Compile);
     assert!(error.message().contains("xla_no_such_option"), "{error}");
+    // XLA ends the process on these.
+    for value in [OptionOverride::from(-1), "-1".into()] {
+        let options = CompileOptions::new().with_debug_option("xla_cpu_parallel_codegen_split_count", value);
+        let error = cpu().compile(&Program::mlir_text(IDENTITY), &options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::core::key_reuse::{self, KeyCall};
 use crate::core::leaks;
 use crate::core::placement::InShardings;
 use crate::core::trace::{self, bind_at, check_live};
-use crate::error::{Result, bail, catch};
+use crate::error::{Loc, Result, bail, catch};
 use crate::signature::{FlatArgs, FlatFn, FlatOut, Take, made_of_result};
 
 pub(crate) struct JitFn {
@@ -199,7 +199,7 @@ impl JitFn {
         let done = Done;
         self.cache.count_trace();
         let started = Instant::now();
-        let traced = Arc::new(TracedFn::new(&*self.f, args)?);
+        let traced = Arc::new(TracedFn::new(&*self.f, args, self.options.keep_unused)?);
         drop(done);
         if traced.config.debug_key_reuse {
             key_reuse::of_jaxpr(&traced.jaxpr)?;
@@ -223,10 +223,23 @@ impl JitFn {
         target: Option<InShardings>,
         by_hand: bool,
     ) -> Result<Lowering> {
-        let donated = self.donated(args);
-        config::with_config(traced.config, || {
-            lower(&self.name(), traced, &donated, by_hand, args.caller, target)
-        })
+        self.lowering_of(traced, &self.donated(args), by_hand, args.caller, target)
+    }
+
+    /// [`lowering`](Self::lowering) where more is given away than the arguments say.
+    pub(super) fn lowering_of(
+        &self,
+        traced: &TracedFn,
+        donated: &[bool],
+        by_hand: bool,
+        caller: Loc,
+        target: Option<InShardings>,
+    ) -> Result<Lowering> {
+        let mut lowering = config::with_config(traced.config, || {
+            lower(&self.name(), traced, donated, by_hand, caller, target)
+        })?;
+        lowering.compiler_options = self.options.compiler_options.clone();
+        Ok(lowering)
     }
 
     /// Which leaves of the arguments are given away.
@@ -244,7 +257,13 @@ impl JitFn {
         if traced.jaxpr.has_refs() {
             self.check_refs(&traced, args)?;
         }
-        let prim = JitCall { name: self.name().as_ref().into(), jaxpr: traced.jaxpr.clone() }.into();
+        let prim = JitCall {
+            name: self.name().as_ref().into(),
+            jaxpr: traced.jaxpr.clone(),
+            keep_unused: self.options.keep_unused,
+            compiler_options: self.options.compiler_options.clone(),
+        }
+        .into();
         let refs: smallvec::SmallVec<[&Array; 8]> = traced.consts.iter().chain(&args.leaves).collect();
         let outs = bind_at(&prim, &refs, args.caller)?;
         Ok(FlatOut { leaves: outs.into_iter().collect(), tree: traced.out_tree.clone() })

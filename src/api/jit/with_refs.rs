@@ -5,9 +5,8 @@
 use std::sync::Arc;
 
 use super::function::JitFn;
-use crate::api::program::{CompiledFn, DischargedFn, TracedFn, leaf_name, lower};
+use crate::api::program::{CompiledFn, DischargedFn, TracedFn, leaf_name};
 use crate::core::array::Array;
-use crate::core::config;
 use crate::core::mutable::Held;
 use crate::core::placement::InShardings;
 use crate::error::Result;
@@ -82,9 +81,7 @@ impl JitFn {
     ) -> Result<CompiledFn> {
         let mut donated = self.donated(args);
         written.iter().for_each(|i| donated[*i] = true);
-        let lowering = config::with_config(pure.config, || {
-            lower(&self.name(), pure, &donated, false, args.caller, Some(in_shardings))
-        })?;
+        let lowering = self.lowering_of(pure, &donated, false, args.caller, Some(in_shardings))?;
         CompiledFn::compile(&lowering, in_shardings)
     }
 }

@@ -187,7 +187,7 @@ impl Primitive for While {
         })?;
         let (jaxpr, consts) = hoist(closed);
         let residuals = consts.into_iter().chain(primals.iter().cloned()).collect();
-        let linear = Prim::from(JitCall { name: "while_tangents".into(), jaxpr });
+        let linear = Prim::from(JitCall::new("while_tangents", jaxpr));
         Ok(Some(Linearized { primals_out, linear, residuals, nonzero_out, order: None }))
     }
 
