@@ -38,9 +38,7 @@ impl Held {
     pub(crate) fn value(&self) -> Result<&Array> {
         match self {
             Held::Value(value) => Ok(value),
-            Held::Gone(why) => {
-                bail!(InvalidArgument, "the array reference {why}: it refers to nothing any more")
-            }
+            Held::Gone(why) => Err(gone(why)),
         }
     }
 
@@ -52,6 +50,12 @@ impl Held {
             Held::Gone(why) => bail!(Internal, "the array reference {why}"),
         }
     }
+}
+
+/// The error for a reference that refers to nothing.
+#[cold]
+pub(crate) fn gone(why: &str) -> Error {
+    err!(InvalidArgument, "the array reference {why}: it refers to nothing any more")
 }
 
 /// The error for a reference where an array is wanted.

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::core::array::{Array, Repr};
 use crate::core::aval::ShapedArray;
 use crate::core::jaxpr::{Atom, Jaxpr, TransformedJaxpr};
-use crate::core::mutable::{Held, MutableArray};
+use crate::core::mutable::{Held, MutableArray, gone};
 use crate::core::primitive::{Arrays, Discharged, Primitive, RefUpdate};
 use crate::core::small::small;
 use crate::core::trace::{bind_at, with_location};
@@ -132,10 +132,6 @@ fn read(env: &[RefUpdate], atom: &Atom) -> Result<Array> {
             RefUpdate::Unchanged => bail!(Internal, "discharge: variable {} has no value", v.0),
         },
     }
-}
-
-fn gone(why: &str) -> Error {
-    err!(InvalidArgument, "the array reference {why}: it refers to nothing any more")
 }
 
 fn made_elsewhere(name: &str, aval: &ShapedArray) -> Error {

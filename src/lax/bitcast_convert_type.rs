@@ -9,8 +9,7 @@ use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, 
 use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::lax::elementwise::{one, one_batched, tuple, zero_jvp};
-use crate::lax::move_axis;
+use crate::lax::elementwise::{batch_in_front, one, tuple, zero_jvp};
 use crate::mlir::Value;
 
 /// The bits of `operand` as elements of another dtype. Smaller elements make a new last axis; larger ones use up the last
@@ -78,8 +77,7 @@ impl Primitive for BitcastConvertType {
     }
     /// the mapped axis goes in front, away from the last, which may come or go
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let dim = check::mapped(self, dims)?;
-        one_batched(bind1(*self, &[&move_axis(&args[0], dim, 0)]), Some(0))
+        batch_in_front(*self, args, dims)
     }
 }
 

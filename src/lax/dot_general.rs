@@ -1,5 +1,7 @@
 //! `dot_general`: contraction of two arrays; linear in each. JAX: `dot_general_p`. StableHLO: `dot_general`.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use crate::arguments::{Axes, options};
@@ -51,6 +53,14 @@ impl DotDimensionNumbers {
     pub(crate) fn sides(&self, lhs: &Array, rhs: &Array) -> [DotSide; 2] {
         let Dims { lhs, rhs } = Dims::new(self, lhs, rhs);
         [lhs, rhs]
+    }
+
+    /// [`sides`](Self::sides) of operands that fit each other, as [`dot_general`] has it.
+    #[track_caller]
+    pub(crate) fn checked_sides(&self, lhs: &Array, rhs: &Array) -> [DotSide; 2] {
+        let dot = DotGeneral::new(self, lhs, rhs, &DotOptions::new());
+        dot.abstract_eval(&[lhs.aval(), rhs.aval()]).or_throw();
+        [dot.dims.lhs, dot.dims.rhs]
     }
 }
 
@@ -111,10 +121,7 @@ pub fn dot_general_with(
 
 #[track_caller]
 fn contraction(lhs: &Array, rhs: &Array, numbers: &DotDimensionNumbers, options: &DotOptions) -> Array {
-    let dims = Dims::new(numbers, lhs, rhs);
-    let precision = precision_in_force(options.precision);
-    let preferred_element_type = options.preferred_element_type.map(config::canonicalize);
-    bind1(DotGeneral { dims, precision, preferred_element_type }, &[lhs, rhs])
+    bind1(DotGeneral::new(numbers, lhs, rhs, options), &[lhs, rhs])
 }
 
 /// The axes of one operand.
@@ -156,6 +163,15 @@ impl DotSide {
     /// The axes that the result keeps from this operand alone.
     pub(crate) fn kept(&self, rank: usize) -> impl Iterator<Item = usize> + '_ {
         (0..rank).filter(|a| !self.contracting.contains(a) && !self.batch.contains(a))
+    }
+
+    /// The permutation that makes an array like this operand of one whose axes are those of the batch, those that are kept, and then
+    /// those in `contracted`.
+    pub(crate) fn permutation_back(&self, rank: usize, contracted: impl Iterator<Item = usize>) -> Shape {
+        let axes = self.batch.iter().copied().chain(self.kept(rank)).chain(contracted);
+        let mut permutation: Shape = small(0..rank);
+        axes.enumerate().for_each(|(i, axis)| permutation[axis] = i);
+        permutation
     }
 
     /// The same for an operand with one more axis, at `dim`.
@@ -221,6 +237,11 @@ impl DotSide {
 struct Dims {
     lhs: DotSide,
     rhs: DotSide,
+}
+
+/// Which axes of a contraction's result are those of the batch, kept from the left operand, and kept from the right one.
+pub(crate) fn axes_of_result(batch: usize, kept_from_lhs: usize, rank: usize) -> [Range<usize>; 3] {
+    [0..batch, batch..batch + kept_from_lhs, batch + kept_from_lhs..rank]
 }
 
 impl Dims {
@@ -299,6 +320,14 @@ pub(crate) fn contraction_dtype(
 }
 
 impl DotGeneral {
+    #[track_caller]
+    fn new(numbers: &DotDimensionNumbers, lhs: &Array, rhs: &Array, options: &DotOptions) -> Self {
+        let dims = Dims::new(numbers, lhs, rhs);
+        let precision = precision_in_force(options.precision);
+        let preferred_element_type = options.preferred_element_type.map(config::canonicalize);
+        DotGeneral { dims, precision, preferred_element_type }
+    }
+
     fn apply(&self, lhs: &Array, rhs: &Array) -> Array {
         bind1(self.clone(), &[lhs, rhs])
     }
@@ -319,11 +348,11 @@ impl DotGeneral {
     ) -> Array {
         let batch = x_side.batch.len();
         let y_kept: Shape = small(y_side.kept(y.ndim()));
-        let x_kept: Shape = small(x_side.kept(x.ndim()));
-        // Where the result has the axes that it kept from `y`.
-        let start = if x_is_lhs { batch + x_kept.len() } else { batch };
+        let from_lhs = if x_is_lhs { x_side.kept(x.ndim()).count() } else { y_kept.len() };
+        let [of_batch, of_lhs, of_rhs] = axes_of_result(batch, from_lhs, ct.ndim());
+        let of_y = if x_is_lhs { of_rhs } else { of_lhs };
         let dims = Dims {
-            lhs: DotSide { contracting: small(start..start + y_kept.len()), batch: small(0..batch) },
+            lhs: DotSide { contracting: small(of_y), batch: small(of_batch) },
             rhs: DotSide { contracting: y_kept, batch: Shape::from_slice(&y_side.batch) },
         };
         let product = self.with_dims(dims).apply(ct, y);
@@ -331,9 +360,7 @@ impl DotGeneral {
         let pairs = y_side.contracting.iter().copied().zip(x_side.contracting.iter().copied());
         let mut pairs: SmallVec<[(usize, usize); 4]> = small(pairs);
         pairs.sort_unstable();
-        let axes = x_side.batch.iter().copied().chain(x_kept).chain(pairs.iter().map(|(_, x)| *x));
-        let mut permutation = Shape::from_slice(x.shape());
-        axes.enumerate().for_each(|(i, axis)| permutation[axis] = i);
+        let permutation = x_side.permutation_back(x.ndim(), pairs.iter().map(|(_, x)| *x));
         convert(&permuted(&product, permutation), x.dtype(), false)
     }
 }

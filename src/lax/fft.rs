@@ -12,10 +12,10 @@ use crate::core::trace::bind1;
 use crate::dtype::DType;
 use crate::error::{Result, bail, throw};
 use crate::lax::common::arguments::sizes_of;
-use crate::lax::elementwise::{linear_ct, linear_jvp, one, one_batched, tuple};
+use crate::lax::elementwise::{batch_in_front, linear_ct, linear_jvp, one, tuple};
 use crate::lax::{
     bitwise_and, broadcast_in_dim, conj, convert_element_type, div, full, full_like, ge, iota, literal, lt,
-    move_axis, mul, select,
+    mul, select,
 };
 use crate::mlir::{Value, usize_array};
 
@@ -204,8 +204,7 @@ impl Primitive for Fft {
     }
     /// the mapped axis goes in front
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let Some(dim) = dims[0] else { bail!(Internal, "fft: nothing is mapped") };
-        one_batched(bind1(self.clone(), &[&move_axis(&args[0], dim, 0)]), Some(0))
+        batch_in_front(self.clone(), args, dims)
     }
 }
 

@@ -10,8 +10,7 @@ use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
 use crate::core::trace::bind1;
 use crate::error::Result;
-use crate::lax::elementwise::{one, one_batched, zero_jvp};
-use crate::lax::move_axis;
+use crate::lax::elementwise::{batch_in_front, one, zero_jvp};
 use crate::mlir::Value;
 
 /// Words as keys that nobody has used.
@@ -72,8 +71,7 @@ impl Primitive for Words {
     }
     /// the mapped axis is one more of an array of keys
     fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let dim = check::mapped(self, dims)?;
-        one_batched(bind1(*self, &[&move_axis(&args[0], dim, 0)]), Some(0))
+        batch_in_front(*self, args, dims)
     }
 }
 

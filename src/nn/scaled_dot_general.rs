@@ -11,7 +11,8 @@ use crate::custom_derivatives::custom_vjp;
 use crate::dtype::DType;
 use crate::dtypes::finfo;
 use crate::error::{OrThrow, throw};
-use crate::lax::dot_general::{DotDimensionNumbers, DotSide};
+use crate::lax::dot_general::{DotDimensionNumbers, DotSide, axes_of_result};
+use crate::lax::transpose::permuted;
 use crate::lax::{self, DotOptions, ScaledDotOptions};
 use crate::numpy as jnp;
 use crate::numpy::ReduceOptions;
@@ -237,9 +238,7 @@ pub fn scaled_dot_general_with(
     if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
         throw!(DType, "scaled_dot_general: preferred_element_type must be f32, bf16 or f16, got {dtype}");
     }
-    let sides = numbers.sides(&lhs, &rhs);
-    // For what it says of shapes.
-    lax::dot_general(&lhs, &rhs, numbers);
+    let sides = numbers.checked_sides(&lhs, &rhs);
     let [block, ..] = &configs;
     let contracted: usize = sides[0].contracting.iter().map(|&axis| lhs.shape()[axis]).product();
     if contracted == 0 || !contracted.is_multiple_of(block.block_size) {
@@ -294,8 +293,7 @@ impl Contraction {
         let [left, right] = &self.sides;
         let batch = left.batch.len();
         let x_kept = left.kept(x.ndim()).count();
-        // Of the cotangent: the batch, what is kept of `x`, what is kept of `y`.
-        let axes = [0..batch, batch..batch + x_kept, batch + x_kept..g.ndim()].map(Vec::from_iter);
+        let axes = axes_of_result(batch, x_kept, g.ndim()).map(Vec::from_iter);
         let of = |operand: &Array, side: &DotSide, other: &Array, across: &DotSide, config, rows, columns| {
             let kept: Vec<usize> = across.kept(other.ndim()).collect();
             let matrices = [
@@ -313,17 +311,10 @@ impl Contraction {
                     product(&[g_q, q], &[g_scales, scales], self.dtype)
                 }
             };
-            let order: Vec<usize> = side
-                .batch
-                .iter()
-                .copied()
-                .chain(side.kept(operand.ndim()))
-                .chain(side.contracting.iter().copied())
-                .collect();
-            let shape: Vec<usize> = order.iter().map(|&axis| operand.shape()[axis]).collect();
-            let mut back = vec![0i64; order.len()];
-            order.iter().enumerate().for_each(|(i, &axis)| back[axis] = i as i64);
-            let out = lax::transpose(&lax::reshape(&out, shape), back);
+            let back = side.permutation_back(operand.ndim(), side.contracting.iter().copied());
+            let mut shape = vec![0; operand.ndim()];
+            back.iter().zip(operand.shape()).for_each(|(&i, &size)| shape[i] = size);
+            let out = permuted(&lax::reshape(&out, shape), back);
             lax::convert_element_type(&out, operand.dtype())
         };
         let of_x_ct = of(x, left, y, right, of_y, &axes[1], &axes[2]);

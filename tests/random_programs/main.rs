@@ -55,10 +55,13 @@ fn outcome(check: usize, program: &Program, seed: u64) -> Outcome {
             Outcome::Failed(format!("panic: {}", text.unwrap_or_default()))
         }
     };
-    match if seed.is_multiple_of(8) { caught(&run) } else { caught(&quickly) } {
-        Outcome::Failed(_) => caught(&run),
-        found => found,
+    if !seed.is_multiple_of(8) {
+        let found = caught(&quickly);
+        if !matches!(found, Outcome::Failed(_)) {
+            return found;
+        }
     }
+    caught(&run)
 }
 
 /// Does each check have its own program?

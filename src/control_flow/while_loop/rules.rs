@@ -130,20 +130,8 @@ impl Primitive for While {
         let make = |carry: &[bool]| jvp_jaxpr(&self.body_jaxpr, &[body_given, carry].concat(), carry);
         let others = [body_given, &carry].concat();
         let made = self.body().fixpoint(Flow::Tangents, &others, &mut carry, make, |m| &m.nonzero_out)?;
-        // The body: [consts, body consts, carry, dconsts, dcarry] to [consts, body consts, dconsts | carry, dcarry].
-        let (nc, nb, nk) = (made.consts.len(), self.body_nconsts, carry.len());
-        let (db, dk) = (count(body_given), count(&carry));
-        let params = old(0..nc + nb)
-            .chain(old(nc + nb + nk..nc + nb + nk + db))
-            .chain(old(nc + nb..nc + nb + nk))
-            .chain(old(nc + nb + nk + db..nc + nb + nk + db + dk));
-        let body_jaxpr = made.jaxpr.rearrange(params, made.jaxpr.outvars.clone());
-        let avals = self.body_jaxpr.out_avals();
-        let tangent_avals = avals.iter().zip(&carry).filter(|(_, nz)| **nz).map(|(a, _)| *a);
-        let cond_params = old(0..self.cond_nconsts + nk).chain(tangent_avals.map(Parameter::Unused));
-        let cond_jaxpr = self.cond_jaxpr.rearrange(cond_params, self.cond_jaxpr.outvars.clone());
-        let prim =
-            While { cond_jaxpr, cond_nconsts: self.cond_nconsts, body_jaxpr, body_nconsts: nc + nb + db };
+        let nk = carry.len();
+        let prim = self.of_series(&made.jaxpr, made.consts.len(), body_given, &carry, 1);
 
         let (cond_consts, body_consts, init) = self.split(primals);
         let (_, dconsts, dinit) = self.split(tangents);
@@ -334,6 +322,33 @@ impl Primitive for While {
 }
 
 impl While {
+    /// The loop over a body that computes `order` coefficients, of which a tangent is one, besides each marked value: from
+    /// `[consts, body consts, carries, coefficients]`. They are carried, and the condition does not see them. Its operands are
+    /// `[cond consts, consts, body consts, theirs, carries, theirs]`.
+    pub(crate) fn of_series(
+        &self,
+        body: &Jaxpr,
+        consts: usize,
+        body_given: &[bool],
+        carry: &[bool],
+        order: usize,
+    ) -> While {
+        let (nb, nk) = (self.body_nconsts, carry.len());
+        let (db, dk) = (order * count(body_given), order * count(carry));
+        let (carries_at, coefficients_at) = (consts + nb, consts + nb + nk);
+        let params = old(0..carries_at)
+            .chain(old(coefficients_at..coefficients_at + db))
+            .chain(old(carries_at..coefficients_at))
+            .chain(old(coefficients_at + db..coefficients_at + db + dk));
+        let body_jaxpr = body.rearrange(params, body.outvars.clone());
+        let avals = self.body_jaxpr.out_avals();
+        let unseen = avals.iter().zip(carry).filter(|(_, nonzero)| **nonzero);
+        let unseen = unseen.flat_map(|(aval, _)| std::iter::repeat_n(Parameter::Unused(*aval), order));
+        let cond_params = old(0..self.cond_nconsts + nk).chain(unseen);
+        let cond_jaxpr = self.cond_jaxpr.rearrange(cond_params, self.cond_jaxpr.outvars.clone());
+        While { cond_jaxpr, cond_nconsts: self.cond_nconsts, body_jaxpr, body_nconsts: carries_at + db }
+    }
+
     /// Constants of the condition, constants of the body, carries, out of one value for each operand.
     fn split<'a, T>(&self, values: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
         let (cond, rest) = values.split_at(self.cond_nconsts);

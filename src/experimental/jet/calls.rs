@@ -193,26 +193,12 @@ fn while_loop(prim: &While, args: &[Taylor], order: usize, loc: Loc) -> Result<V
     let others = [&body_given[..], &carry].concat();
     let make = |carry: &[bool]| jet_jaxpr(&prim.body_jaxpr, order, &[&body_given[..], carry].concat(), carry);
     let made = body.fixpoint(Flow::Tangents, &others, &mut carry, make, |m| &m.nonzero_out)?;
-    // The body: [consts, body consts, carries, coefficients] to [consts, body consts, theirs | carries, theirs].
-    let (own, nb, nk) = (made.consts.len(), prim.body_nconsts, carry.len());
-    let (db, dk) = (order * count(&body_given), order * count(&carry));
-    let params = old(0..own + nb)
-        .chain(old(own + nb + nk..own + nb + nk + db))
-        .chain(old(own + nb..own + nb + nk))
-        .chain(old(own + nb + nk + db..own + nb + nk + db + dk));
-    let body_jaxpr = made.jaxpr.rearrange(params, made.jaxpr.outvars.clone());
-    let avals = prim.body_jaxpr.out_avals();
-    let unseen = avals.iter().zip(&carry).filter(|(_, nonzero)| **nonzero);
-    let unseen = unseen.flat_map(|(aval, _)| std::iter::repeat_n(Parameter::Unused(*aval), order));
-    let cond_params = old(0..prim.cond_nconsts + nk).chain(unseen);
-    let cond_jaxpr = prim.cond_jaxpr.rearrange(cond_params, prim.cond_jaxpr.outvars.clone());
-    let loops =
-        While { cond_jaxpr, cond_nconsts: prim.cond_nconsts, body_jaxpr, body_nconsts: own + nb + db };
+    let loops = prim.of_series(&made.jaxpr, made.consts.len(), &body_given, &carry, order);
     let args: Vec<Array> = primals(of_cond)
         .chain(made.consts.iter().cloned())
         .chain(flat(of_body, &body_given))
         .chain(flat(init, &carry))
         .collect();
     let outs = bind_at(&loops.into(), &refs(&args), loc)?;
-    Ok(gathered(&outs, nk, &carry, order))
+    Ok(gathered(&outs, carry.len(), &carry, order))
 }

@@ -473,6 +473,12 @@ pub(crate) fn linear_ct(
     one(ct)
 }
 
+/// Of one operand, whose mapped axis goes in front, away from those that the primitive works on.
+pub(crate) fn batch_in_front<P: Primitive>(prim: P, args: &[Array], dims: &[BatchDim]) -> Batched {
+    let dim = check::mapped(&prim, dims)?;
+    one_batched(bind1(prim, &[&lax::move_axis(&args[0], dim, 0)]), Some(0))
+}
+
 /// One result and where it is mapped.
 pub(crate) fn one_batched(x: Array, dim: BatchDim) -> Batched {
     Ok((one(x), one(dim)))

@@ -1,14 +1,18 @@
 //! The checks themselves: a primitive with one wrong rule fails the check of that rule.
 
+use std::cell::Cell;
+
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::config::with_enable_checks;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{
     BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Primitive, Tangent, Transposed,
 };
 use crate::core::trace::bind1;
 use crate::dtype::DType;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
+use crate::interpreters::partial_eval::trace_to_jaxpr;
 use crate::lax::elementwise::{
     INEXACT, linear_ct, nary_aval, nary_batch, nary_lower, one, one_batched, unary_jvp,
 };
@@ -20,11 +24,17 @@ use crate::mlir::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Wrong {
     Nothing,
+    Types,
     Lowering,
     Jvp,
     SecondOrder,
     Transpose,
     Batch,
+}
+
+thread_local! {
+    /// How often the types of one with wrong [`Wrong::Types`] were asked for, which are others each time.
+    static ASKED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Negation, but for one rule.
@@ -36,6 +46,10 @@ impl Primitive for Broken {
         "broken"
     }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
+        if self.0 == Wrong::Types {
+            ASKED.set(ASKED.get() + 1);
+            return Ok(one(ShapedArray::new(DType::F32, &[ASKED.get()])));
+        }
         nary_aval(self, ins, 1, INEXACT)
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
@@ -88,4 +102,14 @@ fn each_wrong_rule_fails_its_own_check() {
         let failure = failure(wrong);
         assert!(failure.contains(message), "{wrong:?}: {failure}");
     }
+}
+
+#[test]
+fn an_ill_formed_jaxpr_is_refused_while_checks_are_enabled() {
+    let avals = [ShapedArray::new(DType::F32, &[3])];
+    let trace = || trace_to_jaxpr(&avals, |x| Ok(vec![bind1(Broken(Wrong::Types), &[&x[0]])]));
+    assert!(with_enable_checks(false, trace).is_ok());
+    let error = with_enable_checks(true, trace).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert!(error.message().starts_with("check_jaxpr: broken gives [f32["), "{error}");
 }
