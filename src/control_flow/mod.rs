@@ -11,6 +11,7 @@ mod reduce_window;
 mod reducer;
 pub(crate) mod scaled_dot;
 mod scan;
+mod scatter_apply;
 mod solves;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,6 +31,7 @@ pub use reduce_window::{reduce_window, reduce_window_with};
 pub use scaled_dot::{ScaledDotOptions, scaled_dot, scaled_dot_with};
 pub(crate) use scan::Scan;
 pub use scan::{ScanOptions, scan, scan_with};
+pub use scatter_apply::{ScatterApplyOptions, scatter_apply, scatter_apply_with};
 pub use solves::{
     CustomLinearSolveOptions, CustomRootOptions, custom_linear_solve, custom_linear_solve_with, custom_root,
     custom_root_with,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::common::{bind_all_at, to_front, trace};
+use super::common::{Traced, bind_all_at, to_front, trace};
 use super::scan::unflatten;
 use crate::core::array::Array;
 use crate::core::aval::ShapedArray;
@@ -119,7 +119,7 @@ where
     }
     let n = scalars.len();
     let avals = [scalars.clone(), scalars.clone()].concat();
-    let mut traced = trace(&avals, |args| {
+    let traced = trace(&avals, |args| {
         let out = computation(unflatten(tree, &args[..n])?, unflatten(tree, &args[n..])?);
         Ok(FlatOut::from_tree(&out.into_result()?))
     })?;
@@ -135,27 +135,32 @@ where
     {
         bail!(DType, "{what}: computation must return the types of init_values, got {out} for {init}");
     }
-    if !traced.consts.is_empty() {
-        // A reduction's body has no operands but the elements, so what it captures becomes a literal.
-        let mut literals = Vec::new();
-        for x in &traced.consts {
-            if x.is_tracer() || x.ndim() != 0 {
-                bail!(
-                    Unimplemented,
-                    "{what}: computation may capture scalars whose value is known, and nothing else, got {}",
-                    x.aval()
-                );
-            }
-            literals.push(Array::from(x.to_scalar()?));
-        }
-        let jaxpr = traced.jaxpr;
-        traced = trace(&avals, |args| {
-            let leaves = eval_jaxpr(&jaxpr, &[], &[&literals, args].concat())?;
-            Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: tree.clone() })
-        })?;
-    }
+    let traced = literal_consts(&format!("{what}: computation"), &avals, traced)?;
     traced.jaxpr.effects().check(Effects::NONE, &format!("the computation of `{what}`"))?;
     Ok(traced.jaxpr)
+}
+
+/// What is inlined into an operation of the compiler has no operands but the elements, so what it captures becomes a literal.
+pub(super) fn literal_consts(what: &str, avals: &[ShapedArray], traced: Traced) -> Result<Traced> {
+    let Traced { jaxpr, consts, out_tree } = traced;
+    if consts.is_empty() {
+        return Ok(Traced { jaxpr, consts, out_tree });
+    }
+    let mut literals = Vec::new();
+    for x in &consts {
+        if x.is_tracer() || x.ndim() != 0 {
+            bail!(
+                Unimplemented,
+                "{what} may capture scalars whose value is known, and nothing else, got {}",
+                x.aval()
+            );
+        }
+        literals.push(Array::from(x.to_scalar()?));
+    }
+    trace(avals, |args| {
+        let leaves = eval_jaxpr(&jaxpr, &[], &[&literals, args].concat())?;
+        Ok(FlatOut { leaves: leaves.into_iter().collect(), tree: out_tree.clone() })
+    })
 }
 
 /// A reduction that has a primitive of its own.

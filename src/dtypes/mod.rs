@@ -141,6 +141,22 @@ impl<T: Into<Array>> From<T> for DTypeOf {
 /// ```
 #[track_caller]
 pub fn result_type<T: Clone + Into<DTypeOf>>(args: impl AsRef<[T]>) -> DType {
+    result_type_and_weak_type(args).0
+}
+
+/// [`result_type`], and whether it is weak. JAX: `result_type` with `return_weak_type_flag=True`.
+///
+/// # Errors
+/// As [`result_type`].
+/// ```
+/// use raxla::{Array, DType, dtypes};
+///
+/// let (x, two) = (Array::from([1i8, 2]), Array::from(2));
+/// assert_eq!(dtypes::result_type_and_weak_type([&x, &two]), (DType::I8, false));
+/// assert_eq!(dtypes::result_type_and_weak_type([&two]), (DType::I32, true));
+/// ```
+#[track_caller]
+pub fn result_type_and_weak_type<T: Clone + Into<DTypeOf>>(args: impl AsRef<[T]>) -> (DType, bool) {
     let types: Vec<(DType, bool)> = args
         .as_ref()
         .iter()
@@ -150,7 +166,7 @@ pub fn result_type<T: Clone + Into<DTypeOf>>(args: impl AsRef<[T]>) -> DType {
         })
         .collect();
     match config::promote(&types) {
-        Ok((dtype, _)) => dtype,
+        Ok(found) => found,
         Err(e) if types.is_empty() => throw(e),
         Err(e) => throw(e.context("result_type")),
     }

@@ -16,7 +16,7 @@ use crate::core::primitive::{
 use crate::core::small::small;
 use crate::core::trace::bind1;
 use crate::dtype::{DType, Format};
-use crate::error::{Result, bail, throw};
+use crate::error::{OrThrow, Result, bail, throw};
 use crate::lax::convert_element_type::convert;
 use crate::lax::elementwise::{bilinear_jvp, one, one_batched, tuple};
 use crate::lax::narrow;

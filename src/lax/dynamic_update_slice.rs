@@ -241,7 +241,7 @@ impl Primitive for DynamicUpdateSlice {
         let (vectors, dim) = index_vectors(&args[2..], &dims[2..]);
         let options =
             ScatterOptions { indices_are_sorted: true, unique_indices: true, mode: GatherScatterMode::Clip };
-        let prim = Scatter { combine: Combine::Replace, dtype: args[0].dtype(), dimension_numbers, options };
+        let prim = Scatter::new(Combine::Replace, args[0].dtype(), dimension_numbers, options);
         prim.batched([&args[0], &vectors, &args[1]], [dims[0], dim, dims[1]])
     }
 }

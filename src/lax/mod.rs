@@ -71,7 +71,7 @@ mod reshape;
 mod rev;
 mod rng_bit_generator;
 mod rng_uniform;
-mod scatter;
+pub(crate) mod scatter;
 mod scatter_jvp;
 mod select_and_gather_add;
 mod select_n;
@@ -86,7 +86,7 @@ mod squeeze;
 mod sub;
 mod threefry2x32;
 mod top_k;
-mod transpose;
+pub(crate) mod transpose;
 
 pub use crate::core::axis::{AxisName, AxisNames};
 pub use accuracy::{AccuracyMode, AccuracyOptions, Tolerance};
@@ -225,8 +225,8 @@ pub use window::{Padding, WindowOptions, padtype_to_pads};
 // JAX has them in this namespace too; they stand a layer above.
 pub use crate::control_flow::{
     CompositeAttribute, CompositeOptions, CustomLinearSolveOptions, CustomRootOptions, ForiLoopOptions,
-    MapOptions, ScaledDotOptions, ScanOptions, composite, composite_with, cond, custom_linear_solve,
-    custom_linear_solve_with, custom_root, custom_root_with, fori_loop, fori_loop_with, map, map_with,
-    platform_dependent, reduce, reduce_window, reduce_window_with, scaled_dot, scaled_dot_with, scan,
-    scan_with, switch, while_loop,
+    MapOptions, ScaledDotOptions, ScanOptions, ScatterApplyOptions, composite, composite_with, cond,
+    custom_linear_solve, custom_linear_solve_with, custom_root, custom_root_with, fori_loop, fori_loop_with,
+    map, map_with, platform_dependent, reduce, reduce_window, reduce_window_with, scaled_dot,
+    scaled_dot_with, scan, scan_with, scatter_apply, scatter_apply_with, switch, while_loop,
 };

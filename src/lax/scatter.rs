@@ -81,7 +81,7 @@ macro_rules! scatter {
             options: ScatterOptions,
         ) -> Array {
             let (combine, dimension_numbers) = (Combine::$combine, dimension_numbers.clone());
-            let prim = Scatter { combine, dtype: operand.dtype(), dimension_numbers, options };
+            let prim = Scatter::new(combine, operand.dtype(), dimension_numbers, options);
             bind1(prim, &[operand, scatter_indices, updates])
         }
     )*};
@@ -119,9 +119,30 @@ pub(crate) struct Scatter {
     pub dtype: DType,
     pub dimension_numbers: ScatterDimensionNumbers,
     pub options: ScatterOptions,
+    /// What becomes of an element, with its update as second parameter, where that is no combination.
+    apply: Option<Arc<Jaxpr>>,
 }
 
 impl Scatter {
+    pub(crate) fn new(
+        combine: Combine,
+        dtype: DType,
+        dimension_numbers: ScatterDimensionNumbers,
+        options: ScatterOptions,
+    ) -> Self {
+        Scatter { combine, dtype, dimension_numbers, options, apply: None }
+    }
+
+    /// A scatter that computes something of the elements.
+    pub(crate) fn applying(
+        jaxpr: Arc<Jaxpr>,
+        dtype: DType,
+        dimension_numbers: ScatterDimensionNumbers,
+        options: ScatterOptions,
+    ) -> Self {
+        Scatter { apply: Some(jaxpr), ..Scatter::new(Combine::Replace, dtype, dimension_numbers, options) }
+    }
+
     /// The same with another combination.
     pub(crate) fn with(&self, combine: Combine) -> Scatter {
         Scatter { combine, ..self.clone() }
@@ -154,6 +175,9 @@ impl Scatter {
 
     /// What becomes of an element and its update; `None`: the update.
     fn update_jaxpr(&self) -> Option<Arc<Jaxpr>> {
+        if let Some(jaxpr) = &self.apply {
+            return Some(jaxpr.clone());
+        }
         // One for each operation and dtype, so that a printed program shows that it is the same.
         static KNOWN: LazyLock<Map<(Combine, DType), Arc<Jaxpr>>> =
             LazyLock::new(|| Map::new(6 * DType::ALL.len()));
@@ -225,6 +249,9 @@ impl Primitive for Scatter {
             ("update_jaxpr", self.update_jaxpr().map_or_else(|| Param::Text("None".into()), Param::Jaxpr)),
         ]
     }
+    fn sub_jaxprs(&self) -> Vec<&Arc<Jaxpr>> {
+        self.apply.iter().collect()
+    }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         let [operand, indices, updates] = check::arity(self, ins)?;
         one_dtype(self, &[*operand, *updates], self.accepts())?;
@@ -232,7 +259,8 @@ impl Primitive for Scatter {
         Ok(one(*operand))
     }
     fn key_uses(&self, ins: &[ShapedArray]) -> Result<Option<KeyUses>> {
-        let is_key = self.combine == Combine::Replace && ins[2].shape().last() == ins[0].shape().last();
+        let replaces = self.combine == Combine::Replace && self.apply.is_none();
+        let is_key = replaces && ins[2].shape().last() == ins[0].shape().last();
         Ok(is_key.then(|| KeyUses::updated(2)))
     }
     fn lower(&self, ctx: &mut LoweringCtx, ins: &[Value], outs: &[ShapedArray]) -> LoweredValues {
@@ -261,6 +289,12 @@ impl Primitive for Scatter {
         let ([x, indices, updates], [dx, _, du]) = (primals, tangents) else {
             bail!(Internal, "{}: takes 3 operands", self.name())
         };
+        if self.apply.is_some() {
+            bail!(
+                Differentiation,
+                "scatter_apply: it has no derivative. Gather the elements, apply the function, and scatter them"
+            )
+        }
         scatter_jvp::jvp(self, [x, indices, updates], dx, du)
     }
     /// x̄ = ȳ, with zeros written (replace) or multiplied by u (mul); ū = ȳ read where u was written, times ±1 (add,

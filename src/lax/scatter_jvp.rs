@@ -251,12 +251,7 @@ mod tests {
         let (x, u) = (Array::from([1.0f32, 5.0]), Array::from([1.0f32, 1.0, 2.0]));
         let indices = Array::from([[0], [0], [1]]);
         let numbers = numbers(&[], &[0], &[0]);
-        let prim = Scatter {
-            combine: Combine::Max,
-            dtype: F32,
-            dimension_numbers: numbers,
-            options: ScatterOptions::default(),
-        };
+        let prim = Scatter::new(Combine::Max, F32, numbers, ScatterOptions::default());
         let (dx, du) = (Array::from([3.0f32, 1.0]), Array::from([6.0f32, 9.0, 100.0]));
         let (_, tangents) = super::jvp(&prim, [&x, &indices, &u], &Some(dx), &Some(du)).unwrap();
         let tangent = tangents[0].as_ref().unwrap().to_vec::<f32>().unwrap();

@@ -12,6 +12,7 @@ import sys
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 from jax.experimental import checkify
 
 inf = float("inf")
@@ -95,6 +96,20 @@ def _(primals, tangents):
     return own(primals[0]), 3.0 * tangents[0]
 
 
+@custom_vmap
+def batched_by_hand(x):
+    return jnp.log(x)
+
+
+@batched_by_hand.def_vmap
+def _(size, mapped, x):
+    return 2.0 * jnp.log(x), mapped[0]
+
+
+def solved(b):
+    return lax.custom_linear_solve(lambda x: 2.0 * x, b, lambda _, b: b / 2.0, symmetric=True)
+
+
 case("check", positive, -3.0)
 case("check that holds", positive, 3.0)
 case("two checks", twice, -1.0)
@@ -132,6 +147,12 @@ case("checkpoint", jax.checkpoint(lambda x: positive(jnp.sin(x))), -1.0)
 case("grad of checkpoint", jax.grad(jax.checkpoint(lambda x: positive(jnp.sin(x)))), -1.0)
 case("custom_jvp", lambda x: own(x) + 1.0, -1.0)
 case("grad of custom_jvp", jax.grad(own), -1.0)
+case("custom_linear_solve", solved, [1.0, float("nan")])
+case("custom_linear_solve without error", solved, [1.0, 2.0])
+case("inv", lambda x: jnp.sum(jnp.linalg.inv(x)), jnp.zeros((2, 2)), errors=checkify.float_checks)
+# What is inside is not looked at, and what a mapped axis makes of it is.
+case("custom_vmap", lambda x: batched_by_hand(x) + 1.0, -1.0, errors=checkify.div_checks)
+case("vmap of custom_vmap", jax.vmap(batched_by_hand), [-1.0, 1.0])
 for name, xs in (("some", [1.0, -2.0, -3.0]), ("none", [1.0, 2.0])):
     record(f"vmap of checkify, {name}", *jax.vmap(checkify.checkify(positive))(jnp.asarray(xs)))
 out, error = jax.grad(lambda x: checkify.checkify(lambda x: own(positive(x)))(x)[::-1], has_aux=True)(jnp.float32(-1.0))

@@ -86,6 +86,8 @@ NO_USE_OF = {
     ("scipy.special", "sph_harm_y", "diff_n"): "JAX takes none but None",
     ("scipy.stats", "mode", "nan_policy"): "JAX takes none but 'propagate'",
     ("scipy.stats", "rankdata", "nan_policy"): "JAX takes none but 'propagate'",
+    ("dtypes", "result_type", "return_weak_type_flag"): "result_type_and_weak_type gives both",
+    ("experimental.checkify", "check", "debug"): "debug_check is the one with it",
     ("dtypes", "canonicalize_dtype", "allow_extended_dtype"): "keys have no dtype: a Key is a type of its own",
     ("nn", "get_scaled_dot_general_config", "global_scale"): "BlockScaleConfig::global_scale",
     **{("checkpoint_policies", _name, "prim!"): "it is a policy itself" for _name in (

@@ -58,6 +58,14 @@ def promoted(a, b):
         return "error"
 
 
+def typed(*args):
+    try:
+        dtype, weak = jax.dtypes.result_type(*args, return_weak_type_flag=True)
+    except ValueError:
+        return "error"
+    return f"{dtype} weak" if weak else str(dtype)
+
+
 def main():
     assert jax.__version__ == "0.10.2", jax.__version__
     is_int = [name for name in LONG if "int" in name]
@@ -78,6 +86,9 @@ def main():
         with jax.enable_x64(x64):
             table = [[promoted(a, b) for b in LONG] for a in LONG]
         found[f"promote_types_{'x64' if x64 else 'x32'}"] = dict(zip(LONG, map(" ".join, table)))
+    numbers = (2, 2.5)
+    found["result_type"] = {name: [typed(name, n) for n in numbers] for name in LONG if "64" not in name and "128" not in name}
+    found["result_type"]["numbers"] = [typed(*numbers[:n]) for n in (1, 2)]
     text = json.dumps(found, separators=(",", ":")).replace('},"', '},\n"') + "\n"
     if "--check" not in sys.argv:
         OUT.write_text(text)

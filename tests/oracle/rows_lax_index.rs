@@ -3,7 +3,7 @@
 use raxla::lax::{
     self, GatherDimensionNumbers, GatherOptions, GatherScatterMode, ScatterDimensionNumbers, ScatterOptions,
 };
-use raxla::{Array, Scalar};
+use raxla::{Array, Result, Scalar};
 
 use crate::case::{Params, Row};
 use crate::row;
@@ -68,6 +68,16 @@ fn scatter_numbers(p: &Params) -> (ScatterDimensionNumbers, ScatterOptions) {
     (numbers, options)
 }
 
+fn scatter_apply(x: &[Array], p: &Params) -> Result<Array> {
+    let numbers = scatter_numbers(p).0;
+    let options = lax::ScatterApplyOptions::new()
+        .update_shape(p.ints("update_shape"))
+        .unique_indices(p.bool("unique_indices"))
+        .indices_are_sorted(p.bool("indices_are_sorted"))
+        .mode(mode(p));
+    lax::scatter_apply_with(&x[0], &x[1], |v: Array| &v * &v + 1, &numbers, options)
+}
+
 /// A call, not a pointer to a function, which would not know its caller.
 macro_rules! scatter {
     ($f:path, $x:expr, $p:expr) => {{
@@ -77,6 +87,7 @@ macro_rules! scatter {
 }
 
 pub const LAX_INDEX: &[&[Row]] = &[&[
+    row!("lax.scatter_apply", |x, p| scatter_apply(x, p).unwrap()),
     row!("lax.gather", |x, p| gather(x, p)),
     row!("lax.scatter", |x, p| scatter!(lax::scatter_with, x, p)),
     row!("lax.scatter_add", |x, p| scatter!(lax::scatter_add_with, x, p)),

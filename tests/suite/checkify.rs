@@ -7,6 +7,8 @@ use raxla::experimental::checkify::{
     ALL_CHECKS, CheckError, CheckifyOptions, DIV_CHECKS, ErrorCategories, FLOAT_CHECKS, NAN_CHECKS,
     USER_CHECKS, check, check_error, checkify, checkify_with, debug_check,
 };
+use raxla::custom_batching::custom_vmap;
+use raxla::lax::CustomLinearSolveOptions;
 use raxla::prelude::*;
 use raxla::{checkpoint, custom_jvp, lax, numpy as jnp};
 
@@ -135,6 +137,25 @@ fn errors_of_values() -> Found {
     let plus_one = |x: &Array| -> Result<Array> { Ok(own(x)? + 1.0) };
     case!(found, "custom_jvp", plus_one, (x(-1.0)));
     case!(found, "grad of custom_jvp", grad(own), (x(-1.0)));
+    let solved = |b: &Array| -> Result<Array> {
+        let options = CustomLinearSolveOptions::new().symmetric(true);
+        lax::custom_linear_solve_with(|x: Array| x * 2.0, b.clone(), |_: &dyn Fn(Array) -> Result<Array>, b: Array| b / 2.0, options)
+    };
+    let nan = Array::from([1.0f32, f32::NAN]);
+    case!(found, "custom_linear_solve", solved, (nan));
+    case!(found, "custom_linear_solve without error", solved, (Array::from([1f32, 2.0])));
+    case!(found, "inv", |x: &Array| jnp::sum(jnp::linalg::inv(x), ..), (jnp::zeros([2, 2])), FLOAT_CHECKS);
+    // What is inside is not looked at, and what a mapped axis makes of it is.
+    let by_hand = || {
+        custom_vmap(
+            |x: &Array| jnp::log(x),
+            |_: usize, mapped: (Array,), (x,): (Array,)| (jnp::log(x) * 2.0, mapped.0),
+        )
+    };
+    let opaque = by_hand();
+    let plus_one = move |x: &Array| -> Result<Array> { Ok(opaque(x)? + 1.0) };
+    case!(found, "custom_vmap", plus_one.clone(), (x(-1.0)), DIV_CHECKS);
+    case!(found, "vmap of custom_vmap", vmap(by_hand()), (Array::from([-1f32, 1.0])));
     for (name, xs) in [("some", several()), ("none", Array::from([1f32, 2.0]))] {
         let (error, out) = vmap(checkify(positive))(&xs).unwrap();
         record(&mut found, &format!("vmap of checkify, {name}"), &error, &out);

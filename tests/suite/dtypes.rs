@@ -1,7 +1,7 @@
 //! Dtypes by JAX's words: `tests/oracle/dtypes.py` wrote what JAX and `ml_dtypes` say.
 
 use raxla::dtypes::{
-    self, F4E2M1FN, F8E3M4, F8E4M3, F8E4M3FN, F8E5M2, F8E8M0FNU, I2, I4, ScalarKind, U2, U4,
+    self, DTypeOf, F4E2M1FN, F8E3M4, F8E4M3, F8E4M3FN, F8E5M2, F8E8M0FNU, I2, I4, ScalarKind, U2, U4,
 };
 use raxla::{Array, DType, Element, Scalar, numpy as jnp};
 use serde_json::Value;
@@ -146,6 +146,26 @@ fn dtypes_are_promoted_as_they_are_given() {
                 }
             }
         });
+    }
+}
+
+#[test]
+fn weak_results_are_told_from_others() {
+    let all = fixture();
+    let numbers = [Array::from(2), Array::from(2.5)].map(DTypeOf::from);
+    let typed = |types: &[DTypeOf]| match raxla::try_(|| dtypes::result_type_and_weak_type(types)) {
+        Ok((dtype, true)) => format!("{} weak", dtype.name()),
+        Ok((dtype, false)) => dtype.name().to_owned(),
+        Err(_) => "error".to_owned(),
+    };
+    for (name, row) in objects(&all["result_type"]) {
+        for (i, expected) in row.as_array().unwrap().iter().enumerate() {
+            let found = match name.as_str() {
+                "numbers" => typed(&numbers[..=i]),
+                _ => typed(&[dtype(name).into(), numbers[i].clone()]),
+            };
+            assert_eq!(found, *expected, "{name}, number {i}");
+        }
     }
 }
 

@@ -43,6 +43,7 @@ const NAN_PRIMITIVES: &[&str] = &[
     "cummin",
     "cumprod",
     "cumsum",
+    "custom_linear_solve",
     "digamma",
     "div",
     "dot_general",

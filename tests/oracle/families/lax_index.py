@@ -17,19 +17,28 @@ def gather(x, i, dims, slice_sizes, mode, fill_value=None, unique_indices=False,
                       indices_are_sorted=indices_are_sorted)
 
 
+def numbers_of(dims):
+    names = """update_window_dims inserted_window_dims scatter_dims_to_operand_dims operand_batching_dims
+        scatter_indices_batching_dims""".split()
+    return lax.ScatterDimensionNumbers(**dict(zip(names, dims)))
+
+
 def scatter(name):
     def call(x, i, u, dims, mode=None, unique_indices=False, indices_are_sorted=False):
-        names = """update_window_dims inserted_window_dims scatter_dims_to_operand_dims operand_batching_dims
-            scatter_indices_batching_dims""".split()
-        numbers = lax.ScatterDimensionNumbers(**dict(zip(names, dims)))
-        return getattr(lax, name)(x, i, u, numbers, mode=mode, unique_indices=unique_indices,
+        return getattr(lax, name)(x, i, u, numbers_of(dims), mode=mode, unique_indices=unique_indices,
                                   indices_are_sorted=indices_are_sorted)
 
     return call
 
 
+def scatter_apply(x, i, dims, update_shape, mode=None, unique_indices=False, indices_are_sorted=False):
+    return lax.scatter_apply(x, i, lambda v: v * v + 1, numbers_of(dims), update_shape=tuple(update_shape), mode=mode,
+                             unique_indices=unique_indices, indices_are_sorted=indices_are_sorted)
+
+
 ADAPTERS = {
     "lax.gather": gather,
+    "lax.scatter_apply": scatter_apply,
     **{f"lax.{name}": scatter(name) for name in SCATTERS},
     "lax.dynamic_slice": lambda x, *i, slice_sizes, **k: lax.dynamic_slice(x, i, slice_sizes, **k),
     "lax.dynamic_update_slice": lambda x, u, *i, **k: lax.dynamic_update_slice(x, u, i, **k),
@@ -113,6 +122,7 @@ def build(f):
     f.case("lax.gather", ("float32", (3, 2)), arr("int32", [[0]]), dims=[[1], [0], [0, 1], [], []], slice_sizes=[1, 2], mode="clip", error=True)
     f.case("lax.gather", ("float32", (0, 2)), arr("int32", [[0]]), dims=ROWS[2], slice_sizes=[1, 2], mode="fill", error=None)
     scatters(f)
+    applied(f)
     slices(f)
 
 
@@ -158,6 +168,20 @@ def scatters(f):
         # A tie between operand and update.
         f.case(f"lax.{name}", arr("float32", [1.0, 2.0]), arr("int32", [[0], [1]]), arr("float32", [1.0, 2.0]),
                dims=[[], [0], [0], [], []], grad=True)
+
+
+def applied(f):
+    fn = "lax.scatter_apply"
+    for spec in ALL:
+        for mode in MODES:
+            shape, indices, dims, _ = within(spec) if mode == "promise_in_bounds" else spec
+            f.case(fn, ("float32", shape), indices_of(indices), dims=dims, update_shape=updates_shape(spec), mode=mode, error=None)
+    shape, indices, dims, _ = ROWS
+    for dtype in ("float16", "int32", "uint8", "complex64"):
+        f.case(fn, (dtype, shape), indices_of(indices), dims=dims, update_shape=updates_shape(ROWS))
+    f.case(fn, ("float32", (5, 2)), arr("int32", [[0], [2], [4]]), dims=dims, update_shape=(3, 2), unique_indices=True, indices_are_sorted=True)
+    f.case(fn, ("float32", shape), indices_of(indices), dims=dims, update_shape=(3, 2), error=True)
+    f.case(fn, ("float32", shape), ("float32", (4, 1)), dims=dims, update_shape=(4, 2), error=True)
 
 
 def slices(f):
