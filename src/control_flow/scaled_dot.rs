@@ -8,7 +8,8 @@ use crate::core::config;
 use crate::core::trace::{caller, with_location};
 use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
-use crate::lax::dot_general::{DotDimensionNumbers, DotSide};
+use crate::lax::dot_general::DotDimensionNumbers;
+use crate::lax::dot_side::DotSide;
 use crate::lax::elementwise::tuple;
 use crate::lax::{DotOptions, broadcast_in_dim, convert_element_type, dot_general_with, full, mul, reshape};
 

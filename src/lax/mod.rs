@@ -35,6 +35,7 @@ pub(crate) mod device_put;
 mod div;
 mod dot;
 pub(crate) mod dot_general;
+pub(crate) mod dot_side;
 mod dynamic_slice;
 mod dynamic_update_slice;
 mod erf;

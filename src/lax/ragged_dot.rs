@@ -5,7 +5,8 @@ use crate::arguments::{Axes, Axis};
 use crate::core::array::Array;
 use crate::core::aval::Shape;
 use crate::error::throw;
-use crate::lax::dot_general::{DotDimensionNumbers, DotSide};
+use crate::lax::dot_general::DotDimensionNumbers;
+use crate::lax::dot_side::DotSide;
 use crate::lax::elementwise::tuple;
 use crate::lax::{
     DotOptions, bitwise_and, broadcast_in_dim, broadcasted_iota, concatenate, cumsum, dot_general_with,

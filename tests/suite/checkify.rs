@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use raxla::api::{GradOptions, grad_with};
+use raxla::custom_batching::custom_vmap;
 use raxla::experimental::checkify::{
     ALL_CHECKS, CheckError, CheckifyOptions, DIV_CHECKS, ErrorCategories, FLOAT_CHECKS, NAN_CHECKS,
     USER_CHECKS, check, check_error, checkify, checkify_with, debug_check,
 };
-use raxla::custom_batching::custom_vmap;
 use raxla::lax::CustomLinearSolveOptions;
 use raxla::prelude::*;
 use raxla::{checkpoint, custom_jvp, lax, numpy as jnp};
@@ -139,7 +139,12 @@ fn errors_of_values() -> Found {
     case!(found, "grad of custom_jvp", grad(own), (x(-1.0)));
     let solved = |b: &Array| -> Result<Array> {
         let options = CustomLinearSolveOptions::new().symmetric(true);
-        lax::custom_linear_solve_with(|x: Array| x * 2.0, b.clone(), |_: &dyn Fn(Array) -> Result<Array>, b: Array| b / 2.0, options)
+        lax::custom_linear_solve_with(
+            |x: Array| x * 2.0,
+            b.clone(),
+            |_: &dyn Fn(Array) -> Result<Array>, b: Array| b / 2.0,
+            options,
+        )
     };
     let nan = Array::from([1.0f32, f32::NAN]);
     case!(found, "custom_linear_solve", solved, (nan));
