@@ -162,7 +162,7 @@ fn weak_results_are_told_from_others() {
         for (i, expected) in row.as_array().unwrap().iter().enumerate() {
             let found = match name.as_str() {
                 "numbers" => typed(&numbers[..=i]),
-                _ => typed(&[dtype(name).into(), numbers[i].clone()]),
+                _ => typed(&[dtype(name).into(), numbers[i]]),
             };
             assert_eq!(found, *expected, "{name}, number {i}");
         }
