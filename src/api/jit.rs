@@ -15,6 +15,7 @@ use std::sync::{Arc, LazyLock};
 use crate::api::aot;
 use crate::arguments::options;
 use crate::core::cache::{Clear, Map};
+use crate::core::sharding::ShardingTree;
 use crate::pjrt::CompilerOptions;
 use crate::signature::{Call, FlatFn, Fun, Function, Signature, Traceable, type_key};
 use cache::JitCache;
@@ -87,6 +88,11 @@ options! {
     pub struct JitOptions {
         /// May buffers of arguments passed by value be reused for results? JAX says which in `donate_argnums`.
         donate: value bool = true,
+        /// Where the arguments are to be: a sharding for all, or a tuple with an entry for each argument, `None` where the argument itself
+        /// decides. One that was put elsewhere is an error, any other is moved there.
+        in_shardings: optional_into ShardingTree,
+        /// Where the results are to be; `None` where XLA decides. The program runs on the devices of these shardings.
+        out_shardings: optional_into ShardingTree,
         /// The name of the compiled module, if not the function's.
         name: optional_into String,
         /// Are arguments that the function does not use parameters of the program all the same? Then where they are counts, too.

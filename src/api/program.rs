@@ -15,12 +15,13 @@ use crate::core::effects::Effects;
 use crate::core::eval::{BufferRef, buffer_on, compile_module};
 use crate::core::jaxpr::{ClosedJaxpr, Jaxpr, Live, Parameter};
 use crate::core::lowering::{LoweringCtx, Module};
+use crate::core::named_shardings::{self, NamedPlace};
 use crate::core::placement::{self, InShardings};
 use crate::core::runtime_tokens::Launch;
 use crate::core::sharding::{Sharding, Shards};
 use crate::core::work;
 use crate::dtype::DType;
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, err};
 use crate::interpreters::discharge::{check_aliases, check_returned, discharge_jaxpr};
 use crate::interpreters::partial_eval::{convert_constvars, trace_to_jaxpr_with};
 use crate::mlir::Attrs;
@@ -38,8 +39,12 @@ pub(crate) struct TracedFn {
     pub config: Config,
     /// Are unused arguments parameters of the program?
     keep_unused: bool,
+    /// Where options of `jit` say that the leaves of arguments and results are; empty if they say nothing.
+    pub in_places: Box<[Option<Sharding>]>,
+    pub out_places: Box<[Option<Sharding>]>,
     used: OnceLock<Box<[bool]>>,
     discharged: OnceLock<DischargedFn>,
+    named: OnceLock<Option<NamedPlace>>,
 }
 
 /// A traced function without references.
@@ -68,8 +73,38 @@ impl TracedFn {
                 x.committed = false;
             }
         }
-        let (used, discharged) = Default::default();
-        Ok(TracedFn { jaxpr, consts, out_tree, config, keep_unused, used, discharged })
+        let (used, discharged, named) = Default::default();
+        let (in_places, out_places) = Default::default();
+        Ok(TracedFn {
+            jaxpr,
+            consts,
+            out_tree,
+            config,
+            keep_unused,
+            in_places,
+            out_places,
+            used,
+            discharged,
+            named,
+        })
+    }
+
+    /// Where an option of `jit` says that result `i` is.
+    pub(crate) fn out_place(&self, i: usize) -> Option<Sharding> {
+        self.out_places.get(i).copied().flatten()
+    }
+
+    /// The devices that the program itself names.
+    fn named(&self) -> Result<Option<NamedPlace>> {
+        if let Some(found) = self.named.get() {
+            return Ok(*found);
+        }
+        let mut found = named_shardings::of_jaxpr(&self.jaxpr)?;
+        for sharding in self.out_places.iter().flatten() {
+            let place = NamedPlace::of_option(*sharding);
+            found = Some(found.map_or(Ok(place), |first| first.and(place, "jit"))?);
+        }
+        Ok(*self.named.get_or_init(|| found))
     }
 
     /// Is a parameter a reference?
@@ -100,8 +135,20 @@ impl TracedFn {
             consts.splice(0..0, made.consts.iter().cloned());
         }
         let (out_tree, config, keep_unused) = (self.out_tree.clone(), self.config, self.keep_unused);
-        let (used, discharged) = Default::default();
-        let traced = TracedFn { jaxpr, consts, out_tree, config, keep_unused, used, discharged };
+        let (in_places, out_places) = (self.in_places.clone(), self.out_places.clone());
+        let (used, discharged, named) = Default::default();
+        let traced = TracedFn {
+            jaxpr,
+            consts,
+            out_tree,
+            config,
+            keep_unused,
+            in_places,
+            out_places,
+            used,
+            discharged,
+            named,
+        };
         let made = DischargedFn { traced: Arc::new(traced), written: written.into() };
         Ok(self.discharged.get_or_init(|| made).clone())
     }
@@ -132,14 +179,34 @@ impl TracedFn {
         })[self.consts.len() + i]
     }
 
-    /// Where the program runs on these leaves: where those that it uses were put.
+    /// Where the program runs on these leaves: where those that it uses were put, or where it says itself.
     pub(crate) fn in_shardings(&self, name: &str, args: &FlatArgs) -> Result<InShardings> {
-        let committed =
-            args.leaves.iter().enumerate().map(|(i, x)| x.committed_to().filter(|_| self.uses(i)));
-        placement::common(self.config, committed, |i, j| {
+        let given = |i: usize| self.in_places.get(i).copied().flatten();
+        let committed = |i: usize, x: &Array| x.committed_to().filter(|_| self.uses(i));
+        for (i, x) in args.leaves.iter().enumerate().filter(|_| !self.in_places.is_empty()) {
+            if let (Some(given), Some(found)) = (given(i), committed(i, x))
+                && given != found
+            {
+                bail!(
+                    InvalidArgument,
+                    "jit of {name}: the sharding passed to jit does not match the sharding of {}: jit has {given}, and the \
+                     argument ({}) is on {found}. Move the argument with device_put, or leave its in_shardings out",
+                    leaf_name(args, i),
+                    x.aval()
+                );
+            }
+        }
+        let places = args.leaves.iter().enumerate().map(|(i, x)| given(i).or_else(|| committed(i, x)));
+        let found = placement::common(self.config, places, |i, j| {
             let leaf = |i: usize| (leaf_name(args, i), &args.leaves[i]);
             placement::incompatible(&format!("jit of {name}"), leaf(i), leaf(j))
-        })
+        })?;
+        let named = self.named()?;
+        let differ = || match named {
+            Some(named) => named.incompatible(&format!("jit of {name}"), found.whole),
+            None => err!(Internal, "jit of {name}: nothing names a device"),
+        };
+        found.asked(&self.in_places, named.map(|named| named.sharding), differ)
     }
 }
 
@@ -154,7 +221,7 @@ pub(crate) fn leaf_name(args: &FlatArgs, i: usize) -> String {
 }
 
 /// Where leaf `i` of a result is: `result.hi`.
-fn path_of(tree: &TreeDef, i: usize) -> String {
+pub(crate) fn path_of(tree: &TreeDef, i: usize) -> String {
     tree.leaf_paths().get(i).cloned().unwrap_or_default().with_root("result").to_string()
 }
 
@@ -179,11 +246,13 @@ pub(crate) struct Lowering {
     config: Config,
     /// Parameters of the module besides tokens, as positions among the captured arrays and the leaves.
     kept: Box<[Kept]>,
-    /// How many arrays the function captured.
-    consts: usize,
+    /// Where the arrays are that the function captured.
+    consts: Box<[Option<Sharding>]>,
     out_avals: Box<[ShapedArray]>,
     /// What it is compiled with.
     pub compiler_options: CompilerOptions,
+    /// Where the module says that results are.
+    out_places: Box<[Option<Sharding>]>,
 }
 
 #[derive(Clone, Copy)]
@@ -210,14 +279,18 @@ pub(crate) fn lower(
     let kept = &live.params;
     let consts = traced.consts.len();
     let in_avals: Vec<&ShapedArray> = kept.iter().map(|i| jaxpr.aval(jaxpr.invars[*i])).collect();
-    // What the function captured is whole on each device.
-    let place_of = |position: usize| {
-        target.map(|target| if position < consts { target.whole } else { target.of(position - consts) })
-    };
+    let captured: Box<[Option<Sharding>]> = traced.consts.iter().map(placement::sharding_of).collect();
+    let place_of = |position: usize| target.map(|target| place_of(&captured, target, position));
     let in_places: Vec<Option<Sharding>> = kept.iter().map(|i| place_of(*i)).collect();
     let out_avals = jaxpr.out_avals();
-    let place_of_result = |aval| target.map(|target| target.of_result(aval)).transpose();
-    let out_places = out_avals.iter().map(place_of_result).collect::<Result<Vec<Option<Sharding>>>>()?;
+    let place_of_result = |(i, aval)| match target {
+        Some(target) => target.of_result(aval, traced.out_place(i)),
+        None => Ok(None),
+    };
+    let out_places =
+        out_avals.iter().enumerate().map(place_of_result).collect::<Result<Vec<Option<Sharding>>>>()?;
+    // Where XLA has the results, it also knows which of them a donated buffer can be.
+    let undecided = target.is_some_and(|target| !target.is_single()) && out_places.contains(&None);
     let mut wants: Vec<bool> = kept.iter().map(|i| *i >= consts && donated[*i - consts]).collect();
     let given = || {
         let wanted = in_avals.iter().zip(&in_places).zip(&wants).filter(|(_, wants)| **wants);
@@ -228,8 +301,10 @@ pub(crate) fn lower(
     {
         wants.fill(false);
     }
-    let sharding =
-        |place: Option<Sharding>, aval: &ShapedArray| place.and_then(|place| place.attribute(aval.ndim()));
+    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), target.map(|target| target.whole));
+    let mut sharding = |place: Option<Sharding>, aval: &ShapedArray| {
+        place.and_then(|place| ctx.sharding_attribute(place, aval.ndim()))
+    };
     let mut attrs: Vec<Attrs> = in_places
         .iter()
         .zip(&in_avals)
@@ -241,7 +316,10 @@ pub(crate) fn lower(
     let tokens = effects.ordered().len();
     let mut free = FreeResults::new(&out_avals, &out_places);
     for (i, aval) in in_avals.iter().enumerate().filter(|(i, _)| wants[*i]) {
-        if let Some(o) = free.take_of_type(aval, in_places[i]) {
+        if undecided {
+            attrs[i].0.push("jax.buffer_donor = true".into());
+            accepted[i] = true;
+        } else if let Some(o) = free.take_of_type(aval, in_places[i]) {
             attrs[i].0.push(format!("tf.aliasing_output = {} : i32", tokens + o));
             accepted[i] = true;
         } else if free.take_of_size(aval, in_places[i]).is_some() {
@@ -269,12 +347,21 @@ pub(crate) fn lower(
             Attrs([info].into_iter().chain(sharding(*place, aval)).collect())
         })
         .collect();
-    let mut ctx = LoweringCtx::new(&format!("jit_{name}"), target.map(|target| target.whole));
     ctx.write_live("main", true, jaxpr, &live, &attrs, &results)?;
     let module = ctx.finish();
     let kept = kept.iter().zip(accepted).map(|(i, donated)| Kept { position: *i as u32, donated }).collect();
-    let (config, out_avals, compiler_options) = (traced.config, out_avals.into(), CompilerOptions::new());
-    Ok(Lowering { module, effects, config, kept, consts, out_avals, compiler_options })
+    let (config, consts, out_avals) = (traced.config, captured, out_avals.into());
+    let (out_places, compiler_options) = (out_places.into(), CompilerOptions::new());
+    Ok(Lowering { module, effects, config, kept, consts, out_avals, compiler_options, out_places })
+}
+
+/// Where a program takes a parameter: what the function captured where it is, if that is on all devices of the program, else whole
+/// on each.
+fn place_of(captured: &[Option<Sharding>], target: InShardings, position: usize) -> Sharding {
+    match captured.get(position) {
+        None => target.of(position - captured.len()),
+        Some(own) => own.filter(|own| !target.is_single() && own.meets(target.whole)).unwrap_or(target.whole),
+    }
 }
 
 /// Dtype and shape of an array, and where it is.
@@ -358,19 +445,23 @@ impl CompiledFn {
         options: &CompilerOptions,
     ) -> Result<Self> {
         let InShardings { whole, committed, .. } = in_shardings;
-        let executable = compile_module(&lowering.module, whole, lowering.config, Some(options))?;
+        // A module that was lowered for any platform is for one device.
+        let single = vec![Some(whole); lowering.out_avals.len()];
+        let said = if in_shardings.is_single() && lowering.out_places.contains(&None) {
+            &single[..]
+        } else {
+            &lowering.out_places
+        };
+        let executable = compile_module(&lowering.module, whole, said, lowering.config, Some(options))?;
         let launch = Launch::new(lowering.effects, &lowering.module);
         let input = |kept: &Kept| {
             let Kept { position, donated } = *kept;
-            let leaf = (position as usize).checked_sub(lowering.consts);
-            Input { position, donated, sharding: leaf.map_or(whole, |leaf| in_shardings.of(leaf)) }
+            Input { position, donated, sharding: place_of(&lowering.consts, in_shardings, position as usize) }
         };
         let inputs = lowering.kept.iter().map(input).collect();
-        let out = |aval: &ShapedArray| {
-            let sharding = in_shardings.of_result(aval)?;
-            Ok((*aval, Placement { sharding, committed }))
-        };
-        let outs = lowering.out_avals.iter().map(out).collect::<Result<_>>()?;
+        let places = in_shardings.of_results(&executable, launch.tokens(), said, &lowering.out_avals)?;
+        let out = |(aval, sharding)| (aval, Placement { sharding, committed });
+        let outs = lowering.out_avals.iter().copied().zip(places).map(out).collect();
         let is_single = in_shardings.is_single();
         let (expected, given) = (launch.tokens() + lowering.out_avals.len(), executable.output_count());
         if expected != given {

@@ -1,7 +1,6 @@
 //! `vmap`: maps a function over an axis of its arguments. JAX: `jax.vmap`.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::arguments::{Integer, options};
@@ -11,7 +10,7 @@ use crate::error::{Result, bail};
 use crate::interpreters::batching::{batch, move_batch_axis};
 use crate::lax::elementwise::tuple;
 use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Function, Traceable};
-use crate::tree::{Token, TreeDef, leaf_paths};
+use crate::tree::{Prefix, Token, from_prefixes, leaf_paths};
 
 /// Maps `f` over axis 0 of every leaf of every argument; each leaf of the result gets the mapped axis in front.
 ///
@@ -86,98 +85,14 @@ options! {
 /// # Ok::<(), raxla::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappedAxes(Repr);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Repr {
-    Axis(Option<i64>),
-    Node(Vec<MappedAxes>),
-}
+pub struct MappedAxes(Prefix<i64>);
 
 impl<I: Integer> From<I> for MappedAxes {
     fn from(axis: I) -> Self {
-        MappedAxes(Repr::Axis(Some(axis.to_i64())))
+        MappedAxes(Prefix::All(Some(axis.to_i64())))
     }
 }
-// Not of any integer, or else `None` would not say of which.
-impl From<Option<i64>> for MappedAxes {
-    fn from(axis: Option<i64>) -> Self {
-        MappedAxes(Repr::Axis(axis))
-    }
-}
-impl<A: Into<MappedAxes>, const N: usize> From<[A; N]> for MappedAxes {
-    fn from(axes: [A; N]) -> Self {
-        MappedAxes(Repr::Node(axes.map(Into::into).into()))
-    }
-}
-impl<A: Into<MappedAxes>> From<Vec<A>> for MappedAxes {
-    fn from(axes: Vec<A>) -> Self {
-        MappedAxes(Repr::Node(axes.into_iter().map(Into::into).collect()))
-    }
-}
-impl From<()> for MappedAxes {
-    fn from((): ()) -> Self {
-        MappedAxes(Repr::Node(Vec::new()))
-    }
-}
-macro_rules! from_tuples {
-    ($($($A:ident)+;)*) => {$(
-        impl<$($A: Into<MappedAxes>),+> From<($($A,)+)> for MappedAxes {
-            #[allow(non_snake_case, reason = "the variables have the names of their types")]
-            fn from(($($A,)+): ($($A,)+)) -> Self {
-                MappedAxes(Repr::Node(vec![$($A.into()),+]))
-            }
-        }
-    )*};
-}
-from_tuples! {
-    A;
-    A B;
-    A B C;
-    A B C D;
-    A B C D E;
-    A B C D E F;
-    A B C D E F G;
-    A B C D E F G H;
-}
-
-/// As JAX writes them: `(0, (None, 1))`.
-impl fmt::Display for MappedAxes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Repr::Axis(None) => f.write_str("None"),
-            Repr::Axis(Some(axis)) => axis.fmt(f),
-            Repr::Node(axes) => {
-                let list: Vec<String> = axes.iter().map(ToString::to_string).collect();
-                let comma = if list.len() == 1 { "," } else { "" };
-                write!(f, "({}{comma})", list.join(", "))
-            }
-        }
-    }
-}
-
-impl MappedAxes {
-    /// Appends the axis of each leaf of the tree at the front of `tokens`, which is taken off; false if the tree has another
-    /// form.
-    fn of_leaves(&self, tokens: &mut &[Token], out: &mut Vec<Option<i64>>) -> bool {
-        let Some((first, rest)) = tokens.split_first() else { return false };
-        *tokens = rest;
-        match &self.0 {
-            Repr::Axis(axis) => {
-                if *first == Token::Leaf {
-                    out.push(*axis);
-                }
-                (0..first.arity()).all(|_| self.of_leaves(tokens, out))
-            }
-            Repr::Node(axes) => {
-                // A list of no axes is no axis of a leaf.
-                *first != Token::Leaf
-                    && axes.len() == first.arity()
-                    && axes.iter().all(|axes| axes.of_leaves(tokens, out))
-            }
-        }
-    }
-}
+from_prefixes!(MappedAxes, i64);
 
 struct Vmap<'f> {
     f: Arc<dyn FlatFn + 'f>,
@@ -199,28 +114,8 @@ fn leaf_name(args: &FlatArgs, i: usize) -> String {
 impl Vmap<'_> {
     /// The mapped axis of each leaf.
     fn dims(&self, args: &FlatArgs) -> Result<Vec<Option<usize>>> {
-        let given = &self.options.in_axes;
-        let mut axes = Vec::new();
-        let of_args: Vec<&MappedAxes> = match &given.0 {
-            Repr::Axis(_) => vec![given; args.args.len()],
-            Repr::Node(axes) if axes.len() == args.args.len() => axes.iter().collect(),
-            Repr::Node(axes) => bail!(
-                InvalidArgument,
-                "vmap in_axes must be an integer, None, or a tuple with an entry for each argument, but {given} has {} \
-                 for {} arguments",
-                axes.len(),
-                args.args.len()
-            ),
-        };
-        for (i, axis) in of_args.into_iter().enumerate() {
-            if !axis.of_leaves(&mut args.arg_tokens(i), &mut axes) {
-                bail!(
-                    InvalidArgument,
-                    "vmap in_axes must be a tree prefix of the arguments, but argument {i} has {axis} for {}",
-                    TreeDef::from_tokens(args.arg_tokens(i))
-                );
-            }
-        }
+        let arguments: Vec<&[Token]> = (0..args.args.len()).map(|i| args.arg_tokens(i)).collect();
+        let axes = self.options.in_axes.0.of_arguments("vmap in_axes", "an integer", &arguments)?;
         let resolve = |(i, (axis, x)): (usize, (Option<i64>, &Array))| match axis {
             None => Ok(None),
             Some(axis) => match canonical(axis, x.ndim()) {
@@ -283,15 +178,7 @@ impl FlatFn for Vmap<'_> {
                 name,
                 size,
             )?;
-            let mut axes = Vec::new();
-            let mut tokens = tree.tokens();
-            if !self.options.out_axes.of_leaves(&mut tokens, &mut axes) {
-                bail!(
-                    InvalidArgument,
-                    "vmap out_axes must be a tree prefix of the result, but it is {} for {tree}",
-                    self.options.out_axes
-                );
-            }
+            let axes = self.options.out_axes.0.of_result("vmap out_axes", &tree)?;
             let place = |(i, (x, dim)): (usize, (&Array, Option<usize>))| {
                 let Some(axis) = axes[i] else {
                     if dim.is_some() {

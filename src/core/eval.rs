@@ -21,6 +21,7 @@ use crate::core::jaxpr::Jaxpr;
 use crate::core::key_reuse;
 use crate::core::lowering::{LoweringCtx, Module};
 use crate::core::mutable::not_an_array;
+use crate::core::named_shardings;
 use crate::core::placement::{self, InShardings, copy_to};
 use crate::core::primitive::{Arrays, Prim};
 use crate::core::runtime_tokens::Launch;
@@ -38,13 +39,20 @@ struct CompiledOp {
     ins: SmallVec<[ShapedArray; 2]>,
     config: Config,
     shardings: InShardings,
-    program: Once<OpProgram>,
+    program: Once<OpOutcome>,
 }
 
 struct OpProgram {
     executable: Executable,
     launch: Launch,
     outs: SmallVec<[(ShapedArray, Placement); 1]>,
+}
+
+/// What became of a primitive and the places of its arguments.
+enum OpOutcome {
+    Program(OpProgram),
+    /// The primitive itself names other devices.
+    Elsewhere(InShardings),
 }
 
 /// Compiled primitives that are kept: JAX's limit on what `jax._src.util.cache` holds.
@@ -180,6 +188,11 @@ fn apply(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         let name = |i: usize| (format!("argument {i}"), args[i]);
         placement::incompatible(prim.name(), name(i), name(j))
     })?;
+    apply_in(prim, args, shardings)
+}
+
+/// Applies a primitive to arrays that are or go to these places.
+fn apply_in(prim: &Prim, args: &[&Array], shardings: InShardings) -> Result<Arrays> {
     // Where it runs is in the key of its own.
     let config = config::current_placed();
     let mut hasher = FxHasher::default();
@@ -214,6 +227,10 @@ fn apply(prim: &Prim, args: &[&Array]) -> Result<Arrays> {
         })
     });
     let compiled = entry.program.get_or_try_init(|| compile(&entry))?;
+    let compiled = match compiled {
+        OpOutcome::Program(program) => program,
+        OpOutcome::Elsewhere(shardings) => return apply_in(prim, args, *shardings),
+    };
     let buffers = args.iter().enumerate().map(|(i, x)| buffer_on(x, shardings.of(i)));
     let buffers = buffers.collect::<Result<SmallVec<[BufferRef<'_>; 4]>>>()?;
     let outs = compiled.outs.iter();
@@ -252,37 +269,51 @@ pub(crate) fn log_compile(
     }
 }
 
-fn compile(entry: &CompiledOp) -> Result<OpProgram> {
+fn compile(entry: &CompiledOp) -> Result<OpOutcome> {
     let started = Instant::now();
     let (ins, shardings) = (&entry.ins, entry.shardings);
+    if let Some(named) = named_shardings::of_primitive(&entry.prim)? {
+        let asked = shardings
+            .asked(&[], Some(named.sharding), || named.incompatible(entry.prim.name(), shardings.whole))?;
+        if !shardings.committed {
+            return Ok(OpOutcome::Elsewhere(asked));
+        }
+    }
     let outs = entry.prim.abstract_eval(ins)?;
     let mut ctx = LoweringCtx::new(&format!("jit_{}", entry.prim.name()), Some(shardings.whole));
     let arg_types = ins.iter().map(|aval| ctx.ty(aval)).collect();
     let result_types = outs.iter().map(|aval| ctx.ty(aval)).collect();
     let effects = entry.prim.effects();
-    let attrs = |(sharding, aval): (Sharding, &ShapedArray)| {
-        Attrs(sharding.attribute(aval.ndim()).into_iter().collect())
+    let mut attrs = |sharding: Option<Sharding>, aval: &ShapedArray| {
+        Attrs(
+            sharding.and_then(|sharding| ctx.sharding_attribute(sharding, aval.ndim())).into_iter().collect(),
+        )
     };
     let of_args: Vec<Attrs> =
-        ins.iter().enumerate().map(|(i, aval)| attrs((shardings.of(i), aval))).collect();
-    let places = outs.iter().map(|aval| shardings.of_result(aval)).collect::<Result<SmallVec<[_; 1]>>>()?;
-    let of_results: Vec<Attrs> = places.iter().copied().zip(&outs).map(attrs).collect();
+        ins.iter().enumerate().map(|(i, aval)| attrs(Some(shardings.of(i)), aval)).collect();
+    let asked = entry.prim.sharding().filter(|sharding| !sharding.is_unconstrained());
+    let said =
+        outs.iter().map(|aval| shardings.of_result(aval, asked)).collect::<Result<SmallVec<[_; 1]>>>()?;
+    let of_results: Vec<Attrs> = said.iter().zip(&outs).map(|(said, aval)| attrs(*said, aval)).collect();
     ctx.write_body("main", true, effects, arg_types, result_types, [&of_args, &of_results], |ctx, args| {
         entry.prim.lower(ctx, args, &outs)
     })?;
     let module = ctx.finish();
-    let executable = compile_module(&module, shardings.whole, entry.config, entry.prim.compiler_options())?;
+    let options = entry.prim.compiler_options();
+    let executable = compile_module(&module, shardings.whole, &said, entry.config, options)?;
     let launch = Launch::new(effects, &module);
+    let places = shardings.of_results(&executable, launch.tokens(), &said, &outs)?;
     log_compile(format_args!("compiled {}", key_reuse::name_of(&*entry.prim)), ins, started, None);
     let committed = shardings.committed;
     let places = places.into_iter().map(|sharding| Placement { sharding, committed });
-    Ok(OpProgram { executable, launch, outs: outs.into_iter().zip(places).collect() })
+    Ok(OpOutcome::Program(OpProgram { executable, launch, outs: outs.into_iter().zip(places).collect() }))
 }
 
-/// Compiles a module for the devices of a sharding.
+/// Compiles a module for the devices of a sharding. `said` are the places of its results that it says.
 pub(crate) fn compile_module(
     module: &Module,
     sharding: Sharding,
+    said: &[Option<Sharding>],
     config: Config,
     compiler_options: Option<&CompilerOptions>,
 ) -> Result<Executable> {
@@ -290,6 +321,9 @@ pub(crate) fn compile_module(
     tracing::debug!(target: "raxla::lowering", "{text}");
     let ids: SmallVec<[i32; 8]> = sharding.devices().iter().map(Device::id).collect();
     let mut options = CompileOptions::for_devices(&ids);
+    if said.iter().any(Option::is_none) {
+        options.allow_spmd_sharding_propagation_to_output = said.iter().map(Option::is_none).collect();
+    }
     let client = sharding.client();
     if config.disable_most_optimizations {
         options = options.without_most_optimizations();

@@ -57,6 +57,8 @@ pub struct LoweringCtx {
     whole: String,
     /// What the module will be compiled for, if that is known.
     target: Option<Sharding>,
+    /// The meshes that it refers to.
+    meshes: SmallVec<[Mesh; 1]>,
     /// The present token of each ordered effect, while something is written that has it.
     tokens: [Option<Value>; Effect::COUNT],
     /// The functions of this process that the module calls.
@@ -81,12 +83,9 @@ impl LoweringCtx {
     /// platform. JAX: `lowering_platforms`, `ModuleContext.axis_context`.
     pub fn new(name: &str, target: Option<Sharding>) -> Self {
         let devices = target.map_or(1, |target| target.devices().len());
-        let mut builder = Builder::new(name, devices);
-        if let Some(mesh) = target.and_then(Sharding::mesh).filter(|_| devices > 1) {
-            builder.declare(&mesh.declaration());
-        }
-        LoweringCtx {
-            builder,
+        let mut ctx = LoweringCtx {
+            builder: Builder::new(name, devices),
+            meshes: SmallVec::new(),
             axis_env: Vec::new(),
             types: FxHashMap::default(),
             splats: FxHashMap::default(),
@@ -99,12 +98,41 @@ impl LoweringCtx {
             target,
             tokens: [None; Effect::COUNT],
             host_calls: Vec::new(),
+        };
+        if let Some(target) = target {
+            ctx.mesh_of(target);
         }
+        ctx
     }
 
-    /// The devices that the module is for; none if it is for one, or for any.
-    pub fn mesh(&self) -> Option<&'static Mesh> {
-        self.target.and_then(Sharding::mesh)
+    /// What the module calls the mesh of a sharding, which it declares; `None` if the module is for one device.
+    fn mesh_of(&mut self, sharding: Sharding) -> Option<String> {
+        let mesh = sharding.mesh().filter(|_| self.target.is_some_and(Sharding::has_several_devices))?;
+        let name = |i: usize| if i == 0 { "mesh".to_owned() } else { format!("mesh_{}", i - 1) };
+        let known = self.meshes.iter().position(|known| *known == mesh);
+        Some(name(known.unwrap_or_else(|| {
+            let i = self.meshes.len();
+            self.builder.declare(&mesh.declaration(&name(i)));
+            self.meshes.push(mesh);
+            i
+        })))
+    }
+
+    /// What the module says of an argument or a result of `main` that is there; nothing if the module is for one device.
+    pub(crate) fn sharding_attribute(&mut self, sharding: Sharding, ndim: usize) -> Option<String> {
+        let mesh = self.mesh_of(sharding)?;
+        Some(format!("sdy.sharding = #sdy.sharding<@{mesh}, {}>", sharding.axes_text(ndim)))
+    }
+
+    /// `sdy.sharding_constraint`: the value, whose parts are to be there; nothing if the module is for one device.
+    pub(crate) fn sharding_constraint(&mut self, x: Value, sharding: Sharding) -> Value {
+        match self.mesh_of(sharding) {
+            None => x,
+            Some(mesh) => {
+                let axes = sharding.axes_text(self.dims(x).len());
+                self.annotate("sdy.sharding_constraint", x, &format!("<@{mesh}, {axes}>"))
+            }
+        }
     }
 
     /// The size of a named axis that the module has: of one that no enclosing `vmap` replaced.

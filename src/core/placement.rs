@@ -7,15 +7,17 @@
 
 use std::panic::Location;
 
+use smallvec::SmallVec;
+
 use crate::core::array::{Array, Placement, Repr, concretization};
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, Config};
 use crate::core::intern::{Interned, Interner};
 use crate::core::mutable::not_an_array;
-use crate::core::sharding::{Sharding, Shards};
+use crate::core::sharding::{Mesh, Sharding, Shards};
 use crate::core::transfer::{self, Transfer};
 use crate::error::{Error, OrThrow, Result, bail, err};
-use crate::pjrt::{Buffer, Device};
+use crate::pjrt::{Buffer, Device, Executable};
 
 /// Where a program runs, and where it takes its arguments from: part of what it is found by. JAX: `in_shardings` and the device
 /// assignment that they agree on.
@@ -28,6 +30,10 @@ pub(crate) struct InShardings {
     pub committed: bool,
     /// Of each argument, if one is in another place than `whole`.
     each: Option<Interned<Vec<Sharding>>>,
+    /// Does the program itself name devices, so that it runs there whatever its arguments are?
+    pub fixed: bool,
+    /// Which arguments the program takes in a place of its own choice, to which those go that are not committed.
+    given: Option<Interned<Vec<bool>>>,
 }
 
 impl InShardings {
@@ -46,16 +52,63 @@ impl InShardings {
         self.each.is_none_or(|each| each.get()[i] == self.whole)
     }
 
-    /// Where a result is.
-    pub(crate) fn of_result(self, aval: &ShapedArray) -> Result<Sharding> {
-        match aval.sharding() {
-            Some(sharding) if sharding != self.whole && sharding.meets(self.whole) => {
-                // XLA would leave whole what it cannot cut.
-                sharding.shard_shape(aval.shape())?;
-                Ok(sharding)
-            }
-            _ => Ok(self.whole),
+    /// Is argument `i` taken in a place of the program's choice?
+    #[inline]
+    pub(crate) fn is_given(self, i: usize) -> bool {
+        self.given.is_some_and(|given| given.get().get(i) == Some(&true))
+    }
+
+    /// Where a result is to be, which `asked` or else its type says; `None`: where XLA has it.
+    pub(crate) fn of_result(self, aval: &ShapedArray, asked: Option<Sharding>) -> Result<Option<Sharding>> {
+        let said = asked.or(aval.sharding()).filter(|sharding| sharding.meets(self.whole));
+        if self.is_single() {
+            return Ok(Some(said.unwrap_or(self.whole)));
         }
+        // XLA would leave whole what it cannot cut.
+        said.map_or(Ok(()), |sharding| sharding.check(aval.shape()))?;
+        Ok(said)
+    }
+
+    /// Where the results of a program are: where that was said, else where XLA has them.
+    pub(crate) fn of_results(
+        self,
+        executable: &Executable,
+        tokens: usize,
+        said: &[Option<Sharding>],
+        avals: &[ShapedArray],
+    ) -> Result<Vec<Sharding>> {
+        if let Some(all) = said.iter().copied().collect::<Option<Vec<Sharding>>>() {
+            return Ok(all);
+        }
+        let (tiles, dims) = (executable.output_tiles()?, executable.output_dims()?);
+        let meshes: SmallVec<[Mesh; 2]> = [self.whole]
+            .iter()
+            .chain(self.each.iter().flat_map(|each| each.get()))
+            .filter_map(|sharding| sharding.mesh())
+            .collect();
+        let place = |(i, aval): (usize, &ShapedArray)| {
+            if let Some(said) = said[i] {
+                return Ok(said);
+            }
+            let found = match tiles.get(tokens + i) {
+                Some(tiles) => Sharding::of_tiles(&meshes, tiles),
+                None => Some(self.whole),
+            };
+            let fits = |sharding: &Sharding| {
+                let part = sharding.shard_shape(aval.shape());
+                part.is_ok_and(|part| dims.get(tokens + i) == Some(&part))
+            };
+            match found.filter(fits) {
+                Some(sharding) => Ok(sharding),
+                None => bail!(
+                    Internal,
+                    "XLA has cut result {i}, {aval}, into {:?} on {}, which no axes of the mesh say",
+                    tiles.get(tokens + i),
+                    self.whole
+                ),
+            }
+        };
+        avals.iter().enumerate().map(place).collect()
     }
 
     /// Is there one device?
@@ -69,7 +122,34 @@ impl InShardings {
         let whole = first.whole();
         let each: Vec<Sharding> = committed.map(|sharding| sharding.unwrap_or(whole)).collect();
         let each = each.iter().any(|sharding| *sharding != whole).then(|| LISTS.intern(&each));
-        InShardings { whole, committed: true, each }
+        InShardings { each, ..InShardings::all(whole, true) }
+    }
+
+    /// Every argument whole on each device.
+    fn all(whole: Sharding, committed: bool) -> Self {
+        InShardings { whole, committed, each: None, fixed: false, given: None }
+    }
+
+    /// The same for a program that says of its arguments where it takes them, and names devices in whatever it has. `error` makes the
+    /// error if those are others.
+    pub(crate) fn asked(
+        self,
+        given: &[Option<Sharding>],
+        named: Option<Sharding>,
+        error: impl FnOnce() -> Error,
+    ) -> Result<Self> {
+        static LISTS: Interner<Vec<bool>> = Interner::new();
+        let given = given.iter().map(Option::is_some).collect::<Vec<bool>>();
+        let given = given.contains(&true).then(|| LISTS.intern(&given));
+        let asked = InShardings { given, fixed: given.is_some() || named.is_some(), ..self };
+        match named {
+            Some(named) if !self.committed => {
+                let all = InShardings::all(named.whole(), true);
+                Ok(InShardings { given, fixed: true, ..all })
+            }
+            Some(named) if !named.meets(self.whole) => Err(error()),
+            _ => Ok(asked),
+        }
     }
 }
 
@@ -93,11 +173,9 @@ pub(crate) fn common(
         }
     }
     match found {
-        Some((_, whole)) if !differ && whole.mesh().is_none() => {
-            Ok(InShardings { whole, committed: true, each: None })
-        }
+        Some((_, whole)) if !differ && whole.mesh().is_none() => Ok(InShardings::all(whole, true)),
         Some((_, first)) => Ok(InShardings::of_committed(first, committed)),
-        None => Ok(InShardings { whole: config::default_sharding(config)?, committed: false, each: None }),
+        None => Ok(InShardings::all(config::default_sharding(config)?, false)),
     }
 }
 
@@ -105,15 +183,11 @@ pub(crate) fn common(
 #[cold]
 pub(crate) fn incompatible(op: &str, a: (String, &Array), b: (String, &Array)) -> Error {
     let place = |x: &Array| match &x.0 {
-        Repr::Device(x) => (names(x.sharding), Some(x.sharding)),
-        _ => ("no device".into(), None),
+        Repr::Device(x) => names(x.sharding),
+        _ => "no device".into(),
     };
-    let ((on_a, at_a), (on_b, at_b)) = (place(a.1), place(b.1));
-    let other = match (at_a, at_b) {
-        (Some(a), Some(b)) if a.devices() == b.devices() => " as another mesh",
-        _ if on_a == on_b => " of another client",
-        _ => "",
-    };
+    let (on_a, on_b) = (place(a.1), place(b.1));
+    let other = if on_a == on_b { " of another client" } else { "" };
     err!(
         InvalidArgument,
         "{op}: received incompatible devices: {} ({}) is on {on_a} and {} ({}) is on {on_b}{other}. Arrays that were \
@@ -125,6 +199,14 @@ pub(crate) fn incompatible(op: &str, a: (String, &Array), b: (String, &Array)) -
     )
 }
 
+/// Where an array is, if it is on a device.
+pub(crate) fn sharding_of(x: &Array) -> Option<Sharding> {
+    match &x.0 {
+        Repr::Device(x) => Some(x.sharding),
+        _ => None,
+    }
+}
+
 /// `cpu:0`, or several.
 pub(crate) fn names(sharding: Sharding) -> String {
     let names: Vec<String> = sharding.devices().iter().map(ToString::to_string).collect();
@@ -134,13 +216,33 @@ pub(crate) fn names(sharding: Sharding) -> String {
 /// A copy of an array that is elsewhere.
 pub(crate) fn copy_to(shards: &Shards, x: &Array, to: Sharding, how: Transfer) -> Result<Shards> {
     transfer::between_devices(how, || x.aval())?;
-    if let ([buffer], [device]) = (shards.as_slice(), to.devices())
-        && buffer.client() == device.client()
+    let from = sharding_of(x).filter(|from| from.client() == to.client());
+    if let Some(from) = from
+        && let Some(copies) = copy_parts(shards, from, x.shape(), to)?
     {
-        return Ok(Shards::from_buf([buffer.copy_to_device(device)?]));
+        return Ok(copies);
     }
     // Clients share no memory that both know of, and parts of another shape are put together first: by way of the host.
     to.put(&x.read(Transfer::Own)?, x.dtype(), x.shape())
+}
+
+/// Copies of the parts, if each part that is wanted is one that there is.
+fn copy_parts(shards: &Shards, from: Sharding, shape: &[usize], to: Sharding) -> Result<Option<Shards>> {
+    if shards.len() != from.devices().len() || from.shard_shape(shape)? != to.shard_shape(shape)? {
+        return Ok(None);
+    }
+    let known = (0..shards.len()).map(|i| from.part(i, shape)).collect::<Result<Vec<_>>>()?;
+    let mut copies = Shards::new();
+    for (i, device) in to.devices().iter().enumerate() {
+        let part = to.part(i, shape)?;
+        let has = |j: &usize| known[*j] == part;
+        let here = |j: &usize| has(j) && from.devices()[*j] == *device;
+        let Some(source) = (0..shards.len()).find(here).or_else(|| (0..shards.len()).find(has)) else {
+            return Ok(None);
+        };
+        copies.push(shards[source].copy_to_device(device)?);
+    }
+    Ok(Some(copies))
 }
 
 impl Array {

@@ -15,6 +15,7 @@ use crate::core::effects::Effects;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
+use crate::core::sharding::Sharding;
 use crate::error::{Error, Result, err};
 use crate::mlir::{Value, Values};
 use crate::pjrt::CompilerOptions;
@@ -177,6 +178,11 @@ pub trait Primitive: PrimitiveKey + fmt::Debug + Send + Sync + 'static {
     /// for what [`lower`](Self::lower) emits to be compiled and run.
     fn eval(&self, args: &[&Array]) -> Option<Result<Arrays>> {
         let _ = args;
+        None
+    }
+
+    /// Where it says that its result is to be, on whose devices a program that has it runs.
+    fn sharding(&self) -> Option<Sharding> {
         None
     }
 

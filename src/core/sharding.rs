@@ -2,17 +2,26 @@
 //!
 //! A sharding is interned, so that a call that is cached compares addresses.
 
-use std::fmt::{self, Write};
+mod mesh;
+mod partition_spec;
+mod parts;
+mod tiles;
+mod tree;
+
+use std::fmt;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
 use crate::core::aval::Shape;
-use crate::core::axis::{AxisName, AxisNames};
+use crate::core::axis::AxisName;
 use crate::core::intern::{Interned, Interner};
-use crate::dtype::DType;
-use crate::error::{Result, bail};
+use crate::error::{OrThrow, Result, bail};
 use crate::pjrt::{Buffer, Client, Device, discovery};
+pub use mesh::{AxisType, Mesh, MeshOptions, make_mesh, make_mesh_with};
+pub use partition_spec::{PartitionEntry, PartitionSpec};
+pub use tree::ShardingTree;
 
 /// The buffers of an array, one for each device of its sharding, in the order of [`Sharding::devices`].
 pub(crate) type Shards = SmallVec<[Buffer; 1]>;
@@ -46,12 +55,9 @@ struct Places {
 enum Kind {
     /// The whole array on one device. JAX: `SingleDeviceSharding`.
     SingleDevice,
-    /// Cut along the axes of a mesh: for each axis of the array those that it is cut along, the first of which is the slowest to
-    /// change; the array's axes after them are whole. JAX: `NamedSharding`.
-    Named { mesh: Mesh, spec: Spec },
+    /// Cut along the axes of a mesh. JAX: `NamedSharding`.
+    Named { mesh: Mesh, spec: PartitionSpec },
 }
-
-type Spec = SmallVec<[SmallVec<[AxisName; 1]>; 2]>;
 
 static SHARDINGS: Interner<Places> = Interner::new();
 
@@ -68,34 +74,65 @@ impl Sharding {
         }
     }
 
-    /// An array cut along the axes of a mesh of these devices. `spec` has the mesh's axes for each axis of the array.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what users write meshes and partitions as is not there yet")
-    )]
-    pub(crate) fn named(devices: &[Device], axes: &[(&str, usize)], spec: &[&[&str]]) -> Result<Sharding> {
-        let mesh = Mesh { axes: axes.iter().map(|(name, size)| ((*name).into(), *size)).collect() };
-        if mesh.size() != devices.len() || devices.is_empty() {
-            bail!(InvalidArgument, "{mesh} is for {} devices, got {}", mesh.size(), devices.len());
-        }
-        if let Some(other) = devices.iter().find(|device| device.client() != devices[0].client()) {
-            bail!(InvalidArgument, "{mesh}: {} and {other} are devices of different clients", devices[0]);
-        }
+    /// An array cut along the axes of a mesh. JAX: `NamedSharding`.
+    ///
+    /// Each device holds one part; along axes of the mesh that the specification does not name, devices hold copies. A `None` at the
+    /// end says nothing, so that `P!["x", None]` and `P!["x"]` are one sharding (JAX compiles a program for each).
+    ///
+    /// ```
+    /// use raxla::{P, config, make_mesh, sharding::Sharding};
+    ///
+    /// config::set_num_cpu_devices(8)?;
+    /// let mesh = make_mesh([4, 2], ["x", "y"])?;
+    /// let rows = Sharding::named(&mesh, P!["x"]);
+    /// assert_eq!(rows, mesh.sharding(P!["x", None]));
+    /// assert_eq!(rows.spec().unwrap(), &P!["x"]);
+    /// assert_eq!(
+    ///     rows.to_string(),
+    ///     "NamedSharding(mesh=Mesh('x': 4, 'y': 2, axis_types=(Auto, Auto)), spec=P('x',), memory_kind=device)"
+    /// );
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// An axis that the mesh lacks; one that is named twice. Inside of a transformation that is an `Err`.
+    #[track_caller]
+    pub fn named(mesh: &Mesh, spec: impl Into<PartitionSpec>) -> Sharding {
+        Sharding::try_named(mesh, spec.into()).or_throw()
+    }
+
+    fn try_named(mesh: &Mesh, spec: PartitionSpec) -> Result<Sharding> {
         let mut used: SmallVec<[AxisName; 4]> = SmallVec::new();
-        for name in spec.iter().flat_map(|names| *names).map(|name| AxisName::from(*name)) {
-            if !mesh.axes.iter().any(|(known, _)| *known == name) {
-                bail!(InvalidArgument, "an array cannot be cut along '{name}': {mesh} has no such axis");
+        for name in spec.entries().iter().filter_map(PartitionEntry::axis_names).flatten() {
+            if !mesh.has(*name) {
+                bail!(InvalidArgument, "resource axis {name} of {spec} is not found in {mesh}");
             }
-            if used.contains(&name) {
-                bail!(InvalidArgument, "an array cannot be cut twice along '{name}' of {mesh}");
+            if used.contains(name) {
+                bail!(
+                    InvalidArgument,
+                    "a sharding can map every axis of a mesh to at most one axis of an array, but {spec} has {name} twice"
+                );
             }
-            used.push(name);
+            used.push(*name);
         }
-        // Axes at the end that are whole say nothing.
-        let cut = spec.iter().rposition(|names| !names.is_empty()).map_or(0, |last| last + 1);
-        let spec =
-            spec[..cut].iter().map(|names| names.iter().map(|name| (*name).into()).collect()).collect();
-        Ok(Sharding(SHARDINGS.intern(&Places::new(Kind::Named { mesh, spec }, devices))))
+        let kind = Kind::Named { mesh: *mesh, spec: spec.trimmed() };
+        Ok(Sharding(SHARDINGS.intern(&Places::new(kind, mesh.devices()))))
+    }
+
+    /// The mesh that arrays are cut along; `None` if they are whole on one device.
+    pub fn mesh(self) -> Option<Mesh> {
+        match &self.0.kind {
+            Kind::SingleDevice => None,
+            Kind::Named { mesh, .. } => Some(*mesh),
+        }
+    }
+
+    /// Along which axes of the mesh arrays are cut, without what says nothing; `None` if they are whole on one device.
+    pub fn spec(self) -> Option<&'static PartitionSpec> {
+        match &self.0.get().kind {
+            Kind::SingleDevice => None,
+            Kind::Named { spec, .. } => Some(spec),
+        }
     }
 
     /// The devices that hold a part of the array.
@@ -117,7 +154,7 @@ impl Sharding {
     pub(crate) fn parts(self) -> usize {
         match &self.0.kind {
             Kind::SingleDevice => 1,
-            Kind::Named { mesh, spec } => spec.iter().map(|names| mesh.parts(names)).product(),
+            Kind::Named { mesh, spec } => names_of(spec).map(|names| mesh.parts(names)).product(),
         }
     }
 
@@ -134,20 +171,14 @@ impl Sharding {
     pub fn shard_shape(self, shape: &[usize]) -> Result<Vec<usize>> {
         let mut part = shape.to_vec();
         if let Kind::Named { mesh, spec } = &self.0.kind {
-            if spec.len() > shape.len() {
-                bail!(
-                    InvalidArgument,
-                    "{self} is for arrays of at least {} axes, and the shape is {shape:?}",
-                    spec.len()
-                );
-            }
-            for (i, (size, names)) in part.iter_mut().zip(spec).enumerate() {
+            self.check_rank(shape.len())?;
+            for (i, (size, names)) in part.iter_mut().zip(names_of(spec)).enumerate() {
                 let parts = mesh.parts(names);
                 if *size % parts != 0 {
                     bail!(
                         InvalidArgument,
-                        "{self} cuts axis {i} into {parts} parts, and its size is {size}, no multiple of that: the shape is \
-                         {shape:?}"
+                        "{self} implies that array axis {i} is partitioned {parts} times, but the dimension size is {size} (full \
+                         shape: {shape:?})"
                     );
                 }
                 *size /= parts;
@@ -156,11 +187,47 @@ impl Sharding {
         Ok(part)
     }
 
+    /// Is it for arrays of so many axes?
+    pub(crate) fn check_rank(self, rank: usize) -> Result<()> {
+        match self.spec() {
+            Some(spec) if spec.entries().len() > rank => bail!(
+                InvalidArgument,
+                "{self} is only valid for values of rank at least {}, but was applied to a value of rank {rank}",
+                spec.entries().len()
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does it say nothing of an axis?
+    pub(crate) fn is_unconstrained(self) -> bool {
+        self.spec().is_some_and(|spec| spec.entries().iter().any(|entry| entry.axis_names().is_none()))
+    }
+
+    /// The same for arrays with one more axis, at this position, of which nothing is said.
+    pub(crate) fn with_unconstrained(self, axis: usize) -> Sharding {
+        match &self.0.kind {
+            Kind::SingleDevice => self,
+            Kind::Named { mesh, spec } => {
+                let kind = Kind::Named { mesh: *mesh, spec: spec.with_unconstrained(axis).trimmed() };
+                Sharding(SHARDINGS.intern(&Places { kind, ..self.0.get().clone() }))
+            }
+        }
+    }
+
+    /// Can an array of this shape be cut so? Where the parts are has to be said of each axis.
+    pub(crate) fn check(self, shape: &[usize]) -> Result<()> {
+        if self.is_unconstrained() {
+            bail!(InvalidArgument, "{self}: only with_sharding_constraint may leave an axis unconstrained");
+        }
+        self.shard_shape(shape).map(|_| ())
+    }
+
     /// Where the part of the `device`th device begins along each axis, in parts.
     fn part_index(self, device: usize, ndim: usize) -> Shape {
         let mut index = Shape::from_elem(0, ndim);
         if let Kind::Named { mesh, spec } = &self.0.kind {
-            for (index, names) in index.iter_mut().zip(spec) {
+            for (index, names) in index.iter_mut().zip(names_of(spec)) {
                 *index = names.iter().fold(0, |index, name| {
                     let (size, coordinate) = mesh.coordinate(*name, device);
                     index * size + coordinate
@@ -170,13 +237,20 @@ impl Sharding {
         index
     }
 
+    /// Which elements of an array of this shape the `device`th device has, along each axis.
+    pub(crate) fn part(self, device: usize, shape: &[usize]) -> Result<Vec<Range<usize>>> {
+        let part = self.shard_shape(shape)?;
+        let index = self.part_index(device, shape.len());
+        Ok(index.iter().zip(part).map(|(i, size)| i * size..(i + 1) * size).collect())
+    }
+
     /// The whole array on each of the devices.
     pub(crate) fn whole(self) -> Sharding {
         match &self.0.kind {
             Kind::SingleDevice => self,
-            Kind::Named { spec, .. } if spec.is_empty() => self,
+            Kind::Named { spec, .. } if spec.entries().is_empty() => self,
             Kind::Named { mesh, .. } => {
-                let kind = Kind::Named { mesh: mesh.clone(), spec: Spec::new() };
+                let kind = Kind::Named { mesh: *mesh, spec: PartitionSpec::default() };
                 Sharding(SHARDINGS.intern(&Places { kind, ..self.0.get().clone() }))
             }
         }
@@ -184,30 +258,27 @@ impl Sharding {
 
     /// Can one program have arguments in both places?
     pub(crate) fn meets(self, other: Sharding) -> bool {
-        self == other || (self.devices() == other.devices() && self.mesh() == other.mesh())
+        self == other || self.devices() == other.devices()
     }
 
-    /// The axes of the devices, which a program for them may refer to.
-    pub(crate) fn mesh(self) -> Option<&'static Mesh> {
-        match &self.0.get().kind {
-            Kind::SingleDevice => None,
-            Kind::Named { mesh, .. } => Some(mesh),
-        }
+    /// Are there several devices?
+    #[inline]
+    pub(crate) fn has_several_devices(self) -> bool {
+        self.devices().len() > 1
     }
 
-    /// What a program for the devices says of an argument or a result that is here; nothing if there is but one device.
-    pub(crate) fn attribute(self, ndim: usize) -> Option<String> {
-        match &self.0.kind {
-            Kind::Named { spec, .. } if self.devices().len() > 1 => {
-                let axis = |i: usize| {
-                    let names = spec.get(i).map(SmallVec::as_slice).unwrap_or_default();
+    /// The axes of the mesh for each axis of an array, as a program says it: `[{"x"}, {?}]`.
+    pub(crate) fn axes_text(self, ndim: usize) -> String {
+        let entry = |i: usize| match self.spec().and_then(|spec| spec.entries().get(i)) {
+            None => "{}".to_owned(),
+            Some(entry) => match entry.axis_names() {
+                None => "{?}".to_owned(),
+                Some(names) => {
                     format!("{{{}}}", names.iter().map(|name| quoted(*name)).collect::<Vec<_>>().join(", "))
-                };
-                let axes: Vec<String> = (0..ndim).map(axis).collect();
-                Some(format!("sdy.sharding = #sdy.sharding<@mesh, [{}]>", axes.join(", ")))
-            }
-            Kind::SingleDevice | Kind::Named { .. } => None,
-        }
+                }
+            },
+        };
+        format!("[{}]", (0..ndim).map(entry).collect::<Vec<_>>().join(", "))
     }
 
     /// The client of all the devices.
@@ -221,84 +292,11 @@ impl Sharding {
         // A sharding is made of at least one.
         &self.0.get().devices[0]
     }
-
-    /// Copies an array from its bytes on the host.
-    pub(crate) fn put(self, bytes: &[u8], dtype: DType, shape: &[usize]) -> Result<Shards> {
-        let Kind::Named { .. } = self.0.kind else {
-            let buffer = self.client().buffer_from_host(bytes, dtype, shape, self.device())?;
-            return Ok(SmallVec::from_buf([buffer]));
-        };
-        let part = self.shard_shape(shape)?;
-        let strides = strides(shape, dtype);
-        let as_i64: SmallVec<[i64; 4]> = strides.iter().map(|stride| *stride as i64).collect();
-        let put = |(i, device): (usize, &Device)| {
-            let start = offset(&self.part_index(i, shape.len()), &part, &strides);
-            self.client().buffer_from_host_strided(bytes, start, &as_i64, dtype, &part, device)
-        };
-        self.devices().iter().enumerate().map(put).collect()
-    }
-
-    /// The bytes of an array that is here.
-    pub(crate) fn read(self, shards: &[Buffer], dtype: DType, shape: &[usize]) -> Result<Vec<u8>> {
-        if self.is_fully_replicated()
-            && let Some(shard) = shards.first()
-        {
-            return shard.to_host();
-        }
-        if shards.len() != self.devices().len() {
-            bail!(
-                InvalidArgument,
-                "an array whose parts are in several processes cannot be read by one: {} of the {} parts of {self} are here",
-                shards.len(),
-                self.devices().len()
-            );
-        }
-        let part = self.shard_shape(shape)?;
-        let strides = strides(shape, dtype);
-        let mut parts: SmallVec<[(usize, &Buffer); 8]> = SmallVec::new();
-        for (i, shard) in shards.iter().enumerate() {
-            let start = offset(&self.part_index(i, shape.len()), &part, &strides);
-            // The others of these are copies.
-            if parts.iter().all(|(known, _)| *known != start) {
-                parts.push((start, shard));
-            }
-        }
-        let copies = parts.iter().map(|(start, shard)| Ok((*start, shard.to_host_async()?)));
-        let copies = copies.collect::<Result<SmallVec<[_; 8]>>>()?;
-        let mut whole = vec![0; dtype.size() * shape.iter().product::<usize>()];
-        let row = part.last().map_or(1, |size| *size) * dtype.size();
-        for (start, copy) in copies {
-            for (i, bytes) in copy.wait()?.chunks_exact(row.max(1)).enumerate() {
-                let at = start + row_offset(i, &part, &strides);
-                whole[at..at + row].copy_from_slice(bytes);
-            }
-        }
-        Ok(whole)
-    }
 }
 
-/// The distance in bytes of neighbours along each axis of a dense array.
-fn strides(shape: &[usize], dtype: DType) -> Shape {
-    let mut strides = Shape::from_elem(dtype.size(), shape.len());
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i];
-    }
-    strides
-}
-
-/// The first byte of the part that has this index among parts of this shape.
-fn offset(index: &[usize], part: &[usize], strides: &[usize]) -> usize {
-    index.iter().zip(part).zip(strides).map(|((i, size), stride)| i * size * stride).sum()
-}
-
-/// The first byte of the `i`th row of a part, counted from the part's own.
-fn row_offset(mut i: usize, part: &[usize], strides: &[usize]) -> usize {
-    let mut at = 0;
-    for (size, stride) in part.iter().zip(strides).rev().skip(1) {
-        at += i % size * stride;
-        i /= size;
-    }
-    at
+/// The axes of the mesh for each axis of an array.
+fn names_of(spec: &PartitionSpec) -> impl Iterator<Item = &[AxisName]> {
+    spec.entries().iter().map(|entry| entry.axis_names().unwrap_or_default())
 }
 
 /// The name as MLIR's text has it.
@@ -310,6 +308,11 @@ impl From<&Device> for Sharding {
     /// The whole array on this device, in its default memory. Takes a lock.
     fn from(device: &Device) -> Self {
         Sharding(SHARDINGS.intern(&Places::new(Kind::SingleDevice, std::slice::from_ref(device))))
+    }
+}
+impl From<&Sharding> for Sharding {
+    fn from(sharding: &Sharding) -> Self {
+        *sharding
     }
 }
 impl From<Device> for Sharding {
@@ -328,7 +331,7 @@ impl Places {
 }
 
 /// As JAX: `SingleDeviceSharding(device=CpuDevice(id=0), memory_kind=device)`,
-/// `NamedSharding(mesh=Mesh('x': 2), spec=P('x', None), memory_kind=device)`.
+/// `NamedSharding(mesh=Mesh('x': 2, axis_types=(Auto,)), spec=P('x',), memory_kind=device)`.
 impl fmt::Display for Sharding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let memory = self.memory_kind().unwrap_or("None");
@@ -337,13 +340,7 @@ impl fmt::Display for Sharding {
                 write!(f, "SingleDeviceSharding(device={}, memory_kind={memory})", device_repr(self.device()))
             }
             Kind::Named { mesh, spec } => {
-                let axes = spec.iter().map(|names| match names.as_slice() {
-                    [] => "None".to_owned(),
-                    [name] => format!("'{name}'"),
-                    names => names.iter().copied().collect::<AxisNames>().to_string(),
-                });
-                let axes = axes.collect::<Vec<_>>().join(", ");
-                write!(f, "NamedSharding(mesh={mesh}, spec=P({axes}), memory_kind={memory})")
+                write!(f, "NamedSharding(mesh={mesh}, spec={spec}, memory_kind={memory})")
             }
         }
     }
@@ -359,57 +356,4 @@ pub(crate) fn device_repr(device: &Device) -> String {
     let platform = device.client().platform_name();
     let (first, rest) = platform.split_at(platform.chars().next().map_or(0, char::len_utf8));
     format!("{}{rest}Device(id={})", first.to_uppercase(), device.id())
-}
-
-/// Devices, arranged along named axes. JAX: `AbstractMesh`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mesh {
-    axes: Box<[(AxisName, usize)]>,
-}
-
-impl Mesh {
-    /// The number of devices.
-    pub fn size(&self) -> usize {
-        self.axes.iter().map(|(_, size)| size).product()
-    }
-
-    /// The named axes and their sizes.
-    pub fn axes(&self) -> &[(AxisName, usize)] {
-        &self.axes
-    }
-
-    /// In how many parts these axes cut.
-    fn parts(&self, names: &[AxisName]) -> usize {
-        names.iter().map(|name| self.coordinate(*name, 0).0).product()
-    }
-
-    /// The size of an axis, and where the `device`th device stands along it.
-    fn coordinate(&self, name: AxisName, device: usize) -> (usize, usize) {
-        let mut below = 1;
-        for (known, size) in self.axes.iter().rev() {
-            if *known == name {
-                return (*size, device / below % size);
-            }
-            below *= size;
-        }
-        (1, 0)
-    }
-
-    /// What a module for the devices begins with.
-    pub(crate) fn declaration(&self) -> String {
-        let axes: Vec<String> =
-            self.axes.iter().map(|(name, size)| format!("{}={size}", quoted(*name))).collect();
-        format!("  sdy.mesh @mesh = <[{}]>\n", axes.join(", "))
-    }
-}
-
-/// As JAX: `Mesh('x': 2, 'y': 2)`.
-impl fmt::Display for Mesh {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Mesh(")?;
-        for (i, (name, size)) in self.axes.iter().enumerate() {
-            write!(f, "{}'{name}': {size}", if i == 0 { "" } else { ", " })?;
-        }
-        f.write_char(')')
-    }
 }

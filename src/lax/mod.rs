@@ -88,6 +88,7 @@ mod sub;
 mod threefry2x32;
 mod top_k;
 pub(crate) mod transpose;
+pub(crate) mod with_sharding_constraint;
 
 pub use crate::core::axis::{AxisName, AxisNames};
 pub use accuracy::{AccuracyMode, AccuracyOptions, Tolerance};
@@ -222,6 +223,7 @@ pub use top_k::top_k;
 pub use transpose::transpose;
 pub(crate) use transpose::{move_axis, move_batch_axis};
 pub use window::{Padding, WindowOptions, padtype_to_pads};
+pub use with_sharding_constraint::with_sharding_constraint;
 
 // JAX has them in this namespace too; they stand a layer above.
 pub use crate::control_flow::{

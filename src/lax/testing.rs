@@ -329,7 +329,7 @@ fn run(closed: crate::core::jaxpr::ClosedJaxpr, args: &[Array]) -> Result<Vec<Ar
     // A module for any platform does not ask for it.
     sharding.client().register_host_calls()?;
     let launch = Launch::new(jaxpr.effects(), &module);
-    let executable = eval::compile_module(&module, sharding, config::current(), None)
+    let executable = eval::compile_module(&module, sharding, &[], config::current(), None)
         .map_err(|e| e.context(&module.text))?;
     let buffers = args.iter().map(|x| eval::buffer_on(x, sharding)).collect::<Result<Vec<_>>>()?;
     let refs: Vec<_> = buffers.iter().map(|b| b.buffer()).collect();

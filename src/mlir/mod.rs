@@ -72,6 +72,10 @@ pub struct Builder {
     /// The blocks that are being written, outermost first, and how many there were.
     blocks: Vec<Block>,
     block_count: u32,
+    /// What stands before the functions.
+    declarations: String,
+    /// Where that goes in the module's text.
+    head: usize,
     /// The module's text, or that of a function that is being written.
     out: String,
     /// Text that is interrupted by a function that another one asked for.
@@ -93,13 +97,16 @@ impl Builder {
     pub fn new(name: &str, num_partitions: usize) -> Self {
         let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let attributes = format!("mhlo.num_partitions = {num_partitions} : i32, mhlo.num_replicas = 1 : i32");
+        let out = format!("module @{clean} attributes {{{attributes}}} {{\n");
         Builder {
             types: Vec::new(),
             tensors: HashTable::new(),
             next_value: 0,
             blocks: Vec::new(),
             block_count: 0,
-            out: format!("module @{clean} attributes {{{attributes}}} {{\n"),
+            declarations: String::new(),
+            head: out.len(),
+            out,
             interrupted: Vec::new(),
             functions: Vec::new(),
             locations: FxHashMap::default(),
@@ -110,9 +117,9 @@ impl Builder {
         }
     }
 
-    /// Writes what stands before the functions of the module. Nothing else may have been written yet.
+    /// Adds to what stands before the functions of the module.
     pub fn declare(&mut self, text: &str) {
-        self.out.push_str(text);
+        self.declarations.push_str(text);
     }
 
     /// Makes room for the text of about so many operations.
@@ -334,6 +341,22 @@ impl Builder {
         value
     }
 
+    /// An operation whose result has the type of its operand, which stands once behind it: `op %0 middle : type`.
+    pub fn annotate(&mut self, name: &str, operand: Value, middle: &str) -> Value {
+        let value = self.fresh(operand.ty);
+        self.push_value(value);
+        self.out.push_str(" = ");
+        self.out.push_str(name);
+        self.out.push(' ');
+        self.push_values(&[operand]);
+        self.out.push(' ');
+        self.out.push_str(middle);
+        self.out.push_str(" : ");
+        self.push_type(operand.ty);
+        self.end_op();
+        value
+    }
+
     /// `stablehlo.constant` with the text of its elements, as they stand in `dense<…>`.
     pub fn dense(&mut self, elements: &str, ty: Type) -> Value {
         let value = self.fresh(ty);
@@ -551,6 +574,9 @@ impl Builder {
 
     /// The whole module.
     pub fn finish(mut self) -> String {
+        if !self.declarations.is_empty() {
+            self.out.insert_str(self.head, &self.declarations);
+        }
         for text in self.functions.iter().map(String::as_str).chain(["}\n", &self.location_defs]) {
             self.out.push_str(text);
         }

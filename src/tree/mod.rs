@@ -9,6 +9,7 @@ mod flatten;
 mod impls;
 mod map;
 mod path;
+mod prefix;
 mod token;
 mod treedef;
 
@@ -20,6 +21,7 @@ pub use map::{
     reduce, reduce_associative, transpose, try_map, try_map2, try_map3, try_map4,
 };
 pub use path::{Path, Step};
+pub(crate) use prefix::{Prefix, from_prefixes};
 pub use token::{F32Bits, F64Bits, KeyToken, MapKey, NodeInfo, StaticToken, StaticValue, Token};
 pub use treedef::TreeDef;
 pub(crate) use treedef::{first_difference, leaf_paths};

@@ -25,9 +25,9 @@ MODULES = (
     "scipy.special", "scipy.linalg", "scipy.stats", "scipy.signal", "scipy.ndimage", "scipy.fft", "scipy.integrate",
     "scipy.interpolate", "scipy.optimize", "scipy.sparse.linalg", "scipy.cluster.vq",
     "tree", "tree_util", "ops", "image", "debug", "experimental.checkify", "experimental.jet", "errors", "stages", "dtypes",
-    "checkpoint_policies",
+    "checkpoint_policies", "sharding",
 )
-CLASSES_COUNT = ("jax", "scipy.interpolate", "scipy.stats", "scipy.optimize", "image", "tree_util", "experimental.checkify", "errors", "stages")
+CLASSES_COUNT = ("jax", "scipy.interpolate", "scipy.stats", "scipy.optimize", "image", "tree_util", "experimental.checkify", "errors", "stages", "sharding")
 
 # Parameters that raxla has no use for, and why.
 NO_USE = {
@@ -51,7 +51,7 @@ NO_USE = {
     "to": "no type says yet whether devices have different values",
     "overwrite_input": "arrays do not change",
     "inplace": "arrays do not change",
-    "partitioned": "no program runs on several devices yet",
+    "partitioned": "a function of this process runs in programs for one device alone so far",
 }
 
 # The same of one function alone.
@@ -136,6 +136,9 @@ NO_USE_OF |= {
     ("jax", "make_jaxpr", "return_shape"): "eval_shape",
     ("jax", "device_put", "may_alias"): "arrays do not change: nobody sees whether memory is shared",
     ("jax", "device_put", "donate"): "an argument by value is donated",
+    ("jax", "device_put", "src"): "the array knows where it is",
+    ("jax", "make_array_from_callback", "dtype"): "the parts have one",
+    ("jax", "make_array_from_single_device_arrays", "dtype"): "the parts have one, and there is at least one",
     **{("jax", _name, "backend"): "pjrt::discovery names platforms" for _name in (
         "devices", "local_devices", "device_count", "local_device_count", "process_count", "process_index", "process_indices")},
     ("jax", "local_devices", "process_index"): "JAX knows those of this process alone",
@@ -245,6 +248,10 @@ PLACES = {
     ("errors", "UnexpectedTracerError"): "ErrorKind::UnexpectedTracer",
     ("experimental.checkify", "Error"): "experimental::checkify::CheckError",
     ("experimental.checkify", "JaxRuntimeError"): "ErrorKind::FailedCheck",
+    ("jax", "NamedSharding"): "sharding::Sharding::named",
+    ("sharding", "NamedSharding"): "sharding::Sharding::named",
+    ("sharding", "SingleDeviceSharding"): "sharding::Sharding",
+    ("sharding", "make_single_device_sharding"): "sharding::Sharding",
     ("stages", "ArgInfo"): "ShapedArray",
     ("stages", "Compiled"): "api::aot::Compiled",
     ("stages", "Lowered"): "api::aot::Lowered",
@@ -254,6 +261,7 @@ PLACES = {
 
 # The same parameter by another name: JAX's, and what Rust's type or reading makes of it.
 ALIASES = {
+    "device": {"shardings"},
     "axis": {"axes", "dimension", "dimensions"},
     "axes": {"axis", "dimensions"},
     "dimensions": {"axes"},

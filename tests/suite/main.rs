@@ -52,6 +52,7 @@ mod promotion;
 mod random;
 mod refs;
 mod settings;
+mod sharding;
 mod signatures;
 mod symbolic_zeros;
 #[cfg(all(feature = "train", feature = "progress", feature = "plot"))]

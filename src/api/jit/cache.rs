@@ -33,7 +33,8 @@ pub(super) struct Specialization {
 
 impl Specialization {
     /// Was it made for these arguments, none of which is a tracer? The committed leaves must be where it runs; without any it must
-    /// have been made for none: then it runs on the default device, which is part of the configuration.
+    /// have been made for none, or say itself where it runs: then it runs there, or on the default device, which is part of the
+    /// configuration.
     #[inline]
     pub(super) fn fits(&self, args: &FlatArgs, config: Config) -> bool {
         let key = &self.key;
@@ -58,11 +59,11 @@ impl Specialization {
                 Repr::Scalar(_) | Repr::Zero(_) if x.has_aval(aval) => {}
                 Repr::Scalar(_) | Repr::Zero(_) | Repr::Ref(_) | Repr::Tracer(_) => return false,
             }
-            if !self.in_shardings.is_whole(i) {
+            if !self.in_shardings.is_whole(i) && !self.in_shardings.is_given(i) {
                 return false;
             }
         }
-        committed == self.in_shardings.committed && *key.tokens == *args.tokens
+        (committed == self.in_shardings.committed || self.in_shardings.fixed) && *key.tokens == *args.tokens
     }
 }
 

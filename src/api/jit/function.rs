@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::JitOptions;
 use super::cache::{JitCache, Specialization, any_tracer};
 use super::key::{TraceKey, differences};
-use crate::api::program::{CompiledFn, Lowering, TracedFn, lower};
+use crate::api::program::{CompiledFn, Lowering, TracedFn, leaf_name, lower, path_of};
 use crate::calls::jit_call::JitCall;
 use crate::core::array::Array;
 use crate::core::config::{self, with_debug_key_reuse};
@@ -19,7 +19,9 @@ use crate::core::leaks;
 use crate::core::placement::InShardings;
 use crate::core::trace::{self, bind_at, check_live};
 use crate::error::{Loc, Result, bail, catch};
+use crate::lax::with_sharding_constraint;
 use crate::signature::{FlatArgs, FlatFn, FlatOut, Take, made_of_result};
+use crate::tree::Token;
 
 pub(crate) struct JitFn {
     pub(super) f: Arc<dyn FlatFn>,
@@ -199,7 +201,9 @@ impl JitFn {
         let done = Done;
         self.cache.count_trace();
         let started = Instant::now();
-        let traced = Arc::new(TracedFn::new(&*self.f, args, self.options.keep_unused)?);
+        let mut traced = TracedFn::new(&*self.f, args, self.options.keep_unused)?;
+        self.place(&mut traced, args)?;
+        let traced = Arc::new(traced);
         drop(done);
         if traced.config.debug_key_reuse {
             key_reuse::of_jaxpr(&traced.jaxpr)?;
@@ -214,6 +218,31 @@ impl JitFn {
             self.cache.traced.put(key, traced.clone());
         }
         Ok(traced)
+    }
+
+    /// Where the options say that arguments and results are.
+    fn place(&self, traced: &mut TracedFn, args: &FlatArgs) -> Result<()> {
+        let name = || format!("jit of {}", self.name());
+        if let Some(shardings) = &self.options.in_shardings {
+            let arguments: Vec<&[Token]> = (0..args.args.len()).map(|i| args.arg_tokens(i)).collect();
+            let places = shardings.of_arguments(&format!("{} in_shardings", name()), &arguments)?;
+            for (i, (place, x)) in places.iter().zip(&args.leaves).enumerate() {
+                place
+                    .map_or(Ok(()), |place| place.check(x.shape()))
+                    .map_err(|e| e.context(format!("{}: {}", name(), leaf_name(args, i))))?;
+            }
+            traced.in_places = places.into();
+        }
+        if let Some(shardings) = &self.options.out_shardings {
+            let places = shardings.of_result(&format!("{} out_shardings", name()), &traced.out_tree)?;
+            for (i, (place, aval)) in places.iter().zip(traced.jaxpr.out_avals()).enumerate() {
+                place
+                    .map_or(Ok(()), |place| place.check(aval.shape()))
+                    .map_err(|e| e.context(format!("{}: {}", name(), path_of(&traced.out_tree, i))))?;
+            }
+            traced.out_places = places.into();
+        }
+        Ok(())
     }
 
     pub(crate) fn lowering(
@@ -264,8 +293,21 @@ impl JitFn {
             compiler_options: self.options.compiler_options.clone(),
         }
         .into();
-        let refs: smallvec::SmallVec<[&Array; 8]> = traced.consts.iter().chain(&args.leaves).collect();
-        let outs = bind_at(&prim, &refs, args.caller)?;
+        let constrained = |(i, x): (usize, &Array)| {
+            with_sharding_constraint::constrained(x, traced.in_places.get(i).copied().flatten(), args.caller)
+        };
+        let placed = match traced.in_places.is_empty() {
+            true => None,
+            false => Some(args.leaves.iter().enumerate().map(constrained).collect::<Result<Vec<Array>>>()?),
+        };
+        let leaves = placed.as_deref().unwrap_or(&args.leaves);
+        let refs: smallvec::SmallVec<[&Array; 8]> = traced.consts.iter().chain(leaves).collect();
+        let mut outs = bind_at(&prim, &refs, args.caller)?;
+        if !traced.out_places.is_empty() {
+            for (i, x) in outs.iter_mut().enumerate() {
+                *x = with_sharding_constraint::constrained(x, traced.out_place(i), args.caller)?;
+            }
+        }
         Ok(FlatOut { leaves: outs.into_iter().collect(), tree: traced.out_tree.clone() })
     }
 

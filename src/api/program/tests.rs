@@ -7,12 +7,12 @@ use crate::core::aval::{Avals, ShapedArray};
 use crate::core::check;
 use crate::core::lowering::LoweringCtx;
 use crate::core::primitive::{BatchDim, Batched, Jvp, LoweredValues, MappedAxis, Primitive, Tangent};
-use crate::core::sharding::Sharding;
+use crate::core::sharding::{Mesh, PartitionSpec, Sharding};
 use crate::core::trace::bind1;
 use crate::error::{ErrorKind, Result};
 use crate::mlir::Value;
 use crate::pjrt::{Client, CpuOptions, Device};
-use crate::{device_put, grad, jit, numpy as jnp};
+use crate::{P, device_put, grad, jit, numpy as jnp};
 
 /// Four devices of a client that only these tests have.
 fn cpus() -> &'static [Device] {
@@ -21,8 +21,13 @@ fn cpus() -> &'static [Device] {
 }
 
 /// On a mesh of 2 × 2 devices.
-fn cut(spec: &[&[&str]]) -> Sharding {
-    Sharding::named(cpus(), &[("x", 2), ("y", 2)], spec).unwrap()
+fn cut(spec: PartitionSpec) -> Sharding {
+    Mesh::new(cpus(), [2, 2], ["x", "y"]).unwrap().sharding(spec)
+}
+
+/// On a mesh of 4 devices.
+fn line(spec: PartitionSpec) -> Sharding {
+    Mesh::new(cpus(), [4], ["x"]).unwrap().sharding(spec)
 }
 
 fn matrix() -> Array {
@@ -40,20 +45,19 @@ fn shards(x: &Array) -> Vec<Vec<f32>> {
 fn an_array_is_cut_over_devices_and_read_as_one() {
     let x = matrix();
     let all = x.to_vec::<f32>().unwrap();
-    for spec in
-        [&[&["x"][..], &["y"]][..], &[&["x"]], &[&[], &["y"]], &[&["y", "x"]], &[&[], &["x", "y"]], &[]]
-    {
-        let y = device_put(&x, cut(spec));
-        assert_eq!(y.to_vec::<f32>().unwrap(), all, "{}", cut(spec));
-        assert_eq!((y.sharding().unwrap(), y.devices().unwrap()), (cut(spec), cpus().to_vec()));
+    for spec in [P!["x", "y"], P!["x"], P![None, "y"], P![("y", "x")], P![None, ("x", "y")], P![]] {
+        let cut_so = cut(spec);
+        let y = device_put(&x, cut_so);
+        assert_eq!(y.to_vec::<f32>().unwrap(), all, "{cut_so}");
+        assert_eq!((y.sharding().unwrap(), y.devices().unwrap()), (cut_so, cpus().to_vec()));
         // And put otherwise, or together again.
-        assert_eq!(device_put(&y, cut(&[&["y"], &["x"]])).to_vec::<f32>().unwrap(), all);
+        assert_eq!(device_put(&y, cut(P!["y", "x"])).to_vec::<f32>().unwrap(), all);
         assert_eq!(device_put(&y, &cpus()[3]).to_vec::<f32>().unwrap(), all);
     }
-    let y = device_put(&x, cut(&[&["x"], &["y"]]));
+    let y = device_put(&x, cut(P!["x", "y"]));
     assert_eq!(shards(&y)[2], [16.0, 17.0, 18.0, 19.0, 24.0, 25.0, 26.0, 27.0]);
-    assert_eq!(shards(&device_put(&x, cut(&[&["y", "x"]])))[1], all[16..24]);
-    let empty = device_put(&jnp::zeros([2, 0]), cut(&[&["x"], &["y"]]));
+    assert_eq!(shards(&device_put(&x, cut(P![("y", "x")])))[1], all[16..24]);
+    let empty = device_put(&jnp::zeros([2, 0]), cut(P!["x", "y"]));
     assert_eq!(empty.to_vec::<f32>().unwrap(), [0.0; 0]);
     y.delete();
     assert_eq!(y.to_vec::<f32>().unwrap_err().kind(), ErrorKind::DeletedBuffer);
@@ -63,12 +67,12 @@ fn an_array_is_cut_over_devices_and_read_as_one() {
 fn programs_take_each_argument_as_it_is_cut() {
     let f = jit(|a: &Array, b: &Array, c: &Array| (jnp::matmul(a, b) + c, jnp::sum(a, ..)));
     let (a, b) = (matrix(), matrix().transpose(..));
-    let rows = cut(&[&["x"]]);
+    let rows = cut(P!["x"]);
     let expected = f(&a, &b, &Array::from(1.0)).unwrap();
     let expected = (expected.0.to_vec::<f32>().unwrap(), expected.1.item::<f32>().unwrap());
     let pairs = [
-        (device_put(&a, rows), device_put(&b, cut(&[&[], &["y"]]))),
-        (device_put(&a, cut(&[&[], &["x"]])), device_put(&b, cut(&[&["x"]]))),
+        (device_put(&a, rows), device_put(&b, cut(P![None, "y"]))),
+        (device_put(&a, cut(P![None, "x"])), device_put(&b, cut(P!["x"]))),
         // What is not committed goes where the others are.
         (device_put(&a, rows), b.clone()),
     ];
@@ -76,8 +80,8 @@ fn programs_take_each_argument_as_it_is_cut() {
         let (product, sum) = f(a, b, &Array::from(1.0)).unwrap();
         assert_eq!(product.to_vec::<f32>().unwrap(), expected.0);
         assert_eq!(sum.item::<f32>().unwrap(), expected.1);
-        assert_eq!(product.sharding().unwrap(), rows.whole());
-        assert!(product.committed().unwrap() && shards(&product).iter().all(|part| *part == expected.0));
+        assert!(product.committed().unwrap() && product.sharding().unwrap().mesh() == rows.mesh());
+        assert!(sum.is_fully_replicated().unwrap());
     }
     // One trace, and a program for each set of places, which the next call finds.
     let before = f.cache_stats();
@@ -99,7 +103,7 @@ fn programs_take_each_argument_as_it_is_cut() {
     let error = compiled(&pairs[1].0, &pairs[1].1, &Array::from(1.0)).unwrap_err();
     assert!(
         error.message().contains(
-            "argument 0 (f32[4,8]) is on NamedSharding(mesh=Mesh('x': 2, 'y': 2), spec=P(None, 'x')"
+            "argument 0 (f32[4,8]) is on NamedSharding(mesh=Mesh('x': 2, 'y': 2, axis_types=(Auto, Auto)), spec=P(None, 'x')"
         )
     );
 }
@@ -107,10 +111,10 @@ fn programs_take_each_argument_as_it_is_cut() {
 #[test]
 fn operations_and_gradients_run_on_all_devices() {
     let x = matrix();
-    let y = device_put(&x, cut(&[&["x"], &["y"]]));
+    let y = device_put(&x, cut(P!["x", "y"]));
     let sum = &y * 2.0 + &x;
     assert_eq!(sum.to_vec::<f32>().unwrap(), (&x * 3.0).to_vec::<f32>().unwrap());
-    assert_eq!(sum.sharding().unwrap(), cut(&[]));
+    assert_eq!(sum.sharding().unwrap(), cut(P!["x", "y"]));
     let slope = grad(|x: &Array| jnp::sum(x * x, ..))(&y).unwrap();
     assert_eq!(slope.to_vec::<f32>().unwrap(), (&x * 2.0).to_vec::<f32>().unwrap());
 }
@@ -140,12 +144,16 @@ impl Primitive for Place {
 
 #[test]
 fn each_result_is_where_its_type_says_and_overwrites_what_was_donated_there() {
-    let (rows, columns) = (cut(&[&["x", "y"]]), cut(&[&[], &["x"]]));
+    let (rows, columns) = (cut(P![("x", "y")]), cut(P![None, "x"]));
     // Less is not worth overwriting to the ready plugin.
     let matrix = || jnp::arange(131_072.0f32).reshape([256, 512]);
     let all = matrix().to_vec::<f32>().unwrap();
     let f = jit(move |x: Array, y: Array| {
-        (bind1(Place(columns), &[&(&y * 2.0)]), bind1(Place(rows), &[&(&x + 1.0)]), x)
+        (
+            bind1(Place(columns), &[&(&y * 2.0)]),
+            bind1(Place(rows), &[&(&x + 1.0)]),
+            bind1(Place(rows.whole()), &[&x]),
+        )
     });
     let (x, y) = (device_put(&matrix(), rows), device_put(&matrix(), columns));
     let text = f.lower()(x.clone(), y.clone()).unwrap();
@@ -168,37 +176,33 @@ fn each_result_is_where_its_type_says_and_overwrites_what_was_donated_there() {
     assert_eq!((cut_again.sharding().unwrap(), cut_again.to_vec::<f32>().unwrap()), (rows, all));
     let uneven = device_put(&jnp::zeros([6, 1]), columns.whole());
     let error = jit(move |x: &Array| bind1(Place(rows), &[x]))(&uneven).unwrap_err();
-    assert!(error.message().contains("cuts axis 0 into 4 parts, and its size is 6"), "{error}");
+    assert!(
+        error.message().contains("axis 0 is partitioned 4 times, but the dimension size is 6"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_partition_that_cannot_be_is_refused() {
-    let named = |axes: &[(&str, usize)], spec: &[&[&str]]| Sharding::named(cpus(), axes, spec).unwrap_err();
     for (error, message) in [
-        (named(&[("x", 3)], &[]), "Mesh('x': 3) is for 3 devices, got 4"),
-        (named(&[("x", 4)], &[&["z"]]), "an array cannot be cut along 'z': Mesh('x': 4) has no such axis"),
-        (named(&[("x", 4)], &[&["x"], &["x"]]), "an array cannot be cut twice along 'x' of Mesh('x': 4)"),
+        (cut(P!["x"]).shard_shape(&[]).unwrap_err(), "is only valid for values of rank at least 1, but"),
         (
-            cut(&[&["x"]]).shard_shape(&[]).unwrap_err(),
-            "is for arrays of at least 1 axes, and the shape is []",
-        ),
-        (
-            cut(&[&[], &["x", "y"]]).shard_shape(&[4, 6]).unwrap_err(),
-            "cuts axis 1 into 4 parts, and its size is 6, no multiple of that: the shape is [4, 6]",
+            cut(P![None, ("x", "y")]).shard_shape(&[4, 6]).unwrap_err(),
+            "axis 1 is partitioned 4 times, but the dimension size is 6 (full shape: [4, 6])",
         ),
     ] {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.message().contains(message), "{error}");
     }
-    let (x, y) = (device_put(&matrix(), cut(&[&["x"]])), device_put(&matrix(), &cpus()[0]));
+    let (x, y) = (device_put(&matrix(), cut(P!["x"])), device_put(&matrix(), &cpus()[0]));
     let error = jit(|x: &Array, y: &Array| x + y)(&x, &y).unwrap_err();
     assert!(error.message().contains("is on cpu:0, cpu:1, cpu:2, cpu:3 and argument 1"), "{error}");
-    let line = device_put(&matrix(), Sharding::named(cpus(), &[("x", 4)], &[&["x"]]).unwrap());
-    let error = jit(|x: &Array, y: &Array| x + y)(&x, &line).unwrap_err();
-    assert!(error.message().contains("is on cpu:0, cpu:1, cpu:2, cpu:3 as another mesh"), "{error}");
+    // Another mesh of the same devices is no other place.
+    let sum = jit(|x: &Array, y: &Array| x + y)(&x, &device_put(&matrix(), line(P!["x"]))).unwrap();
+    assert_eq!(sum.to_vec::<f32>().unwrap(), (&matrix() * 2.0).to_vec::<f32>().unwrap());
     assert_eq!(
-        cut(&[&["x", "y"], &[]]).to_string(),
-        "NamedSharding(mesh=Mesh('x': 2, 'y': 2), spec=P(('x', 'y')), memory_kind=device)"
+        cut(P![("x", "y"), None]).to_string(),
+        "NamedSharding(mesh=Mesh('x': 2, 'y': 2, axis_types=(Auto, Auto)), spec=P(('x', 'y'),), memory_kind=device)"
     );
-    assert!(cut(&[&["x"], &[]]) == cut(&[&["x"]]) && cut(&[&["x"]]) != cut(&[&["y"]]));
+    assert!(cut(P!["x", None]) == cut(P!["x"]) && cut(P!["x"]) != cut(P!["y"]));
 }

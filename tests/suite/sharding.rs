@@ -1,0 +1,463 @@
+//! Arrays that are cut over eight devices of one process, and programs for them, as in JAX.
+
+use std::sync::OnceLock;
+
+use raxla::api::{JitOptions, jit_with};
+use raxla::pjrt::{Client, CpuOptions, Device};
+use raxla::sharding::{AxisType, Mesh, MeshOptions, PartitionSpec, Sharding, make_mesh_with};
+use raxla::{
+    ErrorKind, P, device_put, lax, make_array_from_callback, make_array_from_single_device_arrays, make_mesh,
+    numpy as jnp, prelude::*, random, tree, try_,
+};
+
+/// Eight devices of a client that only these tests have: the other tests' client has one.
+fn cpus() -> &'static [Device] {
+    static DEVICES: OnceLock<Vec<Device>> = OnceLock::new();
+    DEVICES.get_or_init(|| Client::cpu_with(&CpuOptions::with_device_count(8)).unwrap().devices())
+}
+
+fn mesh() -> Mesh {
+    Mesh::new(cpus(), [4, 2], ["x", "y"]).unwrap()
+}
+
+fn on(spec: PartitionSpec) -> Sharding {
+    mesh().sharding(spec)
+}
+
+/// All devices in a row.
+fn row(spec: PartitionSpec) -> Sharding {
+    Mesh::new(cpus(), [8], ["x"]).unwrap().sharding(spec)
+}
+
+fn a() -> Array {
+    jnp::arange(32.0f32).reshape([8, 4])
+}
+
+fn v() -> Array {
+    jnp::arange(8.0f32)
+}
+
+fn put(spec: PartitionSpec) -> Array {
+    device_put(&a(), on(spec))
+}
+
+/// The message of what fails: `Err`, or a panic of eager code.
+fn message<T>(f: impl FnOnce() -> Result<T>) -> String {
+    match try_(f).and_then(|result| result) {
+        Ok(_) => panic!("it did not fail"),
+        Err(e) => e.message().to_owned(),
+    }
+}
+
+/// What the case of this name in tests/oracle/sharding.py gives here.
+fn run(name: &str) -> Result<Vec<Array>> {
+    let (x, xy, line) = (put(P!["x"]), put(P!["x", "y"]), || device_put(&v(), row(P!["x"])));
+    let single = device_put(&a(), &cpus()[1]);
+    let seven = || jnp::arange(7.0f32);
+    let given = |sharding: Sharding| JitOptions::new().in_shardings(sharding);
+    let out = |sharding: Sharding| JitOptions::new().out_shardings(sharding);
+    let constrain = |x: &Array, spec: PartitionSpec| lax::with_sharding_constraint(x, on(spec));
+    let square = move |x: &Array| jnp::sum(jnp::square(lax::with_sharding_constraint(x, on(P!["y"]))), ..);
+    let backwards = || {
+        let devices: Vec<Device> = cpus().iter().rev().cloned().collect();
+        device_put(&v(), Mesh::new(devices, [8], ["x"]).unwrap().sharding(P!["x"]))
+    };
+    Ok(vec![match name {
+        "put x" => x,
+        "put xy" => xy,
+        "put both" => put(P![("x", "y")]),
+        "put y x" => device_put(&x, on(P!["y", "x"])),
+        "put again" => device_put(&xy, on(P![None, "y"])),
+        "put whole" => device_put(&xy, on(P![])),
+        "put line" => line(),
+        "put back" => backwards(),
+        "put 7" => device_put(&seven(), row(P!["x"])),
+        "put rank" => device_put(&v(), on(P![None, "x"])),
+        "put tree" => {
+            let (a, v) = device_put(&(a(), v()), (on(P!["x", "y"]), row(P!["x"])));
+            return Ok(vec![a, v]);
+        }
+        "x * 2" => x * 2,
+        "xy + x" => xy + x,
+        "x + xy" => x + xy,
+        "x + a" => x + a(),
+        "whole + x" => put(P![]) + x,
+        "x + single" => x + single,
+        "x + line" => {
+            lax::index_in_dim_with(&x, 0, 1, lax::IndexInDimOptions::new().keepdims(false)) + line()
+        }
+        "back + line" => backwards() + line(),
+        "transpose" => xy.transpose(..),
+        "matmul" => jnp::matmul(&x, x.transpose(..)),
+        "matmul xy" => jnp::matmul(&xy, xy.transpose(..)),
+        "sum 0" => jnp::sum(xy, 0),
+        "sum 1" => jnp::sum(xy, 1),
+        "sum" => jnp::sum(put(P![("x", "y")]), ..),
+        "exp" => jnp::exp(put(P![None, "x"]) / 32),
+        "jit" => {
+            let f = jit(|a: &Array, b: &Array| (a * 2, jnp::matmul(a, b.transpose(..)), jnp::ones([8])));
+            let (double, product, ones) = f(&x, &x)?;
+            return Ok(vec![double, product, ones]);
+        }
+        "jit uncommitted" => jit(|a: &Array, b: &Array| a + b)(&a(), &xy)?,
+        "jit slice" => jit(|a: &Array| lax::slice_in_dim(a, 0..6, 0))(&x)?,
+        "jit single" => jit(|a: &Array, b: &Array| a + b)(&single, &x)?,
+        "jit captured" => jit(move |b: &Array| b + &x)(&xy)?,
+        "in" => {
+            let options = JitOptions::new().in_shardings((on(P!["y"]), None));
+            let (a, b) = jit_with(|a: &Array, b: &Array| (a * 2, b * 2), options)(&a(), &x)?;
+            return Ok(vec![a, b]);
+        }
+        "in all" => jit_with(|a: &Array, b: &Array| a + b, given(on(P!["x"])))(&a(), &a())?,
+        "in other" => jit_with(|a: &Array| a * 2, given(on(P!["y"])))(&x)?,
+        "in 7" => jit_with(|a: &Array| a * 2, given(row(P!["x"])))(&seven())?,
+        "out" => {
+            let options = JitOptions::new().out_shardings((on(P!["y"]), None));
+            let (double, same) = jit_with(|a: &Array| (a * 2, a.clone()), options)(&x)?;
+            return Ok(vec![double, same]);
+        }
+        "out uncommitted" => jit_with(|a: &Array| a * 2, out(on(P!["x", "y"])))(&a())?,
+        "out 7" => jit_with(|a: &Array| a * 2, out(row(P!["x"])))(&seven())?,
+        "out single" => jit_with(|a: &Array| a * 2, out(on(P!["x"])))(&single)?,
+        "in out" => {
+            let options = given(on(P!["x"])).out_shardings(on(P!["x", "y"]));
+            jit_with(|a: &Array| jnp::matmul(a, a.transpose(..)), options)(&a())?
+        }
+        "out of two meshes" => {
+            let options = JitOptions::new().out_shardings((on(P!["y"]), row(P!["x"])));
+            let (double, same) = jit_with(|a: &Array| (a * 2, a.clone()), options)(&a())?;
+            return Ok(vec![double, same]);
+        }
+        "constraint" => jit(move |a: &Array| constrain(&(a * 2), P!["y", "x"]))(&x)?,
+        "constraint uncommitted" => jit(move |a: &Array| constrain(&(a * 2), P!["y"]))(&a())?,
+        "constraint single" => jit(move |a: &Array| constrain(&(a * 2), P!["y"]))(&single)?,
+        "constraint free" => jit(move |a: &Array| constrain(&(a * 2), P![P::UNCONSTRAINED, "y"]))(&x)?,
+        "constraint 7" => jit(|a: &Array| lax::with_sharding_constraint(&(a * 2), row(P!["x"])))(&seven())?,
+        "constraint eager" => constrain(&x, P![None, "x"]),
+        "constraint eager uncommitted" => constrain(&a(), P!["x"]),
+        "constraint eager single" => constrain(&single, P!["x"]),
+        "constraint eager free" => constrain(&x, P![P::UNCONSTRAINED, "y"]),
+        "constraint in scan" => jit(|a: &Array| -> Result<Array> {
+            let step = |c: Array, r: Array| (lax::with_sharding_constraint(&(&c + &r), row(P![])), r * 2);
+            Ok(lax::scan(step, jnp::zeros([4]), a.clone())?.0)
+        })(&a())?,
+        "vmap" => jit(vmap(move |r: &Array| constrain(r, P!["y"])))(&x)?,
+        "vmap 1" => {
+            let columns = VmapOptions::new().in_axes(1).out_axes(1);
+            jit(vmap_with(move |r: &Array| constrain(r, P!["x"]), columns))(&a())?
+        }
+        "grad" => grad(|x: &Array| jnp::sum(jnp::sin(x), ..))(&xy)?,
+        "grad constraint" => grad(square)(&x)?,
+        "jit grad constraint" => jit(grad(square))(&a())?,
+        "grad of put" => grad(|x: &Array| jnp::sum(jnp::square(device_put(x, on(P!["x"]))), ..))(&xy)?,
+        "nested" => {
+            let inner = jit_with(|b: &Array| b * 2, given(on(P!["y"])).out_shardings(on(P!["y", "x"])));
+            jit(move |a: &Array| inner(a))(&x)?
+        }
+        "put in jit" => jit(|a: &Array| device_put(&(a * 2), on(P!["x"])))(&a())?,
+        "random" => jit_with(|k: &Key| random::uniform(k, [8, 4]), out(on(P!["x"])))(&random::key(3))?,
+        "callback" => {
+            let whole = a().to_vec::<f32>()?;
+            make_array_from_callback([8, 4], on(P!["x", "y"]), |index| {
+                let columns = index[1].clone();
+                let part: Vec<f32> = index[0]
+                    .clone()
+                    .flat_map(|i| columns.clone().map(move |j| (i, j)))
+                    .map(|(i, j)| whole[4 * i + j])
+                    .collect();
+                Array::from_slice(&part, [index[0].len(), columns.len()])
+            })?
+        }
+        "parts" | "parts of another shape" => {
+            let size = if name == "parts" { 1 } else { 2 };
+            let part = |d: &Device| device_put(&jnp::full([size], d.id() as f32), d);
+            let parts: Vec<Array> = cpus().iter().rev().map(part).collect();
+            make_array_from_single_device_arrays([8], row(P!["x"]), &parts)
+        }
+        "too few parts" => make_array_from_single_device_arrays([8], row(P!["x"]), &[single]),
+        _ => panic!("no case {name}"),
+    }])
+}
+
+/// As the script writes it.
+fn spec(x: &Array) -> String {
+    let sharding = x.sharding().unwrap();
+    sharding.spec().map_or_else(|| sharding.devices()[0].id().to_string(), ToString::to_string)
+}
+
+/// The plugins' XLA cuts this along half of an axis, which JAX's newer one leaves whole.
+const DIFFERENT: &[(&str, &str)] = &[("jit slice", "P('x_0',)")];
+
+#[test]
+fn arrays_are_cut_as_jax_cuts_them() {
+    let fixture = include_str!("../fixtures/sharding.json");
+    let cases: serde_json::Map<String, serde_json::Value> = serde_json::from_str(fixture).unwrap();
+    assert!(cases.len() > 60);
+    let mut wrong = Vec::new();
+    for (name, expected) in &cases {
+        let got = try_(|| run(name)).and_then(|result| result);
+        let got = match (&got, expected.as_array()) {
+            (Err(e), None) if e.kind() == ErrorKind::InvalidArgument => continue,
+            (Ok(results), Some(all)) if results.len() == all.len() => results,
+            _ => {
+                wrong.push(format!("{name}: JAX {expected}, raxla {got:?}"));
+                continue;
+            }
+        };
+        for (i, (x, expected)) in got.iter().zip(expected.as_array().unwrap()).enumerate() {
+            let elements = x.to_vec::<f32>().unwrap();
+            let expected_elements = expected[1].as_array().unwrap();
+            let close = elements.len() == expected_elements.len()
+                && elements.iter().zip(expected_elements).all(|(x, y)| {
+                    let y = y.as_f64().unwrap();
+                    (f64::from(*x) - y).abs() <= 1e-6 * y.abs().max(1.0)
+                });
+            let cut = match DIFFERENT.iter().find(|(different, _)| different == name) {
+                None => expected[0] == spec(x),
+                Some((_, ours)) => {
+                    assert_ne!(expected[0], *ours, "{name}: no longer different");
+                    *ours == spec(x) && x.sharding().unwrap().devices() == cpus()
+                }
+            };
+            if !cut || !close || !x.committed().unwrap() {
+                wrong.push(format!("{name}, result {i}: JAX {expected}, raxla {} {elements:?}", spec(x)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn meshes_are_refused_as_in_jax() {
+    let with = |sizes: &[usize], names: &[&str], options: MeshOptions| {
+        message(|| make_mesh_with(sizes, names, options.devices(cpus().to_vec())))
+    };
+    let plain = MeshOptions::new;
+    for (got, expected) in [
+        (
+            with(&[4, 3], &["x", "y"], plain()),
+            "number of devices 8 must be at least the product of the axis sizes [4, 3]",
+        ),
+        (
+            with(&[4, 2], &["x"], plain()),
+            "as many axis names as axis sizes are needed, got 1 names ('x',) for 2 sizes",
+        ),
+        (
+            with(&[4, 2], &["x", "x"], plain()),
+            "axis_names[1] = 'x' is the name of an axis before it: ('x', 'x')",
+        ),
+        (with(&[4, 0], &["x", "y"], plain()), "are for 0 devices, got 0; a mesh has at least one"),
+        (
+            with(&[8], &["x"], plain().axis_types(vec![AxisType::Explicit])),
+            "axis_types[0] = Explicit: axes of a mesh are of the type Auto so far",
+        ),
+        (with(&[8], &["x"], plain().axis_types(vec![])), "0 axis types for 1 axes"),
+        (message(|| make_mesh([1 << 20], ["x"])), "config::set_num_cpu_devices"),
+        (message(|| Mesh::new(cpus(), [4], ["x"])), "axis sizes [4] are for 4 devices, got 8"),
+        (
+            message(|| Mesh::new([cpus()[0].clone(), cpus()[0].clone()], [2], ["x"])),
+            "CpuDevice(id=0) is there twice",
+        ),
+        (
+            message(|| Mesh::new([cpus()[0].clone(), raxla::devices()?[0].clone()], [2], ["x"])),
+            "are devices of different clients",
+        ),
+        (message(|| Ok(on(P!["z"]))), "resource axis z of P('z',) is not found in Mesh('x': 4, 'y': 2"),
+        (message(|| Ok(on(P!["x", ("y", "x")]))), "but P('x', ('y', 'x')) has x twice"),
+    ] {
+        assert!(got.contains(expected), "{got}");
+    }
+    // Of the first devices, as many as are needed.
+    let small = make_mesh_with([2, 2], ["x", "y"], MeshOptions::new().devices(cpus().to_vec())).unwrap();
+    assert_eq!((small.size(), small.devices()), (4, &cpus()[..4]));
+    assert_eq!(small.axis_types(), [AxisType::Auto; 2]);
+    assert_eq!(small.to_string(), "Mesh('x': 2, 'y': 2, axis_types=(Auto, Auto))");
+    assert_eq!(Mesh::new(&cpus()[..1], (), ()).unwrap().to_string(), "Mesh(, axis_types=())");
+}
+
+#[test]
+fn mistakes_are_named_before_xla_sees_them() {
+    let (x, seven) = (put(P!["x"]), jnp::arange(7.0f32));
+    let options = JitOptions::new;
+    let double = |options: JitOptions| jit_with(|x: &Array| x * 2, options);
+    for (got, expected) in [
+        (
+            message(|| Ok(device_put(&seven, row(P!["x"])))),
+            "array axis 0 is partitioned 8 times, but the dimension size is 7 (full shape: [7])",
+        ),
+        (
+            message(|| Ok(device_put(&v(), on(P![None, "x"])))),
+            "is only valid for values of rank at least 2, but was applied to a value of rank 1",
+        ),
+        (
+            message(|| Ok(device_put(&x, on(P![P::UNCONSTRAINED])))),
+            "only with_sharding_constraint may leave an axis unconstrained",
+        ),
+        (message(|| Ok(device_put(&(a(), v()), (on(P![]), on(P![]), None)))), "must be a tree prefix"),
+        (
+            message(|| jit(|x: &Array| lax::with_sharding_constraint(x, on(P![None, "x"])))(&v())),
+            "with_sharding_constraint: NamedSharding(mesh=Mesh('x': 4, 'y': 2, axis_types=(Auto, Auto)), spec=P(None, 'x'), \
+             memory_kind=device) is only valid for values of rank at least 2",
+        ),
+        (
+            message(|| double(options().in_shardings(on(P!["y"])))(&x)),
+            "the sharding passed to jit does not match the sharding of argument 0",
+        ),
+        (message(|| double(options().in_shardings(row(P!["x"])))(&seven)), "argument 0: NamedSharding"),
+        (message(|| double(options().out_shardings(row(P!["x"])))(&seven)), "result: NamedSharding"),
+        (message(|| double(options().in_shardings((on(P![]), None)))(&x)), "has 2 for 1 arguments"),
+        (
+            message(|| double(options().out_shardings((on(P![]), None)))(&x)),
+            "out_shardings must be a tree prefix of the result",
+        ),
+        (
+            message(|| jit(|a: &Array, b: &Array| a + b)(&x, &device_put(&a(), &cpus()[1]))),
+            "is on cpu:0, cpu:1, cpu:2, cpu:3, cpu:4, cpu:5, cpu:6, cpu:7 and argument 1 (f32[8,4]) is on cpu:1",
+        ),
+        (
+            message(|| {
+                let f = jit(|x: &Array| lax::with_sharding_constraint(x, on(P!["x"])));
+                f(&device_put(&a(), &cpus()[1]))
+            }),
+            "received incompatible devices: what it computes with is on cpu:1, and sharding_constraint at tests/suite/sharding.rs",
+        ),
+        (
+            message(|| {
+                let two = Mesh::new(&cpus()[..2], [2], ["x"])?.sharding(P!["x"]);
+                jit(move |x: &Array| {
+                    lax::with_sharding_constraint(&lax::with_sharding_constraint(x, on(P!["x"])), two)
+                })(&a())
+            }),
+            "names cpu:0, cpu:1",
+        ),
+    ] {
+        assert!(got.contains(expected), "{got}");
+    }
+}
+
+#[test]
+fn programs_are_found_by_where_their_arguments_are() {
+    let f = jit(|a: &Array, b: &Array| jnp::matmul(a, b.transpose(..)));
+    let (x, y, whole) = (put(P!["x"]), put(P!["x", "y"]), put(P![]));
+    let results: Vec<Vec<f32>> = [(&x, &x), (&y, &x), (&x, &x), (&whole, &a()), (&whole, &whole)]
+        .map(|(a, b)| f(a, b).unwrap().to_vec().unwrap())
+        .into();
+    assert!(results.iter().all(|r| *r == results[0]));
+    let stats = f.cache_stats();
+    assert_eq!((stats.traces, stats.compiles, stats.hits), (1, 3, 2));
+    // Where half an axis has cut is another mesh of the same devices, which meets the others.
+    let part = jit(|x: &Array| lax::slice_in_dim(x, 0..6, 0))(&x).unwrap();
+    assert_eq!((&part + &part).to_vec::<f32>().unwrap()[..3], [0.0, 2.0, 4.0]);
+    assert_eq!(
+        (&part + device_put(&jnp::ones([6, 4]), on(P![None, "y"]))).to_vec::<f32>().unwrap()[..3],
+        [1.0, 2.0, 3.0]
+    );
+    // What says itself where it runs needs one program, whatever it is called with.
+    let g = jit_with(
+        |a: &Array| lax::with_sharding_constraint(&(a + 1), on(P!["y"])),
+        JitOptions::new().in_shardings(on(P!["x"])),
+    );
+    for x in [&x, &a(), &x, &a()] {
+        assert_eq!(g(x).unwrap().sharding().unwrap(), on(P!["y"]));
+    }
+    assert_eq!((g.cache_stats().traces, g.cache_stats().compiles), (1, 1));
+}
+
+#[test]
+fn a_module_says_what_that_of_jax_says() {
+    let f = jit(|a: Array, b: &Array| lax::with_sharding_constraint(&(a + b), on(P![P::UNCONSTRAINED, "x"])));
+    let text = f.lower()(put(P!["x", "y"]), &device_put(&a(), row(P!["x"]))).unwrap();
+    for part in [
+        "mhlo.num_partitions = 8",
+        "sdy.mesh @mesh = <[\"x\"=4, \"y\"=2]>\n",
+        "sdy.mesh @mesh_0 = <[\"x\"=8]>\n",
+        r#"sdy.sharding = #sdy.sharding<@mesh, [{"x"}, {"y"}]>"#,
+        "jax.buffer_donor = true",
+        r#"{sdy.sharding = #sdy.sharding<@mesh_0, [{"x"}, {}]>}"#,
+        r#"sdy.sharding_constraint %3 <@mesh, [{?}, {"x"}]> : tensor<8x4xf32>"#,
+        "-> (tensor<8x4xf32> {jax.result_info = \"result\"})",
+    ] {
+        assert!(text.as_text().contains(part), "{part}: {}", text.as_text());
+    }
+    let compiled = text.compile().unwrap();
+    let sum = compiled(put(P!["x", "y"]), &device_put(&a(), row(P!["x"]))).unwrap();
+    assert_eq!(sum.to_vec::<f32>().unwrap(), (a() * 2).to_vec::<f32>().unwrap());
+    let constraint = make_jaxpr(|a: &Array| lax::with_sharding_constraint(a, on(P![P::UNCONSTRAINED, "y"])));
+    let text = constraint(&a()).unwrap().to_string();
+    for part in ["sharding_constraint[", "spec=P(UNCONSTRAINED, 'y'), memory_kind=device)", "frozenset({0})"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn donated_parts_are_overwritten() {
+    let step = jit(|x: Array| x + 1);
+    let x = device_put(&jnp::zeros([512, 512]), on(P!["x", "y"]));
+    let before = x.clone();
+    // A clone keeps it.
+    let y = step(x).unwrap();
+    assert!(!before.is_deleted() && y.sharding().unwrap() == on(P!["x", "y"]));
+    let z = step(y).unwrap();
+    assert_eq!((before.to_vec::<f32>().unwrap()[7], z.to_vec::<f32>().unwrap()[7]), (0.0, 2.0));
+    let memory = step.lower()(z).unwrap().compile().unwrap().executable().memory_stats().unwrap();
+    assert_eq!(memory.alias_size, 512 * 512 * 4 / 8);
+}
+
+#[test]
+fn an_array_shows_its_parts() {
+    let x = put(P![None, "y"]);
+    assert!(x.is_fully_addressable().unwrap() && !x.is_fully_replicated().unwrap());
+    let shards = x.addressable_shards().unwrap();
+    assert_eq!(shards.iter().map(|shard| shard.replica_id()).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2, 3, 3]);
+    assert_eq!((shards[1].index(), shards[1].device()), (&[0..8, 2..4][..], &cpus()[1]));
+    assert_eq!(shards[1].data().to_vec::<f32>().unwrap()[..4], [2.0, 3.0, 6.0, 7.0]);
+    let y = device_put(&v(), row(P!["x"]));
+    assert_eq!(
+        y.addressable_shards().unwrap()[3].to_string(),
+        "Shard(device=CpuDevice(id=3), index=(slice(3, 4, None),), replica_id=0, data=[3.0])"
+    );
+    // It is read, and printed, as a whole.
+    assert_eq!(y.to_string(), v().to_string());
+    let one = Array::from(2.0f32).addressable_shards().unwrap();
+    assert_eq!((one.len(), one[0].index().len(), one[0].data().item::<f32>().unwrap()), (1, 0, 2.0));
+}
+
+#[test]
+fn a_step_of_training_stays_where_its_parameters_are() {
+    #[derive(Pytree, Clone)]
+    struct Params {
+        weight: Array,
+        bias: Array,
+    }
+    fn loss(params: &Params, x: &Array, y: &Array) -> Array {
+        let guess = jnp::tanh(jnp::matmul(x, &params.weight) + &params.bias);
+        jnp::mean(jnp::square(guess - y), ..)
+    }
+    fn step(params: Params, x: &Array, y: &Array) -> Result<Params> {
+        let slope = grad(loss)(&params, x, y)?;
+        Ok(tree::map2(|p, g| p - g * 0.1, &params, &slope))
+    }
+    let params = || Params { weight: random::normal(&random::key(0), [4, 8]) * 0.1, bias: jnp::zeros([8]) };
+    let (x, y) = (a() / 32, jnp::ones([8, 8]));
+    let step = jit(step);
+    let run = |mut params: Params, x: &Array, y: &Array| {
+        for _ in 0..3 {
+            params = step(params, x, y).unwrap();
+        }
+        params
+    };
+    let alone = run(params(), &x, &y);
+    let places = [on(P![None, "y"]), on(P!["y"])];
+    let Params { weight, bias } = params();
+    let (weight, bias) = device_put(&(weight, bias), (places[0], places[1]));
+    let (x, y) = device_put(&(x, y), on(P!["x"]));
+    let cut = run(Params { weight, bias }, &x, &y);
+    assert_eq!([&cut.weight, &cut.bias].map(|x| x.sharding().unwrap()), places);
+    for (cut, alone) in [(&cut.weight, &alone.weight), (&cut.bias, &alone.bias)] {
+        let pairs = cut.to_vec::<f32>().unwrap().into_iter().zip(alone.to_vec::<f32>().unwrap());
+        pairs.for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} {b}"));
+    }
+    // One program, which the second and third call find.
+    assert_eq!(step.cache_stats().compiles, 2);
+}
