@@ -21,7 +21,7 @@ use crate::tree::{self, Pytree};
 /// The same tree, whose arrays are to be cut so where the program computes them. JAX: `jax.lax.with_sharding_constraint`.
 ///
 /// Inside of [`jit`](crate::jit) XLA moves the parts there, and takes it into account for what is computed before and after; the
-/// program then runs on the devices of the sharding. An axis that is [`UNCONSTRAINED`](crate::P::UNCONSTRAINED) is left to XLA, and so
+/// program then runs on the devices of the sharding. An axis that is [`UNCONSTRAINED`](crate::sharding::PartitionSpec::UNCONSTRAINED) is left to XLA, and so
 /// is one whose size the parts do not divide. Elsewhere the array is moved at once, as [`device_put`](crate::device_put) does. Derivatives
 /// have the same constraint.
 ///

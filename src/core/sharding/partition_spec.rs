@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::core::axis::{AxisName, AxisNames};
 
-/// For each axis of an array, along which axes of a mesh it is cut: what [`P!`](crate::P) makes. Axes of the array behind the last
+/// For each axis of an array, along which axes of a mesh it is cut: what [`P!`](crate::P!) makes. Axes of the array behind the last
 /// entry are whole. It prints as in JAX.
 ///
 /// ```
@@ -23,7 +23,7 @@ impl PartitionSpec {
     /// An entry of an axis that [`with_sharding_constraint`](crate::lax::with_sharding_constraint) says nothing about.
     pub const UNCONSTRAINED: PartitionEntry = PartitionEntry(None);
 
-    /// One entry for each axis of the array: for lists that are made while the program runs. Else see [`P!`](crate::P).
+    /// One entry for each axis of the array: for lists that are made while the program runs. Else see [`P!`](crate::P!).
     pub fn new(entries: impl IntoIterator<Item = PartitionEntry>) -> Self {
         PartitionSpec(entries.into_iter().collect())
     }
