@@ -152,7 +152,7 @@ fn copied(buffer: &Buffer, device: &Device) -> Result<Buffer> {
 /// config::set_num_cpu_devices(8)?;
 /// let mesh = make_mesh([8], ["x"])?;
 /// let x = make_array_from_callback([16], mesh.sharding(P!["x"]), |index| {
-///     jnp::arange((index[0].start as i32, index[0].end as i32))
+///     jnp::arange(index[0].start as i32..index[0].end as i32)
 /// })?;
 /// assert_eq!(x.to_vec::<i32>()?, (0..16).collect::<Vec<_>>());
 /// # Ok::<(), raxla::Error>(())

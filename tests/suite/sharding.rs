@@ -424,6 +424,37 @@ fn an_array_shows_its_parts() {
 }
 
 #[test]
+fn functions_give_the_same_of_arrays_that_are_cut() {
+    type Case = (&'static str, fn(&Array) -> Array);
+    let cases: [Case; 9] = [
+        ("cumsum", |x| jnp::cumsum(x, 0)),
+        ("sort", |x| jnp::sort(-x, 0)),
+        ("argmax", |x| jnp::argmax(jnp::sin(x), 0)),
+        ("fft", |x| jnp::abs(jnp::fft::fft(x))),
+        ("take", |x| jnp::take(x, [5, 0, 7], 0)),
+        ("flip", |x| jnp::flip(x, 0)),
+        ("pad", |x| jnp::concatenate([x, &jnp::ones([8, 4])], 0)),
+        ("inv", |x| jnp::linalg::inv(jnp::matmul(x.transpose(..), x) / 100 + jnp::eye(4))),
+        ("eigh", |x| jnp::linalg::eigvalsh(jnp::matmul(x.transpose(..), x) / 100)),
+    ];
+    for (name, f) in cases {
+        let expected = f(&a());
+        for spec in [P!["x", "y"], P![("y", "x")], P![None, "x"]] {
+            let x = put(spec.clone());
+            for got in [f(&x), jit(f)(&x).unwrap()] {
+                assert_eq!(got.devices().unwrap(), cpus(), "{name}");
+                let close = jnp::allclose_with(
+                    got.astype(DType::F32),
+                    expected.astype(DType::F32),
+                    jnp::CloseOptions::new().rtol(1e-4).atol(1e-4),
+                );
+                assert!(close.item::<bool>().unwrap(), "{name} {spec}: {got} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_step_of_training_stays_where_its_parameters_are() {
     #[derive(Pytree, Clone)]
     struct Params {
