@@ -176,11 +176,10 @@ pub fn make_array_from_callback(
     made.map_err(|e| e.at(caller))
 }
 
-fn made_by(
-    shape: &[usize],
-    sharding: Sharding,
-    make: &mut dyn FnMut(&[Range<usize>], &Device) -> Result<Array>,
-) -> Result<Array> {
+/// Makes the part of these elements, on this device.
+type MakePart<'a> = dyn FnMut(&[Range<usize>], &Device) -> Result<Array> + 'a;
+
+fn made_by(shape: &[usize], sharding: Sharding, make: &mut MakePart<'_>) -> Result<Array> {
     sharding.check(shape).map_err(|e| e.context("make_array_from_callback"))?;
     let mut made: Vec<(Vec<Range<usize>>, Array)> = Vec::new();
     let mut shards = Shards::new();

@@ -42,7 +42,7 @@ fn axes_of(mesh: Mesh, count: usize, index: &[usize], free: &mut Vec<AxisName>) 
     for i in 0..free.len() {
         let name = free[i];
         let (size, _) = mesh.coordinate(name, 0);
-        if count % size != 0 {
+        if !count.is_multiple_of(size) {
             continue;
         }
         // The slowest axis says the leading digit of each index.
