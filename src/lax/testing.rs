@@ -202,8 +202,11 @@ struct Done {
 }
 
 /// Is what combines transformations checked of this program? `cargo test` does it for a third of them, `RAXLA_TESTS=1` and `=2` for the
-/// others, `RAXLA_TESTS=all` for all of them, and so does a run of only some of the tests.
+/// others, `RAXLA_TESTS=all` for all of them, and so does a run of only some of the tests. Wrong rules are to be found each time.
 fn combines_transformations(program: &str) -> bool {
+    if program.starts_with(broken::NAME) {
+        return true;
+    }
     let tests = std::env::var("RAXLA_TESTS").unwrap_or_default();
     let turn = tests.parse::<u64>().unwrap_or(0);
     tests == "all"
