@@ -3,15 +3,11 @@
 //! Alone in its process: another thread without a subscriber that came first to the place that warns would have `tracing`
 //! switch it off for all.
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
-
 use raxla::config::{self, Precision};
 use raxla::{devices, prelude::*};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::process;
+use crate::warnings::Warnings;
 
 #[derive(Pytree, Clone)]
 struct Layer {
@@ -28,48 +24,19 @@ fn apply(layer: &Layer, x: &Array) -> Array {
     layer.weights.iter().fold(x.clone(), |y, w| y * w * layer.power)
 }
 
-/// The messages of warnings.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl Visit for Warnings {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.0.lock().unwrap().push(format!("{value:?}"));
-        }
-    }
-}
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN && metadata.target() == "raxla::jit"
-    }
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[test]
 fn a_miss_is_explained_by_what_differs_from_the_nearest_call() {
     if !process::is_alone("explain_cache_misses::a_miss_is_explained_by_what_differs_from_the_nearest_call") {
         return;
     }
-    let warnings = Warnings::default();
-    let log = warnings.0.clone();
+    let warnings = Warnings::of("raxla::jit");
     let f = jit(apply);
     let x = Array::from([3.0f32, 4.0]);
-    tracing::subscriber::with_default(warnings, || {
+    tracing::subscriber::with_default(warnings.clone(), || {
         config::set_explain_cache_misses(true);
         let reason = |call: &dyn Fn() -> Result<Array>| {
             call().unwrap();
-            let messages = std::mem::take(&mut *log.lock().unwrap());
+            let messages = warnings.taken();
             let [message] = messages.as_slice() else { panic!("one miss, got {messages:?}") };
             let (head, reason) = message.split_once(": ").unwrap();
             assert!(
@@ -83,7 +50,7 @@ fn a_miss_is_explained_by_what_differs_from_the_nearest_call() {
         let first = reason(&|| f(&layer(1, 1), &x));
         assert!(first.starts_with("it was not traced before"), "{first}");
         f(&layer(1, 1), &x).unwrap();
-        assert!(log.lock().unwrap().is_empty());
+        assert_eq!(warnings.taken(), [""; 0]);
         assert_eq!(
             reason(&|| f(&layer(2, 1), &x)),
             "the structure of the arguments differs: at weights: a Vec of length 1, and a Vec of length 2"

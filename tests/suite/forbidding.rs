@@ -4,7 +4,6 @@
 //! have `tracing` switch it off for all.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use raxla::api::{JitOptions, eval_shape, jit_with};
@@ -12,10 +11,9 @@ use raxla::config::{self, DTypePromotion, RankPromotion, TransferGuard};
 use raxla::pjrt::{CompilerOptions, OptionOverride};
 use raxla::prelude::*;
 use raxla::{checkpoint, custom_jvp, device_put, devices, lax, nn, num_complex, numpy as jnp, random, try_};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::process;
+use super::warnings::Warnings;
 
 type Forbidden = BTreeMap<String, bool>;
 
@@ -402,34 +400,6 @@ fn what_programs_do_under_the_checks_is_what_they_do_without() -> Result<()> {
     Ok(())
 }
 
-/// The messages of warnings.
-#[derive(Clone, Default)]
-struct Warned(Arc<Mutex<Vec<String>>>);
-
-impl Visit for Warned {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.0.lock().unwrap().push(format!("{value:?}"));
-        }
-    }
-}
-
-impl Subscriber for Warned {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN && metadata.target().starts_with("raxla::")
-    }
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
 /// Run by the test below in a process of its own.
 #[test]
 fn worker() -> Result<()> {
@@ -440,9 +410,9 @@ fn worker() -> Result<()> {
     assert_eq!(config::transfer_guard_host_to_device(), TransferGuard::Log);
     assert_eq!(config::transfer_guard_device_to_host(), TransferGuard::LogExplicit);
     config::set_transfer_guard(TransferGuard::Allow);
-    let warned = Warned::default();
+    let warned = Warnings::of("raxla::");
     tracing::subscriber::with_default(warned.clone(), || -> Result<()> {
-        let taken = || std::mem::take(&mut *warned.0.lock().unwrap());
+        let taken = || warned.taken();
         let x = Array::from([1f32, 2.0]);
         let f = jit(|x: &Array| jnp::sin(x) * 2.0);
         f(&x)?;

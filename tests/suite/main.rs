@@ -59,6 +59,7 @@ mod symbolic_zeros;
 mod train;
 mod transformations;
 mod tree;
+mod warnings;
 
 /// Compiles what `body` runs with least optimisation: for tests of many small programs, whose time is that of the compiler.
 fn quickly<R>(body: impl FnOnce() -> R) -> R {
