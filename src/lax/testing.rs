@@ -83,6 +83,8 @@ pub(crate) struct Case {
     order: usize,
     reverse: bool,
     vmap: bool,
+    /// Is what combines transformations checked at each turn?
+    combined: bool,
     /// Operands that are differentiated, if not all of inexact dtype.
     wrt: Option<Vec<usize>>,
     /// Operands that are mapped, if not all.
@@ -114,6 +116,7 @@ pub(crate) fn case<O: CaseOutputs>(
         order: 2,
         reverse: true,
         vmap: true,
+        combined: false,
         wrt: None,
         mapped: None,
         loose: 1.0,
@@ -139,6 +142,11 @@ impl Case {
     /// No batching.
     pub(crate) fn without_vmap(mut self) -> Self {
         self.vmap = false;
+        self
+    }
+    /// What combines transformations is checked at each turn.
+    pub(crate) fn combined(mut self) -> Self {
+        self.combined = true;
         self
     }
     /// Differentiate only these operands.
@@ -202,11 +210,8 @@ struct Done {
 }
 
 /// Is what combines transformations checked of this program? `cargo test` does it for a third of them, `RAXLA_TESTS=1` and `=2` for the
-/// others, `RAXLA_TESTS=all` for all of them, and so does a run of only some of the tests. Wrong rules are to be found each time.
+/// others, `RAXLA_TESTS=all` for all of them, and so does a run of only some of the tests.
 fn combines_transformations(program: &str) -> bool {
-    if program.starts_with(broken::NAME) {
-        return true;
-    }
     let tests = std::env::var("RAXLA_TESTS").unwrap_or_default();
     let turn = tests.parse::<u64>().unwrap_or(0);
     tests == "all"
@@ -239,7 +244,7 @@ fn check_case(case: &Case, done: &mut Done) -> Result<()> {
         let args = case.args.iter().map(widened).collect::<Result<Vec<_>>>()?;
         let wrt = case.differentiated();
         let wide_avals = args.iter().map(Array::aval).collect();
-        let combined = combines_transformations(&program);
+        let combined = case.combined || combines_transformations(&program);
         let before = done.derivatives.entry((program, wide_avals)).or_default();
         let first = before.is_empty();
         let in_another_dtype = before.insert(avals) && !first;

@@ -43,7 +43,7 @@ struct Broken(Wrong);
 
 impl Primitive for Broken {
     fn name(&self) -> &'static str {
-        NAME
+        "broken"
     }
     fn abstract_eval(&self, ins: &[ShapedArray]) -> Result<Avals> {
         if self.0 == Wrong::Types {
@@ -80,12 +80,9 @@ impl Primitive for Broken {
     }
 }
 
-/// What the programs with wrong rules are called.
-pub(super) const NAME: &str = "broken";
-
 fn failure(wrong: Wrong) -> String {
     let x = Draw::new(1).values(DType::F32, &[2, 3]);
-    let check = || check_rules([case(NAME, [x], move |x| bind1(Broken(wrong), &[&x[0]]))]);
+    let check = || check_rules([case("broken", [x], move |x| bind1(Broken(wrong), &[&x[0]])).combined()]);
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)) {
         Ok(()) => String::new(),
         Err(payload) => payload.downcast_ref::<String>().cloned().unwrap_or_default(),
