@@ -1,20 +1,9 @@
 //! Quantiles and medians of what is not nan. JAX: `numpy/reductions.py`.
 
 use crate::arguments::Axes;
-use crate::calls::jit_call::{jitted, jitted_some};
 use crate::core::array::Array;
-use crate::numpy::quantiles::{QuantileMethod, QuantileOptions, quantiles};
+use crate::numpy::quantiles::{QuantileOptions, median_of, percentile_of, quantile_of};
 use crate::numpy::reductions::ReduceOptions;
-use crate::numpy::util::inexact;
-
-#[track_caller]
-fn of_numbers(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOptions) -> Array {
-    let (method, keepdims) = (options.method, options.keepdims);
-    let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
-    jitted_some("nanquantile", statics, [x, q], weights, |[x, q], [weights]| {
-        quantiles(name, x, q, axes, &QuantileOptions { method, keepdims, weights: weights.cloned() }, true)
-    })
-}
 
 /// [`quantile`](super::quantile) of what is not nan; nan where there is nothing else.
 ///
@@ -43,7 +32,7 @@ pub fn nanquantile_with(
     axes: impl Into<Axes>,
     options: QuantileOptions,
 ) -> Array {
-    of_numbers("nanquantile", &x.into(), &q.into(), &axes.into(), &options)
+    quantile_of("nanquantile", &x.into(), &q.into(), &axes.into(), &options, true)
 }
 
 /// [`nanquantile`] with `q` from 0 to 100.
@@ -66,13 +55,7 @@ pub fn nanpercentile_with(
     axes: impl Into<Axes>,
     options: QuantileOptions,
 ) -> Array {
-    let axes = axes.into();
-    let (method, keepdims) = (options.method, options.keepdims);
-    let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
-    jitted_some("nanpercentile", statics, [&x.into(), &q.into()], weights, |[x, q], [weights]| {
-        let options = QuantileOptions { method, keepdims, weights: weights.cloned() };
-        of_numbers("nanpercentile", x, &(inexact(q) / 100.0), &axes, &options)
-    })
+    percentile_of("nanpercentile", &x.into(), &q.into(), &axes.into(), &options, true)
 }
 
 /// [`median`](super::median) of what is not nan; nan where there is nothing else.
@@ -90,10 +73,5 @@ pub fn nanmedian(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// As [`nanmedian`]; other options.
 #[track_caller]
 pub fn nanmedian_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
-    options.only("nanmedian", &[]);
-    let (axes, keepdims) = (axes.into(), options.keepdims);
-    jitted("nanmedian", (axes.clone(), keepdims), [&x.into()], |[x]| {
-        let options = QuantileOptions::new().method(QuantileMethod::Midpoint).keepdims(keepdims);
-        of_numbers("nanmedian", x, &Array::from(0.5), &axes, &options)
-    })
+    median_of("nanmedian", &x.into(), &axes.into(), options, true)
 }

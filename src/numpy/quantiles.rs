@@ -71,7 +71,7 @@ options! {
 /// ```
 #[track_caller]
 pub fn quantile(x: impl Into<Array>, q: impl Into<Array>, axes: impl Into<Axes>) -> Array {
-    quantile_of("quantile", &x.into(), &q.into(), &axes.into(), &QuantileOptions::new())
+    quantile_of("quantile", &x.into(), &q.into(), &axes.into(), &QuantileOptions::new(), false)
 }
 
 /// [`quantile`] by options.
@@ -85,7 +85,7 @@ pub fn quantile_with(
     axes: impl Into<Axes>,
     options: QuantileOptions,
 ) -> Array {
-    quantile_of("quantile", &x.into(), &q.into(), &axes.into(), &options)
+    quantile_of("quantile", &x.into(), &q.into(), &axes.into(), &options, false)
 }
 
 /// [`quantile`] with `q` from 0 to 100.
@@ -108,13 +108,7 @@ pub fn percentile_with(
     axes: impl Into<Axes>,
     options: QuantileOptions,
 ) -> Array {
-    let axes = axes.into();
-    let (method, keepdims) = (options.method, options.keepdims);
-    let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
-    jitted_some("percentile", statics, [&x.into(), &q.into()], weights, |[x, q], [weights]| {
-        let options = QuantileOptions { method, keepdims, weights: weights.cloned() };
-        quantile_of("percentile", x, &(inexact(q) / 100.0), &axes, &options)
-    })
+    percentile_of("percentile", &x.into(), &q.into(), &axes.into(), &options, false)
 }
 
 /// The middle element over `axes`, or the mean of the two in the middle; nan if there is one.
@@ -138,26 +132,66 @@ pub fn median(x: impl Into<Array>, axes: impl Into<Axes>) -> Array {
 /// As [`median`]; other options.
 #[track_caller]
 pub fn median_with(x: impl Into<Array>, axes: impl Into<Axes>, options: ReduceOptions) -> Array {
-    options.only("median", &[]);
-    let (axes, keepdims) = (axes.into(), options.keepdims);
-    jitted("median", (axes.clone(), keepdims), [&x.into()], |[x]| {
-        let options = QuantileOptions::new().method(QuantileMethod::Midpoint).keepdims(keepdims);
-        quantile_of("median", x, &Array::from(0.5), &axes, &options)
+    median_of("median", &x.into(), &axes.into(), options, false)
+}
+
+/// [`quantile`], or with `numbers` [`nanquantile`](super::nanquantile), for the function of this name.
+#[track_caller]
+pub(super) fn quantile_of(
+    name: &'static str,
+    x: &Array,
+    q: &Array,
+    axes: &Axes,
+    options: &QuantileOptions,
+    numbers: bool,
+) -> Array {
+    let (method, keepdims) = (options.method, options.keepdims);
+    let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
+    let called = if numbers { "nanquantile" } else { "quantile" };
+    jitted_some(called, statics, [x, q], weights, |[x, q], [weights]| {
+        let options = QuantileOptions { method, keepdims, weights: weights.cloned() };
+        quantiles(name, x, q, axes, &options, numbers)
     })
 }
 
+/// [`quantile_of`], with `q` from 0 to 100.
 #[track_caller]
-fn quantile_of(name: &str, x: &Array, q: &Array, axes: &Axes, options: &QuantileOptions) -> Array {
+pub(super) fn percentile_of(
+    name: &'static str,
+    x: &Array,
+    q: &Array,
+    axes: &Axes,
+    options: &QuantileOptions,
+    numbers: bool,
+) -> Array {
     let (method, keepdims) = (options.method, options.keepdims);
     let (statics, weights) = ((axes.clone(), method, keepdims), [options.weights.as_ref()]);
-    jitted_some("quantile", statics, [x, q], weights, |[x, q], [weights]| {
-        quantiles(name, x, q, axes, &QuantileOptions { method, keepdims, weights: weights.cloned() }, false)
+    jitted_some(name, statics, [x, q], weights, |[x, q], [weights]| {
+        let options = QuantileOptions { method, keepdims, weights: weights.cloned() };
+        quantile_of(name, x, &(inexact(q) / 100.0), axes, &options, numbers)
+    })
+}
+
+/// [`quantile_of`] one half.
+#[track_caller]
+pub(super) fn median_of(
+    name: &'static str,
+    x: &Array,
+    axes: &Axes,
+    options: ReduceOptions,
+    numbers: bool,
+) -> Array {
+    options.only(name, &[]);
+    let keepdims = options.keepdims;
+    jitted(name, (axes.clone(), keepdims), [x], |[x]| {
+        let options = QuantileOptions::new().method(QuantileMethod::Midpoint).keepdims(keepdims);
+        quantile_of(name, x, &Array::from(0.5), axes, &options, numbers)
     })
 }
 
 /// JAX: `_quantile`. With `numbers`, of what is not nan.
 #[track_caller]
-pub(super) fn quantiles(
+fn quantiles(
     name: &str,
     x: &Array,
     q: &Array,
