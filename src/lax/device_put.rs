@@ -16,7 +16,7 @@ use crate::core::transfer::{self, Transfer};
 use crate::error::{OrThrow, Result};
 use crate::lax::elementwise::{linear_ct, nary_batch, one, unary_jvp};
 use crate::mlir::Value;
-use crate::tree::{self, Pytree};
+use crate::tree::Pytree;
 
 /// The same tree with its arrays where `shardings` say, and committed to be there: on a device, or cut over the devices of a mesh.
 /// JAX: `jax.device_put`.
@@ -53,14 +53,11 @@ use crate::tree::{self, Pytree};
 #[track_caller]
 pub fn device_put<T: Pytree>(tree: &T, shardings: impl Into<ShardingTree>) -> T {
     let loc = caller();
-    let (leaves, structure) = tree::flatten(tree);
-    let places = shardings.into().of_result("device_put: shardings", &structure).or_throw();
-    let put = |(x, device): (&Array, Option<Sharding>)| match device {
-        None => Ok(x.clone()),
-        Some(_) => Ok(bind_at(&DevicePut { device, src: device_of(x) }.into(), &[x], loc)?.swap_remove(0)),
+    let put = |x: &Array, device| {
+        let device_put = DevicePut { device: Some(device), src: device_of(x) };
+        Ok(bind_at(&device_put.into(), &[x], loc)?.swap_remove(0))
     };
-    let leaves = leaves.iter().zip(places).map(put).collect::<Result<Vec<Array>>>().or_throw();
-    tree::unflatten(&structure, leaves).or_throw()
+    shardings.into().prefix().map("device_put: shardings", tree, put).or_throw()
 }
 
 /// The device of an array, or of the value below a tracer of `grad`: where the gradient is to go.

@@ -16,7 +16,7 @@ use crate::core::trace::{bind_at, bind1, caller};
 use crate::error::{Loc, OrThrow, Result, bail};
 use crate::lax::elementwise::{linear_ct, one, unary_jvp};
 use crate::mlir::Value;
-use crate::tree::{self, Pytree};
+use crate::tree::Pytree;
 
 /// The same tree, whose arrays are to be cut so where the program computes them. JAX: `jax.lax.with_sharding_constraint`.
 ///
@@ -42,11 +42,8 @@ use crate::tree::{self, Pytree};
 #[track_caller]
 pub fn with_sharding_constraint<T: Pytree>(x: &T, shardings: impl Into<ShardingTree>) -> T {
     let loc = caller();
-    let (leaves, structure) = tree::flatten(x);
-    let places = shardings.into().of_result("with_sharding_constraint: shardings", &structure).or_throw();
-    let constrain = |(x, sharding): (&Array, Option<Sharding>)| constrained(x, sharding, loc);
-    let leaves = leaves.iter().zip(places).map(constrain).collect::<Result<Vec<Array>>>();
-    tree::unflatten(&structure, leaves.or_throw()).or_throw()
+    let constrain = |x: &Array, sharding| constrained(x, Some(sharding), loc);
+    shardings.into().prefix().map("with_sharding_constraint: shardings", x, constrain).or_throw()
 }
 
 /// An array with a constraint, if there is one.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Token, TreeDef};
+use super::{Pytree, Token, TreeDef, flatten, unflatten};
+use crate::core::array::Array;
 use crate::error::{Result, bail};
 
 /// One value for all leaves of a tree, or a list with an entry for each child of its root, whatever kind of node the tree has there.
@@ -72,6 +73,22 @@ impl<T: Copy + fmt::Display> Prefix<T> {
             bail!(InvalidArgument, "{what} must be a tree prefix of the result, but it is {self} for {tree}");
         }
         Ok(found)
+    }
+
+    /// The tree that `f` makes of the arrays that have a value; those without stay as they are.
+    pub(crate) fn map<P: Pytree>(
+        &self,
+        what: &str,
+        tree: &P,
+        f: impl Fn(&Array, T) -> Result<Array>,
+    ) -> Result<P> {
+        let (mut leaves, structure) = flatten(tree);
+        for (x, value) in leaves.iter_mut().zip(self.of_result(what, &structure)?) {
+            if let Some(value) = value {
+                *x = f(x, value)?;
+            }
+        }
+        unflatten(&structure, leaves)
     }
 }
 

@@ -42,4 +42,9 @@ impl ShardingTree {
     pub(crate) fn of_result(&self, what: &str, tree: &TreeDef) -> Result<Vec<Option<Sharding>>> {
         self.0.of_result(what, tree)
     }
+
+    /// The shardings, as a prefix of a tree.
+    pub(crate) fn prefix(&self) -> &Prefix<Sharding> {
+        &self.0
+    }
 }
