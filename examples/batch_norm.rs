@@ -1,7 +1,7 @@
 //! A stateful layer: batch normalisation keeps running statistics, which training updates and evaluation only reads; first by hand, then
 //! by `raxla::nn`, which hands down all state of a model as one tree.
 //!
-//! `cargo run --example batch_norm`. It predicts the murder rates of the states of the USA (`examples/data/README.md`) from columns of
+//! `cargo run -p raxla-examples --example batch_norm`. It predicts the murder rates of the states of the USA (`examples/data/README.md`) from columns of
 //! very different scales, which is what batch normalisation is for. The same program in JAX is
 //! `tests/oracle/examples/batch_norm.py`.
 

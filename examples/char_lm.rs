@@ -1,6 +1,6 @@
 //! A language model of characters: a decoder-only transformer that learns to write as Shakespeare does.
 //!
-//! `cargo run --release --example char_lm` trains it, writes its learning curve to `char_lm/losses.png`, and lets it write. Interrupted,
+//! `cargo run --release -p raxla-examples --example char_lm` trains it, writes its learning curve to `char_lm/losses.png`, and lets it write. Interrupted,
 //! it goes on from its last checkpoint when it is run again, and ends with the same parameters to the bit; with `-- --until 100` it stops
 //! after a hundred steps. The same program in JAX, Flax and Optax is `tests/oracle/examples/char_lm.py`.
 

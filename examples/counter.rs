@@ -1,6 +1,6 @@
 //! State and `jit`: a counter that does not count, one that does, the recipe behind it, and side effects that are meant.
 //!
-//! `cargo run --example counter`. The same program in JAX is `tests/oracle/examples/counter.py`.
+//! `cargo run -p raxla-examples --example counter`. The same program in JAX is `tests/oracle/examples/counter.py`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};

@@ -1,6 +1,6 @@
 //! Lists the plugins that raxla finds, their devices, and why one was skipped.
 //!
-//! `cargo run --example devices`
+//! `cargo run -p raxla-examples --example devices`
 
 use raxla::Result;
 use raxla::pjrt::discovery::{self, PluginStatus};

@@ -1,7 +1,7 @@
 //! A convolutional network with BatchNorm that reads digits: layers, an optimiser, random augmentation, an epoch as one compiled loop, and
 //! the trained model kept in a file.
 //!
-//! `cargo run --release --example digits_cnn`. The same program in JAX, Flax and Optax is `tests/oracle/examples/digits_cnn.py`.
+//! `cargo run --release -p raxla-examples --example digits_cnn`. The same program in JAX, Flax and Optax is `tests/oracle/examples/digits_cnn.py`.
 
 use raxla::nn::{self, BatchNormOptions, Mode, Params, Scope, State};
 use raxla::optim::{self, GradientTransformation, OptState};

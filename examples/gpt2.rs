@@ -1,7 +1,7 @@
 //! GPT-2 writes: parameters and tokens from Hugging Face's files, and a jitted step with a key-value cache.
 //!
 //! `hf download openai-community/gpt2 config.json model.safetensors tokenizer.json --local-dir gpt2` fetches the smallest of them (0.5 GB),
-//! `cargo run --release --example gpt2 --features data-text -- gpt2 --prompt "To be, or not" --tokens 40` has it go on. Temperature 0 takes
+//! `cargo run --release -p raxla-examples --example gpt2 --features data-text -- gpt2 --prompt "To be, or not" --tokens 40` has it go on. Temperature 0 takes
 //! the likeliest token each time, as `model.generate(do_sample=False)` of Python's `transformers` does. `tests/oracle/pretrained.py` has the
 //! same in Flax.
 

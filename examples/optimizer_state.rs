@@ -1,7 +1,7 @@
 //! The state of an optimiser: Adam's moments are a tree beside the parameters, passed in and out of each step; first by hand, then by
 //! `raxla::optim`, which has this and the other optimisers of Optax.
 //!
-//! `cargo run --example optimizer_state`. The same program in JAX is `tests/oracle/examples/optimizer_state.py`.
+//! `cargo run -p raxla-examples --example optimizer_state`. The same program in JAX is `tests/oracle/examples/optimizer_state.py`.
 
 use raxla::optim::{self, GradientTransformation, OptState};
 use raxla::prelude::*;

@@ -1,7 +1,7 @@
 //! Proximal policy optimisation learns to balance a pole: 1,024 environments, written in raxla, advance together under `vmap`, and an
 //! iteration, from the first action to the last update, is one compiled program.
 //!
-//! `cargo run --release --example ppo`. The same program in JAX, Flax and Optax is `tests/oracle/examples/ppo.py`.
+//! `cargo run --release -p raxla-examples --example ppo`. The same program in JAX, Flax and Optax is `tests/oracle/examples/ppo.py`.
 
 use raxla::lax::ScanOptions;
 use raxla::nn::{self, Mode, Params, Scope};

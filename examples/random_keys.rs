@@ -1,6 +1,6 @@
 //! Random numbers without hidden state: a draw is a function of a key, and keys are split, never used twice.
 //!
-//! `cargo run --example random_keys`. The same program in JAX is `tests/oracle/examples/random_keys.py`; keys and bits are equal to
+//! `cargo run -p raxla-examples --example random_keys`. The same program in JAX is `tests/oracle/examples/random_keys.py`; keys and bits are equal to
 //! the bit.
 
 use raxla::prelude::*;

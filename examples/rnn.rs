@@ -1,7 +1,7 @@
 //! A recurrent network that reads digits row by row, once from above and once from below: a GRU along sequences, Adam with clipping, and an
 //! epoch as one compiled loop.
 //!
-//! `cargo run --release --example rnn`. The same program in JAX, Flax and Optax is `tests/oracle/examples/rnn.py`.
+//! `cargo run --release -p raxla-examples --example rnn`. The same program in JAX, Flax and Optax is `tests/oracle/examples/rnn.py`.
 
 use raxla::nn::{self, Mode, Params, Scope};
 use raxla::optim::{self, GradientTransformation, OptState};

@@ -1,7 +1,7 @@
 //! A variational autoencoder that learns to draw digits: an encoder and a decoder as functions of a scope, and codes that are drawn such that
 //! the loss can be differentiated. Kingma and Welling 2013, <https://arxiv.org/abs/1312.6114>.
 //!
-//! `cargo run --release --example vae` writes what it draws to `vae.png`. The same program in JAX, Flax and Optax is
+//! `cargo run --release -p raxla-examples --example vae` writes what it draws to `vae.png`. The same program in JAX, Flax and Optax is
 //! `tests/oracle/examples/vae.py`.
 
 use raxla::nn::{self, Mode, Params, Scope};

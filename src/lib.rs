@@ -82,7 +82,7 @@
 //! # The engine
 //!
 //! XLA comes as PJRT plugins. The first build fetches the one for the CPU, once for a user and their machine; README
-//! says what that takes, and `cargo run --example devices` which plugins were found. A build without network or on docs.rs goes
+//! says what that takes, and `cargo run -p raxla-examples --example devices` which plugins were found. A build without network or on docs.rs goes
 //! through without it, and the first computation then fails with an error that says what to do.
 #![deny(unsafe_code)]
 

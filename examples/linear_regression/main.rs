@@ -1,7 +1,7 @@
 //! Linear regression: a model's parameters are a tree that each step of training takes and gives back.
 //!
-//! - `cargo run --release --example linear_regression` trains the model of JAX's page on stateful computations on made-up data;
-//! - `cargo run --release --example linear_regression -- --data examples/data/engel.csv` fits a table: a header row, the target in the
+//! - `cargo run --release -p raxla-examples --example linear_regression` trains the model of JAX's page on stateful computations on made-up data;
+//! - `cargo run --release -p raxla-examples --example linear_regression -- --data examples/data/engel.csv` fits a table: a header row, the target in the
 //!   last column.
 //!
 //! Both print the losses and the parameters and write `linear_regression.png`. The same program in JAX is

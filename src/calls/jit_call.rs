@@ -246,12 +246,7 @@ fn trace(
 ) -> Result<Prim> {
     let started = Instant::now();
     let closed = trace_to_jaxpr(avals, body).map_err(|e| e.at(loc))?;
-    log_compile(
-        format_args!("traced {}", name.trim_start_matches('_')),
-        avals,
-        started,
-        Some(&closed.jaxpr),
-    );
+    log_compile(format_args!("traced {}", name.trim_start_matches('_')), avals, started, Some(&closed.jaxpr));
     let (jaxpr, consts) = convert_constvars(closed);
     if !consts.is_empty() {
         bail!(Internal, "{name} captures arrays");

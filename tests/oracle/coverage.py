@@ -166,7 +166,7 @@ UNNEEDED = {
     ("jax", "legacy_prng_key"): "there are no raw keys: a Key is a type of its own",
     ("jax", "enable_custom_prng"): "there are no raw keys: a Key is a type of its own",
     ("jax", "pmap"): "JAX keeps it for old programs; jit over a mesh takes its place",
-    ("jax", "print_environment_info"): "`cargo run --example devices` and `cargo tree`",
+    ("jax", "print_environment_info"): "`cargo run -p raxla-examples --example devices` and `cargo tree`",
     ("jax", "softmax_custom_jvp"): "the rule that JAX has by default is the one there is",
     ("jax", "threefry_partitionable"): "what JAX has by default is the one way there is",
     ("jax", "make_user_context"): "a Python context that callers put into the key of a cache; arguments of Rust are in it",
