@@ -16,7 +16,7 @@ use crate::dtype::DType;
 use crate::error::{OrThrow, throw};
 use crate::lax;
 use crate::numpy::util::default_float;
-use crate::random::{self, Key, OrthogonalOptions, UniformOptions};
+use crate::random::{self, Key, OrthogonalOptions, Unscaled};
 
 /// What a parameter of any shape begins with: a function of a key.
 #[derive(Clone)]
@@ -92,12 +92,32 @@ impl Initializer {
         self.0.draw(key, &shape, dtype)
     }
 
-    /// Does it need no key?
-    pub(super) fn is_constant(&self) -> bool {
+    /// The number that it gives each element, if it needs no key.
+    pub(super) fn constant(&self) -> Option<f64> {
         match &self.0 {
-            Kind::Constant(_) => true,
-            Kind::Matrix(kind, _) => matches!(**kind, Kind::Constant(_)),
-            _ => false,
+            Kind::Constant(value) => Some(*value),
+            Kind::Matrix(kind, _) => match **kind {
+                Kind::Constant(value) => Some(value),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What parameters are besides a factor, if they are that.
+    pub(super) fn unscaled(&self) -> Option<Unscaled> {
+        match &self.0 {
+            Kind::Matrix(kind, _) => kind.unscaled(),
+            kind => kind.unscaled(),
+        }
+    }
+
+    /// What parameters of this shape are, and by what they are multiplied, if they are that.
+    #[track_caller]
+    pub(super) fn scaled(&self, shape: &[usize], dtype: DType) -> Option<(Unscaled, Array)> {
+        match &self.0 {
+            Kind::Matrix(kind, rows) => kind.scaled(&matrix_shape(shape, *rows), dtype),
+            kind => kind.scaled(shape, dtype),
         }
     }
 
@@ -111,41 +131,67 @@ impl Initializer {
 impl Kind {
     #[track_caller]
     fn draw(&self, key: &Key, shape: &[usize], dtype: DType) -> Array {
-        let number = |x: f64| lax::literal(dtype, x);
+        if let Some((unscaled, scale)) = self.scaled(shape, dtype) {
+            return unscaled.draw(key, shape, dtype) * scale;
+        }
         match self {
-            Kind::Constant(value) => lax::full(shape, number(*value)),
-            Kind::Uniform(scale) => random::uniform(key, (shape, dtype)) * number(*scale),
-            Kind::Normal(stddev) => random::normal(key, (shape, dtype)) * number(*stddev),
-            Kind::TruncatedNormal { stddev, lower, upper } => {
-                // The deviation of what is left of a normal distribution without its tails is not wanted here.
-                random::truncated_normal(key, *lower, *upper, (shape, dtype)) * number(*stddev)
-            }
-            Kind::Scaled { scale, mode, distribution, options } => {
-                let variance = number(scale / options.fan(*mode, shape));
-                match distribution {
-                    Distribution::TruncatedNormal => {
-                        // The standard deviation of a standard normal distribution cut off at ±2.
-                        let stddev = lax::sqrt(&variance) / number(0.879_625_661_034_239_8);
-                        random::truncated_normal(key, -2.0, 2.0, (shape, dtype)) * stddev
-                    }
-                    Distribution::Normal => random::normal(key, (shape, dtype)) * lax::sqrt(&variance),
-                    Distribution::Uniform => {
-                        let options = UniformOptions::new().minval(-1.0);
-                        random::uniform_with(key, (shape, dtype), options) * lax::sqrt(&(variance * 3.0))
-                    }
-                }
-            }
+            Kind::Constant(value) => lax::full(shape, lax::literal(dtype, *value)),
             Kind::Orthogonal(options) => options.matrix(key, shape, dtype),
             Kind::DeltaOrthogonal(options) => options.in_the_middle(key, shape, dtype),
             Kind::Matrix(kind, rows) => {
-                let (rows, columns) = shape.split_at(*rows);
-                let size = |dims: &[usize]| dims.iter().product::<usize>();
-                let flat = [size(rows), size(columns)];
-                lax::reshape(&kind.draw(key, if rows.is_empty() { &flat[1..] } else { &flat }, dtype), shape)
+                lax::reshape(&kind.draw(key, &matrix_shape(shape, *rows), dtype), shape)
             }
             Kind::Custom(draw) => draw(key, shape, dtype),
+            Kind::Uniform(_) | Kind::Normal(_) | Kind::TruncatedNormal { .. } | Kind::Scaled { .. } => {
+                throw!(Internal, "initializer: {self} is a distribution that is multiplied by a number")
+            }
         }
     }
+
+    fn unscaled(&self) -> Option<Unscaled> {
+        Some(match self {
+            Kind::Uniform(_) => Unscaled::Uniform(0.0),
+            Kind::Normal(_) => Unscaled::Normal,
+            // The deviation of what is left of a normal distribution without its tails is not wanted here.
+            Kind::TruncatedNormal { lower, upper, .. } => {
+                Unscaled::TruncatedNormal { lower: *lower, upper: *upper }
+            }
+            Kind::Scaled { distribution, .. } => match distribution {
+                Distribution::TruncatedNormal => Unscaled::TruncatedNormal { lower: -2.0, upper: 2.0 },
+                Distribution::Normal => Unscaled::Normal,
+                Distribution::Uniform => Unscaled::Uniform(-1.0),
+            },
+            _ => return None,
+        })
+    }
+
+    /// What such parameters are, and by what they are multiplied, if they are that.
+    #[track_caller]
+    fn scaled(&self, shape: &[usize], dtype: DType) -> Option<(Unscaled, Array)> {
+        let number = |x: f64| lax::literal(dtype, x);
+        let scale = match self {
+            Kind::Uniform(scale) => number(*scale),
+            Kind::Normal(stddev) | Kind::TruncatedNormal { stddev, .. } => number(*stddev),
+            Kind::Scaled { scale, mode, distribution, options } => {
+                let variance = number(scale / options.fan(*mode, shape));
+                match distribution {
+                    // The standard deviation of a standard normal distribution cut off at ±2.
+                    Distribution::TruncatedNormal => lax::sqrt(&variance) / number(0.879_625_661_034_239_8),
+                    Distribution::Normal => lax::sqrt(&variance),
+                    Distribution::Uniform => lax::sqrt(&(variance * 3.0)),
+                }
+            }
+            _ => return None,
+        };
+        Some((self.unscaled()?, scale))
+    }
+}
+
+/// The shape of a matrix of the same elements: the first `rows` axes count as one, and so do the others; if `rows` is 0, all as one.
+fn matrix_shape(shape: &[usize], rows: usize) -> Vec<usize> {
+    let (rows, columns) = shape.split_at(rows);
+    let size = |dims: &[usize]| dims.iter().product::<usize>();
+    if rows.is_empty() { vec![size(columns)] } else { vec![size(rows), size(columns)] }
 }
 
 impl VarianceScalingOptions {

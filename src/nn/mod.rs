@@ -45,6 +45,7 @@
 
 mod activations;
 mod attention;
+mod draw;
 pub mod initializers;
 mod layers;
 mod mode;

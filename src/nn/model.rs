@@ -3,18 +3,13 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::initializers::Initializer;
+use super::draw::draw;
 use super::mode::Mode;
 use super::params::{NamedTree, Params, State};
-use super::scope::{Frame, Kind, Run, Scope, Seen, Spec, hash_of};
-use crate::api::{jit, vmap};
-use crate::core::array::Array;
+use super::scope::{Frame, Kind, Run, Scope, Seen, Spec};
 use crate::core::aval::ShapedArray;
-use crate::core::config;
-use crate::core::trace::with_location;
 use crate::error::{Result, bail, caller, catch, err};
 use crate::interpreters::partial_eval::trace_to_jaxpr_with;
-use crate::numpy;
 use crate::random::{self, Key};
 use crate::signature::{FlatOut, Output};
 use crate::tree::{self, Pytree};
@@ -45,7 +40,7 @@ fn specs<R: Output>(f: impl FnOnce(&Scope) -> R) -> Result<Vec<Spec>> {
 /// The parameters of a model without state.
 ///
 /// `f` is the forward pass. It is traced, so that inputs of the right shapes and dtypes are all it needs, and nothing of it is
-/// computed; then programs draw the parameters, one for all of a kind. Each comes from a key made of `key` and its path.
+/// computed; then a few programs draw the parameters, the same for all of a kind. Each comes from a key made of `key` and its path.
 ///
 /// ```
 /// use raxla::{nn, prelude::*, random};
@@ -97,71 +92,6 @@ fn drawn(key: &Key, specs: &[Spec]) -> Result<(Params, State)> {
         }
     }
     Ok((params, state))
-}
-
-/// Those that one computation can draw.
-struct Group {
-    initializer: Initializer,
-    aval: ShapedArray,
-    /// How many layers share each name: the sizes of the leading axes.
-    stacked: Vec<usize>,
-    members: Vec<usize>,
-}
-
-/// Parameters of fewer elements than this are drawn by programs that are compiled with little optimisation, which takes a third of
-/// the time; what they compute then differs in the last bit, so that it may depend on nothing but the parameter.
-const SMALL: usize = 1 << 20;
-
-/// One program for each kind of parameter, which is called for each that there is of it: a deeper model compiles no longer. A program
-/// with all of them as results would compile something for each result.
-fn draw(key: &Key, specs: &[Spec]) -> Result<Vec<Array>> {
-    let mut groups: Vec<Group> = Vec::new();
-    for (i, spec) in specs.iter().enumerate() {
-        let alike = |g: &&mut Group| {
-            g.aval == spec.aval && g.stacked == spec.stacked && g.initializer == spec.initializer
-        };
-        match groups.iter_mut().find(alike) {
-            Some(group) => group.members.push(i),
-            None => groups.push(Group {
-                initializer: spec.initializer.clone(),
-                aval: spec.aval,
-                stacked: spec.stacked.clone(),
-                members: vec![i],
-            }),
-        }
-    }
-    let mut arrays: Vec<Option<Array>> = vec![None; specs.len()];
-    for Group { initializer, aval, stacked, members } in groups {
-        let loc = specs[members[0]].loc;
-        let shape = [&stacked[..], aval.shape()].concat();
-        if initializer.is_constant() {
-            let all = with_location(loc, || initializer.draw(key, (shape, aval.dtype())));
-            members.iter().for_each(|&i| arrays[i] = Some(all.clone()));
-            continue;
-        }
-        let one = move |key: &Key| with_location(loc, || initializer.draw(key, (aval.shape(), aval.dtype())));
-        let draw = jit(move |key: &Key, hash: &Array| -> Result<Array> {
-            let own = random::fold_in(key, hash);
-            if stacked.is_empty() {
-                return Ok(one(&own));
-            }
-            let layers = random::SplitOptions::new().num(stacked.iter().product::<usize>());
-            Ok(numpy::reshape(vmap(&one)(&random::split_with(&own, layers))?, &shape))
-        });
-        let mut draw_all = || {
-            members.iter().try_for_each(|&i| -> Result<()> {
-                arrays[i] = Some(draw(key, &Array::from(hash_of(&specs[i].path)))?);
-                Ok(())
-            })
-        };
-        if aval.size() < SMALL {
-            let draw_all = || config::with_disable_fusion_emitters(true, &mut draw_all);
-            config::with_disable_most_optimizations(true, draw_all)?;
-        } else {
-            draw_all()?;
-        }
-    }
-    Ok(arrays.into_iter().flatten().collect())
 }
 
 /// What a model is applied with, `&params` or `(&params, &state)`, and so what it returns besides its result.

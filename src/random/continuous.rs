@@ -155,15 +155,21 @@ pub(super) fn uniform_words(
     check_shape("uniform", shape, &[&minval, &maxval]);
     jitted("_uniform", shape, dtype, 0, key, &[&minval, &maxval], |key, args| {
         let (low, high) = (to_rank(&args[0], shape.len()), to_rank(&args[1], shape.len()));
-        let unsigned = bits_of(dtype);
-        let width = if mantissa(dtype) < 8 { 8 } else { unsigned.bits() };
-        let bits = convert_element_type(&random_bits(key, width, shape), unsigned);
-        let fraction = shift_right_logical(&bits, &literal(unsigned, (width - mantissa(dtype)) as f64));
-        let one = Scalar::from_bytes(unsigned, &Scalar::from_f64(dtype, 1.0).bytes());
-        let number = bitcast_convert_type(&bitwise_or(&fraction, &Array::from(one)), dtype);
-        let number = sub(&number, &literal(dtype, 1.0));
-        max(&low, &add(&mul(&number, &sub(&high, &low)), &low))
+        let width = if mantissa(dtype) < 8 { 8 } else { bits_of(dtype).bits() };
+        uniform_of_bits(&random_bits(key, width, shape), dtype, &low, &high)
     })
+}
+
+/// Uniform numbers of random bits, a word for each.
+#[track_caller]
+pub(super) fn uniform_of_bits(bits: &Array, dtype: DType, low: &Array, high: &Array) -> Array {
+    let (width, unsigned) = (bits.dtype().bits(), bits_of(dtype));
+    let bits = convert_element_type(bits, unsigned);
+    let fraction = shift_right_logical(&bits, &literal(unsigned, (width - mantissa(dtype)) as f64));
+    let one = Scalar::from_bytes(unsigned, &Scalar::from_f64(dtype, 1.0).bytes());
+    let number = bitcast_convert_type(&bitwise_or(&fraction, &Array::from(one)), dtype);
+    let number = sub(&number, &literal(dtype, 1.0));
+    max(low, &add(&mul(&number, &sub(high, low)), low))
 }
 
 /// Standard normal numbers; `f32` (`f64` with x64 on) unless another float or complex dtype is given.
@@ -193,11 +199,16 @@ pub(super) fn normal_words(key: &Key, shape: &[usize], dtype: DType) -> Array {
             return div(&z, &literal(dtype, SQRT_2));
         }
         jitted("_normal_real", shape, dtype, 0, key, &[], |key, _| {
-            let low = literal(dtype, epsneg(dtype) - 1.0);
-            let u = uniform_words(key, shape, dtype, &low, &literal(dtype, 1.0));
-            mul(&literal(dtype, SQRT_2), &erf_inv(&u))
+            normal_of(dtype, |low, high| uniform_words(key, shape, dtype, low, high))
         })
     })
+}
+
+/// Standard normal numbers of what `uniform` gives between two numbers.
+#[track_caller]
+pub(super) fn normal_of(dtype: DType, uniform: impl FnOnce(&Array, &Array) -> Array) -> Array {
+    let u = uniform(&literal(dtype, epsneg(dtype) - 1.0), &literal(dtype, 1.0));
+    mul(&literal(dtype, SQRT_2), &erf_inv(&u))
 }
 
 /// Normal numbers between `lower` and `upper`, which may be arrays that broadcast to `shape`; `f32` (`f64` with x64 on)
@@ -222,16 +233,28 @@ fn truncated_normal_of(key: &Key, lower: &Array, upper: &Array, of: ShapeDtype) 
     check_shape("truncated_normal", &shape, &[&lower, &upper]);
     let key = key.single("truncated_normal");
     jitted("_truncated_normal", &shape, dtype, 0, key, &[&lower, &upper], |key, args| {
-        let sqrt2 = literal(dtype, SQRT_2);
         let (lower, upper) = (to_rank(&args[0], shape.len()), to_rank(&args[1], shape.len()));
-        let (a, b) = (erf(&div(&lower, &sqrt2)), erf(&div(&upper, &sqrt2)));
-        let out = mul(&sqrt2, &erf_inv(&uniform_words(key, &shape, dtype, &a, &b)));
-        // Rounding must not push it onto or beyond the bounds.
-        let low = nextafter(&stop_gradient(&lower), &full_like(&lower, f64::INFINITY));
-        let high = nextafter(&stop_gradient(&upper), &full_like(&upper, f64::NEG_INFINITY));
-        let (low, high) = (to_shape(&low, &shape), to_shape(&high, &shape));
-        clamp(&low, &out, &high)
+        truncated_normal_between(&lower, &upper, &shape, |low, high| {
+            uniform_words(key, &shape, dtype, low, high)
+        })
     })
+}
+
+/// Normal numbers between two, of what `uniform` gives between two numbers.
+#[track_caller]
+pub(super) fn truncated_normal_between(
+    lower: &Array,
+    upper: &Array,
+    shape: &[usize],
+    uniform: impl FnOnce(&Array, &Array) -> Array,
+) -> Array {
+    let sqrt2 = literal(lower.dtype(), SQRT_2);
+    let (a, b) = (erf(&div(lower, &sqrt2)), erf(&div(upper, &sqrt2)));
+    let out = mul(&sqrt2, &erf_inv(&uniform(&a, &b)));
+    // Rounding must not push it onto or beyond the bounds.
+    let low = nextafter(&stop_gradient(lower), &full_like(lower, f64::INFINITY));
+    let high = nextafter(&stop_gradient(upper), &full_like(upper, f64::NEG_INFINITY));
+    clamp(&to_shape(&low, shape), &out, &to_shape(&high, shape))
 }
 
 /// A sampler without parameters: its documentation, its public function, that on the words of a key, and its formula.

@@ -263,6 +263,16 @@ impl Key {
         Key { data, of }
     }
 
+    /// The key at a position along the first axis, which may be traced.
+    #[track_caller]
+    pub(crate) fn at_index(&self, index: &Array) -> Key {
+        Key::of_words(self.of, lax::dynamic_index_along(&self.data, index, 0))
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.data.is_tracer()
+    }
+
     /// How bits are made of it.
     pub(super) fn of(&self) -> PrngImpl {
         self.of

@@ -11,6 +11,7 @@ mod key;
 mod multivariate_normal;
 mod orthogonal;
 mod sampler;
+mod unscaled;
 
 pub use crate::core::config::PrngImpl;
 pub use continuous::{
@@ -35,3 +36,4 @@ pub use multivariate_normal::{
     CovarianceMethod, MultivariateNormalOptions, multivariate_normal, multivariate_normal_with,
 };
 pub use orthogonal::{OrthogonalOptions, orthogonal, orthogonal_with};
+pub(crate) use unscaled::Unscaled;
