@@ -47,7 +47,8 @@ def inputs(spec):
     """The JSON of what a case gives to JAX."""
     case = {"id": spec.id, "fn": spec.fn, "args": spec.args}
     if spec.params:
-        case["params"] = spec.params
+        # Lists, as they are read again.
+        case["params"] = json.loads(json.dumps(spec.params))
     if spec.x64:
         case["x64"] = True
     return case
