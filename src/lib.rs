@@ -129,8 +129,8 @@ pub mod train;
 pub mod tree;
 
 pub use api::{
-    devices, ensure_compile_time_eval, fwd_and_bwd, grad, jit, jvp, linearize, make_jaxpr, named_call,
-    value_and_grad, vjp, vmap,
+    devices, ensure_compile_time_eval, fwd_and_bwd, grad, jit, jvp, linearize,
+    make_array_from_process_local_data, make_jaxpr, named_call, value_and_grad, vjp, vmap,
 };
 pub use arguments::{Axes, Axis, Dims, NewDims, OptAxis, ShapeDtype, Shifts};
 pub use callback::{io_callback, io_callback_with, pure_callback, pure_callback_with};

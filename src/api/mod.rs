@@ -7,6 +7,7 @@ mod devices;
 mod jit;
 mod make_jaxpr;
 mod named_call;
+mod process_local;
 mod program;
 mod saved_residuals;
 mod vmap;
@@ -25,5 +26,8 @@ pub use devices::{
 pub use jit::{CacheStats, Jit, JitOptions, jit, jit_with};
 pub use make_jaxpr::{eval_shape, make_jaxpr};
 pub use named_call::{NamedCallOptions, named_call, named_call_with};
+pub use process_local::{
+    ProcessLocalOptions, make_array_from_process_local_data, make_array_from_process_local_data_with,
+};
 pub use saved_residuals::{print_saved_residuals, saved_residuals};
 pub use vmap::{MappedAxes, VmapOptions, vmap, vmap_with};

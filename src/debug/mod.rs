@@ -25,6 +25,7 @@
 
 pub mod __private;
 mod redirect;
+mod visualize;
 
 /// Prints values to standard output, each time that the program gets there: JAX's `jax.debug.print`, with the format strings
 /// of [`println!`]. rustc checks them.
@@ -58,6 +59,10 @@ mod redirect;
 pub use raxla_derive::debug_print as print;
 pub(crate) use redirect::write_line;
 pub use redirect::{Redirected, redirect};
+pub use visualize::{
+    ShardingTable, VisualizeOptions, visualize_array_sharding, visualize_array_sharding_with,
+    visualize_sharding, visualize_sharding_with,
+};
 
 use crate::arguments::options;
 use crate::callback::{Callback, Effect, HostCallback, Kind};

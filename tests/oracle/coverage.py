@@ -114,6 +114,8 @@ NO_USE_OF = {
     ("scipy.linalg", "svd", "lapack_driver"): "JAX ignores it",
     ("scipy.stats", "multivariate_normal.logpdf", "allow_singular"): "JAX takes none but None",
     ("debug", "print", "skip_format_check"): "the compiler checks the format",
+    ("debug", "visualize_sharding", "use_color"): "lines are drawn around boxes, as without colours in JAX",
+    ("debug", "visualize_sharding", "color_map"): "lines are drawn around boxes, as without colours in JAX",
     ("lax", "platform_dependent", "default"): "the function under that name",
     ("jax", "fwd_and_bwd", "jitted"): "vjp is the one that is not",
     ("random", "key", "dtype"): "the type of the key says it",

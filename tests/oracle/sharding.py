@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P, SingleDeviceSharding
 
 jax.config.update("jax_num_cpu_devices", 8)
 devices = jax.devices()
@@ -110,6 +110,16 @@ CASES = {
         (8,), row("x"), [jax.device_put(jnp.full(1, d.id, jnp.float32), d) for d in devices[::-1]]),
     "parts of another shape": lambda: jax.make_array_from_single_device_arrays(
         (8,), row("x"), [jax.device_put(jnp.zeros(2), d) for d in devices]),
+    "local": lambda: jax.make_array_from_process_local_data(on("x", "y"), np.asarray(a)),
+    "local tree": lambda: jax.make_array_from_process_local_data((on("x"), row("x")), (np.asarray(a), np.asarray(v))),
+    "local prefix": lambda: jax.make_array_from_process_local_data(on("y"), (np.asarray(a), np.asarray(v))),
+    "local single": lambda: jax.make_array_from_process_local_data(SingleDeviceSharding(devices[1]), np.asarray(a)),
+    "local again": lambda: jax.make_array_from_process_local_data(on("y"), x),
+    "local global": lambda: jax.make_array_from_process_local_data(on("x"), np.asarray(a), (8, 4)),
+    "local other global": lambda: jax.make_array_from_process_local_data(on("x"), np.asarray(a), (16, 4)),
+    "local global rank": lambda: jax.make_array_from_process_local_data(on("x"), np.asarray(a), (32,)),
+    "local 7": lambda: jax.make_array_from_process_local_data(row("x"), np.arange(7, dtype=np.float32)),
+    "local rank": lambda: jax.make_array_from_process_local_data(on("x", "y"), np.asarray(v)),
     "too few parts": lambda: jax.make_array_from_single_device_arrays((8,), row("x"), [single[0, :1]]),
 }
 

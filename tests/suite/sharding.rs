@@ -2,16 +2,16 @@
 
 use std::sync::OnceLock;
 
-use raxla::api::{JitOptions, jit_with};
+use raxla::api::{JitOptions, ProcessLocalOptions, jit_with, make_array_from_process_local_data_with};
 use raxla::pjrt::{Client, CpuOptions, Device};
 use raxla::sharding::{AxisType, Mesh, MeshOptions, PartitionSpec, Sharding, make_mesh_with};
 use raxla::{
-    ErrorKind, P, device_put, lax, make_array_from_callback, make_array_from_single_device_arrays, make_mesh,
-    numpy as jnp, prelude::*, random, tree, try_,
+    Dims, ErrorKind, P, device_put, lax, make_array_from_callback, make_array_from_process_local_data,
+    make_array_from_single_device_arrays, make_mesh, numpy as jnp, prelude::*, random, tree, try_,
 };
 
 /// Eight devices of a client that only these tests have: the other tests' client has one.
-fn cpus() -> &'static [Device] {
+pub fn cpus() -> &'static [Device] {
     static DEVICES: OnceLock<Vec<Device>> = OnceLock::new();
     DEVICES.get_or_init(|| Client::cpu_with(&CpuOptions::with_device_count(8)).unwrap().devices())
 }
@@ -20,12 +20,12 @@ fn mesh() -> Mesh {
     Mesh::new(cpus(), [4, 2], ["x", "y"]).unwrap()
 }
 
-fn on(spec: PartitionSpec) -> Sharding {
+pub fn on(spec: PartitionSpec) -> Sharding {
     mesh().sharding(spec)
 }
 
 /// All devices in a row.
-fn row(spec: PartitionSpec) -> Sharding {
+pub fn row(spec: PartitionSpec) -> Sharding {
     Mesh::new(cpus(), [8], ["x"]).unwrap().sharding(spec)
 }
 
@@ -42,7 +42,7 @@ fn put(spec: PartitionSpec) -> Array {
 }
 
 /// The message of what fails: `Err`, or a panic of eager code.
-fn message<T>(f: impl FnOnce() -> Result<T>) -> String {
+pub fn message<T>(f: impl FnOnce() -> Result<T>) -> String {
     match try_(f).and_then(|result| result) {
         Ok(_) => panic!("it did not fail"),
         Err(e) => e.message().to_owned(),
@@ -54,6 +54,10 @@ fn run(name: &str) -> Result<Vec<Array>> {
     let (x, xy, line) = (put(P!["x"]), put(P!["x", "y"]), || device_put(&v(), row(P!["x"])));
     let single = device_put(&a(), &cpus()[1]);
     let seven = || jnp::arange(7.0f32);
+    let global = |shape: Dims| {
+        let options = ProcessLocalOptions::new().global_shape(shape);
+        make_array_from_process_local_data_with(on(P!["x"]), &a(), options)
+    };
     let given = |sharding: Sharding| JitOptions::new().in_shardings(sharding);
     let out = |sharding: Sharding| JitOptions::new().out_shardings(sharding);
     let constrain = |x: &Array, spec: PartitionSpec| lax::with_sharding_constraint(x, on(spec));
@@ -174,6 +178,20 @@ fn run(name: &str) -> Result<Vec<Array>> {
             let parts: Vec<Array> = cpus().iter().rev().map(part).collect();
             make_array_from_single_device_arrays([8], row(P!["x"]), &parts)
         }
+        "local" => make_array_from_process_local_data(on(P!["x", "y"]), &a()),
+        "local tree" => {
+            let places = (on(P!["x"]), row(P!["x"]));
+            let (a, v) = make_array_from_process_local_data(places, &(a(), v()));
+            return Ok(vec![a, v]);
+        }
+        "local prefix" => return Ok(make_array_from_process_local_data(on(P!["y"]), &vec![a(), v()])),
+        "local single" => make_array_from_process_local_data(&cpus()[1], &a()),
+        "local again" => make_array_from_process_local_data(on(P!["y"]), &x),
+        "local global" => global([8, 4].into()),
+        "local other global" => global([16, 4].into()),
+        "local global rank" => global(32.into()),
+        "local 7" => make_array_from_process_local_data(row(P!["x"]), &seven()),
+        "local rank" => make_array_from_process_local_data(on(P!["x", "y"]), &v()),
         "too few parts" => make_array_from_single_device_arrays([8], row(P!["x"]), &[single]),
         _ => panic!("no case {name}"),
     }])
@@ -294,6 +312,18 @@ fn mistakes_are_named_before_xla_sees_them() {
             "only with_sharding_constraint may leave an axis unconstrained",
         ),
         (message(|| Ok(device_put(&(a(), v()), (on(P![]), on(P![]), None)))), "must be a tree prefix"),
+        (
+            message(|| {
+                let options = ProcessLocalOptions::new().global_shape([16, 4]);
+                Ok(make_array_from_process_local_data_with(on(P!["x"]), &a(), options))
+            }),
+            "make_array_from_process_local_data: global_shape = [16, 4] must be left out, or be the shape of local_data, which is \
+             f32[8,4]: there is one process",
+        ),
+        (
+            message(|| Ok(make_array_from_process_local_data(row(P!["x"]), &seven))),
+            "make_array_from_process_local_data: device_put",
+        ),
         (
             message(|| jit(|x: &Array| lax::with_sharding_constraint(x, on(P![None, "x"])))(&v())),
             "with_sharding_constraint: NamedSharding(mesh=Mesh('x': 4, 'y': 2, axis_types=(Auto, Auto)), spec=P(None, 'x'), \

@@ -7,7 +7,7 @@ use raxla::callback::IoCallbackOptions;
 use raxla::config::with_x64;
 use raxla::debug::CallbackOptions;
 use raxla::prelude::*;
-use raxla::{debug, effects_barrier, io_callback_with, lax, pure_callback};
+use raxla::{debug, effects_barrier, io_callback_with, lax, numpy as jnp, pure_callback};
 
 use super::{alone, printed_with};
 
@@ -296,4 +296,14 @@ fn equal_callbacks_make_equal_jaxprs() {
     };
     let jaxpr = || make_jaxpr(&g)(&Array::scalar(1f32)).unwrap().jaxpr;
     assert!(jaxpr() != jaxpr());
+}
+
+#[test]
+fn a_sharding_is_printed_where_values_are() {
+    let lines = lines(|| {
+        debug::visualize_array_sharding(jnp::ones([4]));
+        debug::visualize_sharding([2, 2], raxla::devices().unwrap()[0].clone());
+    });
+    assert_eq!(lines[..3], ["┌───────┐", "│ CPU 0 │", "└───────┘"]);
+    assert_eq!((lines.len(), &*lines[8]), (14, "│         CPU 0         │"));
 }
