@@ -146,6 +146,12 @@ fn ppo() {
     prints_what_jax_prints("ppo", &[], "ppo", 800.0);
 }
 
+/// Losses are printed in four digits, which all instruction sets of XLA have in common.
+#[test]
+fn sharded_mlp() {
+    prints_what_jax_prints("sharded_mlp", &[], "sharded_mlp", 0.0);
+}
+
 /// All of its 300 steps, of which JAX has run the first eight.
 #[test]
 fn char_lm() {

@@ -24,6 +24,7 @@ TWINS = {
     "rnn": ["rnn.py"],
     "vae": ["vae.py"],
     "ppo": ["ppo.py"],
+    "sharded_mlp": ["sharded_mlp.py"],
 }
 
 
