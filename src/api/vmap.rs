@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::arguments::{Integer, options};
 use crate::core::array::Array;
-use crate::core::axis::AxisName;
+use crate::core::axis::{AxisName, AxisNames};
+use crate::core::primitive::MappedAxis;
 use crate::error::{Result, bail};
-use crate::interpreters::batching::{batch, move_batch_axis};
+use crate::interpreters::batching::{batch_over, move_batch_axis};
 use crate::lax::elementwise::tuple;
 use crate::signature::{FlatArgs, FlatFn, FlatOut, Fun, Function, Traceable};
 use crate::tree::{Prefix, Token, from_prefixes, leaf_paths};
@@ -46,8 +47,22 @@ where
 /// # Ok::<(), raxla::Error>(())
 /// ```
 ///
+/// The mapped axis is left whole, or to XLA, unless it has an axis of a mesh:
+///
+/// ```
+/// use raxla::{P, config, lax, make_mesh, numpy as jnp, prelude::*};
+///
+/// config::set_num_cpu_devices(8)?;
+/// let mesh = make_mesh([4, 2], ["data", "model"])?;
+/// let layer = |x: &Array| lax::with_sharding_constraint(&(x * 2.0), mesh.sharding(P!["model"]));
+/// let batched = vmap_with(layer, VmapOptions::new().spmd_axis_name("data"));
+/// assert_eq!(batched(&jnp::ones([8, 2]))?.sharding()?, mesh.sharding(P!["data", "model"]));
+/// # Ok::<(), raxla::Error>(())
+/// ```
+///
 /// # Errors
-/// As [`vmap`]; axes that do not have the form of the arguments or of the result.
+/// As [`vmap`]; axes that do not have the form of the arguments or of the result; `vmap: spmd_axis_name ('x',) cannot appear in the
+/// spec of a with_sharding_constraint inside, but that is P('x',)`.
 #[track_caller]
 pub fn vmap_with<'f, F, M>(f: F, options: VmapOptions) -> Fun<'f, M::Sig>
 where
@@ -69,6 +84,9 @@ options! {
         axis_name: optional_into AxisName,
         /// The size of the mapped axis, needed if no argument is mapped.
         axis_size: optional usize,
+        /// Axes of a mesh, one or several, along which each [`with_sharding_constraint`](crate::lax::with_sharding_constraint)
+        /// inside of the function cuts the mapped axis, rather than leave that to XLA.
+        spmd_axis_name: optional_into AxisNames,
     }
 }
 
@@ -167,16 +185,16 @@ impl FlatFn for Vmap<'_> {
         let run = || {
             let dims = self.dims(&args)?;
             let size = self.size(&args, &dims)?;
-            let name = self.options.axis_name;
-            let (outs, out_dims, tree) = batch(
+            let spmd_name = self.options.spmd_axis_name.as_ref().map(AxisNames::interned);
+            let axis = MappedAxis { name: self.options.axis_name, size, spmd_name };
+            let (outs, out_dims, tree) = batch_over(
+                axis.into(),
                 |leaves| {
                     let out = self.f.call(args.with_leaves(leaves))?;
                     Ok((out.leaves.into_vec(), out.tree))
                 },
                 &args.leaves,
                 &dims,
-                name,
-                size,
             )?;
             let axes = self.options.out_axes.0.of_result("vmap out_axes", &tree)?;
             let place = |(i, (x, dim)): (usize, (&Array, Option<usize>))| {

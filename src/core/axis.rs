@@ -72,6 +72,14 @@ impl fmt::Debug for AxisName {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AxisNames(SmallVec<[AxisName; 2]>);
 
+impl AxisNames {
+    /// The same, of which there is one. Takes a lock.
+    pub(crate) fn interned(&self) -> &'static AxisNames {
+        static LISTS: Interner<AxisNames> = Interner::new();
+        LISTS.intern(self).get()
+    }
+}
+
 impl Deref for AxisNames {
     type Target = [AxisName];
     fn deref(&self) -> &[AxisName] {

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
-use crate::core::axis::AxisName;
+use crate::core::axis::{AxisName, AxisNames};
 use crate::core::effects::Effects;
 use crate::core::jaxpr::Jaxpr;
 use crate::core::key_uses::KeyUses;
@@ -39,6 +39,8 @@ pub struct MappedAxis {
     pub name: Option<AxisName>,
     /// Its size.
     pub size: usize,
+    /// The axes of a mesh along which sharding constraints cut it; `None` leaves that to XLA.
+    pub spmd_name: Option<&'static AxisNames>,
 }
 
 /// What [`Primitive::jvp`] returns: the results and their tangents.

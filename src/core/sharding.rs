@@ -204,14 +204,12 @@ impl Sharding {
         self.spec().is_some_and(|spec| spec.entries().iter().any(|entry| entry.axis_names().is_none()))
     }
 
-    /// The same for arrays with one more axis, at this position, of which nothing is said.
-    pub(crate) fn with_unconstrained(self, axis: usize) -> Sharding {
+    /// The same for arrays with one more axis, at this position, which is cut as the entry says. What is whole on one device stays
+    /// so.
+    pub(crate) fn with_entry(self, axis: usize, entry: PartitionEntry) -> Result<Sharding> {
         match &self.0.kind {
-            Kind::SingleDevice => self,
-            Kind::Named { mesh, spec } => {
-                let kind = Kind::Named { mesh: *mesh, spec: spec.with_unconstrained(axis).trimmed() };
-                Sharding(SHARDINGS.intern(&Places { kind, ..self.0.get().clone() }))
-            }
+            Kind::SingleDevice => Ok(self),
+            Kind::Named { mesh, spec } => Sharding::try_named(mesh, spec.with_entry(axis, entry)),
         }
     }
 

@@ -74,7 +74,7 @@ impl Trace for BatchTrace {
                 let refs: SmallVec<[&Array; 4]> = values.iter().collect();
                 return bind_at(prim, &refs, loc);
             }
-            let axis = MappedAxis { name: named, size: self.axis.size };
+            let axis = MappedAxis { name: named, ..self.axis };
             let rule = || prim.batch(&axis, &values, &dims);
             let (outs, out_dims) =
                 with_location(loc, || catch(rule)).map_err(|e| per_example(prim, args, e))?;
@@ -128,7 +128,7 @@ pub(crate) fn batch<T>(
     axis_name: Option<AxisName>,
     axis_size: usize,
 ) -> Result<(Vec<Array>, Vec<BatchDim>, T)> {
-    batch_over(MappedAxis { name: axis_name, size: axis_size }.into(), f, args, dims)
+    batch_over(MappedAxis { name: axis_name, size: axis_size, spmd_name: None }.into(), f, args, dims)
 }
 
 /// [`batch`] over an axis that tracers may carry already: those that `f` captured are mapped too. JAX: `batch_subtrace`.
@@ -181,10 +181,11 @@ pub(crate) fn batch_jaxpr(
     mapped: &[bool],
     force_out: &[bool],
 ) -> Result<Arc<BatchedJaxpr>> {
-    let MappedAxis { name: axis_name, size: axis_size } = *axis;
-    let name_key = axis_name.map_or(0, AxisName::id);
-    let key =
-        [axis_size, name_key].into_iter().chain(mapped.iter().chain(force_out).map(|b| usize::from(*b)));
+    let axis_size = axis.size;
+    let name_key = axis.name.map_or(0, AxisName::id);
+    let spmd_key = axis.spmd_name.map_or(0, |names| std::ptr::from_ref(names).addr());
+    let which = mapped.iter().chain(force_out).map(|b| usize::from(*b));
+    let key = [axis_size, name_key, spmd_key].into_iter().chain(which);
     jaxpr.memo("batch", key, || {
         let avals: Vec<_> = jaxpr
             .in_avals()
@@ -195,7 +196,7 @@ pub(crate) fn batch_jaxpr(
         let dims: Vec<BatchDim> = mapped.iter().map(|m| m.then_some(0)).collect();
         let (closed, mapped_out) = trace_to_jaxpr_with(&avals, |args| {
             let (outs, dims, ()) =
-                batch(|args| Ok((eval_jaxpr(jaxpr, &[], args)?, ())), args, &dims, axis_name, axis_size)?;
+                batch_over((*axis).into(), |args| Ok((eval_jaxpr(jaxpr, &[], args)?, ())), args, &dims)?;
             let mut mapped_out = Vec::new();
             let outs = outs.iter().zip(dims).zip(force_out).map(|((x, dim), force)| {
                 mapped_out.push(*force || dim.is_some());

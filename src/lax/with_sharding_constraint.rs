@@ -3,6 +3,7 @@
 
 use crate::core::array::Array;
 use crate::core::aval::{Avals, ShapedArray};
+use crate::core::axis::AxisNames;
 use crate::core::check;
 use crate::core::key_uses::KeyUses;
 use crate::core::lowering::LoweringCtx;
@@ -11,7 +12,7 @@ use crate::core::primitive::{
     Arrays, BatchDim, Batched, Ct, Jvp, LinearInput, LoweredValues, MappedAxis, Param, Primitive, Tangent,
     Transposed,
 };
-use crate::core::sharding::{Sharding, ShardingTree};
+use crate::core::sharding::{PartitionEntry, PartitionSpec, Sharding, ShardingTree};
 use crate::core::trace::{bind_at, bind1, caller};
 use crate::error::{Loc, OrThrow, Result, bail};
 use crate::lax::elementwise::{linear_ct, one, unary_jvp};
@@ -22,7 +23,8 @@ use crate::tree::Pytree;
 ///
 /// Inside of [`jit`](crate::jit) XLA moves the parts there, and takes it into account for what is computed before and after; the
 /// program then runs on the devices of the sharding. An axis that is [`UNCONSTRAINED`](crate::sharding::PartitionSpec::UNCONSTRAINED) is left to XLA, and so
-/// is one whose size the parts do not divide. Elsewhere the array is moved at once, as [`device_put`](crate::device_put) does. Derivatives
+/// is one whose size the parts do not divide. Under `vmap`, so is the mapped axis, unless it has a
+/// [`spmd_axis_name`](crate::api::VmapOptions::spmd_axis_name). Elsewhere the array is moved at once, as [`device_put`](crate::device_put) does. Derivatives
 /// have the same constraint.
 ///
 /// ```
@@ -57,6 +59,33 @@ pub(crate) fn constrained(x: &Array, sharding: Option<Sharding>, loc: Loc) -> Re
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ShardingConstraint {
     sharding: Sharding,
+}
+
+impl ShardingConstraint {
+    /// The sharding with one more axis, which is cut along these axes of the mesh.
+    fn cut_along(&self, axis: usize, names: &AxisNames) -> Result<Sharding> {
+        let Some(spec) = self.sharding.spec() else {
+            bail!(
+                InvalidArgument,
+                "vmap: spmd_axis_name {names} is of a mesh, but a with_sharding_constraint inside has {}, which has none: give it a \
+                 NamedSharding",
+                self.sharding
+            );
+        };
+        if spec
+            .entries()
+            .iter()
+            .filter_map(PartitionEntry::axis_names)
+            .flatten()
+            .any(|name| names.contains(name))
+        {
+            bail!(
+                InvalidArgument,
+                "vmap: spmd_axis_name {names} cannot appear in the spec of a with_sharding_constraint inside, but that is {spec}"
+            );
+        }
+        self.sharding.with_entry(axis, names.clone().into()).map_err(|e| e.context("vmap: spmd_axis_name"))
+    }
 }
 
 impl Primitive for ShardingConstraint {
@@ -123,11 +152,12 @@ impl Primitive for ShardingConstraint {
     fn transpose(&self, cts: &[Ct], ins: &[LinearInput]) -> Transposed {
         Ok(linear_ct(cts, ins, |ct| bind1(*self, &[ct])))
     }
-    /// of the new axis nothing is said
-    fn batch(&self, _: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
-        let sharding = match dims[0] {
-            Some(axis) => self.sharding.with_unconstrained(axis),
-            None => self.sharding,
+    /// of the new axis nothing is said, unless `vmap` was given axes of the mesh for it
+    fn batch(&self, axis: &MappedAxis, args: &[Array], dims: &[BatchDim]) -> Batched {
+        let sharding = match (dims[0], axis.spmd_name) {
+            (None, _) => self.sharding,
+            (Some(at), None) => self.sharding.with_entry(at, PartitionSpec::UNCONSTRAINED)?,
+            (Some(at), Some(names)) => self.cut_along(at, names)?,
         };
         Ok((one(bind1(ShardingConstraint { sharding }, &[&args[0]])), dims.into()))
     }

@@ -42,6 +42,13 @@ reversed_ = jax.device_put(v, NamedSharding(back, P("x")))
 constrain = lax.with_sharding_constraint
 square = lambda a: jnp.sum(constrain(a, on("y")) ** 2)
 
+
+def over(names, *spec, inner=None, **options):
+    """A constraint under a vmap whose axis has these axes of the mesh."""
+    f = lambda r: constrain(r * 2, inner or on(*spec))
+    return jax.vmap(f, spmd_axis_name=names, **options)
+
+
 CASES = {
     "put x": lambda: x,
     "put xy": lambda: xy,
@@ -97,6 +104,43 @@ CASES = {
         lambda a: lax.scan(lambda c, r: (constrain(c + r, row()), r * 2), jnp.zeros(4), a)[0])(a),
     "vmap": lambda: jax.jit(jax.vmap(lambda r: constrain(r, on("y"))))(x),
     "vmap 1": lambda: jax.jit(jax.vmap(lambda r: constrain(r, on("x")), in_axes=1, out_axes=1))(a),
+    "spmd": lambda: jax.jit(over("x", "y"))(a),
+    "spmd eager": lambda: over("x", "y")(a),
+    "spmd eager committed": lambda: over("x", "y")(whole),
+    "spmd 1": lambda: jax.jit(over("x", "y", in_axes=1, out_axes=1))(a),
+    "spmd several": lambda: jax.jit(over(("x", "y")))(a),
+    "spmd none": lambda: jax.jit(over((), "y"))(x),
+    "spmd size": lambda: jax.jit(over("x", "y", axis_size=8))(a),
+    "spmd not mapped": lambda: jax.jit(over("x", "y", in_axes=None, axis_size=8, out_axes=None))(v[:4]),
+    "spmd 7": lambda: jax.jit(over("x"))(jnp.ones((7, 2))),
+    "spmd free": lambda: jax.jit(over("x", P.UNCONSTRAINED))(xy),
+    "spmd used": lambda: jax.jit(over("x", "x"))(a),
+    "spmd one of several used": lambda: over(("y", "x"), "x")(a),
+    "spmd of another mesh": lambda: over("z", "y")(a),
+    "spmd twice": lambda: over(("x", "x"), "y")(a),
+    "spmd on one device": lambda: over("x", inner=jax.sharding.SingleDeviceSharding(devices[0]))(a),
+    "spmd without a constraint": lambda: jax.jit(jax.vmap(lambda r: r * 2, spmd_axis_name="z"))(x),
+    "spmd captured": lambda: jax.jit(jax.vmap(lambda r: constrain(whole, on("x")) + r[0], spmd_axis_name="x"))(a),
+    "spmd nested": lambda: jax.jit(jax.vmap(over("x"), spmd_axis_name="y"))(a),
+    "spmd nested twice": lambda: jax.jit(jax.vmap(over("x"), spmd_axis_name="x"))(a),
+    "spmd inside": lambda: jax.jit(jax.vmap(over("x")))(a),
+    "spmd outside": lambda: jax.jit(jax.vmap(over(None), spmd_axis_name="x"))(a),
+    "spmd jit": lambda: jax.vmap(jax.jit(lambda r: constrain(r, on("y"))), spmd_axis_name="x")(a),
+    "spmd of two names": lambda: (
+        lambda f: (jax.vmap(f, spmd_axis_name="x")(a), jax.vmap(f, spmd_axis_name="y")(a), jax.vmap(f)(a)))(
+        jax.jit(lambda r: constrain(r, on()))),
+    "spmd in out": lambda: jax.jit(jax.vmap(
+        jax.jit(lambda r: r * 2, in_shardings=on("y"), out_shardings=on("y")), spmd_axis_name="x"))(a),
+    "spmd in out used": lambda: jax.jit(jax.vmap(
+        jax.jit(lambda r: r * 2, in_shardings=on("x"), out_shardings=on("x")), spmd_axis_name="x"))(a),
+    "spmd scan": lambda: jax.jit(jax.vmap(
+        lambda r: lax.scan(lambda c, e: (constrain(c + e, on("y")), None), jnp.zeros(4), jnp.stack([r, r]))[0],
+        spmd_axis_name="x"))(a),
+    "spmd checkpoint": lambda: jax.jit(jax.vmap(jax.checkpoint(lambda r: constrain(r, on("y"))), spmd_axis_name="x"))(a),
+    "spmd collective": lambda: jax.jit(
+        jax.vmap(lambda r: constrain(r + lax.psum(r, "i"), on("y")), axis_name="i", spmd_axis_name="x"))(a),
+    "grad of spmd": lambda: jax.jit(jax.grad(lambda a: jnp.sum(over("x", "y")(a) ** 2)))(a),
+    "spmd grad": lambda: jax.jit(jax.vmap(jax.grad(square), spmd_axis_name="x"))(a),
     "grad": lambda: jax.grad(lambda a: jnp.sum(jnp.sin(a)))(xy),
     "grad constraint": lambda: jax.grad(square)(x),
     "jit grad constraint": lambda: jax.jit(jax.grad(square))(a),

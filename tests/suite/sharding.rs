@@ -62,6 +62,11 @@ fn run(name: &str) -> Result<Vec<Array>> {
     let out = |sharding: Sharding| JitOptions::new().out_shardings(sharding);
     let constrain = |x: &Array, spec: PartitionSpec| lax::with_sharding_constraint(x, on(spec));
     let square = move |x: &Array| jnp::sum(jnp::square(lax::with_sharding_constraint(x, on(P!["y"]))), ..);
+    let rows = VmapOptions::new;
+    let spmd = |names: &[&str]| VmapOptions::new().spmd_axis_name(names);
+    let over = |options: VmapOptions, spec: PartitionSpec| {
+        vmap_with(move |r: &Array| constrain(&(r * 2), spec.clone()), options)
+    };
     let backwards = || {
         let devices: Vec<Device> = cpus().iter().rev().cloned().collect();
         device_put(&v(), Mesh::new(devices, [8], ["x"]).unwrap().sharding(P!["x"]))
@@ -150,6 +155,70 @@ fn run(name: &str) -> Result<Vec<Array>> {
             let columns = VmapOptions::new().in_axes(1).out_axes(1);
             jit(vmap_with(move |r: &Array| constrain(r, P!["x"]), columns))(&a())?
         }
+        "spmd" => jit(over(spmd(&["x"]), P!["y"]))(&a())?,
+        "spmd eager" => over(spmd(&["x"]), P!["y"])(&a())?,
+        "spmd eager committed" => over(spmd(&["x"]), P!["y"])(&put(P![]))?,
+        "spmd 1" => jit(over(spmd(&["x"]).in_axes(1).out_axes(1), P!["y"]))(&a())?,
+        "spmd several" => jit(over(rows().spmd_axis_name(("x", "y")), P![]))(&a())?,
+        "spmd none" => jit(over(spmd(&[]), P!["y"]))(&x)?,
+        "spmd size" => jit(over(rows().spmd_axis_name("x").axis_size(8), P!["y"]))(&a())?,
+        "spmd not mapped" => {
+            let options = spmd(&["x"]).in_axes(None).axis_size(8).out_axes(None);
+            jit(over(options, P!["y"]))(&jnp::arange(4.0f32))?
+        }
+        "spmd 7" => jit(over(spmd(&["x"]), P![]))(&jnp::ones([7, 2]))?,
+        "spmd free" => jit(over(spmd(&["x"]), P![P::UNCONSTRAINED]))(&xy)?,
+        "spmd used" => jit(over(spmd(&["x"]), P!["x"]))(&a())?,
+        "spmd one of several used" => over(spmd(&["y", "x"]), P!["x"])(&a())?,
+        "spmd of another mesh" => over(spmd(&["z"]), P!["y"])(&a())?,
+        "spmd twice" => over(spmd(&["x", "x"]), P!["y"])(&a())?,
+        "spmd on one device" => {
+            let f = |r: &Array| lax::with_sharding_constraint(r, &cpus()[0]);
+            vmap_with(f, spmd(&["x"]))(&a())?
+        }
+        "spmd without a constraint" => jit(vmap_with(|r: &Array| r * 2, spmd(&["z"])))(&x)?,
+        "spmd captured" => {
+            let whole = put(P![]);
+            let f = move |r: &Array| constrain(&whole, P!["x"]) + lax::index_in_dim(r, 0, 0);
+            jit(vmap_with(f, spmd(&["x"])))(&a())?
+        }
+        "spmd nested" => jit(vmap_with(over(spmd(&["x"]), P![]), spmd(&["y"])))(&a())?,
+        "spmd nested twice" => jit(vmap_with(over(spmd(&["x"]), P![]), spmd(&["x"])))(&a())?,
+        "spmd inside" => jit(vmap(over(spmd(&["x"]), P![])))(&a())?,
+        "spmd outside" => jit(vmap_with(over(rows(), P![]), spmd(&["x"])))(&a())?,
+        "spmd jit" => vmap_with(jit(move |r: &Array| constrain(r, P!["y"])), spmd(&["x"]))(&a())?,
+        "spmd of two names" => {
+            let f = jit(move |r: &Array| constrain(r, P![]));
+            return Ok(vec![
+                vmap_with(f.clone(), spmd(&["x"]))(&a())?,
+                vmap_with(f.clone(), spmd(&["y"]))(&a())?,
+                vmap(f)(&a())?,
+            ]);
+        }
+        "spmd in out" | "spmd in out used" => {
+            let each = on(if name == "spmd in out" { P!["y"] } else { P!["x"] });
+            let inner = jit_with(|r: &Array| r * 2, given(each).out_shardings(each));
+            jit(vmap_with(inner, spmd(&["x"])))(&a())?
+        }
+        "spmd scan" => {
+            let step = move |c: Array, r: Array| (constrain(&(&c + &r), P!["y"]), ());
+            let f = move |r: &Array| -> Result<Array> {
+                Ok(lax::scan(step, jnp::zeros([4]), jnp::stack([r, r], 0))?.0)
+            };
+            jit(vmap_with(f, spmd(&["x"])))(&a())?
+        }
+        "spmd checkpoint" => {
+            jit(vmap_with(raxla::checkpoint(move |r: &Array| constrain(r, P!["y"])), spmd(&["x"])))(&a())?
+        }
+        "spmd collective" => {
+            let f = move |r: &Array| constrain(&(r + lax::psum(r, "i")), P!["y"]);
+            jit(vmap_with(f, spmd(&["x"]).axis_name("i")))(&a())?
+        }
+        "grad of spmd" => {
+            let rows = over(spmd(&["x"]), P!["y"]);
+            jit(grad(move |x: &Array| -> Result<Array> { Ok(jnp::sum(jnp::square(rows(x)?), ..)) }))(&a())?
+        }
+        "spmd grad" => jit(vmap_with(grad(square), spmd(&["x"])))(&a())?,
         "grad" => grad(|x: &Array| jnp::sum(jnp::sin(x), ..))(&xy)?,
         "grad constraint" => grad(square)(&x)?,
         "jit grad constraint" => jit(grad(square))(&a())?,
@@ -210,7 +279,7 @@ const DIFFERENT: &[(&str, &str)] = &[("jit slice", "P('x_0',)")];
 fn arrays_are_cut_as_jax_cuts_them() {
     let fixture = include_str!("../fixtures/sharding.json");
     let cases: serde_json::Map<String, serde_json::Value> = serde_json::from_str(fixture).unwrap();
-    assert!(cases.len() > 60);
+    assert!(cases.len() > 90);
     let mut wrong = Vec::new();
     for (name, expected) in &cases {
         let got = try_(|| run(name)).and_then(|result| result);
@@ -329,6 +398,17 @@ fn mistakes_are_named_before_xla_sees_them() {
             "with_sharding_constraint: NamedSharding(mesh=Mesh('x': 4, 'y': 2, axis_types=(Auto, Auto)), spec=P(None, 'x'), \
              memory_kind=device) is only valid for values of rank at least 2",
         ),
+        (
+            message(|| run("spmd used")),
+            "vmap: spmd_axis_name ('x',) cannot appear in the spec of a with_sharding",
+        ),
+        (message(|| run("spmd one of several used")), "inside, but that is P('x',)"),
+        (message(|| run("spmd of another mesh")), "vmap: spmd_axis_name: resource axis z of P('z', 'y')"),
+        (
+            message(|| run("spmd twice")),
+            "vmap: spmd_axis_name: a sharding can map every axis of a mesh to at most one",
+        ),
+        (message(|| run("spmd on one device")), "inside has SingleDeviceSharding(device=CpuDevice(id=0)"),
         (
             message(|| double(options().in_shardings(on(P!["y"])))(&x)),
             "the sharding passed to jit does not match the sharding of argument 0",

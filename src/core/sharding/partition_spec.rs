@@ -41,13 +41,13 @@ impl PartitionSpec {
         self
     }
 
-    /// The same for arrays with one more axis, at this position, of which nothing is said.
-    pub(crate) fn with_unconstrained(&self, axis: usize) -> Self {
+    /// The same for arrays with one more axis, at this position.
+    pub(super) fn with_entry(&self, axis: usize, entry: PartitionEntry) -> Self {
         let mut entries = self.0.clone();
         while entries.len() < axis {
             entries.push(AxisNames::default().into());
         }
-        entries.insert(axis, Self::UNCONSTRAINED);
+        entries.insert(axis, entry);
         PartitionSpec(entries)
     }
 }
@@ -146,7 +146,8 @@ mod tests {
         assert_eq!(spec.to_string(), "P(None, 'x', 'x', ('x', 'y'), ('x', 'y'), None, 'z', ('a', 'b', 'c'))");
         assert_eq!(P![].to_string(), "P()");
         assert_eq!(P![(), "x", None, None].trimmed(), P![None, "x"]);
-        assert_eq!(P!["x"].with_unconstrained(2), P!["x", None, PartitionSpec::UNCONSTRAINED]);
-        assert_eq!(P!["x"].with_unconstrained(0), P![PartitionSpec::UNCONSTRAINED, "x"]);
+        let free = PartitionSpec::UNCONSTRAINED;
+        assert_eq!(P!["x"].with_entry(2, free.clone()), P!["x", None, free.clone()]);
+        assert_eq!(P!["x"].with_entry(0, free.clone()), P![free, "x"]);
     }
 }
