@@ -315,6 +315,7 @@ fn a_deleted_array_is_an_error_wherever_it_is_used() {
         x.device().unwrap_err(),
         x.is_ready().unwrap_err(),
         x.block_until_ready().unwrap_err(),
+        x.copy_to_host_async().err().unwrap(),
         jit(|x: &Array| x + 1)(&x).unwrap_err(),
         jit(|x: Array| x + 1)(clone).unwrap_err(),
         jit(move || &captured + 1)().unwrap_err(),
@@ -349,6 +350,7 @@ fn a_tracer_is_on_no_device() {
         at(|x| x.devices().map(drop)),
         at(|x| x.committed().map(drop)),
         at(|x| x.is_ready().map(drop)),
+        at(|x| x.copy_to_host_async().map(drop)),
         at(|x| {
             x.delete();
             Ok(())

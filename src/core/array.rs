@@ -9,11 +9,11 @@ use half::{bf16, f16};
 use num_complex::Complex;
 
 use crate::arguments::Dims;
+use crate::core::aside::Aside;
 use crate::core::atom::Var;
 use crate::core::aval::ShapedArray;
 use crate::core::config::{self, canonicalize};
 pub use crate::core::element::Element;
-use crate::core::key_uses::KeySlot;
 use crate::core::mutable::{MutableArray, not_an_array};
 use crate::core::scalar::Scalar;
 use crate::core::sharding::{Sharding, Shards};
@@ -90,8 +90,8 @@ pub(crate) struct DeviceArray {
     pub aval: ShapedArray,
     pub shards: Shards,
     pub sharding: Sharding,
-    /// Which of its keys were used, if it is known to be keys: empty unless `debug_key_reuse` is on.
-    pub keys: KeySlot,
+    /// Which of its keys were used; its elements on the host, if they were asked for.
+    pub aside: Aside,
 }
 
 /// Where an array is.
@@ -112,6 +112,16 @@ impl DeviceArray {
     fn read(&self) -> Result<Vec<u8>> {
         self.sharding.read(&self.shards, self.aval.dtype(), self.aval.shape())
     }
+
+    /// Starts to copy the elements to the host, unless that was done.
+    pub(crate) fn copy_to_host(&self) -> Result<()> {
+        if self.aside.host_copy().is_none() {
+            transfer::to_host(Transfer::Explicit, || self.aval)?;
+            let copies = self.sharding.start_reading(&self.shards, self.aval.dtype(), self.aval.shape())?;
+            self.aside.keep_host_copy(copies);
+        }
+        Ok(())
+    }
 }
 
 impl Array {
@@ -119,7 +129,7 @@ impl Array {
     pub(crate) fn on_device(shards: Shards, aval: ShapedArray, placement: Placement) -> Self {
         let Placement { sharding, committed } = placement;
         Array(Repr::Device(OnDevice {
-            array: Pooled::new(DeviceArray { aval, shards, sharding, keys: KeySlot::default() }),
+            array: Pooled::new(DeviceArray { aval, shards, sharding, aside: Aside::default() }),
             committed,
         }))
     }
@@ -323,7 +333,10 @@ impl Array {
         let caller = Location::caller();
         match &self.0 {
             Repr::Device(x) => {
-                let read = transfer::to_host(how, || x.aval).and_then(|()| x.read());
+                let read = match x.aside.host_copy() {
+                    Some(copy) => self.check_alive().and_then(|()| copy.bytes()),
+                    None => transfer::to_host(how, || x.aval).and_then(|()| x.read()),
+                };
                 read.map_err(|e| e.at(caller))
             }
             Repr::Scalar(x) => Ok(x.bytes()[..x.dtype().size()].to_vec()),

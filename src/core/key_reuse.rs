@@ -207,7 +207,7 @@ fn on_device(x: &Array) -> Option<&OnDevice> {
 
 /// What is known of the array's keys; `None` if it is not known to be keys.
 fn state(x: &Array) -> Option<KeyState> {
-    on_device(x)?.keys.get()
+    on_device(x)?.aside.keys()
 }
 
 /// Says that an array is keys.
@@ -216,7 +216,7 @@ pub(crate) fn mark(x: &Array) {
 }
 
 fn state_of_keys(x: &Array) -> Option<KeyState> {
-    Some(on_device(x)?.keys.get_or_make())
+    Some(on_device(x)?.aside.keys_or_new())
 }
 
 /// What an application to arrays on devices does with keys.

@@ -1,9 +1,6 @@
 //! What primitives and jaxprs do with keys, for the setting `debug_key_reuse`. JAX: `key_reuse.KeyReuseSignature`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use rustc_hash::FxHashMap;
+use std::sync::{Arc, Mutex};
 
 use crate::core::aval::ShapedArray;
 use crate::dtype::DType;
@@ -51,56 +48,6 @@ pub(crate) struct UsedKeys(pub Vec<(Which, KeyUser)>);
 
 /// What an array on a device remembers of its keys; that it does says that they are keys.
 pub(crate) type KeyState = Arc<Mutex<UsedKeys>>;
-
-/// Where an array has its [`KeyState`]: a number, for few arrays have one, and all have room for it.
-#[derive(Default)]
-pub(crate) struct KeySlot(AtomicU64);
-
-/// By the numbers of slots, which are not used again.
-static STATES: Mutex<Option<FxHashMap<u64, KeyState>>> = Mutex::new(None);
-static SLOTS: AtomicU64 = AtomicU64::new(0);
-
-fn states() -> MutexGuard<'static, Option<FxHashMap<u64, KeyState>>> {
-    STATES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl KeySlot {
-    /// The state, if there is one.
-    pub(crate) fn get(&self) -> Option<KeyState> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => None,
-            slot => states().as_ref().and_then(|states| states.get(&slot).cloned()),
-        }
-    }
-
-    /// The state, which says from now on that these are keys.
-    pub(crate) fn get_or_make(&self) -> KeyState {
-        let mut states = states();
-        // It changes under the lock alone.
-        let mut slot = self.0.load(Ordering::Relaxed);
-        if slot == 0 {
-            slot = SLOTS.fetch_add(1, Ordering::Relaxed) + 1;
-            self.0.store(slot, Ordering::Relaxed);
-        }
-        states.get_or_insert_default().entry(slot).or_default().clone()
-    }
-}
-
-impl Drop for KeySlot {
-    #[inline]
-    fn drop(&mut self) {
-        let slot = *self.0.get_mut();
-        if slot != 0 {
-            forget(slot);
-        }
-    }
-}
-
-#[cold]
-fn forget(slot: u64) {
-    let state = states().as_mut().and_then(|states| states.remove(&slot));
-    drop(state);
-}
 
 impl KeyUses {
     /// It uses up the keys of operand 0.

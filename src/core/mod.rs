@@ -2,6 +2,7 @@
 
 pub(crate) mod array;
 mod array_format;
+mod aside;
 pub(crate) mod atom;
 pub(crate) mod aval;
 pub(crate) mod axis;

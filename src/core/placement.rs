@@ -15,6 +15,7 @@ use crate::core::config::{self, Config};
 use crate::core::intern::{Interned, Interner};
 use crate::core::mutable::not_an_array;
 use crate::core::sharding::{Mesh, Sharding, Shards};
+use crate::core::tracer::{is_live, unexpected_tracer};
 use crate::core::transfer::{self, Transfer};
 use crate::error::{Error, OrThrow, Result, bail, err};
 use crate::pjrt::{Buffer, Device, Executable};
@@ -291,7 +292,7 @@ impl Array {
         }
     }
 
-    fn check_alive(&self) -> Result<()> {
+    pub(super) fn check_alive(&self) -> Result<()> {
         if self.is_deleted() {
             bail!(DeletedBuffer, "the array has been deleted or donated: {}", self.aval());
         }
@@ -368,6 +369,41 @@ impl Array {
             Repr::Tracer(t) => Err(concretization(t)),
         };
         ready.map_err(|e| e.at(caller))
+    }
+
+    /// Starts the transfer to the host and returns at once: what reads the array later, or one of its clones, waits for the rest of it.
+    ///
+    /// The array keeps its elements on the host, so that they are copied from the device once.
+    ///
+    /// ```
+    /// use raxla::{Array, numpy as jnp};
+    ///
+    /// let losses = [jnp::sum([1.0f32, 2.0], ..), jnp::sum([3.0f32, 4.0], ..)];
+    /// for loss in &losses {
+    ///     loss.copy_to_host_async()?;
+    /// }
+    /// // Whatever else there is to do is done meanwhile.
+    /// assert_eq!(losses[1].item::<f32>()?, 7.0);
+    /// # Ok::<(), raxla::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `the method copy_to_host_async is not available on JitTracer(float32[2])`; a deleted array; a guard that forbids the transfer.
+    #[track_caller]
+    pub fn copy_to_host_async(&self) -> Result<&Self> {
+        let caller = Location::caller();
+        let started = match &self.0 {
+            Repr::Device(x) => self.check_alive().and_then(|()| x.copy_to_host()),
+            Repr::Scalar(_) | Repr::Zero(_) => Ok(()),
+            Repr::Ref(cell) => Err(not_an_array(&cell.aval)),
+            Repr::Tracer(t) if !is_live(t.trace()) => Err(unexpected_tracer(t)),
+            Repr::Tracer(_) => Err(err!(
+                Concretization,
+                "the method copy_to_host_async is not available on {self}, which has no value yet: call it on what the traced \
+                 function returns"
+            )),
+        };
+        started.map(|()| self).map_err(|e| e.at(caller))
     }
 
     /// Gives up the device memory now, for every clone of the array: using one is an error from here on. Computations

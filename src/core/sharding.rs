@@ -21,6 +21,7 @@ use crate::error::{OrThrow, Result, bail};
 use crate::pjrt::{Buffer, Client, Device, discovery};
 pub use mesh::{AxisType, Mesh, MeshOptions, make_mesh, make_mesh_with};
 pub use partition_spec::{PartitionEntry, PartitionSpec};
+pub(crate) use parts::HostCopies;
 pub use tree::ShardingTree;
 
 /// The buffers of an array, one for each device of its sharding, in the order of [`Sharding::devices`].

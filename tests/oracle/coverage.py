@@ -192,6 +192,7 @@ PLACES = {
     ("jax", "Device"): "pjrt::Device",
     ("jax", "ShapeDtypeStruct"): "ShapedArray",
     ("jax", "block_until_ready"): "Array::block_until_ready",
+    ("jax", "copy_to_host_async"): "Array::copy_to_host_async",
     ("jax", "check_tracer_leaks"): "config::with_check_tracer_leaks",
     ("jax", "debug_infs"): "config::with_debug_infs",
     ("jax", "debug_key_reuse"): "config::with_debug_key_reuse",

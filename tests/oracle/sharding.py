@@ -49,6 +49,16 @@ def over(names, *spec, inner=None, **options):
     return jax.vmap(f, spmd_axis_name=names, **options)
 
 
+def hosted(x):
+    x.copy_to_host_async()
+    return x
+
+
+def deleted(x):
+    x.delete()
+    return x
+
+
 CASES = {
     "put x": lambda: x,
     "put xy": lambda: xy,
@@ -141,6 +151,14 @@ CASES = {
         jax.vmap(lambda r: constrain(r + lax.psum(r, "i"), on("y")), axis_name="i", spmd_axis_name="x"))(a),
     "grad of spmd": lambda: jax.jit(jax.grad(lambda a: jnp.sum(over("x", "y")(a) ** 2)))(a),
     "spmd grad": lambda: jax.jit(jax.vmap(jax.grad(square), spmd_axis_name="x"))(a),
+    "host copy": lambda: [hosted(x) for x in (x, xy, both, columns, whole, single)],
+    "host copy twice": lambda: hosted(hosted(xy)),
+    "host copy computed with": lambda: hosted(xy * 2) + 1,
+    "host copy deleted": lambda: hosted(deleted(xy + 0)),
+    "host copy deleted later": lambda: np.asarray(deleted(hosted(xy + 0))),
+    "host copy in jit": lambda: jax.jit(hosted)(x),
+    "host copy in vmap": lambda: jax.vmap(hosted)(x),
+    "host copy in grad": lambda: jax.grad(lambda a: jnp.sum(hosted(a)))(x),
     "grad": lambda: jax.grad(lambda a: jnp.sum(jnp.sin(a)))(xy),
     "grad constraint": lambda: jax.grad(square)(x),
     "jit grad constraint": lambda: jax.jit(jax.grad(square))(a),

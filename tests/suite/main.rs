@@ -27,6 +27,7 @@ mod explain_cache_misses;
 mod float0;
 mod forbidding;
 mod higher_order;
+mod host_copies;
 #[cfg(feature = "io")]
 mod io;
 mod jaxprs;

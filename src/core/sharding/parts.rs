@@ -6,7 +6,7 @@ use super::{Kind, Sharding, Shards};
 use crate::core::aval::Shape;
 use crate::dtype::DType;
 use crate::error::{Result, bail};
-use crate::pjrt::{Buffer, Device};
+use crate::pjrt::{Buffer, Device, HostTransfer};
 
 impl Sharding {
     /// Copies an array from its bytes on the host.
@@ -32,7 +32,21 @@ impl Sharding {
         {
             return shard.to_host();
         }
-        if shards.len() != self.devices().len() {
+        self.start_reading(shards, dtype, shape)?.finish()
+    }
+
+    /// Starts to copy an array that is here to the host: each part once, whichever device has it first.
+    pub(crate) fn start_reading(
+        self,
+        shards: &[Buffer],
+        dtype: DType,
+        shape: &[usize],
+    ) -> Result<HostCopies> {
+        let shards = match shards {
+            [first, ..] if self.is_fully_replicated() => std::slice::from_ref(first),
+            shards => shards,
+        };
+        if !self.is_fully_replicated() && shards.len() != self.devices().len() {
             bail!(
                 InvalidArgument,
                 "an array whose parts are in several processes cannot be read by one: {} of the {} parts of {self} are here",
@@ -42,22 +56,48 @@ impl Sharding {
         }
         let part = self.shard_shape(shape)?;
         let strides = strides(shape, dtype);
-        let mut parts: SmallVec<[(usize, &Buffer); 8]> = SmallVec::new();
+        let mut parts: SmallVec<[(usize, HostTransfer); 1]> = SmallVec::new();
         for (i, shard) in shards.iter().enumerate() {
             let start = offset(&self.part_index(i, shape.len()), &part, &strides);
             // The others of these are copies.
             if parts.iter().all(|(known, _)| *known != start) {
-                parts.push((start, shard));
+                parts.push((start, shard.to_host_async()?));
             }
         }
-        let copies = parts.iter().map(|(start, shard)| Ok((*start, shard.to_host_async()?)));
-        let copies = copies.collect::<Result<SmallVec<[_; 8]>>>()?;
-        let mut whole = vec![0; dtype.size() * shape.iter().product::<usize>()];
+        let size = dtype.size() * shape.iter().product::<usize>();
         let row = part.last().map_or(1, |size| *size) * dtype.size();
-        for (start, copy) in copies {
-            for (i, bytes) in copy.wait()?.chunks_exact(row.max(1)).enumerate() {
-                let at = start + row_offset(i, &part, &strides);
-                whole[at..at + row].copy_from_slice(bytes);
+        Ok(HostCopies { parts, part: part.as_slice().into(), strides, size, row })
+    }
+}
+
+/// The parts of an array on their way to the host.
+pub(crate) struct HostCopies {
+    /// The first byte of each.
+    parts: SmallVec<[(usize, HostTransfer); 1]>,
+    /// The shape of a part.
+    part: Shape,
+    /// The distance in bytes of neighbours along each axis of the whole.
+    strides: Shape,
+    /// The bytes of the whole.
+    size: usize,
+    /// The bytes of a row of a part.
+    row: usize,
+}
+
+impl HostCopies {
+    /// The bytes of the whole. Waits for the parts, which are gone then.
+    pub(crate) fn finish(&mut self) -> Result<Vec<u8>> {
+        let HostCopies { parts, part, strides, size, row } = self;
+        if let [_] = parts[..]
+            && let Some((_, copy)) = parts.pop()
+        {
+            return copy.wait();
+        }
+        let mut whole = vec![0; *size];
+        for (start, copy) in parts.drain(..) {
+            for (i, bytes) in copy.wait()?.chunks_exact((*row).max(1)).enumerate() {
+                let at = start + row_offset(i, part, strides);
+                whole[at..at + *row].copy_from_slice(bytes);
             }
         }
         Ok(whole)
