@@ -28,6 +28,10 @@ const OTHER_CALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("slices rather than an array of positions", &["lax.pshuffle", "lax.ppermute"]),
+    (
+        "one condition after another, which JAX stacks",
+        &["scipy.stats.bernoulli.cdf", "scipy.stats.uniform.cdf"],
+    ),
     ("shorter jaxprs are not printed in front", &["nn.log1mexp"]),
     (
         "bits rather than arithmetic, for subnormals; derivatives at zero",
@@ -115,7 +119,16 @@ const OTHER_EQUATIONS: &[(&str, &[&str])] = &[
     ),
     (
         "raxla has a primitive for it, and JAX a function with a derivative of its own",
-        &["lax.logaddexp", "numpy.logaddexp", "numpy.logaddexp2", "nn.softplus", "nn.log_sigmoid", "nn.mish"],
+        &[
+            "lax.logaddexp",
+            "numpy.logaddexp",
+            "numpy.logaddexp2",
+            "nn.softplus",
+            "nn.log_sigmoid",
+            "nn.mish",
+            "scipy.stats.logistic.logpdf",
+            "scipy.stats.logistic.pdf",
+        ],
     ),
     (
         "JAX prints numbers of NumPy as such: np.int64(1)",
@@ -164,7 +177,21 @@ const OTHER_EQUATIONS: &[(&str, &[&str])] = &[
             "scipy.linalg.solve",
         ],
     ),
-    ("a number keeps the digits of its dtype alone", &["nn.selu"]),
+    (
+        "a number keeps the digits of its dtype alone",
+        &[
+            "nn.selu",
+            "scipy.stats.multivariate_normal.logpdf",
+            "scipy.stats.multivariate_normal.pdf",
+            "scipy.stats.wrapcauchy.logpdf",
+            "scipy.stats.wrapcauchy.pdf",
+        ],
+    ),
+    (
+        "what JAX computes twice is computed once",
+        &["scipy.special.ndtr", "scipy.stats.norm.cdf", "scipy.stats.norm.sf"],
+    ),
+    ("known when it is traced", &["scipy.special.bernoulli", "scipy.special.multigammaln"]),
     (
         "other ways to the same",
         &[

@@ -82,7 +82,8 @@ pub fn gamma(x: impl Into<Array>) -> Array {
 pub fn loggamma(x: impl Into<Array>) -> Array {
     let x = inexact(&x.into());
     if !x.dtype().is_complex() {
-        return where_(greater(&x, 0), lax::lgamma(&x), f64::NAN);
+        let value = lax::lgamma(&x);
+        return where_(greater(&x, 0), value, f64::NAN);
     }
     jitted("_complex_loggamma_scipy", (), [&x], |[z]| {
         let outside = poles(z) | isnan(z);
@@ -299,8 +300,7 @@ pub fn comb(n: impl Into<Array>, k: impl Into<Array>) -> Array {
     let [n, k] = promote_args_inexact("comb", [&n.into(), &k.into()]);
     let possible = less_equal(&k, &n) & greater_equal(&n, 0) & greater_equal(&k, 0);
     let (n, k) = (where_(&possible, n, 0.0), where_(&possible, k, 0.0));
-    let rest = gammaln(&n + 1 - &k);
-    let number = exp(gammaln(n + 1) - gammaln(k + 1) - rest);
+    let number = exp(gammaln(&n + 1) - gammaln(&k + 1) - gammaln(n + 1 - k));
     where_(possible, number, 0.0)
 }
 

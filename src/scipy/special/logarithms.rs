@@ -120,7 +120,7 @@ pub fn kl_div(p: impl Into<Array>, q: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn boxcox(x: impl Into<Array>, lmbda: impl Into<Array>) -> Array {
     let [x, lmbda] = promote_args_inexact("boxcox", [&x.into(), &lmbda.into()]);
-    power_of_logarithm(&log(x), &lmbda)
+    power_of_logarithm(|| log(x), &lmbda)
 }
 
 /// [`boxcox`] of `1 + x`, exact near zero.
@@ -130,12 +130,14 @@ pub fn boxcox(x: impl Into<Array>, lmbda: impl Into<Array>) -> Array {
 #[track_caller]
 pub fn boxcox1p(x: impl Into<Array>, lmbda: impl Into<Array>) -> Array {
     let [x, lmbda] = promote_args_inexact("boxcox1p", [&x.into(), &lmbda.into()]);
-    power_of_logarithm(&log1p(x), &lmbda)
+    power_of_logarithm(|| log1p(x), &lmbda)
 }
 
 #[track_caller]
-fn power_of_logarithm(log_x: &Array, lmbda: &Array) -> Array {
+fn power_of_logarithm(log_x: impl FnOnce() -> Array, lmbda: &Array) -> Array {
     let is_zero = equal(lmbda, 0);
     let safe = where_(&is_zero, ones_like(lmbda), lmbda);
-    where_(is_zero, log_x, expm1(&safe * log_x) / &safe)
+    let log_x = log_x();
+    let value = expm1(&safe * &log_x) / safe;
+    where_(is_zero, log_x, value)
 }

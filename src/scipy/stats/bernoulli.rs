@@ -26,8 +26,9 @@ distribution! { "bernoulli";
     /// 1 where `q` is above `1 - p`, else 0: the inverse of [`cdf`].
     ppf(q, p) = |[q, p]: [Array; 2]| {
         let (zero, one) = (constant(&q, 0.0), constant(&q, 1.0));
+        let outside = isnan(&q) | isnan(&p) | less(&p, 0.0) | greater(&p, 1.0) | less(&q, 0.0) | greater(&q, 1.0);
         let value = where_(lax::le(&q, &lax::sub(&one, &p)), zero, one);
-        where_(no_probability(&q) | no_probability(&p), f64::NAN, value)
+        where_(outside, f64::NAN, value)
     };
 }
 

@@ -42,9 +42,9 @@ fn log_density([x, loc, scale]: [Array; 3]) -> Array {
 
 #[track_caller]
 fn below([x, loc, scale]: [Array; 3]) -> Array {
+    let y = standard(&x, &loc, &scale);
     let turns = lax::div(&constant(&x, 1.0), &constant(&x, PI));
-    let angle = lax::atan(&standard(&x, &loc, &scale));
-    lax::add(&constant(&x, 0.5), &lax::mul(&turns, &angle))
+    lax::add(&constant(&x, 0.5), &lax::mul(&turns, &lax::atan(&y)))
 }
 
 #[track_caller]

@@ -38,9 +38,10 @@ fn log_density([x, df, loc, scale]: [Array; 4]) -> Array {
 #[track_caller]
 fn halves([x, df, loc, scale]: [Array; 4]) -> (Array, Array) {
     let two = constant(&scale, 2.0);
+    let half = lax::div(&df, &two);
     let y = lax::div(&lax::sub(&x, &loc), &lax::mul(&scale, &two));
     let y = lax::clamp(&constant(&x, 0.0), &y, &constant(&x, f64::INFINITY));
-    (lax::div(&df, &two), y)
+    (half, y)
 }
 
 #[track_caller]

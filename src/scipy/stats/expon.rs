@@ -25,14 +25,16 @@ distribution! { "expon", LocScaleOptions: loc, scale;
     logsf logsf_with(x) = log_above;
     /// The number that is exceeded with probability `1 - q`: the inverse of [`cdf`].
     ppf ppf_with(q) = |[q, loc, scale]: [Array; 3]| {
+        let outside = isnan(&q) | less(&q, 0) | greater(&q, 1);
         let value = lax::sub(&loc, &lax::mul(&scale, &lax::log1p(&lax::neg(&q))));
-        where_(isnan(&q) | less(&q, 0) | greater(&q, 1), f64::NAN, value)
+        where_(outside, f64::NAN, value)
     };
 }
 
 #[track_caller]
 fn log_density([x, loc, scale]: [Array; 3]) -> Array {
-    let value = lax::neg(&lax::add(&standard(&x, &loc, &scale), &lax::log(&scale)));
+    let log_scale = lax::log(&scale);
+    let value = lax::neg(&lax::add(&standard(&x, &loc, &scale), &log_scale));
     where_(lax::lt(&x, &loc), f64::NEG_INFINITY, value)
 }
 

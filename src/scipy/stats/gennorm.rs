@@ -13,8 +13,9 @@ distribution! { "gennorm";
     pdf(x, beta) = |args| lax::exp(&log_density(args));
     /// The probability of at most `x`.
     cdf(x, beta) = |[x, beta]: [Array; 2]| {
+        let sign = lax::sign(&x);
         let within = lax::igamma(&(1 / &beta), &power(lax::abs(&x), &beta));
-        0.5 * (1 + lax::sign(&x) * within)
+        0.5 * (1 + sign * within)
     };
 }
 

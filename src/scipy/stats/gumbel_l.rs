@@ -31,23 +31,28 @@ distribution! { "gumbel_l", LocScaleOptions: loc, scale;
 
 /// `value` where the scale is positive.
 #[track_caller]
-fn defined(scale: &Array, value: Array) -> Array {
-    where_(lax::gt(scale, &constant(scale, 0.0)), value, f64::NAN)
+fn defined(scale: &Array, value: impl FnOnce() -> Array) -> Array {
+    let is_positive = lax::gt(scale, &constant(scale, 0.0));
+    where_(is_positive, value(), f64::NAN)
 }
 
 #[track_caller]
 fn log_density([x, loc, scale]: [Array; 3]) -> Array {
-    let z = standard(&x, &loc, &scale);
-    defined(&scale, lax::add(&xlogy(-1, &scale), &lax::sub(&z, &lax::exp(&z))))
+    defined(&scale, || {
+        let z = standard(&x, &loc, &scale);
+        lax::add(&xlogy(-1, &scale), &lax::sub(&z, &lax::exp(&z)))
+    })
 }
 
 #[track_caller]
 fn log_below([x, loc, scale]: [Array; 3]) -> Array {
-    let power = lax::neg(&lax::exp(&standard(&x, &loc, &scale)));
-    defined(&scale, lax::log(&-lax::expm1(&power)))
+    defined(&scale, || {
+        let power = lax::neg(&lax::exp(&standard(&x, &loc, &scale)));
+        lax::log(&-lax::expm1(&power))
+    })
 }
 
 #[track_caller]
 fn log_above([x, loc, scale]: [Array; 3]) -> Array {
-    defined(&scale, lax::neg(&lax::exp(&standard(&x, &loc, &scale))))
+    defined(&scale, || lax::neg(&lax::exp(&standard(&x, &loc, &scale))))
 }

@@ -20,12 +20,14 @@ distribution! { "gumbel_r", LocScaleOptions: loc, scale;
     cdf cdf_with(x) = |args| lax::exp(&log_below(args));
     /// The probability of more than `x`.
     sf sf_with(x) = |[x, loc, scale]: [Array; 3]| {
-        let below = lax::exp(&lax::neg(&lax::exp(&standard(&loc, &x, &scale))));
-        defined(&scale, lax::sub(&constant(&x, 1.0), &below))
+        defined(&scale, || {
+            let below = lax::exp(&lax::neg(&lax::exp(&standard(&loc, &x, &scale))));
+            lax::sub(&constant(&x, 1.0), &below)
+        })
     };
     /// The logarithm of the probability of more than `x`.
     logsf logsf_with(x) = |[x, loc, scale]: [Array; 3]| {
-        defined(&scale, log1mexp(lax::exp(&standard(&loc, &x, &scale))))
+        defined(&scale, || log1mexp(lax::exp(&standard(&loc, &x, &scale))))
     };
     /// The number that is exceeded with probability `1 - p`: the inverse of [`cdf`]; NaN at 0 and 1.
     ppf ppf_with(p) = |[p, loc, scale]: [Array; 3]| {
@@ -37,18 +39,21 @@ distribution! { "gumbel_r", LocScaleOptions: loc, scale;
 
 /// `value` where the scale is positive.
 #[track_caller]
-fn defined(scale: &Array, value: Array) -> Array {
-    where_(lax::gt(scale, &constant(scale, 0.0)), value, f64::NAN)
+fn defined(scale: &Array, value: impl FnOnce() -> Array) -> Array {
+    let is_positive = lax::gt(scale, &constant(scale, 0.0));
+    where_(is_positive, value(), f64::NAN)
 }
 
 #[track_caller]
 fn log_density([x, loc, scale]: [Array; 3]) -> Array {
-    let z = standard(&x, &loc, &scale);
-    let powers = lax::neg(&lax::add(&z, &lax::exp(&lax::neg(&z))));
-    defined(&scale, lax::add(&xlogy(-1, &scale), &powers))
+    defined(&scale, || {
+        let z = standard(&x, &loc, &scale);
+        let powers = lax::neg(&lax::add(&z, &lax::exp(&lax::neg(&z))));
+        lax::add(&xlogy(-1, &scale), &powers)
+    })
 }
 
 #[track_caller]
 fn log_below([x, loc, scale]: [Array; 3]) -> Array {
-    defined(&scale, lax::neg(&lax::exp(&lax::neg(&standard(&x, &loc, &scale)))))
+    defined(&scale, || lax::neg(&lax::exp(&lax::neg(&standard(&x, &loc, &scale)))))
 }

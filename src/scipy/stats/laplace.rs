@@ -15,8 +15,10 @@ distribution! { "laplace", LocScaleOptions: loc, scale;
     cdf cdf_with(x) = |[x, loc, scale]: [Array; 3]| {
         let half = constant(&x, 0.5);
         let y = standard(&x, &loc, &scale);
+        let is_lower = lax::le(&y, &constant(&x, 0.0));
+        let lower = lax::mul(&half, &lax::exp(&y));
         let upper = lax::sub(&constant(&x, 1.0), &lax::mul(&half, &lax::exp(&lax::neg(&y))));
-        lax::select(&lax::le(&y, &constant(&x, 0.0)), &lax::mul(&half, &lax::exp(&y)), &upper)
+        lax::select(&is_lower, &lower, &upper)
     };
 }
 

@@ -21,7 +21,8 @@ distribution! { "pareto", LocScaleOptions: loc, scale;
     /// The logarithm of the probability of at most `x`.
     logcdf logcdf_with(x, b) = |[x, b, loc, scale]: [Array; 4]| {
         let above = lax::pow(&standard(&x, &loc, &scale), &lax::neg(&b));
-        where_(outside(&x, &loc, &scale), f64::NEG_INFINITY, lax::log1p(&lax::neg(&above)))
+        let value = lax::log1p(&lax::neg(&above));
+        where_(outside(&x, &loc, &scale), f64::NEG_INFINITY, value)
     };
     /// The probability of more than `x`.
     sf sf_with(x, b) = |args| lax::exp(&log_above(args));
@@ -43,9 +44,10 @@ fn outside(x: &Array, loc: &Array, scale: &Array) -> Array {
 
 #[track_caller]
 fn log_density([x, b, loc, scale]: [Array; 4]) -> Array {
-    let logs = lax::log(&standard(&x, &loc, &scale));
+    let y = standard(&x, &loc, &scale);
     let normalizer = lax::log(&lax::div(&scale, &b));
-    let value = -(normalizer + lax::mul(&lax::add(&b, &constant(&x, 1.0)), &logs));
+    let power = lax::add(&b, &constant(&x, 1.0));
+    let value = -(normalizer + lax::mul(&power, &lax::log(&y)));
     where_(outside(&x, &loc, &scale), f64::NEG_INFINITY, value)
 }
 

@@ -23,7 +23,8 @@ distribution! { "poisson", LocOptions: loc;
     cdf cdf_with(k, mu) = |[k, mu, loc]: [Array; 3]| {
         let zero = constant(&k, 0.0);
         let x = lax::sub(&k, &loc);
-        where_(lax::lt(&x, &zero), zero, gammaincc(floor(1 + &x), mu))
+        let value = gammaincc(floor(1 + &x), mu);
+        where_(lax::lt(&x, &zero), zero, value)
     };
 }
 

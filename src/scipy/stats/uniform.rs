@@ -23,13 +23,14 @@ distribution! { "uniform", LocScaleOptions: loc, scale;
     };
     /// The number that is exceeded with probability `1 - q`: the inverse of [`cdf`].
     ppf ppf_with(q) = |[q, loc, scale]: [Array; 3]| {
-        let value = lax::add(&loc, &lax::mul(&scale, &q));
-        where_(isnan(&q) | less(&q, 0) | greater(&q, 1), f64::NAN, value)
+        let outside = isnan(&q) | less(&q, 0) | greater(&q, 1);
+        where_(outside, f64::NAN, lax::add(&loc, &lax::mul(&scale, &q)))
     };
 }
 
 #[track_caller]
 fn log_density([x, loc, scale]: [Array; 3]) -> Array {
+    let value = lax::neg(&lax::log(&scale));
     let outside = lax::gt(&x, &lax::add(&loc, &scale)) | lax::lt(&x, &loc);
-    where_(outside, f64::NEG_INFINITY, lax::neg(&lax::log(&scale)))
+    where_(outside, f64::NEG_INFINITY, value)
 }

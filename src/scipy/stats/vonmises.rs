@@ -17,6 +17,7 @@ distribution! { "vonmises";
 
 #[track_caller]
 fn log_density([x, kappa]: [Array; 2]) -> Array {
+    let defined = lax::gt(&kappa, &constant(&kappa, 0.0));
     let value = &kappa * (cos(x) - 1) - log(2.0 * PI * lax::bessel_i0e(&kappa));
-    where_(lax::gt(&kappa, &constant(&kappa, 0.0)), value, f64::NAN)
+    where_(defined, value, f64::NAN)
 }
