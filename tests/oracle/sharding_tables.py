@@ -1,4 +1,4 @@
-"""How JAX draws shardings: tests/fixtures/sharding_tables.json, which tests/suite/sharding_tables.rs compares with raxla.
+"""How JAX draws shardings: tests/fixtures/sharding_tables.json, which tests/suite/sharding/tables.rs compares with raxla.
 
     python sharding_tables.py ../fixtures/sharding_tables.json
     python sharding_tables.py --check ../fixtures/sharding_tables.json      compare with the file instead

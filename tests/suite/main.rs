@@ -54,7 +54,6 @@ mod random;
 mod refs;
 mod settings;
 mod sharding;
-mod sharding_tables;
 mod signatures;
 mod symbolic_zeros;
 #[cfg(all(feature = "train", feature = "progress", feature = "plot"))]

@@ -4,7 +4,7 @@ use raxla::debug::{ShardingTable, VisualizeOptions};
 use raxla::sharding::{Mesh, PartitionSpec, Sharding};
 use raxla::{ErrorKind, P, debug, numpy as jnp, prelude::*, try_};
 
-use super::sharding::{cpus, message, on, row};
+use super::{cpus, message, on, row};
 
 /// The sharding of a case of tests/oracle/sharding_tables.py.
 fn place_of(case: &serde_json::Value) -> Sharding {
@@ -25,7 +25,7 @@ fn place_of(case: &serde_json::Value) -> Sharding {
 
 #[test]
 fn tables_of_shardings_are_those_of_jax() {
-    let fixture = include_str!("../fixtures/sharding_tables.json");
+    let fixture = include_str!("../../fixtures/sharding_tables.json");
     let cases: Vec<serde_json::Value> = serde_json::from_str(fixture).unwrap();
     let (mut equal, mut without_room) = (0, 0);
     for case in &cases {
